@@ -30,8 +30,10 @@ def main() -> None:
     npm = _usable(shutil.which("npm")) or _npm_by_pip()
     with tempfile.TemporaryDirectory(prefix="quadra-npm-") as cache:
         # an own cache: the home directory may be missing or read-only
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--cache", cache]
-        if subprocess.run(command, cwd=TOP, env=_environment(npm), stdin=subprocess.DEVNULL).returncode != 0:
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        command = [npm, "ci", "--ignore-scripts", "--cache", cache, *quiet]
+        nothing = subprocess.DEVNULL  # what goes wrong is said on stderr
+        if subprocess.run(command, cwd=TOP, env=_environment(npm), stdin=nothing, stdout=nothing).returncode != 0:
             sys.exit("npm could not fetch the libraries; its own words are above. Is the npm registry reachable?")
     VENDOR.mkdir(parents=True, exist_ok=True)
     for name, source in FILES.items():
