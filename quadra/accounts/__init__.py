@@ -1,0 +1,1 @@
+"""Projects, users, keys, roles, audit: who may do what."""

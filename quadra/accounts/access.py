@@ -1,0 +1,194 @@
+"""Who is calling, and what they may do. Every route and socket asks here; nothing else decides.
+
+A session is a user: their role holds for every project. A key is a program: a read key is a viewer of its own project,
+an admin key the admin of its own project, an ingest key nobody at all outside of ingest. The admin keys of the project
+`default`, which belongs to the installation itself, are admins of all projects and of the installation: that is how the
+key of the first start makes projects and keys. A cookie counts only together with its CSRF token on unsafe methods; a
+Bearer key needs none, wins over a cookie, and is refused rather than ignored when it is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+import flask_login
+from flask import abort, g, redirect, request, url_for
+from sqlalchemy.orm import Session
+
+from quadra.accounts import sessions
+from quadra.accounts.csrf import check_csrf, csrf_token
+from quadra.accounts.keys import LONGEST, TOUCH_EVERY, Key, find_key, get_key, touch_keys
+from quadra.accounts.projects import DEFAULT, get_project
+from quadra.accounts.sessions import Member
+from quadra.accounts.tables import ROLES, Project
+from quadra.core import clock
+from quadra.core.database import Database
+from quadra.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
+from quadra.core.runtime import runtime
+
+__all__ = ["Caller", "Credentials", "admit", "authorise_socket", "caller", "credentials", "csrf_token", "require"]
+__all__ += ["require_page", "require_project"]
+
+log = logging.getLogger(__name__)
+KEY_ROLES = {"read": "viewer", "admin": "admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    kind: Literal["session", "key", "stranger"]
+    role: str | None = None
+    user: Member | None = None
+    key: Key | None = None
+    projects: frozenset[int] | None = frozenset()
+    """The ids of the projects that may be seen; None is all of them."""
+
+    @property
+    def actor(self) -> str:
+        """As the audit log names them."""
+        if self.user is not None:
+            return f"user:{self.user.email}"
+        return "stranger" if self.key is None else f"key:{self.key.prefix}"
+
+    def sees(self, project_id: int) -> bool:
+        return self.projects is None or project_id in self.projects
+
+    def may(self, role: str) -> bool:
+        return self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
+
+
+STRANGER = Caller("stranger")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a connection showed, not yet believed."""
+
+    key: str = ""
+    session_id: str = ""
+
+
+def caller() -> Caller:
+    """Who sent the current request, found once per request.
+
+    Raises `Unauthorised` for a wrong key, `Forbidden` for a cookie without its CSRF token.
+    """
+    if "caller" not in g:
+        g.caller = _find_caller()
+    return cast(Caller, g.caller)
+
+
+def require(role: str) -> Caller:
+    """The caller, who has at least `role`. Raises `Unauthorised` or `Forbidden`.
+
+    For what belongs to no single project. Whoever is bound to one project passes as viewer only (and sees only what
+    `Caller.sees`): anything more would reach into the projects of others.
+    """
+    found = caller()
+    _check(found, role)
+    if role != "viewer" and found.projects is not None:
+        raise Forbidden(f"This key belongs to one project; use an admin key of the project {DEFAULT!r}.")
+    return found
+
+
+def require_project(slug: str | None, role: str) -> Project:
+    """The project, where the caller has at least `role`. Without a `slug` the key's own, else `default`.
+
+    Raises `NotFound` for a project that the caller may not see, just as for one that is not there.
+    """
+    found = caller()
+    _check(found, role)
+    wanted = slug or (found.key.project_slug if found.key else DEFAULT)
+    with runtime().database.begin() as session:
+        project = get_project(session, wanted)
+    if not found.sees(project.id):
+        raise NotFound(f"There is no project {wanted!r}.")
+    return project
+
+
+def require_page(role: str = "viewer") -> Caller:
+    """`require` for pages: a stranger is sent to the login page and comes back afterwards."""
+    if caller().kind == "stranger":
+        target = request.full_path.rstrip("?") if request.method == "GET" else None
+        abort(redirect(url_for("accounts.login.show_page", next=target), 303))
+    return require(role)
+
+
+def credentials(key: str = "") -> Credentials:
+    """What the current request shows: `key`, or its session cookie. Does not block: sockets call it on the loop."""
+    return Credentials(key=key) if key else Credentials(session_id=sessions.session_id())
+
+
+def admit(database: Database, shown: Credentials, role: str = "viewer") -> Caller:
+    """Who showed this. Blocks and needs no request: a socket calls it on a native thread.
+
+    Raises `Unauthorised` or `Forbidden`. No CSRF token is asked for: the handshake of a socket checks the Origin.
+    """
+    with database.begin() as session:
+        found = _by_key(session, shown.key) if shown.key else _by_session(session, shown.session_id)
+    _check(found, role)
+    return found
+
+
+def authorise_socket(key: str = "") -> Caller:
+    """`credentials` and `admit` in one, for a handler that may block."""
+    return admit(runtime().database, credentials(key))
+
+
+def _find_caller() -> Caller:
+    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        with runtime().database.begin() as session:
+            found = _by_key(session, plain.strip())
+            last_used_at = get_key(session, cast(Key, found.key).id).last_used_at
+        _touch(cast(Key, found.key), last_used_at)
+        return found
+    if not sessions.session_id() or not flask_login.current_user.is_authenticated:
+        return STRANGER
+    check_csrf()
+    return _of_member(flask_login.current_user._get_current_object())
+
+
+def _by_key(session: Session, plain: str) -> Caller:
+    key = find_key(session, plain) if len(plain) <= LONGEST else None
+    if key is None:
+        raise Unauthorised("This key is not known, or it was revoked.")
+    everywhere = key.scope == "admin" and key.project_slug == DEFAULT
+    return Caller(
+        "key",
+        role=KEY_ROLES.get(key.scope),
+        key=key,
+        projects=None if everywhere else frozenset({key.project_id}),
+    )
+
+
+def _by_session(session: Session, claim: str) -> Caller:
+    found = sessions.find_member(session, claim)
+    return STRANGER if found is None else _of_member(found)
+
+
+def _of_member(found: Member) -> Caller:
+    return Caller("session", role=found.role, user=found, projects=None)
+
+
+def _check(found: Caller, role: str) -> None:
+    if found.kind == "stranger":
+        raise Unauthorised("Log in, or send a key as Authorization: Bearer qk_….")
+    if found.role is None:
+        raise Forbidden("A write key sends events and nothing else; use a read or an admin key.")
+    if not found.may(role):
+        raise Forbidden(f"This needs the role {role}; you are {found.role}.")
+
+
+def _touch(key: Key, last_used_at: datetime | None) -> None:
+    now = clock.now()
+    if last_used_at is not None and last_used_at > now - TOUCH_EVERY:
+        return
+    try:
+        # a transaction of its own that begins with the write: SQLite may refuse one that has read before it writes
+        with runtime().database.begin() as session:
+            touch_keys(session, {key.id: now})
+    except Unavailable as error:  # a question is answered though the note about it could not be made
+        log.warning("accounts.key.not_touched", extra={"key": key.prefix, "reason": error.message})

@@ -1,0 +1,86 @@
+"""Tables of accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from quadra.core import clock
+from quadra.core.database import Base, Instant, JsonText, Text, name_column
+
+ROLES = ("viewer", "editor", "admin")
+"""Each may do what those before it may."""
+
+SCOPES = ("ingest", "read", "admin")
+"""What a key opens: sending events; reading as a viewer; everything an admin may."""
+
+
+class Project(Base):
+    __tablename__ = "project"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(name_column(64), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    week_start: Mapped[str] = mapped_column(sa.String(6), default="monday")
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+
+
+class ApiKey(Base):
+    """A key of a project. The key itself is shown once; the table keeps its prefix (to name it) and its SHA-256."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    scope: Mapped[str] = mapped_column(sa.String(8))
+    name: Mapped[str] = mapped_column(sa.String(200), default="")
+    prefix: Mapped[str] = mapped_column(name_column(16))
+    sha256: Mapped[str] = mapped_column(name_column(64), unique=True)
+    origins: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    last_used_at: Mapped[datetime | None] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class User(Base):
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(name_column(254), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200), default="")
+    password_hash: Mapped[str] = mapped_column(sa.String(200))
+    role: Mapped[str] = mapped_column(sa.String(8), default="viewer")
+    session_epoch: Mapped[int] = mapped_column(default=0)
+    """Part of every session cookie; raising it logs the user out everywhere."""
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    last_login_at: Mapped[datetime | None] = mapped_column(Instant)
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class AuditEntry(Base):
+    """Who did what, when, from where. Rows are only ever added."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, default=clock.now, index=True)
+    actor: Mapped[str] = mapped_column(sa.String(300))
+    """`user:<email>`, `key:<prefix>`, `command` or `stranger`."""
+    action: Mapped[str] = mapped_column(sa.String(100))
+    """`room.noun.verb_past`."""
+    subject: Mapped[str] = mapped_column(sa.String(300), default="")
+    project_id: Mapped[int | None] = mapped_column()
+    address: Mapped[str] = mapped_column(sa.String(64), default="")
+    details: Mapped[dict[str, object]] = mapped_column(JsonText, default=dict)
+
+
+class InstallationSecret(Base):
+    """Secrets that this installation made for itself at its first start, shared by all its processes."""
+
+    __tablename__ = "installation_secret"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)

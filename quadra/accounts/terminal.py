@@ -1,0 +1,37 @@
+"""How the commands of this room open the installation and speak: to people in lines, to scripts in one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from quadra.core.runtime import Runtime, build
+from quadra.core.settings import load
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@contextmanager
+def opened() -> Iterator[Runtime]:
+    """The runtime of a command, closed behind it."""
+    runtime = build(load())
+    try:
+        yield runtime
+    finally:
+        runtime.database.dispose()
+
+
+def say(as_json: bool, body: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """`body` for a script, `lines` for a person."""
+    click.echo(json.dumps(body, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def table(fields: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows in columns under their names; `-` where there is nothing."""
+    cells = [list(fields), *([str(row[field] or "-") for field in fields] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(fields))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]

@@ -1,0 +1,152 @@
+"""`quadra user`: accounts from the shell, also where nobody can log in any more."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from quadra.accounts import audit
+from quadra.accounts.tables import ROLES, User
+from quadra.accounts.terminal import json_option, opened, say, table
+from quadra.accounts.users import (
+    create_user,
+    disable,
+    enable,
+    find_user,
+    list_users,
+    random_password,
+    set_password,
+    set_role,
+)
+from quadra.core.database import Database
+
+password_options = (
+    click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."),
+    click.option("--generate", is_flag=True, help="Make a random password and print it."),
+)
+
+
+@click.group()
+def user() -> None:
+    """Make, list and change the accounts of people."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--name", default="", help="How they are called.")
+@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
+@password_options[0]
+@password_options[1]
+@json_option
+def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
+    """Make an account. Asks for the password unless an option says where it comes from."""
+    password = _password(from_stdin, generate)
+    with opened() as runtime, runtime.database.begin() as session:
+        made = create_user(session, email=email, password=password, role=role, name=name)
+        _record(session, "accounts.user.created", made, role=role)
+    shown = {"password": password} if generate else {}
+    say(as_json, _row(made) | shown, [f"{made.email} may log in as {role}.", *_secret(shown)])
+
+
+@user.command("list")
+@json_option
+def show(as_json: bool) -> None:
+    """Everybody who has an account."""
+    with opened() as runtime, runtime.database.begin() as session:
+        rows = [_row(item) for item in list_users(session)]
+    say(as_json, {"users": rows}, table(("id", "email", "name", "role", "disabled"), rows))
+
+
+@user.command("password")
+@click.argument("email")
+@password_options[0]
+@password_options[1]
+@json_option
+def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
+    """Give an account a new password; everywhere it is logged in, it is logged out."""
+    password = _password(from_stdin, generate)
+    with opened() as runtime:
+        user_id = _id_of(runtime.database, email)
+        with runtime.database.begin() as session:
+            changed = set_password(session, user_id=user_id, password=password)
+            _record(session, "accounts.user.password_changed", changed)
+    shown = {"password": password} if generate else {}
+    say(as_json, _row(changed) | shown, [f"{changed.email} has a new password.", *_secret(shown)])
+
+
+@user.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@json_option
+def change_role(email: str, role: str, as_json: bool) -> None:
+    """Make somebody viewer, editor or admin."""
+    with opened() as runtime:
+        user_id = _id_of(runtime.database, email)
+        with runtime.database.begin() as session:
+            changed = set_role(session, user_id=user_id, role=role)
+            _record(session, "accounts.user.changed", changed, role=role)
+    say(as_json, _row(changed), [f"{changed.email} is {role} now."])
+
+
+@user.command("disable")
+@click.argument("email")
+@json_option
+def disable_command(email: str, as_json: bool) -> None:
+    """Close an account and end its sessions."""
+    with opened() as runtime:
+        user_id = _id_of(runtime.database, email)
+        with runtime.database.begin() as session:
+            changed = disable(session, user_id=user_id)
+            _record(session, "accounts.user.changed", changed, disabled=True)
+    say(as_json, _row(changed), [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"])
+
+
+@user.command("enable")
+@click.argument("email")
+@json_option
+def enable_command(email: str, as_json: bool) -> None:
+    """Open a closed account again."""
+    with opened() as runtime:
+        user_id = _id_of(runtime.database, email)
+        with runtime.database.begin() as session:
+            changed = enable(session, user_id=user_id)
+            _record(session, "accounts.user.changed", changed, disabled=False)
+    say(as_json, _row(changed), [f"{changed.email} may log in again."])
+
+
+def _password(from_stdin: bool, generate: bool) -> str:
+    if from_stdin and generate:
+        raise click.UsageError("--password-stdin and --generate exclude each other.")
+    if generate:
+        return random_password()
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return entered
+
+
+def _id_of(database: Database, email: str) -> int:
+    # read in a transaction of its own: the one that changes the account begins with its write
+    with database.begin() as session:
+        return find_user(session, email).id
+
+
+def _row(found: User) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "email": found.email,
+        "name": found.name,
+        "role": found.role,
+        "disabled": found.disabled_at is not None,
+    }
+
+
+def _secret(shown: dict[str, str]) -> list[str]:
+    return [f"  Password, shown only now: {shown['password']}"] if shown else []
+
+
+def _record(session: Session, action: str, found: User, **details: object) -> None:
+    audit.record(session, actor=audit.COMMAND, action=action, subject=found.email, details=details)

@@ -1,0 +1,197 @@
+"""Users: people who log in. Passwords are kept as argon2id hashes and never leave this file.
+
+Hashing takes about 0.1 s and 64 MiB; it is done before a transaction writes anything, and by few threads at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from quadra.accounts.tables import ROLES, User
+from quadra.core import clock
+from quadra.core.errors import Conflict, Invalid, NotFound, Unauthorised, Unavailable
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+SHORTEST, LONGEST = 10, 1024
+
+hasher = PasswordHasher()
+_turns = threading.BoundedSemaphore(4)  # 64 MiB each; the web process has more threads than memory for them all
+
+
+def normalise_email(email: str) -> str:
+    """One spelling for each address, whoever types it."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
+
+
+def create_user(session: Session, *, email: str, password: str, role: str = "viewer", name: str = "") -> User:
+    """Raises `Invalid` with the wrong fields, `Conflict` when the address has an account already."""
+    email, name = normalise_email(email), name.strip()
+    fields = _wrong_password(password) | _wrong_role(role)
+    if not _is_email(email):
+        fields["email"] = "an e-mail address such as ada@example.com"
+    if len(name) > 200 or (name and not name.isprintable()):
+        fields["name"] = "at most 200 printable characters"
+    if fields:
+        raise Invalid("The user cannot be made like this.", fields=fields)
+    user = User(email=email, name=name, role=role, password_hash=_hash(password))
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError as error:
+        raise Conflict(f"There is an account for {email} already.", fields={"email": "taken"}) from error
+    return user
+
+
+def authenticate(session: Session, email: str, password: str) -> User:
+    """Who this is. Raises `Unauthorised`, after the same work for an unknown address as for a wrong password.
+
+    Only reads: whoever lets the user in calls `record_login` in a transaction of its own.
+    """
+    email = normalise_email(email)
+    user = session.scalar(sa.select(User).where(User.email == email)) if _is_email(email) else None
+    nobody = _nobodys_hash()  # made on the first call, whoever it is about
+    fits = _verify(nobody if user is None else user.password_hash, password)
+    if user is None or not fits:
+        raise Unauthorised("The e-mail address or the password is wrong.")
+    if user.disabled_at is not None:
+        raise Unauthorised("This account is disabled; ask an admin.", code="disabled")
+    return user
+
+
+def record_login(session: Session, *, user: User, password: str) -> None:
+    """Note the login, and hash the password anew where the parameters have changed since.
+
+    Raises `Unauthorised` when the account was disabled or its password changed since `authenticate`.
+    """
+    values: dict[str, Any] = {"last_login_at": clock.now()}
+    if hasher.check_needs_rehash(user.password_hash):
+        values["password_hash"] = _hash(password)
+    same = (User.id == user.id, User.session_epoch == user.session_epoch, User.disabled_at.is_(None))
+    if _update(session, *same, **values) == 0:
+        raise Unauthorised("The account has just changed; log in again.")
+
+
+def get_user(session: Session, user_id: int) -> User:
+    """Raises `NotFound`."""
+    if (user := session.get(User, user_id, populate_existing=True)) is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return user
+
+
+def find_user(session: Session, email: str) -> User:
+    """Raises `NotFound`."""
+    email = normalise_email(email)
+    user = session.scalar(sa.select(User).where(User.email == email)) if _is_email(email) else None
+    if user is None:
+        raise NotFound(f"There is no account for {email!r}.")
+    return user
+
+
+def list_users(session: Session) -> list[User]:
+    return list(session.scalars(sa.select(User).order_by(User.email)))
+
+
+def set_password(session: Session, *, user_id: int, password: str) -> User:
+    """Ends every session of the user. Raises `Invalid`, `NotFound`."""
+    if fields := _wrong_password(password):
+        raise Invalid("This password cannot be taken.", fields=fields)
+    _update(session, User.id == user_id, password_hash=_hash(password), session_epoch=User.session_epoch + 1)
+    return get_user(session, user_id)
+
+
+def set_role(session: Session, *, user_id: int, role: str) -> User:
+    """Raises `Invalid`, `NotFound`, and `Conflict` rather than leave nobody who is admin."""
+    if fields := _wrong_role(role):
+        raise Invalid("There is no such role.", fields=fields)
+    _hold_admins(session)
+    _update(session, User.id == user_id, role=role)
+    return _with_an_admin_left(session, user_id)
+
+
+def disable(session: Session, *, user_id: int) -> User:
+    """Ends every session of the user and takes no password. Raises `NotFound`, and `Conflict` for the last admin."""
+    _hold_admins(session)
+    at = (User.id == user_id, User.disabled_at.is_(None))
+    _update(session, *at, disabled_at=clock.now(), session_epoch=User.session_epoch + 1)
+    return _with_an_admin_left(session, user_id)
+
+
+def enable(session: Session, *, user_id: int) -> User:
+    """Takes back `disable`; sessions of before stay ended. Raises `NotFound`."""
+    _update(session, User.id == user_id, disabled_at=None)
+    return get_user(session, user_id)
+
+
+def random_password() -> str:
+    return secrets.token_urlsafe(15)
+
+
+def _hold_admins(session: Session) -> None:
+    # an update that changes nothing locks the rows in every database: of two admins who demote each other at the same
+    # time, the second waits here and then finds itself the last one
+    _update(session, User.role == "admin", role="admin")
+
+
+def _with_an_admin_left(session: Session, user_id: int) -> User:
+    user = get_user(session, user_id)
+    if not session.scalar(sa.select(sa.func.count()).where(User.role == "admin", User.disabled_at.is_(None))):
+        raise Conflict(f"{user.email} is the last admin; make another one first.")
+    return user
+
+
+def _update(session: Session, *where: sa.ColumnElement[bool], **values: Any) -> int:
+    statement = sa.update(User).where(*where).values(**values).execution_options(synchronize_session=False)
+    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def _is_email(email: str) -> bool:
+    return len(email) <= 254 and email.isprintable() and EMAIL.fullmatch(email) is not None
+
+
+def _wrong_password(password: str) -> dict[str, str]:
+    return {} if SHORTEST <= len(password) <= LONGEST else {"password": f"{SHORTEST} to {LONGEST} characters"}
+
+
+def _wrong_role(role: str) -> dict[str, str]:
+    return {} if role in ROLES else {"role": "viewer, editor or admin"}
+
+
+def _hash(password: str) -> str:
+    with _turn():
+        return hasher.hash(password)
+
+
+def _verify(known: str, password: str) -> bool:
+    try:
+        with _turn():
+            return hasher.verify(known, password[: LONGEST + 1])
+    except VerificationError:
+        return False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _turns.acquire(timeout=10):
+        raise Unavailable("Too many people are logging in; try again.", retry_after_seconds=5)
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hasher.hash(secrets.token_urlsafe(32))
