@@ -1,0 +1,59 @@
+// One event in a few words: what it is called, who did it, and the one detail that matters for its kind.
+
+import { count, duration } from './format.js';
+
+const PLAIN = new Set(['event', 'page', 'identify']);
+
+/** Typed fields may come in either spelling; the page does not care. */
+function field(event, name) {
+  const fields = event.fields ?? {};
+  return fields[name] ?? fields[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
+}
+
+function place(url) {
+  if (!url) return null;
+  try {
+    const { pathname, search } = new URL(url, location.origin);
+    return pathname + search;
+  } catch {
+    return url;
+  }
+}
+
+const joined = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== '').join(' · ');
+
+const took = (event, ...names) => {
+  const ms = names.map((name) => field(event, name)).find((value) => value !== undefined && value !== null) ?? event.durationMs;
+  return typeof ms === 'number' ? duration(ms) : null;
+};
+
+const details = {
+  feature: (event) => joined(field(event, 'action'), took(event), place(event.pageUrl)),
+  funnel: (event) => joined(field(event, 'stage'), field(event, 'source')),
+  journey: (event) => joined(field(event, 'stepName'), place(event.pageUrl)),
+  survey: (event) => joined(field(event, 'score') ?? event.value, field(event, 'response') && `“${field(event, 'response')}”`),
+  ai(event) {
+    const tokens = (field(event, 'promptTokens') ?? 0) + (field(event, 'completionTokens') ?? 0);
+    const cost = field(event, 'costUsd');
+    return joined(field(event, 'model'), tokens > 0 ? `${count(tokens)} tok` : null, typeof cost === 'number' ? `$${cost.toPrecision(2)}` : null, took(event, 'responseTimeMs'));
+  },
+  error: (event) => joined(field(event, 'message'), field(event, 'endpoint') ?? place(event.pageUrl)),
+  request: (event) => joined(`${field(event, 'method') ?? ''} ${field(event, 'endpoint') ?? ''}`.trim(), field(event, 'statusCode'), took(event, 'responseTimeMs')),
+  metric: (event) => joined(`${field(event, 'metricValue') ?? event.value ?? ''} ${field(event, 'unit') ?? ''}`.trim()),
+};
+
+function firstProperty(event) {
+  const first = Object.entries(event.properties ?? {}).find(([, value]) => value !== null && typeof value !== 'object');
+  return first ? `${first[0]}: ${first[1]}` : '';
+}
+
+export function describe(event) {
+  const name = event.name || event.eventType || event.kind;
+  return {
+    kind: PLAIN.has(event.kind) || name === event.kind ? '' : event.kind,
+    name,
+    who: event.userId ?? '',
+    detail: details[event.kind]?.(event) || place(event.pageUrl) || firstProperty(event),
+    marks: [event.bot ? 'bot' : null, event.success === false ? 'failed' : null].filter(Boolean),
+  };
+}

@@ -1,0 +1,54 @@
+// How numbers and times are written, in one place, so that the same value reads the same everywhere.
+// Times are in the reader's zone. Signs are spelled (+, −): colour never carries the meaning alone.
+
+const whole = new Intl.NumberFormat('en');
+const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const clockMinutes = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const full = new Intl.DateTimeFormat('en-GB', {
+  year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
+});
+
+export const count = (value) => whole.format(value);
+export const compact = (value) => (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value));
+export const time = (ms) => clock.format(ms);
+export const timeMinutes = (ms) => clockMinutes.format(ms);
+export const moment = (ms) => full.format(ms);
+
+export function perSecond(value) {
+  if (value <= 0) return '0';
+  if (value < 0.1) return '< 0.1';
+  return value < 10 ? oneDecimal.format(value) : whole.format(Math.round(value));
+}
+
+export function duration(ms) {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${oneDecimal.format(ms / 1000)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+export const signed = (value) => (value > 0 ? `+${whole.format(value)}` : value < 0 ? `−${whole.format(-value)}` : '±0');
+
+/** A change as people say it: percent, or "×13" once percents stop meaning anything, or "new" where nothing was before. */
+export function change(now, before) {
+  if (before === 0) return now === 0 ? { text: '—', direction: 'same' } : { text: 'new', direction: 'up' };
+  const ratio = now / before;
+  const direction = now > before ? 'up' : now < before ? 'down' : 'same';
+  if (ratio >= 10) return { text: `×${whole.format(Math.round(ratio))}`, direction };
+  const percent = Math.abs(ratio - 1) * 100;
+  const sign = direction === 'up' ? '+' : direction === 'down' ? '−' : '±';
+  const digits = percent < 10 && percent > 0 ? oneDecimal.format(percent) : whole.format(Math.round(percent));
+  return { text: `${sign}${digits} %`, direction };
+}
+
+/** Writes only what changed, and lets the place grow but never shrink: text beside a number stays where it is. */
+export function put(element, text) {
+  if (element.textContent === text) return;
+  element.textContent = text;
+  // Digits and signs are one "ch" wide; commas, points and spaces about half of it.
+  const wide = text.length - 0.5 * (text.match(/[,.\s]/g) ?? []).length;
+  const widest = Math.max(Number(element.dataset.widest || 0), wide);
+  element.dataset.widest = widest;
+  element.style.minWidth = `${widest}ch`;
+}

@@ -1,0 +1,121 @@
+// The live page, put together: messages change what we know at once, and one frame later what is drawn.
+// Totals are always the server's absolute values; this page never adds anything up.
+
+import { Arrivals } from './arrivals.js';
+import { ArrivalsChart } from './chart.js';
+import { connect } from './connection.js';
+import { Feed } from './feed.js';
+import { showStart } from './first_event.js';
+import { perSecond } from './format.js';
+import { drawRate, drawTotals } from './key_numbers.js';
+import { Pill } from './pill.js';
+import { Types } from './types.js';
+
+const live = document.getElementById('live');
+const problem = document.getElementById('problem');
+
+const arrivals = new Arrivals();
+const chart = new ArrivalsChart(arrivals, live.dataset.echarts);
+const feed = new Feed();
+const pill = new Pill();
+const types = new Types();
+
+let known = null;
+let rate = 0;
+let updatedAt = 0;
+let connected = false;
+let framed = false;
+
+function draw() {
+  framed = false;
+  if (!known) return;
+  drawTotals(known);
+  types.draw(known.byType);
+  drawArrivals();
+  const { today, yesterday } = known.totals;
+  showStart(today === 0 && yesterday === 0 && known.byType.length === 0 && feed.empty);
+}
+
+function drawArrivals() {
+  drawRate(rate, arrivals.summary());
+  pill.rate(perSecond(rate));
+  chart.draw();
+}
+
+function soon() {
+  if (framed) return;
+  framed = true;
+  requestAnimationFrame(draw);
+}
+
+function learn(snapshot) {
+  known = snapshot;
+  rate = snapshot.eventsPerSecond;
+  updatedAt = Date.now();
+  soon();
+}
+
+function say(sentence) {
+  problem.hidden = !sentence;
+  problem.textContent = sentence ?? '';
+}
+
+function sayWhy(state, reason) {
+  say({ 'signed-out': 'You are logged out, so this page no longer moves.', refused: reason }[state]);
+  if (state !== 'signed-out') return;
+  const link = document.createElement('a');
+  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = 'Log in again';
+  problem.append(' ', link);
+}
+
+const project = live.dataset.project;
+
+if (!window.io) {
+  pill.state('refused');
+  say('The live connection needs a library that could not be loaded. Reload the page; if it stays, the server was set up without its front-end libraries.');
+} else {
+  connect({
+    path: document.body.dataset.socketPath,
+    project,
+    onState(state, reason) {
+      connected = state === 'live';
+      if (!connected && known) arrivals.lost();
+      live.dataset.state = state;
+      pill.state(state);
+      sayWhy(state, reason);
+    },
+    onSnapshot(snapshot, latest) {
+      arrivals.replace(snapshot.series, snapshot.at);
+      feed.add(latest);
+      feed.ready();
+      live.setAttribute('aria-busy', 'false');
+      learn(snapshot);
+    },
+    onUpdate(update) {
+      arrivals.merge(update.series, update.at);
+      learn(update);
+    },
+    onEvents(events) {
+      feed.add(events);
+      soon();
+    },
+    onCatchUp({ missed, events }) {
+      feed.add(events);
+      pill.caughtUp(missed);
+      soon();
+    },
+  });
+}
+
+// Time passes without messages too: the chart moves on, and a rate nobody renews falls to nothing.
+function everySecond() {
+  const untilNext = 1000 - (arrivals.now() % 1000);
+  setTimeout(everySecond, untilNext + 5);
+  pill.draw();
+  if (!known || document.hidden) return;
+  if (connected && Date.now() - updatedAt > 1000) rate = Math.min(rate, arrivals.recentRate());
+  drawArrivals();
+}
+everySecond();
+document.addEventListener('visibilitychange', soon);

@@ -1,0 +1,37 @@
+// What every signed-in page can do: choose colours, choose a project, open the menu on a small screen.
+
+const root = document.documentElement;
+
+function chooseTheme(value) {
+  if (value === 'auto') delete root.dataset.theme;
+  else root.dataset.theme = value;
+  try {
+    if (value === 'auto') localStorage.removeItem('quadra-theme');
+    else localStorage.setItem('quadra-theme', value);
+  } catch {
+    // The choice then lasts for this page only.
+  }
+  document.dispatchEvent(new Event('quadra:theme'));
+}
+
+const theme = document.getElementById('theme');
+const current = root.dataset.theme || 'auto';
+for (const radio of theme.querySelectorAll('input')) radio.checked = radio.value === current;
+theme.addEventListener('change', (event) => chooseTheme(event.target.value));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => document.dispatchEvent(new Event('quadra:theme')));
+
+const picker = document.getElementById('picker');
+picker?.addEventListener('change', () => picker.requestSubmit());
+
+const menu = document.getElementById('menu');
+const menuButton = document.querySelector('.menu-button');
+function openMenu(open) {
+  menu.classList.toggle('open', open);
+  menuButton.setAttribute('aria-expanded', String(open));
+}
+menuButton.addEventListener('click', () => openMenu(!menu.classList.contains('open')));
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape' || !menu.classList.contains('open')) return;
+  openMenu(false);
+  menuButton.focus();
+});
