@@ -19,7 +19,7 @@ install: python ## set everything up without starting
 
 test: python ## install what the tests need, then run them (ARGS="-k name" picks some)
 	@$(PYTHON) scripts/install.py test
-	@exec $(VENV)/bin/python -m pytest -rs $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(ARGS)
 
 lint: python ## check format, style, types and the staircase of rooms
 	@$(PYTHON) scripts/install.py lint

