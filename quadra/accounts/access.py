@@ -19,7 +19,7 @@ from flask import abort, g, redirect, request, url_for
 from sqlalchemy.orm import Session
 
 from quadra.accounts import sessions
-from quadra.accounts.csrf import check_csrf, csrf_token
+from quadra.accounts.csrf import check_csrf, from_own_page
 from quadra.accounts.keys import LONGEST, TOUCH_EVERY, Key, find_key, get_key, touch_keys
 from quadra.accounts.projects import DEFAULT, get_project
 from quadra.accounts.sessions import Member
@@ -28,9 +28,6 @@ from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
 from quadra.core.runtime import runtime
-
-__all__ = ["Caller", "Credentials", "admit", "authorise_socket", "caller", "credentials", "csrf_token", "require"]
-__all__ += ["require_page", "require_project"]
 
 log = logging.getLogger(__name__)
 KEY_ROLES = {"read": "viewer", "admin": "admin"}
@@ -101,7 +98,7 @@ def require_project(slug: str | None, role: str) -> Project:
     found = caller()
     _check(found, role)
     wanted = slug or (found.key.project_slug if found.key else DEFAULT)
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         project = get_project(session, wanted)
     if not found.sees(project.id):
         raise NotFound(f"There is no project {wanted!r}.")
@@ -117,16 +114,25 @@ def require_page(role: str = "viewer") -> Caller:
 
 
 def credentials(key: str = "") -> Credentials:
-    """What the current request shows: `key`, or its session cookie. Does not block: sockets call it on the loop."""
-    return Credentials(key=key) if key else Credentials(session_id=sessions.session_id())
+    """What the handshake of a socket shows: `key`, or its session cookie. Does not block, so it may run on the loop.
+
+    Raises `Forbidden` for the cookie of somebody whose browser shows another site's page.
+    """
+    if key:
+        return Credentials(key=key)
+    if not from_own_page():
+        raise Forbidden(
+            "This page is not Quadra's; if it is, set QUADRA_PUBLIC_URL to where it is reached.", code="origin"
+        )
+    return Credentials(session_id=sessions.session_id())
 
 
 def admit(database: Database, shown: Credentials, role: str = "viewer") -> Caller:
     """Who showed this. Blocks and needs no request: a socket calls it on a native thread.
 
-    Raises `Unauthorised` or `Forbidden`. No CSRF token is asked for: the handshake of a socket checks the Origin.
+    Raises `Unauthorised` or `Forbidden`. No CSRF token is asked for: `credentials` looked at the Origin.
     """
-    with database.begin() as session:
+    with database.read() as session:
         found = _by_key(session, shown.key) if shown.key else _by_session(session, shown.session_id)
     _check(found, role)
     return found
@@ -140,7 +146,7 @@ def authorise_socket(key: str = "") -> Caller:
 def _find_caller() -> Caller:
     scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        with runtime().database.begin() as session:
+        with runtime().database.read() as session:
             found = _by_key(session, plain.strip())
             last_used_at = get_key(session, cast(Key, found.key).id).last_used_at
         _touch(cast(Key, found.key), last_used_at)
@@ -156,12 +162,8 @@ def _by_key(session: Session, plain: str) -> Caller:
     if key is None:
         raise Unauthorised("This key is not known, or it was revoked.")
     everywhere = key.scope == "admin" and key.project_slug == DEFAULT
-    return Caller(
-        "key",
-        role=KEY_ROLES.get(key.scope),
-        key=key,
-        projects=None if everywhere else frozenset({key.project_id}),
-    )
+    projects = None if everywhere else frozenset({key.project_id})
+    return Caller("key", role=KEY_ROLES.get(key.scope), key=key, projects=projects)
 
 
 def _by_session(session: Session, claim: str) -> Caller:
@@ -187,7 +189,6 @@ def _touch(key: Key, last_used_at: datetime | None) -> None:
     if last_used_at is not None and last_used_at > now - TOUCH_EVERY:
         return
     try:
-        # a transaction of its own that begins with the write: SQLite may refuse one that has read before it writes
         with runtime().database.begin() as session:
             touch_keys(session, {key.id: now})
     except Unavailable as error:  # a question is answered though the note about it could not be made

@@ -88,7 +88,7 @@ def create_project_command(name: str, slug: str | None, timezone: str, week_star
 @json_option
 def list_projects_command(as_json: bool) -> None:
     """All projects."""
-    with opened() as runtime, runtime.database.begin() as session:
+    with opened() as runtime, runtime.database.read() as session:
         found = list_projects(session)
     fields = ("slug", "name", "timezone", "week_start")
     rows = [{field: getattr(item, field) for field in fields} for item in found]
@@ -108,19 +108,17 @@ def key() -> None:
 @json_option
 def create_key_command(slug: str, scope: str, name: str, origins: tuple[str, ...], as_json: bool) -> None:
     """Make a key. It is shown only now."""
-    with opened() as runtime:
-        with runtime.database.begin() as session:
-            owner = get_project(session, slug)
-        with runtime.database.begin() as session:
-            row, plain = make_key(session, project=owner, scope=scope, name=name, origins=origins)
-            audit.record(
-                session,
-                actor=audit.COMMAND,
-                action="accounts.key.created",
-                subject=row.prefix,
-                project_id=owner.id,
-                details={"scope": scope},
-            )
+    with opened() as runtime, runtime.database.begin() as session:
+        owner = get_project(session, slug)
+        row, plain = make_key(session, project=owner, scope=scope, name=name, origins=origins)
+        audit.record(
+            session,
+            actor=audit.COMMAND,
+            action="accounts.key.created",
+            subject=row.prefix,
+            project_id=owner.id,
+            details={"scope": scope},
+        )
     body = {"key": plain, "id": row.id, "project": slug, "scope": scope, "prefix": row.prefix}
     say(as_json, body, [f"The {scope} key of {slug}, shown only now:", f"  {plain}"])
 
@@ -130,7 +128,7 @@ def create_key_command(slug: str, scope: str, name: str, origins: tuple[str, ...
 @json_option
 def list_keys_command(slug: str, as_json: bool) -> None:
     """The keys of a project, by what they begin with."""
-    with opened() as runtime, runtime.database.begin() as session:
+    with opened() as runtime, runtime.database.read() as session:
         rows = [_row(item) for item in list_keys(session, project_id=get_project(session, slug).id)]
     fields = ("id", "prefix", "scope", "name", "last_used_at", "revoked_at")
     empty = [f"No key yet. Next: quadra key create --project {slug} --scope ingest"]

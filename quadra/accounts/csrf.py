@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from urllib.parse import urlsplit
 
 from flask import request, session
 
 from quadra.core.errors import Forbidden
+from quadra.core.limits import from_trusted_peer
+from quadra.core.runtime import runtime
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 HEADER = "X-CSRF-Token"
@@ -42,3 +45,18 @@ def refuse_foreign_form() -> None:
     """
     if request.headers.get("Origin") and not request.is_json:
         raise Forbidden("Send the body as Content-Type: application/json.", code="csrf")
+
+
+def from_own_page() -> bool:
+    """Whether the request names no Origin, one of ours, or one of `cors_origins`.
+
+    For sockets that are let in by the cookie: browsers ask nobody before they open a socket to another site, and take
+    another port of the same host for the same site.
+    """
+    origin = request.headers.get("Origin", "").lower()
+    settings = runtime().settings
+    hosts = {request.host.lower(), urlsplit(settings.public_url).netloc.lower()}
+    if from_trusted_peer():
+        hosts.add(request.headers.get("X-Forwarded-Host", "").rpartition(",")[2].strip().lower())
+    netloc = urlsplit(origin).netloc
+    return not origin or (netloc != "" and netloc in hosts) or origin in settings.cors_origins

@@ -10,12 +10,18 @@ from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 
 from quadra.accounts import audit, sessions
-from quadra.accounts.access import caller, csrf_token, require
+from quadra.accounts.access import caller, require
 from quadra.accounts.bodies import text, user_body
-from quadra.accounts.csrf import check_csrf, refuse_foreign_form
+from quadra.accounts.csrf import check_csrf, csrf_token, refuse_foreign_form
+from quadra.accounts.passwords import hash_again, hash_password
 from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import User
-from quadra.accounts.users import authenticate, normalise_email, record_login, set_password
+from quadra.accounts.users import (
+    authenticate,
+    normalise_email,
+    record_login,
+    set_password,
+)
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
 from quadra.core.http import json_body
 from quadra.core.limits import client_address, client_network, limited, limiter
@@ -74,7 +80,7 @@ def who_am_i() -> ResponseReturnValue:
     found = caller()
     if found.kind == "stranger":
         raise Unauthorised
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         slugs = [project.slug for project in list_projects(session, ids=found.projects)]
     answer: dict[str, Any] = {"kind": found.kind, "role": found.role, "projects": slugs, "user": None, "key": None}
     if found.user is not None:
@@ -93,8 +99,9 @@ def change_password() -> ResponseReturnValue:
         raise Forbidden("A key has no password.")
     body = json_body()
     _try(member.email, text(body, "current_password"))
+    hashed = hash_password(text(body, "new_password"))
     with runtime().database.begin() as session:
-        user = set_password(session, user_id=member.id, password=text(body, "new_password"))
+        user = set_password(session, user_id=member.id, password=hashed)
         actor, address = f"user:{user.email}", client_address()
         audit.record(session, actor=actor, action="accounts.user.password_changed", subject=user.email, address=address)
     sessions.sign_in(user)
@@ -110,8 +117,9 @@ def same_site_path(target: str) -> str:
 
 def _log_in(email: str, password: str) -> User:
     user = _try(email, password)
+    rehashed = hash_again(user.password_hash, password)
     with runtime().database.begin() as session:
-        record_login(session, user=user, password=password)
+        record_login(session, user=user, rehashed=rehashed)
         audit.record(session, actor=f"user:{user.email}", action="accounts.login.succeeded", address=client_address())
     sessions.sign_in(user)
     return user
@@ -141,7 +149,7 @@ def _try(email: str, password: str) -> User:
     lambda: f"{runtime().settings.rate_limit_login}/minute", scope="login", key_func=lambda: g.login_bucket
 )
 def _authenticate(email: str, password: str) -> User:
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         return authenticate(session, email, password)
 
 

@@ -23,7 +23,7 @@ projects = Blueprint("projects", __name__)
 def show_projects() -> ResponseReturnValue:
     """The projects that the caller may see."""
     found = require("viewer")
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         return {"projects": [project_body(project) for project in list_projects(session, ids=found.projects)]}
 
 
@@ -57,7 +57,7 @@ def add_project() -> ResponseReturnValue:
 def show_keys() -> ResponseReturnValue:
     """The keys of a project (`?project=`), the revoked ones too; never the keys themselves."""
     project = require_project(request.args.get("project"), "admin")
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         return {"keys": [key_body(key, project) for key in list_keys(session, project_id=project.id)]}
 
 
@@ -105,7 +105,7 @@ def remove_key(key_id: int) -> ResponseReturnValue:
 
 def _project_of(key_id: int) -> Project:
     found = caller()
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         row = get_key(session, key_id) if found.may("admin") else None
         project = session.get_one(Project, row.project_id) if row else None
     if project is None or not found.sees(project.id):

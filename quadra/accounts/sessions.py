@@ -105,7 +105,7 @@ def member(user: User) -> Member:
 
 
 def _load(claim: str) -> Member | None:
-    with runtime().database.begin() as database_session:
+    with runtime().database.read() as database_session:
         return find_member(database_session, claim)
 
 

@@ -1,6 +1,6 @@
 """What the first start makes: a project, an admin, two keys and a secret. Starts at once or again make nothing more.
 
-Each function here writes before it reads: of several processes one holds the row, the others wait and then see it.
+Each function here inserts before it reads: of several processes one holds the row, the others wait and then see it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
 from quadra.accounts.keys import make_key
+from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.projects import DEFAULT, get_project
 from quadra.accounts.tables import InstallationSecret, Project, User
-from quadra.accounts.users import create_user, random_password
+from quadra.accounts.users import create_user
 from quadra.core.database import Base
 from quadra.core.settings import Settings
 
@@ -37,10 +38,7 @@ class Initialised:
 
 
 def initialise(session: Session, *, settings: Settings) -> Initialised:
-    """Make the project `default` with a write key and an admin key, and an admin where nobody is one.
-
-    Call it in a transaction of its own.
-    """
+    """Make the project `default` with a write key and an admin key, and an admin where nobody is one."""
     fresh = _insert_unless_there(session, Project, slug=DEFAULT, name="Default", timezone="UTC", week_start="monday")
     project = get_project(session, DEFAULT)
     write_key = admin_key = password = None
@@ -53,7 +51,9 @@ def initialise(session: Session, *, settings: Settings) -> Initialised:
     admin = session.scalar(sa.select(User).where(User.role == "admin").order_by(User.id).limit(1))
     if admin is None:
         password = random_password()
-        admin = create_user(session, email=settings.admin_email, password=password, role="admin", name="Admin")
+        admin = create_user(
+            session, email=settings.admin_email, password=hash_password(password), role="admin", name="Admin"
+        )
         _record(session, "accounts.user.created", admin.email)
     return Initialised(
         project=project.slug,
@@ -66,10 +66,7 @@ def initialise(session: Session, *, settings: Settings) -> Initialised:
 
 
 def secret_key(session: Session, settings: Settings) -> str:
-    """What session cookies are signed with: the setting, or one made once and shared by all processes.
-
-    Call it in a transaction of its own.
-    """
+    """What session cookies are signed with: the setting, or one made once and shared by all processes."""
     if settings.secret_key:
         return settings.secret_key
     _insert_unless_there(session, InstallationSecret, name=SESSION_SECRET, value=secrets.token_urlsafe(48))

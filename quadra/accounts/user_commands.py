@@ -9,6 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
+from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.tables import ROLES, User
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.accounts.users import (
@@ -17,11 +18,9 @@ from quadra.accounts.users import (
     enable,
     find_user,
     list_users,
-    random_password,
     set_password,
     set_role,
 )
-from quadra.core.database import Database
 
 password_options = (
     click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."),
@@ -44,8 +43,9 @@ def user() -> None:
 def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
     """Make an account. Asks for the password unless an option says where it comes from."""
     password = _password(from_stdin, generate)
+    hashed = hash_password(password)
     with opened() as runtime, runtime.database.begin() as session:
-        made = create_user(session, email=email, password=password, role=role, name=name)
+        made = create_user(session, email=email, password=hashed, role=role, name=name)
         _record(session, "accounts.user.created", made, role=role)
     shown = {"password": password} if generate else {}
     say(as_json, _row(made) | shown, [f"{made.email} may log in as {role}.", *_secret(shown)])
@@ -55,7 +55,7 @@ def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, a
 @json_option
 def show(as_json: bool) -> None:
     """Everybody who has an account."""
-    with opened() as runtime, runtime.database.begin() as session:
+    with opened() as runtime, runtime.database.read() as session:
         rows = [_row(item) for item in list_users(session)]
     say(as_json, {"users": rows}, table(("id", "email", "name", "role", "disabled"), rows))
 
@@ -68,11 +68,10 @@ def show(as_json: bool) -> None:
 def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
     """Give an account a new password; everywhere it is logged in, it is logged out."""
     password = _password(from_stdin, generate)
-    with opened() as runtime:
-        user_id = _id_of(runtime.database, email)
-        with runtime.database.begin() as session:
-            changed = set_password(session, user_id=user_id, password=password)
-            _record(session, "accounts.user.password_changed", changed)
+    hashed = hash_password(password)
+    with opened() as runtime, runtime.database.begin() as session:
+        changed = set_password(session, user_id=find_user(session, email).id, password=hashed)
+        _record(session, "accounts.user.password_changed", changed)
     shown = {"password": password} if generate else {}
     say(as_json, _row(changed) | shown, [f"{changed.email} has a new password.", *_secret(shown)])
 
@@ -83,11 +82,9 @@ def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool)
 @json_option
 def change_role(email: str, role: str, as_json: bool) -> None:
     """Make somebody viewer, editor or admin."""
-    with opened() as runtime:
-        user_id = _id_of(runtime.database, email)
-        with runtime.database.begin() as session:
-            changed = set_role(session, user_id=user_id, role=role)
-            _record(session, "accounts.user.changed", changed, role=role)
+    with opened() as runtime, runtime.database.begin() as session:
+        changed = set_role(session, user_id=find_user(session, email).id, role=role)
+        _record(session, "accounts.user.changed", changed, role=role)
     say(as_json, _row(changed), [f"{changed.email} is {role} now."])
 
 
@@ -96,11 +93,9 @@ def change_role(email: str, role: str, as_json: bool) -> None:
 @json_option
 def disable_command(email: str, as_json: bool) -> None:
     """Close an account and end its sessions."""
-    with opened() as runtime:
-        user_id = _id_of(runtime.database, email)
-        with runtime.database.begin() as session:
-            changed = disable(session, user_id=user_id)
-            _record(session, "accounts.user.changed", changed, disabled=True)
+    with opened() as runtime, runtime.database.begin() as session:
+        changed = disable(session, user_id=find_user(session, email).id)
+        _record(session, "accounts.user.changed", changed, disabled=True)
     say(as_json, _row(changed), [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"])
 
 
@@ -109,11 +104,9 @@ def disable_command(email: str, as_json: bool) -> None:
 @json_option
 def enable_command(email: str, as_json: bool) -> None:
     """Open a closed account again."""
-    with opened() as runtime:
-        user_id = _id_of(runtime.database, email)
-        with runtime.database.begin() as session:
-            changed = enable(session, user_id=user_id)
-            _record(session, "accounts.user.changed", changed, disabled=False)
+    with opened() as runtime, runtime.database.begin() as session:
+        changed = enable(session, user_id=find_user(session, email).id)
+        _record(session, "accounts.user.changed", changed, disabled=False)
     say(as_json, _row(changed), [f"{changed.email} may log in again."])
 
 
@@ -126,12 +119,6 @@ def _password(from_stdin: bool, generate: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return entered
-
-
-def _id_of(database: Database, email: str) -> int:
-    # read in a transaction of its own: the one that changes the account begins with its write
-    with database.begin() as session:
-        return find_user(session, email).id
 
 
 def _row(found: User) -> dict[str, Any]:

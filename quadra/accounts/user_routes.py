@@ -9,6 +9,7 @@ from quadra.accounts import audit
 from quadra.accounts.access import Caller, caller, require
 from quadra.accounts.bodies import text, user_body, user_details
 from quadra.accounts.csrf import refuse_foreign_form
+from quadra.accounts.passwords import hash_password
 from quadra.accounts.users import create_user, disable, enable, list_users, set_password, set_role
 from quadra.core.errors import Invalid
 from quadra.core.http import json_body
@@ -39,8 +40,9 @@ def register() -> ResponseReturnValue:
 
 @limiter.limit("5/minute", scope="register", exempt_when=_is_admin)
 def _register(by: Caller, email: str, password: str, name: str, role: str) -> ResponseReturnValue:
+    hashed = hash_password(password)
     with runtime().database.begin() as session:
-        user = create_user(session, email=email, password=password, role=role, name=name)
+        user = create_user(session, email=email, password=hashed, role=role, name=name)
         audit.record(
             session, actor=by.actor, action="accounts.user.created", subject=user.email, address=client_address()
         )
@@ -51,7 +53,7 @@ def _register(by: Caller, email: str, password: str, name: str, role: str) -> Re
 def show_users() -> ResponseReturnValue:
     """Everybody who has an account."""
     require("admin")
-    with runtime().database.begin() as session:
+    with runtime().database.read() as session:
         return {"users": [user_details(user) for user in list_users(session)]}
 
 
@@ -63,6 +65,7 @@ def change_user(user_id: int) -> ResponseReturnValue:
     role, password, disabled = text(body, "role", None), text(body, "password", None), body.get("disabled")
     if not isinstance(disabled, bool | None):
         raise Invalid("A field has the wrong type.", fields={"disabled": "true or false"})
+    hashed = None if password is None else hash_password(password)
     user = None
     changed: dict[str, object] = {}
     with runtime().database.begin() as session:
@@ -71,8 +74,8 @@ def change_user(user_id: int) -> ResponseReturnValue:
         if disabled is not None:
             user = disable(session, user_id=user_id) if disabled else enable(session, user_id=user_id)
             changed["disabled"] = disabled
-        if password is not None:
-            user, changed["password"] = set_password(session, user_id=user_id, password=password), "changed"
+        if hashed is not None:
+            user, changed["password"] = set_password(session, user_id=user_id, password=hashed), "changed"
         if user is None:
             raise Invalid("Say what to change: role, disabled or password.")
         audit.record(

@@ -1,34 +1,22 @@
-"""Users: people who log in. Passwords are kept as argon2id hashes and never leave this file.
-
-Hashing takes about 0.1 s and 64 MiB; it is done before a transaction writes anything, and by few threads at a time.
-"""
+"""Users: people who log in."""
 
 from __future__ import annotations
 
 import re
-import secrets
-import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from quadra.accounts import passwords
+from quadra.accounts.passwords import Hashed
 from quadra.accounts.tables import ROLES, User
 from quadra.core import clock
-from quadra.core.errors import Conflict, Invalid, NotFound, Unauthorised, Unavailable
+from quadra.core.errors import Conflict, Invalid, NotFound, Unauthorised
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-SHORTEST, LONGEST = 10, 1024
-
-hasher = PasswordHasher()
-_turns = threading.BoundedSemaphore(4)  # 64 MiB each; the web process has more threads than memory for them all
 
 
 def normalise_email(email: str) -> str:
@@ -36,17 +24,17 @@ def normalise_email(email: str) -> str:
     return unicodedata.normalize("NFKC", email).strip().lower()
 
 
-def create_user(session: Session, *, email: str, password: str, role: str = "viewer", name: str = "") -> User:
+def create_user(session: Session, *, email: str, password: Hashed, role: str = "viewer", name: str = "") -> User:
     """Raises `Invalid` with the wrong fields, `Conflict` when the address has an account already."""
     email, name = normalise_email(email), name.strip()
-    fields = _wrong_password(password) | _wrong_role(role)
+    fields = _wrong_role(role)
     if not _is_email(email):
         fields["email"] = "an e-mail address such as ada@example.com"
     if len(name) > 200 or (name and not name.isprintable()):
         fields["name"] = "at most 200 printable characters"
     if fields:
         raise Invalid("The user cannot be made like this.", fields=fields)
-    user = User(email=email, name=name, role=role, password_hash=_hash(password))
+    user = User(email=email, name=name, role=role, password_hash=password.text)
     try:
         with session.begin_nested():
             session.add(user)
@@ -58,12 +46,11 @@ def create_user(session: Session, *, email: str, password: str, role: str = "vie
 def authenticate(session: Session, email: str, password: str) -> User:
     """Who this is. Raises `Unauthorised`, after the same work for an unknown address as for a wrong password.
 
-    Only reads: whoever lets the user in calls `record_login` in a transaction of its own.
+    Only reads. Whoever lets the user in calls `record_login` afterwards.
     """
     email = normalise_email(email)
     user = session.scalar(sa.select(User).where(User.email == email)) if _is_email(email) else None
-    nobody = _nobodys_hash()  # made on the first call, whoever it is about
-    fits = _verify(nobody if user is None else user.password_hash, password)
+    fits = passwords.verify(None if user is None else user.password_hash, password)
     if user is None or not fits:
         raise Unauthorised("The e-mail address or the password is wrong.")
     if user.disabled_at is not None:
@@ -71,14 +58,14 @@ def authenticate(session: Session, email: str, password: str) -> User:
     return user
 
 
-def record_login(session: Session, *, user: User, password: str) -> None:
-    """Note the login, and hash the password anew where the parameters have changed since.
+def record_login(session: Session, *, user: User, rehashed: Hashed | None = None) -> None:
+    """Note the login, and keep the password as `passwords.hash_again` made it.
 
     Raises `Unauthorised` when the account was disabled or its password changed since `authenticate`.
     """
     values: dict[str, Any] = {"last_login_at": clock.now()}
-    if hasher.check_needs_rehash(user.password_hash):
-        values["password_hash"] = _hash(password)
+    if rehashed is not None:
+        values["password_hash"] = rehashed.text
     same = (User.id == user.id, User.session_epoch == user.session_epoch, User.disabled_at.is_(None))
     if _update(session, *same, **values) == 0:
         raise Unauthorised("The account has just changed; log in again.")
@@ -104,11 +91,9 @@ def list_users(session: Session) -> list[User]:
     return list(session.scalars(sa.select(User).order_by(User.email)))
 
 
-def set_password(session: Session, *, user_id: int, password: str) -> User:
-    """Ends every session of the user. Raises `Invalid`, `NotFound`."""
-    if fields := _wrong_password(password):
-        raise Invalid("This password cannot be taken.", fields=fields)
-    _update(session, User.id == user_id, password_hash=_hash(password), session_epoch=User.session_epoch + 1)
+def set_password(session: Session, *, user_id: int, password: Hashed) -> User:
+    """Ends every session of the user. Raises `NotFound`."""
+    _update(session, User.id == user_id, password_hash=password.text, session_epoch=User.session_epoch + 1)
     return get_user(session, user_id)
 
 
@@ -135,10 +120,6 @@ def enable(session: Session, *, user_id: int) -> User:
     return get_user(session, user_id)
 
 
-def random_password() -> str:
-    return secrets.token_urlsafe(15)
-
-
 def _hold_admins(session: Session) -> None:
     # an update that changes nothing locks the rows in every database: of two admins who demote each other at the same
     # time, the second waits here and then finds itself the last one
@@ -161,37 +142,5 @@ def _is_email(email: str) -> bool:
     return len(email) <= 254 and email.isprintable() and EMAIL.fullmatch(email) is not None
 
 
-def _wrong_password(password: str) -> dict[str, str]:
-    return {} if SHORTEST <= len(password) <= LONGEST else {"password": f"{SHORTEST} to {LONGEST} characters"}
-
-
 def _wrong_role(role: str) -> dict[str, str]:
     return {} if role in ROLES else {"role": "viewer, editor or admin"}
-
-
-def _hash(password: str) -> str:
-    with _turn():
-        return hasher.hash(password)
-
-
-def _verify(known: str, password: str) -> bool:
-    try:
-        with _turn():
-            return hasher.verify(known, password[: LONGEST + 1])
-    except VerificationError:
-        return False
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=10):
-        raise Unavailable("Too many people are logging in; try again.", retry_after_seconds=5)
-    try:
-        yield
-    finally:
-        _turns.release()
-
-
-@cache
-def _nobodys_hash() -> str:
-    return hasher.hash(secrets.token_urlsafe(32))
