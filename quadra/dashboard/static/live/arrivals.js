@@ -57,11 +57,11 @@ export class Arrivals {
     });
   }
 
-  /** Mean of the last seconds, the running one included: what the rate falls to when nothing arrives. */
+  /** Mean of the last whole seconds, as the server reckons it. */
   recentRate() {
-    const last = this.second();
+    const running = this.second();
     let sum = 0;
-    for (let second = last - RATE_SECONDS; second <= last; second += 1) sum += this.at(second) ?? 0;
+    for (let second = running - RATE_SECONDS; second < running; second += 1) sum += this.at(second) ?? 0;
     return sum / RATE_SECONDS;
   }
 

@@ -108,13 +108,13 @@ if (!window.io) {
   });
 }
 
-// Time passes without messages too: the chart moves on, and a rate nobody renews falls to nothing.
+// Time passes without messages too: the chart moves on, and the rate follows it up and down.
 function everySecond() {
   const untilNext = 1000 - (arrivals.now() % 1000);
   setTimeout(everySecond, untilNext + 5);
   pill.draw();
   if (!known || document.hidden) return;
-  if (connected && Date.now() - updatedAt > 1000) rate = Math.min(rate, arrivals.recentRate());
+  if (connected && Date.now() - updatedAt > 1000) rate = arrivals.recentRate();
   drawArrivals();
 }
 everySecond();
