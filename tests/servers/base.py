@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import psutil
 
+from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
 
 NOBODY = 65534
@@ -199,13 +200,14 @@ class Server(ABC):
             os.chown(path, NOBODY, NOBODY)
 
     def _reachable(self, programs: Path) -> Path:
-        """The same programs where the server's user may run them: a wheel under root's home is copied out of it."""
-        if not self._demoted or str(programs).startswith(("/usr/", "/opt/")):
+        """The same programs where nobody may run them: wheels may lie under root's home, so they are copied out of it.
+
+        All of them: their programs find their libraries by the way from one directory to the other.
+        """
+        if not self._demoted or not programs.is_relative_to(WHEELS):
             return programs
-        root = programs.parent
-        target = self.directory / "programs"
-        shutil.copytree(root, target, symlinks=True)
-        for path in [target, *target.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755)
-        return target / programs.name
+        target = self.directory / "wheels"
+        shutil.copytree(WHEELS, target)
+        for path in (target, *target.rglob("*")):
+            self._own(path)
+        return target / programs.relative_to(WHEELS)
