@@ -146,11 +146,11 @@ class KeyRing:
         self._lock = threading.Lock()
 
     def cached(self, plain: str) -> tuple[bool, Key | None]:
-        """`(True, the key or None)` when it was looked up lately, else `(False, None)`. Never blocks."""
+        """`(True, the key or None)` when it was looked up lately, else `(False, what it was then or None)`. Never blocks."""
         at = time.monotonic()
         known = self._known.get(plain)
-        if known is not None and known[0] > at:
-            return True, known[1]
+        if known is not None:
+            return known[0] > at, known[1]
         return self._unknown.get(plain, 0.0) > at, None
 
     def store(self, plain: str, key: Key | None) -> None:

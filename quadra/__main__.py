@@ -1,0 +1,5 @@
+"""`python -m quadra`."""
+
+from quadra.cli import main
+
+main()

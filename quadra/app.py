@@ -1,0 +1,33 @@
+"""The web application as a table of contents: one line, one room."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from quadra.accounts import room as accounts
+from quadra.core import http, realtime
+from quadra.core.runtime import Runtime
+from quadra.dashboard import room as dashboard
+from quadra.health import routes as health
+from quadra.ingest import room as ingest
+from quadra.ingest import routes as ingest_routes
+
+ON_LOOP = ingest_routes.PATHS | health.ON_LOOP
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """A Flask app over `runtime`. The caller serves it and runs `quadra.on_start` and `quadra.on_stop`."""
+    app = Flask("quadra", static_folder=None, template_folder="dashboard/templates")
+    app.extensions["quadra"] = runtime
+    app.extensions["quadra.on_start"] = []
+    app.extensions["quadra.on_stop"] = []
+
+    http.set_up(app)
+    app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__)  # type: ignore[method-assign]
+    socketio = realtime.make_socketio(app, runtime.settings, runtime.loop)
+
+    accounts.set_up(app, runtime, ON_LOOP.__contains__)
+    intake = ingest.set_up(app, runtime, socketio)
+    dashboard.set_up(app, runtime, socketio, intake.writer)
+    app.register_blueprint(health.blueprint)
+    return app

@@ -1,0 +1,177 @@
+"""The database: one engine per process, sessions that an edge opens, and the column types all tables share.
+
+Everything here blocks and therefore runs on native threads, never on the event loop (see `core.loop`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+from quadra.core import clock
+from quadra.core.errors import Unavailable
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = sa.MetaData(naming_convention=NAMES)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC time, kept as microseconds since 1970 in a BIGINT: exact and ordered the same in every database."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else clock.to_us(value)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else clock.from_us(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value in the database's plain JSON type (PostgreSQL `json`, not `jsonb`: it keeps the text and costs less)."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+
+Text = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+"""Unbounded text in every database (MySQL's TEXT ends at 64 kB)."""
+
+
+def name_column(length: int) -> sa.String:
+    """A string that compares byte for byte in every database; MySQL's default collation takes `A` for `a`."""
+    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
+
+
+class Database:
+    """One engine and its sessions."""
+
+    def __init__(self, url: str, *, pool_size: int = 10):
+        self.url = sa.make_url(url)
+        self.engine = _engine(self.url, pool_size)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite`, `postgresql` or `mysql` (MariaDB too)."""
+        name = self.engine.dialect.name
+        return "mysql" if name == "mariadb" else name
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A session in one transaction: committed at the end, rolled back on an error.
+
+        Raises `Unavailable` when the database is away, so that every door answers 503 and not 500.
+        """
+        with _away_is_unavailable(), self._sessions.begin() as session:
+            # SQLite: take the write lock now and wait for it; a read that turns into a write later fails at once
+            session.connection(execution_options=WRITES)
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that only reads: on SQLite it waits for nobody. Raises `Unavailable` as `begin` does."""
+        with _away_is_unavailable(), self._sessions() as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """`read`, where all statements see the database as of one moment."""
+        with _away_is_unavailable(), self._sessions() as session:
+            if self.dialect != "sqlite":  # whose transactions are snapshots anyway
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
+    def connect_to_write(self) -> Iterator[sa.Connection]:
+        """A bare connection in one transaction, for statements on the hot path. Raises what the driver raises."""
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(**WRITES)
+            with connection.begin():
+                yield connection
+
+    def ping(self) -> None:
+        """One round trip. Raises what the driver raises."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _away_is_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if is_away(error):
+            raise Unavailable("The database does not answer; try again.") from error
+        raise
+    except sa.exc.TimeoutError as error:  # no connection became free in time
+        raise Unavailable("The database is busy; try again.") from error
+
+
+def is_away(error: DBAPIError) -> bool:
+    """True where the same call may work later: no connection, a lost one, a lock or a full server; not a wrong statement."""
+    return error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
+
+
+def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
+    common: dict[str, Any] = {"json_serializer": lambda value: json.dumps(value, separators=(",", ":"))}
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False}, **common)
+        sa_event.listen(engine, "connect", _sqlite_pragmas)
+        sa_event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    if url.get_backend_name() == "postgresql":
+        # a frozen server must not hold a thread for ever: connecting and every statement have a bound
+        arguments: dict[str, Any] = {
+            "connect_timeout": 3,
+            "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=120000",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        }
+    else:
+        arguments = {"connect_timeout": 3, "read_timeout": 60, "write_timeout": 60, "charset": "utf8mb4"}
+        common["isolation_level"] = "READ COMMITTED"  # what the other databases do; a repeated read must see new rows
+    return sa.create_engine(
+        url, pool_size=pool_size, max_overflow=10, pool_timeout=5, pool_pre_ping=True, connect_args=arguments, **common
+    )
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("quadra_begin", "BEGIN"))
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy says BEGIN itself; sqlite3's own guessing hides lock errors
+    cursor = connection.cursor()
+    # FULL: a commit is on disk before it is acknowledged, also through a power cut
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

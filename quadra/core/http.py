@@ -1,0 +1,173 @@
+"""What every HTTP answer has in common: a request id, one shape of error, JSON by orjson, and the thread it runs on.
+
+Most routes block (database, password hashes, questions), so the whole request runs on a native thread. Routes that must
+not leave the event loop, such as ingest, say so with `on_loop`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, has_request_context, request
+from flask.json.provider import JSONProvider
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from quadra.core.errors import Invalid, QuadraError, TooLarge
+from quadra.core.ids import uuid7
+from quadra.core.loop import Threads
+
+MAX_BODY_BYTES = 5 * 2**20
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+CODES = {
+    400: "invalid",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's JSON by orjson; a time that has no offset is an error, not a guess."""
+
+    def dumps(self, obj: Any, **_kwargs: Any) -> str:
+        return orjson.dumps(obj, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
+        return orjson.loads(s)
+
+
+def set_up(app: Flask) -> None:
+    """Give `app` request ids, the error shape and orjson."""
+    app.json = OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.before_request(_take_request_id)
+    app.after_request(_send_request_id)
+    app.register_error_handler(QuadraError, _on_quadra_error)
+    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(Exception, _on_unexpected)
+
+
+def request_id() -> str:
+    """The id of the current request, the sender's own where it was a valid one."""
+    if not has_request_context():
+        return ""
+    if "request_id" not in g:
+        _take_request_id()
+    found: str = g.request_id
+    return found
+
+
+def error_response(error: QuadraError) -> Response:
+    body = {"error": {**error.as_dict(), "request_id": request_id()}}
+    response = Response(orjson.dumps(body), error.status, content_type="application/json")
+    if (seconds := getattr(error, "retry_after_seconds", None)) is not None:
+        response.headers["Retry-After"] = str(seconds)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def json_body() -> dict[str, Any]:
+    """The request's JSON object, keys as sent. Raises `Invalid`. An empty body is an empty object."""
+    raw = request.get_data(cache=True)
+    if not raw:
+        return {}
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"The body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise Invalid("The body must be a JSON object.")
+    return {snake_case(key): value for key, value in body.items()}
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def _take_request_id() -> None:
+    came = request.headers.get("X-Request-ID", "")
+    g.request_id = came if REQUEST_ID.fullmatch(came) else uuid7()
+
+
+def _send_request_id(response: Response) -> Response:
+    response.headers["X-Request-ID"] = request_id()
+    return response
+
+
+def _on_quadra_error(error: QuadraError) -> Response:
+    return error_response(error)
+
+
+def _on_http_exception(error: HTTPException) -> Response:
+    if error.response is not None:  # a redirect or a response somebody raised on purpose
+        return Response(error.response.get_data(), error.response.status_code, dict(error.response.headers))
+    if isinstance(error, RequestEntityTooLarge):
+        return error_response(TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
+    status = error.code or 500
+    translated = QuadraError(error.description, code=CODES.get(status, "error"))
+    translated.status = status
+    response = error_response(translated)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _on_unexpected(error: Exception) -> Response:
+    from flask import current_app
+
+    current_app.logger.exception("http.request.failed", exc_info=error)
+    return error_response(QuadraError("Quadra made a mistake; it is in the log under this request id."))
+
+
+class OffLoop:
+    """WSGI: run each request on a native thread, except the paths that asked to stay on the loop."""
+
+    def __init__(self, app: WSGIApp, threads: Threads, stays: Callable[[str], bool]):
+        self._app = app
+        self._threads = threads
+        self._stays = stays
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if self._stays(environ["PATH_INFO"]):
+            return self._app(environ, start_response)
+        # the body is read here: a green socket must not be read from another thread
+        length = environ.get("CONTENT_LENGTH") or "0"
+        body = environ["wsgi.input"].read(min(int(length), MAX_BODY_BYTES + 1)) if length.isdigit() else b""
+        environ["wsgi.input"] = io.BytesIO(body)
+        started: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            started[:] = status, headers
+
+        chunks = self._threads.run(self._app, environ, start)
+        if isinstance(chunks, list | tuple):
+            start_response(*started)
+            return chunks
+        first = self._threads.run(_next, iter(chunks))
+        start_response(*started)
+        return self._stream(first, chunks)
+
+    def _stream(self, first: bytes | None, chunks: Any) -> Iterator[bytes]:
+        iterator = iter(chunks)
+        try:
+            while first is not None:
+                yield first
+                first = self._threads.run(_next, iterator)
+        finally:
+            if hasattr(chunks, "close"):
+                self._threads.run(chunks.close)
+
+
+def _next(iterator: Iterator[bytes]) -> bytes | None:
+    return next(iterator, None)

@@ -1,0 +1,80 @@
+"""Bring a database to the schema of this version; safe when several processes start at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from alembic import command
+from quadra.core.database import Database
+from quadra.core.errors import Misconfigured, Unavailable
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK_KEY = 7_155_913
+"""Any number, the same in every Quadra: PostgreSQL's advisory lock for migrating."""
+
+
+def config(database: Database) -> Config:
+    """Alembic's configuration for a database of ours."""
+    made = Config(ROOT / "alembic.ini")
+    made.set_main_option("script_location", str(ROOT / "alembic"))
+    made.attributes["database"] = database
+    return made
+
+
+def head() -> str:
+    """The newest revision that this version of Quadra knows."""
+    found = ScriptDirectory(str(ROOT / "alembic")).get_current_head()
+    if found is None:
+        raise Misconfigured("alembic/versions is empty: this installation is incomplete.")
+    return found
+
+
+def current(database: Database) -> str | None:
+    """The revision a database is at; None for an empty one."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrate up. Waits up to a minute for a database that is still starting. Raises `Unavailable`."""
+    _wait_until_there(database)
+    if revision == "head" and current(database) == head():
+        return
+    with database.engine.connect() as connection:
+        if database.dialect == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK_KEY})")
+        elif database.dialect == "mysql":
+            connection.exec_driver_sql("SELECT GET_LOCK('quadra.migrate', 120)")
+        try:
+            command.upgrade(config(database), revision)
+        finally:
+            if database.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK_KEY})")
+            elif database.dialect == "mysql":
+                connection.exec_driver_sql("SELECT RELEASE_LOCK('quadra.migrate')")
+
+
+def _wait_until_there(database: Database, seconds: float = 60) -> None:
+    if database.dialect == "sqlite":
+        if database.url.database and database.url.database != ":memory:":
+            Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
+        return
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            database.ping()
+            return
+        except sa.exc.OperationalError as error:
+            if time.monotonic() > until:
+                raise Unavailable(f"The database at {database.url!r} does not answer: {error.orig}") from error
+            logger.warning("database.start.waited", extra={"reason": str(error.orig).strip()})
+            time.sleep(1)

@@ -1,0 +1,38 @@
+"""What a process holds while it runs: settings, database, loop, threads. Made once by a door and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from flask import current_app
+
+from quadra.core.database import Database
+from quadra.core.loop import Loop, Threads
+from quadra.core.settings import Settings
+
+
+@dataclass
+class Runtime:
+    settings: Settings
+    database: Database
+
+    @cached_property
+    def loop(self) -> Loop:
+        """The event loop; only web processes have one."""
+        return Loop(self.settings.async_mode)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """Native threads for whole requests and anything else that blocks, except the writer, which has its own."""
+        return Threads(self.loop, 12, "request")
+
+
+def build(settings: Settings) -> Runtime:
+    return Runtime(settings=settings, database=Database(settings.database_url))
+
+
+def runtime() -> Runtime:
+    """The runtime of the Flask app that serves the current request."""
+    found: Runtime = current_app.extensions["quadra"]
+    return found

@@ -1,0 +1,152 @@
+"""Every setting, read once, here and nowhere else. A wrong value stops the start and names the variable."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from quadra.core.errors import Misconfigured
+
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: Any) -> Any:
+    """`10m`, `60s`, `1.5h`, `250ms` or a number of seconds."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", str(value))
+    if not match:
+        raise ValueError("a duration such as 10m, 60s, 250ms or 1h")
+    return timedelta(seconds=float(match[1]) * UNITS[match[2] or "s"])
+
+
+def _words(value: Any) -> Any:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _networks(value: Any) -> Any:
+    return [ip_network(word, strict=False) for word in _words(value)]
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks)]
+
+DEFAULT_SECRETS = {"", "secret", "changeme", "change-me", "dev", "development", "default"}
+
+
+class Settings(BaseSettings):
+    """The environment, typed. Each name is `QUADRA_` + the field in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="QUADRA_", extra="ignore", populate_by_name=True)
+
+    environment: Literal["development", "production"] = "development"
+    data_dir: Path = Path("data")
+    database_url: str = Field("", validation_alias=AliasChoices("QUADRA_DATABASE_URL", "DATABASE_URL"))
+    secret_key: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(5000, ge=0, le=65535)
+    async_mode: Literal["eventlet", "gevent"] = "eventlet"
+    socket_path: str = "socket.io"
+    public_url: str = ""
+    trusted_proxies: Networks = []
+    cors_origins: Words = []
+
+    redis_url: str = Field("", validation_alias=AliasChoices("QUADRA_REDIS_URL", "REDIS_URL"))
+    redis_host: str = ""
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_password: str = ""
+    redis_db: int = Field(0, ge=0)
+    redis_ssl: bool = False
+
+    batch_max_events: int = Field(100, ge=1)
+    batch_max_age: Duration = timedelta(minutes=10)
+    writer_queue_events: int = Field(50_000, ge=1)
+    writer_queue_bytes: int = Field(64 * 2**20, ge=1)
+    writer_flush_events: int = Field(4_000, ge=1)
+    writer_linger: Duration = timedelta(milliseconds=2)
+    ingest_timeout: Duration = timedelta(seconds=10)
+
+    use_structured_logging: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    rate_limit_enabled: bool = True
+    rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
+
+    admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
+    registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> Settings:
+        self.data_dir = self.data_dir.absolute()
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.data_dir / 'quadra.db'}"
+        self.database_url = _with_driver(self.database_url)
+        if not self.redis_url and self.redis_host:
+            scheme = "rediss" if self.redis_ssl else "redis"
+            auth = f":{self.redis_password}@" if self.redis_password else ""
+            self.redis_url = f"{scheme}://{auth}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        if self.environment == "production" and self.secret_key.lower() in DEFAULT_SECRETS:
+            raise ValueError(
+                "QUADRA_SECRET_KEY: production needs a secret of its own, e.g. from `openssl rand -hex 32`"
+            )
+        return self
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver that Quadra installs where the URL names none."""
+    for prefix, driver in (
+        ("postgres://", "postgresql+psycopg://"),
+        ("postgresql://", "postgresql+psycopg://"),
+        ("mysql://", "mysql+pymysql://"),
+        ("mariadb://", "mariadb+pymysql://"),
+    ):
+        if url.startswith(prefix):
+            return driver + url[len(prefix) :]
+    if not re.match(r"(sqlite|postgresql\+psycopg|(mysql|mariadb)\+pymysql)://", url):
+        raise ValueError("DATABASE_URL: starts with sqlite://, postgresql://, mysql:// or mariadb://")
+    return url
+
+
+def _read_secret_files() -> dict[str, str]:
+    """`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value; the plain variable wins."""
+    found: dict[str, str] = {}
+    for name, path in os.environ.items():
+        if not name.endswith("_FILE") or not name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")):
+            continue
+        plain = name.removesuffix("_FILE")
+        if plain in os.environ:
+            continue
+        try:
+            found[plain] = Path(path).read_text().strip()
+        except OSError as error:
+            raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
+    return found
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this process. `overrides` win over the environment. Raises `Misconfigured` with every wrong name."""
+    os.environ.update(_read_secret_files())
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_explain(item) for item in error.errors())) from error
+
+
+def _explain(item: Any) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return str(message)
+    name = str(item["loc"][0]).upper()
+    name = name if name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")) else f"QUADRA_{name}"
+    return f"{name}={item['input']!r} is not accepted: {message}"

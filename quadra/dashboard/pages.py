@@ -1,0 +1,71 @@
+"""The pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+
+from quadra.accounts.access import require_page, require_project
+from quadra.accounts.projects import list_projects
+from quadra.core.runtime import runtime
+
+blueprint = Blueprint("dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates")
+
+NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = ((None, (("Live", "dashboard.live"),)),)
+"""Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+@blueprint.app_context_processor
+def _socket_path() -> dict[str, Any]:
+    return {"socket_path": f"/{runtime().settings.socket_path}"}
+
+
+@blueprint.after_app_request
+def _protect(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@blueprint.get("/")
+def home() -> Any:
+    return redirect(url_for("dashboard.live"))
+
+
+@blueprint.get("/live")
+def live() -> Any:
+    return page("live.html", "dashboard.live", write_key=None, base_url=base_url())
+
+
+def page(template: str, endpoint: str, **context: Any) -> Any:
+    """A page inside the shell: navigation, project picker, who is logged in."""
+    caller = require_page()
+    project = require_project(request.args.get("project"), "viewer")
+    with runtime().database.read() as session:
+        projects = [one for one in list_projects(session) if caller.sees(one.id)]
+    nav = [
+        {
+            "title": title,
+            "items": [
+                {"title": name, "href": url_for(target, project=project.slug), "current": target == endpoint}
+                for name, target in items
+            ],
+        }
+        for title, items in NAV
+    ]
+    return render_template(template, project=project, projects=projects, user=caller.user, nav=nav, **context)
+
+
+def base_url() -> str:
+    """Where senders reach this server: the setting, else as the reader came."""
+    return (runtime().settings.public_url or request.host_url).rstrip("/")

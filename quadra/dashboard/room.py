@@ -1,0 +1,16 @@
+"""Put the dashboard into a web process: pages and the live namespace."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_socketio import SocketIO
+
+from quadra.core.runtime import Runtime
+from quadra.dashboard import pages
+from quadra.dashboard.live import Live
+from quadra.ingest.writer import Writer
+
+
+def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> None:
+    app.register_blueprint(pages.blueprint)
+    app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)

@@ -1,0 +1,1 @@
+"""Is Quadra well: liveness, readiness."""

@@ -1,0 +1,231 @@
+"""The steps an event passes on its way in, or is refused by. `STEPS` is the whole list, in order.
+
+Accepting is pure and quick: no database, no clock, no loop. It runs for every event, on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from quadra.core import clock
+from quadra.core.ids import uuid7
+from quadra.ingest.kinds import KINDS, MAX_JSON_BYTES, kind_of
+from quadra.ingest.wire import Fields, Refused, check_json
+
+EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
+FUTURE_US = timedelta(hours=24) // clock.MICROSECOND
+SKEW_TOLERATED_US = timedelta(seconds=30) // clock.MICROSECOND
+"""A sender's clock that is off by less than this is left alone: that is the network, not the clock."""
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whoever sends: what is the same for all events of a request or connection."""
+
+    project_id: int
+    door: str
+    """`socket`, `http`, `segment`, `posthog`, `import`, `demo` or `quadra`."""
+    device_type: str | None = None
+    browser: str | None = None
+    os: str | None = None
+    bot: bool = False
+    needs_identity: bool = False
+    """Sockets must name the event and whoever did it; over HTTP both may be left out."""
+
+
+class Row(msgspec.Struct, omit_defaults=True):
+    """An accepted event, field for column (see `tables.Event`); times in microseconds since 1970."""
+
+    project_id: int
+    event_id: str
+    kind: str
+    name: str
+    event_type: str
+    occurred_at: int
+    received_at: int
+    category: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    session_id: str | None = None
+    page_url: str | None = None
+    page_title: str | None = None
+    referrer: str | None = None
+    device_type: str | None = None
+    browser: str | None = None
+    os: str | None = None
+    duration_ms: float | None = None
+    value: float | None = None
+    success: bool | None = None
+    bot: bool = False
+    fields: msgspec.Raw | None = None
+    properties: msgspec.Raw | None = None
+
+
+def accept(wire: Any, sender: Sender, received_us: int, sent_at: int | str | None = None) -> Row:
+    """A row for the log. Raises `Refused`, naming the fields.
+
+    `sent_at` is the sender's clock when it sent the whole request, where the event has none of its own.
+    """
+    if type(wire) is Refused:
+        raise wire
+    try:
+        row = Row(sender.project_id, wire.event_id or "", "", "", "", received_us, received_us)
+        for step in STEPS:
+            step(wire, row, sender, sent_at)
+    except Refused as refused:
+        refused.event_id = wire.event_id or None
+        raise
+    return row
+
+
+def identity(wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
+    """Who and which: the event's id, the user or visitor, the session."""
+    wrong: Fields = {}
+    if not wire.event_id:
+        if sender.needs_identity or wire.event_id == "":
+            wrong["event_id"] = "required"
+        else:
+            row.event_id = uuid7()
+    row.user_id = wire.user_id or wire.anonymous_id or None
+    row.anonymous_id = wire.anonymous_id or None
+    row.session_id = wire.session_id or None
+    if sender.needs_identity and row.user_id is None:
+        wrong["user_id"] = "user_id or anonymous_id is required"
+    if wrong:
+        raise Refused("invalid", wrong)
+
+
+def shape(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """The kind, its required fields, and where each field is kept."""
+    name = kind_of(wire)
+    kind = KINDS.get(name)
+    if kind is None:
+        raise Refused("invalid", {"kind": f"one of {', '.join(KINDS)}"})
+    wrong = {field: "required" for field in kind.required if getattr(wire, field) in (None, "")}
+    if not wrong:
+        wrong = kind.check(wire)
+    if wrong:
+        raise Refused("invalid", wrong)
+    row.kind = name
+    row.event_type = wire.event_type or ("page_view" if name == "page" else name)
+    row.name = wire.event_name or row.event_type
+    row.category = wire.event_category or wire.category
+    row.value = getattr(wire, kind.value)
+    row.duration_ms = _duration(wire, kind.duration)
+    row.success = wire.success
+    if name == "request" and row.success is None and wire.status_code is not None:
+        row.success = wire.status_code < 400
+    kept = {field: value for field in kind.kept if (value := getattr(wire, field)) is not None}
+    if kept:
+        row.fields = msgspec.Raw(_encode(kept))
+
+
+def page(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """Where on a site: `page` may be a URL or an object with url, title and referrer."""
+    row.page_url, row.page_title, row.referrer = wire.page_url, wire.page_title, wire.referrer
+    found = wire.page
+    if found is None:
+        return
+    if isinstance(found, str):
+        found = {"url": found}
+    for column, names in (
+        ("page_url", ("url", "href", "path")),
+        ("page_title", ("title",)),
+        ("referrer", ("referrer",)),
+    ):
+        value = next((found[name] for name in names if isinstance(found.get(name), str)), None)
+        if value is not None and getattr(row, column) is None:
+            setattr(row, column, value[: 8 * 1024])
+
+
+def properties(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """What the sender added: `properties` and `metadata` are one thing; where both came they are merged."""
+    first, second = wire.properties, wire.metadata
+    if first is None and second is None:
+        return
+    row.properties = _checked("properties", first)
+    more = _checked("metadata", second)
+    if row.properties is not None and more is not None:
+        row.properties = _checked(
+            "properties", msgspec.Raw(_encode({**msgspec.json.decode(more), **msgspec.json.decode(row.properties)}))
+        )
+    elif more is not None:
+        row.properties = more
+
+
+def size(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """The typed fields together are bounded as the properties are."""
+    for field in ("traits", "tags"):
+        if (raw := getattr(wire, field)) is not None:
+            _checked(field, raw)
+    if row.fields is not None and len(bytes(row.fields)) > 2 * MAX_JSON_BYTES:
+        raise Refused("invalid", {"fields": f"the event's own fields are larger than {2 * MAX_JSON_BYTES} bytes"})
+
+
+def time(wire: Any, row: Row, _sender: Sender, sent_at: Any) -> None:
+    """When it happened, with the sender's clock corrected; without a timestamp, when it was received."""
+    if wire.timestamp is None:
+        return
+    at = _microseconds("timestamp", wire.timestamp)
+    sent = wire.sent_at if wire.sent_at is not None else sent_at
+    if sent is not None:
+        skew = row.received_at - _microseconds("sent_at", sent)
+        if abs(skew) > SKEW_TOLERATED_US:
+            at += skew
+    if at < EARLIEST_US:
+        raise Refused("clock", {"timestamp": "before 2000 (milliseconds or ISO 8601 are expected)"})
+    if at > row.received_at + FUTURE_US:
+        raise Refused("clock", {"timestamp": "more than 24 hours in the future"})
+    row.occurred_at = at
+
+
+def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
+    """The sender's device, and whether it is a bot: marked, never dropped."""
+    row.device_type, row.browser, row.os = sender.device_type, sender.browser, sender.os
+    row.bot = sender.bot
+
+
+Step = Callable[[Any, Row, Sender, Any], None]
+STEPS: tuple[Step, ...] = (identity, shape, page, properties, size, time, client)
+
+
+def _duration(wire: Any, field: str) -> float | None:
+    if wire.duration_ms is not None:
+        return float(wire.duration_ms)
+    value = getattr(wire, field)
+    if value is None:
+        value, field = wire.duration_seconds, "duration_seconds"
+    if value is None:
+        return None
+    return float(value * 1000 if field.endswith("_seconds") else value)
+
+
+def _checked(field: str, raw: msgspec.Raw | None) -> msgspec.Raw | None:
+    if raw is None or bytes(raw) == b"null":
+        return None
+    if wrong := check_json(raw, field):
+        raise Refused("invalid", wrong)
+    return raw
+
+
+def _microseconds(field: str, value: int | str) -> int:
+    """Milliseconds since 1970, or ISO 8601 with an offset."""
+    if isinstance(value, int):
+        return value * 1000
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise Refused("invalid", {field: "not a date (ISO 8601 with an offset, or integer milliseconds)"}) from None
+    if at.tzinfo is None:
+        raise Refused("invalid", {field: "has no offset (write 2026-01-31T12:00:00Z)"})
+    try:
+        return clock.to_us(at)
+    except OverflowError:
+        raise Refused("clock", {field: "outside the calendar"}) from None

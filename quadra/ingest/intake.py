@@ -1,0 +1,158 @@
+"""What all doors of ingest share: who holds which write key, and tickets that wait for the writer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from quadra.accounts.keys import Key, KeyRing, find_key, origin_allowed
+from quadra.core import clock
+from quadra.core.errors import Forbidden, Unauthorised, Unavailable
+from quadra.core.loop import Loop, Threads
+from quadra.core.runtime import Runtime
+from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.agents import browser_of
+from quadra.ingest.wire import Refused
+from quadra.ingest.writer import Outcome, Writer
+
+logger = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """An event that is durable."""
+
+    event_id: str
+    batch_id: str
+    duplicate: bool
+
+
+class Intake:
+    """Keys and the writer of this web process."""
+
+    def __init__(self, runtime: Runtime, writer: Writer):
+        self.writer = writer
+        self.loop: Loop = runtime.loop
+        self.timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
+        self._database = runtime.database
+        self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
+        self._ring = KeyRing(self._load)
+
+    def key(self, plain: str) -> Key:
+        """The write key. Raises `Unauthorised`, `Forbidden` (not a write key), or `Unavailable` (database away)."""
+        key = self.find(plain)
+        if key is None:
+            raise Unauthorised(
+                "A write key is needed (header X-Quadra-Key)." if not plain else "This key is not known."
+            )
+        if key.scope != "ingest":
+            raise Forbidden("This key cannot send events; use a write key.")
+        return key
+
+    def find(self, plain: str) -> Key | None:
+        if not plain or len(plain) > 200 or not plain.isascii():
+            return None
+        fresh, key = self._ring.cached(plain)
+        if fresh:
+            return key
+        try:
+            key = self._threads.run(self._load, plain)
+        except Unavailable:
+            if key is not None:
+                return key  # known a moment ago: the writer will say whether events can be stored
+            raise
+        self._ring.store(plain, key)
+        return key
+
+    def refresh(self, plain: str) -> tuple[bool, Key | None]:
+        """(still fresh, key) without waiting; a stale key is looked up in the background."""
+        fresh, key = self._ring.cached(plain)
+        if not fresh:
+            self._ring.store(plain, key)  # the old answer serves until the new one is here
+            self._threads.submit(lambda: self._load(plain), lambda found, error: self._refreshed(plain, found, error))
+        return fresh, key
+
+    def _refreshed(self, plain: str, key: Key | None, error: BaseException | None) -> None:
+        if error is None:
+            self._ring.store(plain, key)
+        elif not isinstance(error, Unavailable):
+            logger.error("ingest.key.lookup_failed", exc_info=error)
+
+    def _load(self, plain: str) -> Key | None:
+        with self._database.read() as session:
+            return find_key(session, plain)
+
+    def sender(self, key: Key, *, door: str, user_agent: str, origin: str, needs_identity: bool = False) -> Sender:
+        """Whoever sends with `key` from there. Raises `Forbidden` when the key does not allow the origin."""
+        if not origin_allowed(key.origins, origin):
+            raise Forbidden(f"This key does not allow the origin {origin or '(none)'}.", code="origin")
+        device = browser_of(user_agent)
+        # only browsers send an Origin: a server's own user agent says nothing about the people it speaks for
+        is_browser = bool(origin)
+        return Sender(
+            project_id=key.project_id,
+            door=door,
+            device_type=device.device_type if is_browser else None,
+            browser=device.browser if is_browser else None,
+            os=device.os if is_browser else None,
+            bot=device.bot and is_browser,
+            needs_identity=needs_identity,
+        )
+
+    def store(
+        self, wires: Sequence[Any], sender: Sender, weight: int, sent_at: int | str | None = None
+    ) -> list[Stored | Refused]:
+        """Accept and write; waits until durable. One outcome for each wire event, in order, with its event id.
+
+        Raises `Unavailable`: then nothing may be taken for stored.
+        """
+        received = clock.now_us()
+        outcomes: list[Any] = []
+        rows: list[Row] = []
+        for wire in wires:
+            try:
+                row = accept(wire, sender, received, sent_at)
+            except Refused as refused:
+                outcomes.append(refused)
+            else:
+                rows.append(row)
+                outcomes.append(row)
+        if rows:
+            ticket = WaitingTicket(rows, weight, self.loop)
+            self.writer.submit(ticket)
+            settled = iter(ticket.wait(self.timeout_seconds))
+            outcomes = [next(settled) if type(outcome) is Row else outcome for outcome in outcomes]
+        return outcomes
+
+
+class WaitingTicket:
+    """A ticket whose greenlet waits."""
+
+    __slots__ = ("_done", "_error", "_outcomes", "rows", "weight")
+
+    def __init__(self, rows: Sequence[Row], weight: int, loop: Loop):
+        self.rows = rows
+        self.weight = weight
+        self._done = loop.waiter()
+        self._outcomes: Sequence[Outcome] | None = None
+        self._error: Unavailable | None = None
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        self._outcomes = outcomes
+        self._done.set()
+
+    def fail(self, error: Unavailable) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self, timeout_seconds: float) -> list[Stored | Refused]:
+        """Raises `Unavailable` when the write failed or did not end in time (it may still end well: a repetition is safe)."""
+        self._done.wait(timeout_seconds)
+        if self._error is not None:
+            raise self._error
+        if self._outcomes is None:
+            raise Unavailable("The database is too slow at the moment; try again.")
+        return [
+            outcome if type(outcome) is Refused else Stored(row.event_id, outcome[0], outcome[1])  # type: ignore[index]
+            for row, outcome in zip(self.rows, self._outcomes, strict=True)
+        ]

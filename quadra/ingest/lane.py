@@ -1,0 +1,154 @@
+"""The fast lane: Socket.IO events straight from the frame to the writer, and acknowledgements many to one write.
+
+This is the only file that touches private parts of eventlet, python-engineio and python-socketio. Each touch is listed in
+`PRIVATE_PARTS`, and tests/ingest/test_lane_guard.py fails when an upgrade changes one of them. Without the lane the same
+server takes a fifth as many events (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import eventlet.websocket
+import orjson
+from engineio import packet as eio_packet
+from engineio.socket import Socket
+from eventlet.websocket import RFC6455WebSocket
+from socketio import Server
+
+PRIVATE_PARTS = (
+    (RFC6455WebSocket, "_apply_mask"),
+    (RFC6455WebSocket, "_pack_message"),
+    (eventlet.websocket, "WebSocketWSGI"),
+    (Socket, "_websocket_handler"),
+    (Socket, "poll"),
+    (Server, "_handle_eio_message"),
+    (Server, "_handle_event"),
+)
+
+Message = Callable[[str, str, int | None, str | None, Any], None]
+"""(engine.io sid, event name, ack id, payload text or None, payload where it had to be decoded)"""
+
+
+class Frames(bytes):
+    """WebSocket frames that are packed already."""
+
+
+class AckPacket:
+    """What an Engine.IO socket's queue holds for a bulk of answers: many Socket.IO packets, one write to the socket."""
+
+    packet_type = eio_packet.MESSAGE
+    data = ""
+    binary = False
+
+    def __init__(self, frames: Frames):
+        self._frames = frames
+
+    def encode(self, b64: bool = False) -> Frames:
+        return self._frames
+
+
+def unmask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
+    """XOR a WebSocket payload with its mask as one large integer instead of byte by byte (RFC 6455, 5.3)."""
+    size = len(data)
+    if not size:
+        return b""
+    turn = offset & 3
+    key = bytes(mask[turn:] + mask[:turn])
+    pad = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
+
+
+def frame(text: str) -> bytes:
+    """One unmasked text frame."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def quicken_eventlet() -> None:
+    """Give eventlet's WebSocket a fast mask, and let packed frames through."""
+    if getattr(RFC6455WebSocket._pack_message, "_quadra", False):
+        return
+    pack = RFC6455WebSocket._pack_message
+
+    def pack_message(self: Any, message: Any, **options: Any) -> bytes:
+        return message if type(message) is Frames else pack(self, message, **options)
+
+    pack_message._quadra = True  # type: ignore[attr-defined]
+    RFC6455WebSocket._pack_message = pack_message
+    RFC6455WebSocket._apply_mask = staticmethod(unmask)
+
+
+def tap(server: Server, message: Message) -> None:
+    """Have `message` called for every event that comes in on namespace `/`, before the library looks at it.
+
+    `server._handle_eio_message` is what Engine.IO calls for each message, in the greenlet of the client that sent it.
+    """
+    pass_on = server._handle_eio_message
+    handle_event = server._handle_event
+
+    def on_message(eio_sid: str, data: Any) -> None:
+        if type(data) is str and data[:1] == "2" and eio_sid not in server._binary_packet:
+            at = data.find("[", 1)
+            ack = data[1:at]
+            if at == 1 or (0 < at < 22 and ack.isdecimal()):
+                _dispatch(message, eio_sid, data, at, int(ack) if ack else None)
+                return
+        pass_on(eio_sid, data)
+
+    def on_event(eio_sid: str, namespace: str | None, ack: int | None, data: list[Any]) -> None:
+        if (namespace or "/") == "/":  # an event with binary attachments
+            message(eio_sid, str(data[0]), ack, None, data[1] if len(data) > 1 else None)
+        else:
+            handle_event(eio_sid, namespace, ack, data)
+
+    server._handle_eio_message = on_message
+    server._handle_event = on_event
+    server.eio.on("message", on_message)
+
+
+def _dispatch(message: Message, eio_sid: str, data: str, at: int, ack: int | None) -> None:
+    if data.startswith('["user:event",', at):
+        message(eio_sid, "user:event", ack, data[at + 14 : -1], None)
+    elif data.startswith('["user:events",', at):
+        message(eio_sid, "user:events", ack, data[at + 15 : -1], None)
+    else:
+        name, payload = arguments(data[at:])
+        message(eio_sid, name, ack, None, payload)
+
+
+def arguments(text: str) -> tuple[str, Any]:
+    """(event name, first argument) of a Socket.IO event packet; ("", None) where it is none."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return "", None
+    return (str(found[0]), found[1] if len(found) > 1 else None) if found else ("", None)
+
+
+def send_answers(server: Server, eio_sid: str, answers: list[str]) -> None:
+    """Send Socket.IO packets (already encoded) to a client: over a WebSocket in one write, over polling one by one.
+
+    Never blocks: the client's own greenlet does the writing. A client that is gone is no error.
+    """
+    socket = server.eio.sockets.get(eio_sid)
+    if socket is None or socket.closed:
+        return
+    if socket.upgraded and server.eio.async_mode == "eventlet":
+        socket.queue.put(AckPacket(Frames(b"".join([frame("4" + answer) for answer in answers]))))
+    else:
+        for answer in answers:
+            socket.queue.put(eio_packet.Packet(eio_packet.MESSAGE, data=answer))
+
+
+def backlog(server: Server, eio_sid: str) -> int:
+    """Packets that wait to be written to a client."""
+    socket = server.eio.sockets.get(eio_sid)
+    return 0 if socket is None else int(socket.queue.qsize())

@@ -1,0 +1,261 @@
+"""Append rows to the log: one transaction that deduplicates, counts and seals. This is the only place that writes events.
+
+Why no event is ever in a batch after it was sealed: the same transaction that inserts the events updates their batch on
+the condition that it is still OPEN. If another process sealed it meanwhile, that update hits no row, everything is rolled
+back and written again into a new batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from quadra.core import clock
+from quadra.core.database import Database
+from quadra.core.ids import uuid7
+from quadra.ingest.accept import Row
+from quadra.ingest.tables import Batch
+from quadra.jobs.queue import enqueue_for_batch
+
+COLUMNS = Row.__struct_fields__
+JSON_COLUMNS = ("fields", "properties")
+_encode = msgspec.json.encode
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """The batch that a writer adds to at present, as it last knew it."""
+
+    id: str
+    event_count: int
+
+
+@dataclass(slots=True)
+class Appended:
+    """What one transaction did."""
+
+    outcomes: list[tuple[str, bool]]
+    """For each row given: the batch it is in, and whether it was a duplicate."""
+    stored: list[tuple[OpenBatch, list[Row]]] = field(default_factory=list)
+    """For each batch touched: the batch with its new count, and the rows that are new in it."""
+    open_batches: dict[int, OpenBatch] = field(default_factory=dict)
+    """project id -> the batch that is open now; projects not named have none."""
+    sealed: list[str] = field(default_factory=list)
+
+
+class BatchGone(Exception):
+    """Somebody sealed the writer's open batch; write again into a new one."""
+
+
+class Inserter(Protocol):
+    """How one database takes many events at once."""
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        """Insert the rows that are new. `rows` are of one project, sorted, without repeats.
+
+        Returns the batch of each event that was there already: event id -> batch id.
+        """
+
+
+class Log:
+    """The log of one database, written by one writer."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        writer: str,
+        batch_max_events: int,
+        job_kinds: Sequence[str] = (),
+        max_attempts: int = 5,
+    ):
+        self._database = database
+        self._writer = writer
+        self._batch_max_events = batch_max_events
+        self._job_kinds = job_kinds
+        self._max_attempts = max_attempts
+        self._inserter: Inserter = (
+            _PostgresInserter() if database.dialect == "postgresql" else _PlainInserter(database.dialect)
+        )
+        self._open: dict[int, OpenBatch] = {}
+
+    def append(self, rows: Sequence[Row]) -> Appended:
+        """Store `rows` durably, each (project, event id) once. Blocks; call from one thread at a time.
+
+        Raises what the driver raises; then nothing of it is stored, unless the connection broke during COMMIT: the caller
+        must not acknowledge, and a repetition finds the events as duplicates.
+        """
+        while True:
+            try:
+                with self._database.connect_to_write() as connection:
+                    done = self._append(connection, rows)
+            except BatchGone:
+                self._open.clear()
+                continue
+            self._open = done.open_batches
+            return done
+
+    def forget_open_batches(self) -> None:
+        """Start new batches with the next rows; the old ones are sealed by their age."""
+        self._open = {}
+
+    def _append(self, connection: sa.Connection, rows: Sequence[Row]) -> Appended:
+        unique: dict[tuple[int, str], Row] = {}
+        for row in rows:
+            unique.setdefault((row.project_id, row.event_id), row)
+        # sorted: two writers that insert the same events take their locks in the same order and cannot deadlock
+        ordered = [unique[key] for key in sorted(unique)]
+        done = Appended(outcomes=[], open_batches=dict(self._open))
+        places: dict[tuple[int, str], tuple[str, bool]] = {}
+        for project_id, group in groupby(ordered, key=lambda row: row.project_id):
+            self._append_project(connection, project_id, list(group), done, places)
+        for row in rows:
+            key = (row.project_id, row.event_id)
+            batch_id, duplicate = places[key]
+            done.outcomes.append((batch_id, duplicate or unique[key] is not row))
+        return done
+
+    def _append_project(
+        self,
+        connection: sa.Connection,
+        project_id: int,
+        rows: list[Row],
+        done: Appended,
+        places: dict[Any, tuple[str, bool]],
+    ) -> None:
+        known = self._open.get(project_id)
+        batch = OpenBatch(known.id, known.event_count) if known else OpenBatch(uuid7(), 0)
+        existing = self._inserter.insert(connection, batch.id, rows)
+        new = [row for row in rows if row.event_id not in existing] if existing else rows
+        for row in rows:
+            there = existing.get(row.event_id)
+            places[(project_id, row.event_id)] = (batch.id, False) if there is None else (there, True)
+        if not new:
+            return
+        batch.event_count += len(new)
+        full = batch.event_count >= self._batch_max_events
+        self._count(connection, project_id, batch, len(new), created=known is None, full=full)
+        done.stored.append((batch, new))
+        if full:
+            done.open_batches.pop(project_id, None)
+            done.sealed.append(batch.id)
+        else:
+            done.open_batches[project_id] = batch
+
+    def _count(
+        self, connection: sa.Connection, project_id: int, batch: OpenBatch, added: int, *, created: bool, full: bool
+    ) -> None:
+        at = clock.now()
+        state = {"status": "SEALED", "sealed_at": at} if full else {"status": "OPEN"}
+        if created:
+            connection.execute(
+                sa.insert(Batch).values(
+                    id=batch.id, project_id=project_id, writer=self._writer, event_count=added, opened_at=at, **state
+                )
+            )
+        else:
+            updated = connection.execute(
+                sa.update(Batch)
+                .where(Batch.id == batch.id, Batch.status == "OPEN")
+                .values(event_count=Batch.event_count + added, **state)
+            )
+            if updated.rowcount == 0:
+                raise BatchGone
+        if full:
+            enqueue_for_batch(
+                connection,
+                kinds=self._job_kinds,
+                project_id=project_id,
+                batch_id=batch.id,
+                max_attempts=self._max_attempts,
+            )
+
+
+class _PostgresInserter:
+    """One statement: the rows as one JSON parameter, expanded by the server."""
+
+    TYPES = {
+        "project_id": "integer",
+        "occurred_at": "bigint",
+        "received_at": "bigint",
+        "duration_ms": "double precision",
+        "value": "double precision",
+        "success": "boolean",
+        "bot": "boolean",
+        "fields": "json",
+        "properties": "json",
+    }
+
+    def __init__(self) -> None:
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        types = ", ".join(f'"{name}" {self.TYPES.get(name, "text")}' for name in COLUMNS)
+        chosen = ", ".join("coalesce(bot, false)" if name == "bot" else f'"{name}"' for name in COLUMNS)
+        self._insert = (
+            f"INSERT INTO event (batch_id, {names}) SELECT %s, {chosen} FROM json_to_recordset(%s::json) AS r({types}) "
+            "ON CONFLICT DO NOTHING RETURNING event_id"
+        )
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        result = connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
+        if result.rowcount == len(rows):
+            result.close()
+            return {}
+        inserted = set(result.scalars())
+        missed = [row.event_id for row in rows if row.event_id not in inserted]
+        found = connection.exec_driver_sql(
+            "SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id = ANY(%s)",
+            (rows[0].project_id, missed),
+        )
+        return {event_id: there for event_id, there in found}
+
+
+class _PlainInserter:
+    """SQLite and MariaDB: look for the events first, then insert the new ones with one executemany."""
+
+    def __init__(self, dialect: str):
+        names = ", ".join(f'"{name}"' if dialect == "sqlite" else f"`{name}`" for name in ("batch_id", *COLUMNS))
+        mark = "?" if dialect == "sqlite" else "%s"
+        marks = ", ".join([mark] * (len(COLUMNS) + 1))
+        # not INSERT IGNORE on MariaDB: that would also turn a value that does not fit into a silently cut one
+        no_op = "ON CONFLICT DO NOTHING" if dialect == "sqlite" else "ON DUPLICATE KEY UPDATE project_id = project_id"
+        self._insert = f"INSERT INTO event ({names}) VALUES ({marks}) {no_op}"
+        self._json_at = [COLUMNS.index(name) + 1 for name in JSON_COLUMNS]
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        existing = _find(connection, rows)
+        fresh = [self._values(batch_id, row) for row in rows if row.event_id not in existing]
+        if fresh:
+            inserted = connection.exec_driver_sql(self._insert, fresh)
+            if inserted.rowcount != len(fresh):
+                # another writer was quicker with some of them: those lie in a batch that is not ours
+                raced = [row for row in rows if row.event_id not in existing]
+                existing |= {
+                    event_id: there for event_id, there in _find(connection, raced).items() if there != batch_id
+                }
+        return existing
+
+    def _values(self, batch_id: str, row: Row) -> tuple[Any, ...]:
+        values = [batch_id, *msgspec.structs.astuple(row)]
+        for at in self._json_at:
+            if values[at] is not None:
+                values[at] = bytes(values[at]).decode()
+        return tuple(values)
+
+
+_FIND = sa.text("SELECT event_id, batch_id FROM event WHERE project_id = :project_id AND event_id IN :ids").bindparams(
+    sa.bindparam("ids", expanding=True)
+)
+
+
+def _find(connection: sa.Connection, rows: list[Row]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
+        ids = [row.event_id for row in rows[start : start + 500]]
+        parameters = {"project_id": rows[0].project_id, "ids": ids}
+        found |= {event_id: batch_id for event_id, batch_id in connection.execute(_FIND, parameters)}
+    return found

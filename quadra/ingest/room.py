@@ -1,0 +1,52 @@
+"""Put the ingest room into a web process: writer, HTTP routes, Socket.IO lane."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from flask import Flask
+from flask_socketio import SocketIO
+
+from quadra.core.ids import uuid7
+from quadra.core.runtime import Runtime
+from quadra.ingest import lane, routes
+from quadra.ingest.intake import Intake
+from quadra.ingest.log import Log
+from quadra.ingest.sockets import Sockets
+from quadra.ingest.writer import Bounds, Writer
+
+FLUSH_SECONDS = 10
+
+
+def make_log(runtime: Runtime) -> Log:
+    """The log with a writer identity of its own: no two processes, and no two starts, share an open batch."""
+    settings = runtime.settings
+    return Log(
+        runtime.database,
+        writer=f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}",
+        batch_max_events=settings.batch_max_events,
+    )
+
+
+def make_writer(runtime: Runtime) -> Writer:
+    settings = runtime.settings
+    bounds = Bounds(
+        queue_events=settings.writer_queue_events,
+        queue_bytes=settings.writer_queue_bytes,
+        flush_events=settings.writer_flush_events,
+        linger_seconds=settings.writer_linger.total_seconds(),
+    )
+    return Writer(make_log(runtime), runtime.loop, bounds)
+
+
+def set_up(app: Flask, runtime: Runtime, socketio: SocketIO) -> Intake:
+    """Wire the room into `app`. The writer starts and stops with the process."""
+    lane.quicken_eventlet()
+    intake = Intake(runtime, make_writer(runtime))
+    app.extensions["quadra.intake"] = intake
+    app.register_blueprint(routes.blueprint)
+    Sockets(socketio, intake, runtime.loop)
+    app.extensions["quadra.on_start"].append(intake.writer.start)
+    app.extensions["quadra.on_stop"].append(lambda: intake.writer.stop(FLUSH_SECONDS))
+    return intake

@@ -1,0 +1,178 @@
+"""HTTP ingest. These routes stay on the event loop: they wait for the writer and for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, current_app, request
+
+from quadra.core.errors import Invalid, Unauthorised
+from quadra.core.http import MAX_BODY_BYTES, error_response
+from quadra.ingest import body
+from quadra.ingest.accept import Sender
+from quadra.ingest.intake import Intake, Stored
+from quadra.ingest.wire import Refused, from_dict
+
+blueprint = Blueprint("ingest", __name__, static_folder=None)
+
+CORS = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Content-Encoding, X-Quadra-Key, Authorization, X-Request-ID",
+    "Access-Control-Expose-Headers": "Retry-After, X-Request-ID",
+    "Access-Control-Max-Age": "86400",
+}
+
+TYPED_DOORS = {
+    "/api/analytics/user/events/track": ("event", None),
+    "/api/analytics/user/features/track": ("feature", None),
+    "/api/analytics/user/funnels/track": ("funnel", None),
+    "/api/analytics/user/funnels/complete": ("funnel", "funnel_completed"),
+    "/api/analytics/user/journeys/track": ("journey", None),
+    "/api/analytics/user/journeys/complete": ("journey", "journey_completed"),
+    "/api/analytics/user/satisfaction/record": ("survey", None),
+}
+"""path -> (kind of the event it makes, event type where it is not the kind's own)"""
+
+PATHS = {"/api/events", *TYPED_DOORS}
+"""Paths that are served on the event loop."""
+
+View = Callable[..., Response]
+
+
+def intake() -> Intake:
+    found: Intake = current_app.extensions["quadra.intake"]
+    return found
+
+
+def plain_key(in_body: str | None = None) -> str:
+    """The write key as sent: header, Bearer, Basic user name, body, or `?key=` (beacons cannot set headers)."""
+    if found := request.headers.get("X-Quadra-Key"):
+        return found.strip()
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise Unauthorised("The Authorization header is not valid Basic authentication.") from error
+    return in_body or request.args.get("key", "")
+
+
+def sender(key: str, door: str) -> Sender:
+    """Whoever sends the current request. Raises `Unauthorised`, `Forbidden`, `Unavailable`."""
+    found = intake()
+    agent, origin = request.headers.get("User-Agent", ""), request.headers.get("Origin", "")
+    return found.sender(found.key(key), door=door, user_agent=agent, origin=origin)
+
+
+def raw_body() -> bytes:
+    """The request's body, unpacked. Raises `TooLarge`, `Invalid`."""
+    return body.unpack(request.get_data(cache=False), request.headers.get("Content-Encoding", ""))
+
+
+@blueprint.after_request
+def allow_origins(response: Response) -> Response:
+    """Any page may call these routes: no cookie opens them, and a key's own origins were checked before."""
+    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "*")
+    response.headers["Vary"] = "Origin"
+    return response
+
+
+@blueprint.route("/api/events", methods=["OPTIONS"])
+def preflight() -> Response:
+    return Response(status=204, headers=CORS)
+
+
+@blueprint.post("/api/events")
+def post_events() -> Response:
+    raw = raw_body()
+    ndjson = "ndjson" in (request.content_type or "") or "jsonl" in (request.content_type or "")
+    header_key = plain_key()
+    who = sender(header_key, "http") if header_key else None  # a wrong key is said before the body is read
+    found = body.parse(raw, ndjson=ndjson)
+    who = who or sender(plain_key(found.key), "http")
+    outcomes = intake().store(found.wires, who, len(raw) + 600 * len(found.wires), found.sent_at)
+    if found.single and isinstance(outcomes[0], Refused):
+        return refused_response(outcomes[0])
+    return Response(
+        _summary(outcomes, everything=request.args.get("results") == "all"), content_type="application/json"
+    )
+
+
+def _summary(outcomes: Sequence[Stored | Refused], *, everything: bool) -> bytes:
+    duplicates = refused = 0
+    results: list[dict[str, Any]] = []
+    for index, outcome in enumerate(outcomes):
+        if type(outcome) is Refused:
+            refused += 1
+            results.append(
+                {
+                    "index": index,
+                    "event_id": outcome.event_id,
+                    "status": "refused",
+                    "code": outcome.code,
+                    "fields": outcome.fields,
+                    "message": outcome.message,
+                }
+            )
+            continue
+        event_id, batch_id, duplicate = outcome  # type: ignore[misc]
+        duplicates += duplicate
+        if everything:
+            status = "duplicate" if duplicate else "stored"
+            results.append({"index": index, "event_id": event_id, "status": status, "batch_id": batch_id})
+    stored = len(outcomes) - duplicates - refused
+    return msgspec.json.encode({"stored": stored, "duplicates": duplicates, "refused": refused, "results": results})
+
+
+def refused_response(refused: Refused) -> Response:
+    """400: an event that can never become valid."""
+    response: Response = error_response(Invalid(refused.message, code=refused.code, fields=refused.fields))
+    return response
+
+
+def _typed_door(path: str, kind: str, event_type: str | None) -> None:
+    def track() -> Response:
+        who = sender(plain_key(), "http")
+        raw = raw_body()
+        try:
+            found = msgspec.json.decode(raw) if raw.strip() else {}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Invalid(f"The body is not JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise Invalid("The body must be a JSON object.")
+        fields = {**request.args.to_dict(), **found, "kind": kind}
+        fields.pop("key", None)
+        try:
+            wire = from_dict(_completed(fields, event_type) if event_type else fields)
+        except Refused as refused:
+            return refused_response(refused)
+        (outcome,) = intake().store([wire], who, len(raw) + 600)
+        if isinstance(outcome, Refused):
+            return refused_response(outcome)
+        answer = {"success": True, "event_id": outcome.event_id, "duplicate": outcome.duplicate}
+        return Response(msgspec.json.encode(answer), content_type="application/json")
+
+    name = path.removeprefix("/api/analytics/user/").replace("/", "_")
+    blueprint.add_url_rule(path, name, track, methods=["POST"])
+    blueprint.add_url_rule(path, f"{name}_preflight", preflight, methods=["OPTIONS"])
+
+
+def _completed(fields: dict[str, Any], event_type: str) -> dict[str, Any]:
+    """A run's end is an event of its own: stage or step `completed`, which no sender has to number."""
+    if event_type == "funnel_completed":
+        end: dict[str, Any] = {"stage": "completed", "stage_order": 2**31 - 1}
+    else:
+        end = {"step_name": "completed", "step_order": 2**31 - 1}
+    if not (fields.get("session_id") or fields.get("sessionId")):
+        raise Refused("invalid", {"session_id": "required"})
+    return {**end, **fields, "event_type": event_type, "success": fields.get("success", True)}
+
+
+for _path, (_kind, _event_type) in TYPED_DOORS.items():
+    _typed_door(_path, _kind, _event_type)

@@ -1,0 +1,275 @@
+"""Socket.IO ingest, namespace `/`: `user:event` and `user:events`, each answered exactly once.
+
+An answer is the acknowledgement where the client asked for one, else the event `event:ack` or `event:error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from flask_socketio import SocketIO
+from socketio.exceptions import ConnectionRefusedError as Refusal
+
+from quadra.core import clock
+from quadra.core.errors import QuadraError, Unavailable
+from quadra.core.loop import Loop
+from quadra.ingest import lane
+from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.intake import Intake
+from quadra.ingest.wire import Refused, from_dict, read_many, read_one
+from quadra.ingest.writer import Outcome
+
+MAX_BACKLOG = 2_000
+"""Answers that may wait for a client to read them; past it Quadra stops reading from that client until it does."""
+TURN = 64
+"""Messages of one client that are handled before others get their turn."""
+
+_encode = msgspec.json.encode
+
+
+class Client:
+    """One connection on namespace `/`."""
+
+    __slots__ = ("eio_sid", "key", "outbox", "sender", "turn", "waiting")
+
+    def __init__(self, eio_sid: str, key: str, sender: Sender):
+        self.eio_sid = eio_sid
+        self.key = key
+        self.sender = sender
+        self.outbox: list[str] = []
+        self.waiting = 0
+        self.turn = 0
+
+
+class Sockets:
+    """The connections of this process, and the answers on their way to them."""
+
+    def __init__(self, socketio: SocketIO, intake: Intake, loop: Loop):
+        self._server = socketio.server
+        self._intake = intake
+        self._loop = loop
+        self._clients: dict[str, Client] = {}
+        self._dirty: dict[str, Client] = {}
+        self._server.on("connect", self._connect, namespace="/")
+        self._server.on("disconnect", self._disconnect, namespace="/")
+        lane.tap(self._server, self._message)
+        intake.writer.after_flush.append(self._send)
+
+    def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        plain = auth.get("key") if isinstance(auth, dict) else None
+        plain = plain if isinstance(plain, str) else environ.get("HTTP_X_QUADRA_KEY", "")
+        try:
+            key = self._intake.key(plain)
+            sender = self._intake.sender(
+                key,
+                door="socket",
+                user_agent=environ.get("HTTP_USER_AGENT", ""),
+                origin=environ.get("HTTP_ORIGIN", ""),
+                needs_identity=True,
+            )
+        except QuadraError as error:
+            raise Refusal(error.message, error.as_dict()) from error
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
+        self._clients[eio_sid] = Client(eio_sid, plain, sender)
+
+    def _disconnect(self, sid: str, _reason: Any = None) -> None:
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
+        self._clients.pop(eio_sid, None)
+
+    def _message(self, eio_sid: str, name: str, ack: int | None, text: str | None, payload: Any) -> None:
+        client = self._clients.get(eio_sid)
+        if client is None:
+            return  # not connected to the namespace (yet, or any more); the protocol has no answer for that
+        self._hold_back(client)
+        fresh, key = self._intake.refresh(client.key)
+        if key is None and fresh:
+            self._answer(client, ack, _error(None, "unauthorised", "The key was revoked.", {}))
+        elif name == "user:event":
+            self._one(client, ack, text, payload)
+        elif name == "user:events":
+            self._many(client, ack, text, payload)
+        else:
+            message = f"There is no event {name[:100]!r} here; send user:event or user:events."
+            self._answer(client, ack, _error(None, "unknown_event", message, {}))
+        if self._dirty:
+            self._send()
+
+    def _one(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
+        event_id = None
+        try:
+            wire = _parse_one(text, payload)
+            event_id = wire.event_id
+            row = accept(wire, client.sender, clock.now_us())
+            client.waiting += 1
+            self._intake.writer.submit(OneTicket(row, len(text or "") + 600, client, ack, self))
+        except Refused as refused:
+            self._answer(client, ack, _refusal(refused))
+        except Unavailable as error:
+            client.waiting -= 1
+            self._answer(client, ack, _error(event_id, error.code, error.message, {}))
+
+    def _many(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
+        try:
+            wires = _parse_many(text, payload)
+        except Refused as refused:
+            self._answer(client, ack, _refusal(refused))
+            return
+        ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
+        received = clock.now_us()
+        for wire in wires:
+            try:
+                ticket.rows.append(accept(wire, client.sender, received))
+            except Refused as refused:
+                ticket.refused.append(refused)
+        client.waiting += 1
+        if not ticket.rows:
+            ticket.settle(())
+            return
+        try:
+            self._intake.writer.submit(ticket)
+        except Unavailable as error:
+            ticket.fail(error)
+
+    def _answer(self, client: Client, ack: int | None, answer: tuple[bool, bytes]) -> None:
+        good, body = answer
+        if ack is not None:
+            client.outbox.append(f"3{ack}[{body.decode()}]")
+        else:
+            client.outbox.append(f'2["event:{"ack" if good else "error"}",{body.decode()}]')
+        self._dirty[client.eio_sid] = client
+
+    def settled(self, client: Client, ack: int | None, answer: tuple[bool, bytes]) -> None:
+        client.waiting -= 1
+        self._answer(client, ack, answer)
+
+    def _send(self) -> None:
+        dirty, self._dirty = self._dirty, {}
+        for client in dirty.values():
+            answers, client.outbox = client.outbox, []
+            lane.send_answers(self._server, client.eio_sid, answers)
+
+    def _hold_back(self, client: Client) -> None:
+        """Runs in the client's own greenlet: waiting here means not reading from it, and its TCP window closes."""
+        client.turn += 1
+        if client.turn >= TURN:
+            client.turn = 0
+            self._loop.sleep(0)
+        while client.waiting + lane.backlog(self._server, client.eio_sid) > MAX_BACKLOG:
+            if client.eio_sid not in self._clients:
+                return
+            self._loop.sleep(0.01)
+
+
+class OneTicket:
+    """A `user:event` that waits for the writer."""
+
+    __slots__ = ("_ack", "_client", "_sockets", "rows", "weight")
+
+    def __init__(self, row: Row, weight: int, client: Client, ack: int | None, sockets: Sockets):
+        self.rows = (row,)
+        self.weight = weight
+        self._client = client
+        self._ack = ack
+        self._sockets = sockets
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        outcome = outcomes[0]
+        if type(outcome) is Refused:
+            self._sockets.settled(self._client, self._ack, _refusal(outcome))
+            return
+        batch_id, duplicate = outcome  # type: ignore[misc]
+        answer = b'{"eventId":%b,"batchId":"%b","duplicate":%b}' % (
+            _encode(self.rows[0].event_id),
+            batch_id.encode(),  # type: ignore[union-attr]
+            b"true" if duplicate else b"false",
+        )
+        self._sockets.settled(self._client, self._ack, (True, answer))
+
+    def fail(self, error: Unavailable) -> None:
+        answer = _error(self.rows[0].event_id, error.code, error.message, {})
+        self._sockets.settled(self._client, self._ack, answer)
+
+
+class ManyTicket:
+    """A `user:events` array that waits for the writer."""
+
+    __slots__ = ("_ack", "_client", "_sockets", "refused", "rows", "weight")
+
+    def __init__(self, client: Client, ack: int | None, sockets: Sockets, weight: int):
+        self.rows: list[Row] = []
+        self.refused: list[Refused] = []
+        self.weight = weight
+        self._client = client
+        self._ack = ack
+        self._sockets = sockets
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        duplicates = 0
+        for outcome in outcomes:
+            if type(outcome) is Refused:
+                self.refused.append(outcome)
+            elif outcome[1]:  # type: ignore[index]
+                duplicates += 1
+        stored = len(self.rows) - duplicates - sum(type(outcome) is Refused for outcome in outcomes)
+        refused = [
+            _describe(refusal.event_id, refusal.code, refusal.message, refusal.fields) for refusal in self.refused
+        ]
+        answer = _encode({"stored": stored, "duplicates": duplicates, "refused": refused})
+        self._sockets.settled(self._client, self._ack, (True, answer))
+
+    def fail(self, error: Unavailable) -> None:
+        self._sockets.settled(self._client, self._ack, _error(None, error.code, error.message, {}))
+
+
+def _parse_one(text: str | None, payload: Any) -> Any:
+    if text is not None:
+        try:
+            return read_one(text.encode())
+        except Refused as refused:
+            if "" not in refused.fields:
+                raise
+            # not one JSON value: more arguments than one, or no JSON at all
+            _name, payload = lane.arguments(f'["user:event",{text}]')
+            if payload is None:
+                raise
+    if not isinstance(payload, dict):
+        raise Refused("invalid", {"": f"the payload must be an object, not {type(payload).__name__}"})
+    return from_dict(payload)
+
+
+def _parse_many(text: str | None, payload: Any) -> list[Any]:
+    if text is not None:
+        try:
+            return read_many(text.encode())
+        except Refused:
+            _name, payload = lane.arguments(f'["user:events",{text}]')
+    if not isinstance(payload, list):
+        raise Refused("invalid", {"": f"the payload must be an array of events, not {type(payload).__name__}"})
+    return [_dict_or_refused(item) for item in payload]
+
+
+def _dict_or_refused(item: Any) -> Any:
+    try:
+        return _parse_one(None, item)
+    except Refused as refused:
+        return refused
+
+
+def _refusal(refused: Refused) -> tuple[bool, bytes]:
+    return _error(refused.event_id, refused.code, refused.message, refused.fields)
+
+
+def _error(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> tuple[bool, bytes]:
+    return False, _encode(_describe(event_id, code, message, fields))
+
+
+def _describe(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> dict[str, Any]:
+    named = {_camel(name): what for name, what in fields.items()}
+    return {"eventId": event_id, "code": code, "error": message, "fields": named}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

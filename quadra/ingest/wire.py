@@ -1,0 +1,204 @@
+"""Bytes to checked events. The fast way decodes straight into a struct; only what does not fit is looked at field by field.
+
+Senders write camelCase or snake_case; keys that no kind knows are kept in the event's properties.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from quadra.core.http import snake_case
+from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
+
+MAX_DEPTH = 8
+Fields = dict[str, str]
+
+# a Raw field takes any JSON, null included, so it is no union: None only says that the key was not there
+_columns = [(name, type_ if type_ is msgspec.Raw else type_ | None, None) for name, type_ in FIELDS.items()]
+
+Wire: Any = msgspec.defstruct("Wire", _columns, forbid_unknown_fields=True)
+"""One event as it came, every field optional, attributes in snake_case."""
+
+CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=True, rename="camel")
+"""The same read from camelCase keys."""
+
+_ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
+_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_PLAIN = msgspec.json.Decoder()
+_CHECK = {name: (lambda value, t=type_ | None: msgspec.convert(value, t)) for name, type_ in FIELDS.items()}
+_RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
+
+_HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{200}")
+
+
+class Refused(Exception):
+    """An event that cannot be stored: `code` for programs, `fields` for people. `event_id` where it could be read."""
+
+    def __init__(self, code: str, fields: Fields, event_id: str | None = None):
+        super().__init__(code, fields)
+        self.code = code
+        self.fields = fields
+        self.event_id = event_id
+
+    @property
+    def message(self) -> str:
+        return "; ".join(f"{name}: {what}" for name, what in self.fields.items())
+
+
+def read_one(raw: bytes) -> Any:
+    """One event from one JSON object. Raises `Refused`."""
+    if b"\\u" not in raw and _is_utf8(raw):
+        for cls in _spellings(raw):
+            try:
+                return _ONE[cls].decode(raw)
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                break
+    return _read_carefully(raw)
+
+
+def read_many(raw: bytes) -> list[Any]:
+    """Events from one JSON array: a wire struct or a `Refused` for each, in order. Raises `Refused` when it is no array."""
+    if b"\\u" not in raw and _is_utf8(raw):
+        for cls in _spellings(raw):
+            try:
+                found: list[Any] = _MANY[cls].decode(raw)
+                return found
+            except msgspec.ValidationError:
+                continue
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                break
+    return [_one_or_refused(item) for item in split(raw)]
+
+
+def split(raw: bytes) -> list[bytes]:
+    """The items of a JSON array, each still text. Raises `Refused`."""
+    try:
+        return [bytes(item) for item in _RAWS.decode(raw)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("invalid", {"": f"not a JSON array of events: {error}"}) from error
+
+
+def from_dict(found: dict[Any, Any]) -> Any:
+    """One event from a decoded JSON object (snake_case or camelCase). Raises `Refused` naming every field that is wrong."""
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    wrong: Fields = {}
+    for key, value in found.items():
+        name = key if key in FIELDS else snake_case(key)
+        if _bad_text(key) or _bad_text(value):
+            wrong[key.replace("\0", "")] = "contains a NUL character or half a surrogate pair"
+        elif name not in FIELDS:
+            extra[key] = value
+        elif (problem := _convert(known, name, value)) is not None:
+            wrong[name] = problem
+    if wrong:
+        event_id = known.get("event_id")
+        raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
+    if extra:
+        own = _PLAIN.decode(known["properties"]) if known.get("properties") is not None else {}
+        known["properties"] = msgspec.Raw(msgspec.json.encode({**extra, **own}))
+    return Wire(**known)
+
+
+def _convert(known: dict[str, Any], name: str, value: Any) -> str | None:
+    """Put the value into `known` as the type of its field; what is wrong with it otherwise."""
+    if name not in _RAW_FIELDS:
+        try:
+            known[name] = _CHECK[name](value)
+        except msgspec.ValidationError as error:
+            return _say(error)
+    elif value is not None:
+        if not isinstance(value, dict) and not (name == "tags" and isinstance(value, list)):
+            return "must be an object"
+        known[name] = msgspec.Raw(msgspec.json.encode(value))
+    return None
+
+
+def check_json(raw: msgspec.Raw, field: str) -> Fields:
+    """What is wrong with a properties object: not an object, too large, too deep. Empty when it is fine."""
+    text = bytes(raw)
+    if text[:1] != b"{" and not (field == "tags" and text[:1] == b"["):
+        return {field: "must be an object"}
+    if len(text) > MAX_JSON_BYTES:
+        return {field: f"larger than {MAX_JSON_BYTES} bytes"}
+    if _HUGE_NUMBER.search(text):
+        try:
+            _PLAIN.decode(text)
+        except msgspec.DecodeError:
+            return {field: "holds a number that is out of range"}
+    # as many brackets as levels at the most: the exact depth is counted only where the count alone does not settle it
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and depth(_PLAIN.decode(text)) > MAX_DEPTH:
+        return {field: f"nested deeper than {MAX_DEPTH} levels"}
+    return {}
+
+
+def depth(value: Any) -> int:
+    """How many objects and lists lie within one another. Stops counting soon after MAX_DEPTH."""
+    deepest, todo = 0, [(value, 0)]
+    while todo:
+        item, level = todo.pop()
+        if isinstance(item, dict | list):
+            deepest = max(deepest, level + 1)
+            if deepest > MAX_DEPTH:
+                return deepest
+            todo.extend((child, level + 1) for child in (item.values() if isinstance(item, dict) else item))
+    return deepest
+
+
+def _is_utf8(raw: bytes) -> bool:
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _spellings(raw: bytes) -> tuple[Any, Any]:
+    return (Wire, CamelWire) if b'"event_type"' in raw or b'"event_id"' in raw else (CamelWire, Wire)
+
+
+def _one_or_refused(raw: bytes) -> Any:
+    try:
+        return read_one(raw)
+    except Refused as refused:
+        return refused
+
+
+def _read_carefully(raw: bytes) -> Any:
+    try:
+        raw.decode()  # the decoder itself does not look into strings it skips
+        found = _PLAIN.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("invalid", {"": f"not JSON: {error}"}) from error
+    except RecursionError as error:
+        raise Refused("invalid", {"": f"nested deeper than {MAX_DEPTH} levels"}) from error
+    if not isinstance(found, dict):
+        raise Refused("invalid", {"": f"an event must be an object, not {_json_name(found)}"})
+    return from_dict(found)
+
+
+def _bad_text(value: Any) -> bool:
+    """Whether text that no database keeps is in there: NUL, half a surrogate pair."""
+    if isinstance(value, str):
+        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return any(_bad_text(key) or _bad_text(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_bad_text, value))
+
+
+def _say(error: msgspec.ValidationError) -> str:
+    return str(error).split(" - at `")[0].replace("`", "")
+
+
+def _json_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    return {bool: "a boolean", str: "a string", list: "a list"}.get(type(value), "a number")

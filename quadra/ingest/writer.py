@@ -1,0 +1,169 @@
+"""The writer: one for each web process. Everyone who waits is written in one transaction, and answered after its commit.
+
+All of it runs on the event loop except `Log.append`, which has a native thread of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
+
+from quadra.core.database import is_away
+from quadra.core.errors import Unavailable
+from quadra.core.loop import Loop, Threads
+from quadra.ingest.accept import Row
+from quadra.ingest.log import Appended, Log
+from quadra.ingest.wire import Refused
+
+logger = logging.getLogger(__name__)
+
+Outcome = tuple[str, bool] | Refused
+"""(batch id, duplicate), or why the database cannot hold the event."""
+
+
+class Ticket(Protocol):
+    """Somebody who waits for rows to be durable."""
+
+    rows: Sequence[Row]
+    weight: int
+    """Bytes the rows hold on to while they wait."""
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Every row is durable, or refused for good. Called on the loop; must not block."""
+
+    def fail(self, error: Unavailable) -> None:
+        """Nothing may be taken for durable; trying again is safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the queue holds at the most, how many rows one flush takes, and how long it waits for more."""
+
+    queue_events: int
+    queue_bytes: int
+    flush_events: int
+    linger_seconds: float
+
+
+class Writer:
+    """Takes tickets until a bound, writes them in order, settles them."""
+
+    def __init__(self, log: Log, loop: Loop, bounds: Bounds):
+        self._log = log
+        self._loop = loop
+        self._bounds = bounds
+        self._thread = Threads(loop, 1, "writer")
+        self._pending: deque[Ticket] = deque()
+        self._events = 0
+        self._bytes = 0
+        self._wake = loop.waiter()
+        self._stopping = False
+        self._ended = loop.waiter()
+        self._started = False
+        self.after_flush: list[Callable[[], None]] = []
+        """Called on the loop after the tickets of a flush were settled; doors send their answers in bulk here."""
+        self.on_stored: list[Callable[[Appended], None]] = []
+        """Called on the loop after that, with what is new in the log."""
+
+    @property
+    def depth(self) -> int:
+        """Events that wait."""
+        return self._events
+
+    def start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._loop.spawn(self._run)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Queue a ticket. Raises `Unavailable` (code `overloaded` or `stopping`) at once where there is no room."""
+        if self._stopping:
+            raise Unavailable("Quadra is stopping; try again in a moment.", code="stopping", retry_after_seconds=2)
+        rows = ticket.rows
+        if self._events + len(rows) > self._bounds.queue_events or self._bytes > self._bounds.queue_bytes:
+            raise Unavailable("More events are waiting than Quadra can hold; try again.", code="overloaded")
+        self._pending.append(ticket)
+        self._events += len(rows)
+        self._bytes += ticket.weight
+        self._wake.set()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Take nothing more, write and answer what waits. True when all of it was."""
+        self._stopping = True
+        self._wake.set()
+        return not self._started or self._ended.wait(timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            if not self._pending:
+                if self._stopping:
+                    break
+                self._wake.wait()
+                self._wake = self._loop.waiter()
+                continue
+            if self._events < self._bounds.flush_events and self._bounds.linger_seconds:
+                self._loop.sleep(self._bounds.linger_seconds)
+            self._flush(self._take())
+        self._thread.stop()
+        self._ended.set()
+
+    def _take(self) -> list[Ticket]:
+        tickets: list[Ticket] = []
+        count = 0
+        while self._pending and (not tickets or count + len(self._pending[0].rows) <= self._bounds.flush_events):
+            ticket = self._pending.popleft()
+            count += len(ticket.rows)
+            tickets.append(ticket)
+        return tickets
+
+    def _flush(self, tickets: list[Ticket]) -> None:
+        rows = [row for ticket in tickets for row in ticket.rows]
+        try:
+            outcomes, stored = self._thread.run(self._write, rows)
+        except Unavailable as error:
+            for ticket in tickets:
+                ticket.fail(error)
+            stored = []
+        else:
+            at = 0
+            for ticket in tickets:
+                ticket.settle(outcomes[at : at + len(ticket.rows)])
+                at += len(ticket.rows)
+        finally:
+            self._events -= len(rows)
+            self._bytes -= sum(ticket.weight for ticket in tickets)
+        for hook in self.after_flush:
+            hook()
+        for appended in stored:
+            for listener in self.on_stored:
+                listener(appended)
+
+    def _write(self, rows: Sequence[Row]) -> tuple[list[Outcome], list[Appended]]:
+        """Append on the writer's thread. Raises `Unavailable` and nothing else."""
+        try:
+            done = self._log.append(rows)
+        except DBAPIError as error:
+            if not is_away(error):
+                return self._write_apart(rows, error)
+            self._log.forget_open_batches()
+            logger.warning("ingest.flush.failed", extra={"events": len(rows), "reason": str(error.orig)})
+            raise Unavailable("The database does not answer; nothing was stored, try again.") from error
+        except Exception as error:
+            self._log.forget_open_batches()
+            logger.exception("ingest.flush.failed", extra={"events": len(rows)})
+            raise Unavailable("Storing failed; nothing was stored, try again.") from error
+        return list(done.outcomes), [done]
+
+    def _write_apart(self, rows: Sequence[Row], error: DBAPIError) -> tuple[list[Outcome], list[Appended]]:
+        """The database refuses a value: halve until it is found, so that one event cannot keep the others out."""
+        if len(rows) == 1:
+            logger.error("ingest.event.refused", extra={"event_id": rows[0].event_id, "reason": str(error.orig)})
+            return [Refused("invalid", {"": "the database cannot hold this event"}, rows[0].event_id)], []
+        middle = len(rows) // 2
+        first, second = self._write(rows[:middle]), self._write(rows[middle:])
+        return first[0] + second[0], first[1] + second[1]

@@ -1,0 +1,1 @@
+"""The durable job engine; knows no kind by name."""

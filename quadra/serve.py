@@ -1,0 +1,73 @@
+"""The door for one machine: web and worker loops in one process (`quadra serve`)."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from quadra import __version__
+from quadra.accounts.setup import Initialised, initialise
+from quadra.app import create_app
+from quadra.core import logs, migrate, settings
+from quadra.core.errors import Misconfigured
+from quadra.core.runtime import build
+from quadra.core.server import Server, listen, run_until_told
+from quadra.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of QUADRA_PORT.")
+@click.option("--host", help="Instead of QUADRA_HOST.")
+@click.option("--no-worker", is_flag=True, help="Only the web; `quadra worker` runs elsewhere.")
+def serve(port: int | None, host: str | None, no_worker: bool) -> None:
+    """Start Quadra: web, live dashboard and worker in one process. Ctrl-C stops it cleanly."""
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    runtime = build(settings.load(**given))
+    logs.set_up(runtime.settings)
+    migrate.upgrade(runtime.database)
+    with runtime.database.begin() as session:
+        made = initialise(session, settings=runtime.settings)
+    try:
+        listener = listen(runtime.settings.host, runtime.settings.port)
+    except OSError as error:
+        raise Misconfigured(
+            f"Cannot listen on {runtime.settings.host}:{runtime.settings.port}: {error.strerror}. "
+            "Set QUADRA_PORT to a free port (0 picks one)."
+        ) from error
+    app = create_app(runtime)
+    worker = Worker(runtime)
+    if not no_worker:
+        app.extensions["quadra.on_start"].append(worker.start)
+    address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
+    click.echo("\n".join(greeting(address, made)))
+    run_until_told(runtime.loop, Server(listener, app, runtime.loop), app)
+    worker.stop()
+    runtime.database.dispose()
+    click.echo("Stopped: everything acknowledged is stored.")
+
+
+def greeting(address: str, made: Initialised) -> list[str]:
+    """What a person reads at the start: where, how to get in, and a line to paste. Secrets only where they were just made."""
+    lines = [f"Quadra {__version__} is running.", "", f"  Open       {address}", f"  Log in as  {made.admin_email}"]
+    if made.admin_password:
+        lines.append(f"  Password   {made.admin_password}")
+    if made.write_key:
+        lines += [
+            f"  Write key  {made.write_key}",
+            f"  Admin key  {made.admin_key}",
+            "",
+            "Keep these: they are shown only now. Paste this line into a page to see its visitors live:",
+            "",
+            f'  <script async src="{address}/q.js" data-key="{made.write_key}"></script>',
+            "",
+            "Or send an event:",
+            "",
+            f"  curl {address}/api/events -H 'X-Quadra-Key: {made.write_key}' -d '{{\"event_type\": \"hello\"}}'",
+        ]
+    else:
+        lines += ["", f"Lost the password: quadra user password {made.admin_email}"]
+        lines.append("Another write key: quadra key create --project default --scope ingest")
+    return [*lines, "", "Ctrl-C stops it."]

@@ -1,0 +1,7 @@
+"""Every table of every room, for Alembic. A room with tables adds its line here."""
+
+from quadra.accounts import tables as accounts
+from quadra.ingest import tables as ingest
+from quadra.jobs import tables as jobs
+
+ALL = (accounts, ingest, jobs)
