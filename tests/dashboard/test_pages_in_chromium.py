@@ -240,7 +240,7 @@ def test_a_page_fits_its_window(
 
 def test_the_chosen_colours_are_kept(page: Page, project: Project) -> None:
     page.goto(project.live)
-    page.get_by_text("Dark", exact=True).click()
+    page.get_by_label("Dark").check()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
