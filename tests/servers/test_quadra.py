@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import psutil
 import pytest
 
+from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 
@@ -27,8 +29,14 @@ def test_quadra_starts_on_every_database_and_hands_out_its_first_keys(
     assert quadra.init["write_key"].startswith("qk_")
 
 
-def test_quadra_comes_back_after_a_kill_on_the_same_port(quadra_process: Callable[..., QuadraProcess]) -> None:
-    quadra = quadra_process()
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    with closing(QuadraProcess(keeper)) as process:
+        yield process
+
+
+def test_quadra_comes_back_after_a_kill_on_the_same_port(quadra: QuadraProcess) -> None:
+    quadra.ensure_running()
     before = quadra.base_url
     quadra.kill()
     with pytest.raises(urllib.error.URLError):
@@ -38,21 +46,23 @@ def test_quadra_comes_back_after_a_kill_on_the_same_port(quadra_process: Callabl
     assert status(f"{quadra.base_url}/health/ready") == 200
 
 
-def test_quadra_leaves_with_0_when_it_is_asked_to(quadra_process: Callable[..., QuadraProcess]) -> None:
-    quadra = quadra_process()
+def test_quadra_leaves_with_0_when_it_is_asked_to(quadra: QuadraProcess) -> None:
+    quadra.ensure_running()
     pid = quadra.pid
     assert quadra.terminate() == 0
     assert not psutil.pid_exists(pid)
 
 
-def test_quadra_leaves_with_0_on_ctrl_c(quadra_process: Callable[..., QuadraProcess]) -> None:
-    quadra = quadra_process()
+def test_quadra_leaves_with_0_on_ctrl_c(quadra: QuadraProcess) -> None:
+    quadra.ensure_running()
     process = psutil.Process(quadra.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == 0
 
 
-def test_two_quadras_share_neither_port_nor_data(quadra_process: Callable[..., QuadraProcess]) -> None:
-    one, other = quadra_process(), quadra_process()
-    assert one.base_url != other.base_url
-    assert one.init["admin_key"] != other.init["admin_key"]
+def test_two_quadras_share_neither_port_nor_data(
+    quadra: QuadraProcess, quadra_process: Callable[..., QuadraProcess]
+) -> None:
+    other = quadra_process()
+    assert quadra.base_url != other.base_url
+    assert quadra.init["admin_key"] != other.init["admin_key"]
