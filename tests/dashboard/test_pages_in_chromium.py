@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -271,14 +273,25 @@ SITE = """<!doctype html><title>A shop</title>
 @pytest.fixture
 def site(browser: Browser, project: Project) -> Iterator[Page]:
     """A page of another origin that carries the tracker."""
-    with browser.new_context() as context:
+    html = SITE.replace("BASE", project.base_url).replace("KEY", project.write_key).encode()
+
+    class Shop(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(html)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Shop) as shop, browser.new_context() as context:
+        Thread(target=shop.serve_forever, daemon=True).start()
         page = context.new_page()
-        html = SITE.replace("BASE", project.base_url).replace("KEY", project.write_key)
-        origin = project.base_url.replace("127.0.0.1", "localhost")
-        page.route(f"{origin}/shop/**", lambda route: route.fulfill(body=html, content_type="text/html"))
         with page.expect_response("**/api/events"):
-            page.goto(f"{origin}/shop/a")
+            page.goto(f"http://127.0.0.1:{shop.server_port}/shop/a")
         yield page
+        shop.shutdown()
 
 
 def names(page: Page) -> list[str]:
