@@ -12,7 +12,6 @@ from quadra.accounts.projects import DEFAULT, create_project, get_project, list_
 from quadra.accounts.setup import Initialised, initialise
 from quadra.accounts.tables import SCOPES, ApiKey
 from quadra.accounts.terminal import json_option, opened, say, table
-from quadra.accounts.user_commands import user
 from quadra.core import clock
 from quadra.core.migrate import upgrade
 
@@ -162,7 +161,3 @@ def _row(key: ApiKey) -> dict[str, Any]:
         "last_used_at": clock.iso(key.last_used_at) if key.last_used_at else None,
         "revoked_at": clock.iso(key.revoked_at) if key.revoked_at else None,
     }
-
-
-COMMANDS: tuple[click.Command, ...] = (init, project, key, user)
-"""What this room adds to `quadra`."""

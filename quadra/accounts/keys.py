@@ -133,8 +133,8 @@ def _is_below(pattern: str, origin: str) -> bool:
 class KeyRing:
     """Keys as the hot path knows them: seen lately, so that an event does not wait for the database.
 
-    A revoked key may go on for `ttl_seconds`. Unknown keys are remembered too, in a place of their own: guesses cannot
-    push the real keys out. Both places are bounded. Safe from any thread; only `find` may block.
+    A revoked key may go on for `ttl_seconds` and the next look. Unknown keys are remembered too, in a place of their
+    own: guesses cannot push the real keys out. Both places are bounded. Safe from any thread; only `find` may block.
     """
 
     def __init__(self, load: Callable[[str], Key | None], *, ttl_seconds: float = 5, size: int = 10_000):
@@ -146,7 +146,7 @@ class KeyRing:
         self._lock = threading.Lock()
 
     def cached(self, plain: str) -> tuple[bool, Key | None]:
-        """`(True, the key or None)` when it was looked up lately, else `(False, what it was then or None)`. Never blocks."""
+        """`(True, the key or None)` when it was looked up lately, else `(False, what it was then)`. Never blocks."""
         at = time.monotonic()
         known = self._known.get(plain)
         if known is not None:

@@ -83,7 +83,8 @@ def _insert_unless_there(session: Session, table: type[Base], **values: Any) -> 
         statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
     else:
         statement = sa.insert(table).values(**values).prefix_with("IGNORE")
-    result = session.connection().execute(statement)
+    # asked for, since PostgreSQL's insert fetches the new id and then forgets the count
+    result = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
     return result.rowcount == 1
 
 

@@ -101,17 +101,17 @@ def set_role(session: Session, *, user_id: int, role: str) -> User:
     """Raises `Invalid`, `NotFound`, and `Conflict` rather than leave nobody who is admin."""
     if fields := _wrong_role(role):
         raise Invalid("There is no such role.", fields=fields)
-    _hold_admins(session)
+    before = _hold_admins(session)
     _update(session, User.id == user_id, role=role)
-    return _with_an_admin_left(session, user_id)
+    return _with_an_admin_left(session, user_id, before)
 
 
 def disable(session: Session, *, user_id: int) -> User:
     """Ends every session of the user and takes no password. Raises `NotFound`, and `Conflict` for the last admin."""
-    _hold_admins(session)
+    before = _hold_admins(session)
     at = (User.id == user_id, User.disabled_at.is_(None))
     _update(session, *at, disabled_at=clock.now(), session_epoch=User.session_epoch + 1)
-    return _with_an_admin_left(session, user_id)
+    return _with_an_admin_left(session, user_id, before)
 
 
 def enable(session: Session, *, user_id: int) -> User:
@@ -120,15 +120,18 @@ def enable(session: Session, *, user_id: int) -> User:
     return get_user(session, user_id)
 
 
-def _hold_admins(session: Session) -> None:
+ADMINS = (User.role == "admin", User.disabled_at.is_(None))
+
+
+def _hold_admins(session: Session) -> int:
     # an update that changes nothing locks the rows in every database: of two admins who demote each other at the same
     # time, the second waits here and then finds itself the last one
-    _update(session, User.role == "admin", role="admin")
+    return _update(session, *ADMINS, role="admin")
 
 
-def _with_an_admin_left(session: Session, user_id: int) -> User:
+def _with_an_admin_left(session: Session, user_id: int, before: int) -> User:
     user = get_user(session, user_id)
-    if not session.scalar(sa.select(sa.func.count()).where(User.role == "admin", User.disabled_at.is_(None))):
+    if before and not session.scalar(sa.select(sa.func.count()).where(*ADMINS)):
         raise Conflict(f"{user.email} is the last admin; make another one first.")
     return user
 

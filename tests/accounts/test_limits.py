@@ -1,0 +1,165 @@
+"""How often one may try a password, and whose tries they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from quadra.accounts.tables import User
+from quadra.core.limits import EXEMPT, client_address, client_network, limiter
+from tests.accounts.conftest import PASSWORD
+from tests.servers.redis import RedisServer
+
+WRONG = "wrong horse battery"
+
+
+def attempt(client: FlaskClient, email: str = "ada@example.com", password: str = WRONG, **options: Any) -> int:
+    return client.post("/api/auth/login", json={"email": email, "password": password}, **options).status_code
+
+
+def test_the_sixth_try_in_a_minute_is_told_when_to_come_back(
+    client: FlaskClient, make_user: Callable[..., User]
+) -> None:
+    make_user()
+    tries = [client.post("/api/auth/login", json={"email": "ada@example.com", "password": WRONG}) for _ in range(6)]
+    assert [answer.status_code for answer in tries] == [401] * 5 + [429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in tries] == ["4", "3", "2", "1", "0", "0"]
+    assert "Retry-After" not in tries[4].headers
+    refused = tries[5]
+    assert refused.json["error"]["code"] == "limited"
+    assert refused.headers["RateLimit-Limit"] == "5"
+    assert 50 <= int(refused.headers["Retry-After"]) <= 61
+    assert abs(int(refused.headers["RateLimit-Reset"]) - int(refused.headers["Retry-After"])) <= 1
+    assert attempt(client, password=PASSWORD) == 429
+
+
+def test_tries_that_succeed_count_as_well(client: FlaskClient, make_user: Callable[..., User]) -> None:
+    make_user()
+    assert [attempt(client, password=PASSWORD) for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_the_page_and_the_api_count_together(client: FlaskClient, make_user: Callable[..., User]) -> None:
+    make_user()
+    for _ in range(5):
+        attempt(client)
+    client.get("/login")
+    with client.session_transaction() as session:
+        token = session["csrf_token"]
+    form = {"email": "ada@example.com", "password": PASSWORD, "csrf_token": token}
+    page = client.post("/login", data=form)
+    assert (page.status_code, page.mimetype) == (429, "text/html")
+    assert "try again in" in page.text
+    assert int(page.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("spelling", ["ADA@example.com", " ada@example.com ", "\uff41da@example.com"])
+def test_another_spelling_of_the_account_is_no_new_account(
+    client: FlaskClient, make_user: Callable[..., User], spelling: str
+) -> None:
+    make_user()
+    for _ in range(5):
+        attempt(client)
+    assert attempt(client, spelling) == 429
+
+
+def test_an_invented_forwarding_address_is_no_new_address(client: FlaskClient, make_user: Callable[..., User]) -> None:
+    make_user()
+    tries = [attempt(client, headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(6)]
+    assert tries == [401] * 5 + [429]
+
+
+def test_other_accounts_and_other_addresses_have_tries_of_their_own(
+    client: FlaskClient, make_user: Callable[..., User]
+) -> None:
+    make_user()
+    for _ in range(6):
+        attempt(client)
+    assert attempt(client, "eve@example.com") == 401
+    assert attempt(client, environ_base={"REMOTE_ADDR": "192.0.2.1"}) == 401
+
+
+def test_limits_may_be_set_and_switched_off(make_app: Callable[..., Flask], make_user: Callable[..., User]) -> None:
+    make_user()
+    client = make_app(rate_limit_login=2).test_client()
+    assert [attempt(client) for _ in range(3)] == [401, 401, 429]
+    client = make_app(rate_limit_enabled=False).test_client()
+    assert [attempt(client) for _ in range(7)] == [401] * 7
+
+
+def test_bodies_that_are_not_json_do_not_loosen_the_limit(client: FlaskClient, make_user: Callable[..., User]) -> None:
+    make_user()
+    for _ in range(5):
+        attempt(client)
+    assert client.post("/api/auth/login", data="{").status_code == 400
+    assert client.post("/api/auth/login", json={"email": None}).status_code == 400
+    assert attempt(client) == 429
+
+
+def test_two_processes_count_together_in_redis(
+    make_app: Callable[..., Flask], make_user: Callable[..., User], redis_server: RedisServer
+) -> None:
+    make_user()
+    client = make_app(redis_url=redis_server.url).test_client()
+    assert [attempt(client) for _ in range(3)] == [401] * 3
+    client = make_app(redis_url=redis_server.url).test_client()  # a new limiter over the same Redis, as a replica has
+    assert [attempt(client) for _ in range(3)] == [401, 401, 429]
+
+
+def test_without_its_redis_a_process_counts_in_memory(
+    make_app: Callable[..., Flask], make_user: Callable[..., User]
+) -> None:
+    make_user()
+    client = make_app(redis_url="redis://127.0.0.1:1").test_client()
+    assert [attempt(client) for _ in range(6)] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.9", "192.0.2.1", "203.0.113.9"),
+        ("10.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ("10.0.0.1", "198.51.100.7, 192.0.2.1", "192.0.2.1"),
+        ("10.0.0.1", "198.51.100.7, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", "192.0.2.1, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "192.0.2.1:4711", "192.0.2.1"),
+        ("10.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
+    ],
+)
+def test_the_address_is_the_first_one_from_the_right_that_is_no_proxy_of_ours(
+    make_app: Callable[..., Flask],
+    trusting: Callable[[dict[str, Any]], dict[str, Any]],
+    peer: str,
+    forwarded: str,
+    address: str,
+) -> None:
+    app = make_app(**trusting({"trusted_proxies": "10.0.0.0/8"}))
+    with app.test_request_context(headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": peer}):
+        assert client_address() == address
+
+
+def test_a_whole_ipv6_network_counts_as_one_address(app: Flask) -> None:
+    with app.test_request_context(environ_base={"REMOTE_ADDR": "2001:db8::1:2:3:4"}):
+        assert client_network() == "2001:db8::/64"
+
+
+def test_a_path_on_the_event_loop_never_waits_for_redis(
+    make_app: Callable[..., Flask], make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_user()
+    app = make_app(redis_url="redis://127.0.0.1:1")
+    app.add_url_rule("/event", "event", dict)
+    app.config[EXEMPT] = lambda: request.path == "/event"
+    attempt(app.test_client())  # from now on the limiter knows that Redis is away, and looks for it now and then
+    looked = []
+    monkeypatch.setattr(limiter, "_Limiter__last_check_backend", 0)
+    monkeypatch.setattr(limiter.storage, "check", lambda: looked.append(request.path))
+    assert app.test_client().get("/event").status_code == 200
+    assert looked == []
+    app.test_client().get("/login")
+    assert looked == ["/login"]
