@@ -95,7 +95,7 @@ def _array(text: bytes) -> list[Any]:
     try:
         return read_many(text)
     except Refused as refused:
-        raise Invalid(f"The body is {refused.fields['']}.") from refused
+        raise Invalid(f"The body is {refused.fields['events']}.") from refused
 
 
 def _lines(text: bytes) -> Body:

@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.ids import uuid7
 from quadra.ingest.accept import Row
+from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batch
-
-COLUMNS = Row.__struct_fields__
-JSON_COLUMNS = ("fields", "properties")
-_encode = msgspec.json.encode
 
 
 @dataclass(slots=True)
@@ -52,16 +48,6 @@ class BatchGone(Exception):
     """Somebody sealed the writer's open batch; write again into a new one."""
 
 
-class Inserter(Protocol):
-    """How one database takes many events at once."""
-
-    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
-        """Insert the rows that are new. `rows` are of one project, sorted, without repeats.
-
-        Returns the batch of each event that was there already: event id -> batch id.
-        """
-
-
 class Log:
     """The log of one database, written by one writer."""
 
@@ -79,9 +65,7 @@ class Log:
         self._batch_max_events = batch_max_events
         self._job_kinds = job_kinds
         self._max_attempts = max_attempts
-        self._inserter: Inserter = (
-            _PostgresInserter() if database.dialect == "postgresql" else _PlainInserter(database.dialect)
-        )
+        self._inserter = INSERTERS[database.dialect]()
         self._open: dict[int, OpenBatch] = {}
 
     def append(self, rows: Sequence[Row]) -> Appended:
@@ -174,88 +158,3 @@ class Log:
                 batch_id=batch.id,
                 max_attempts=self._max_attempts,
             )
-
-
-class _PostgresInserter:
-    """One statement: the rows as one JSON parameter, expanded by the server."""
-
-    TYPES = {
-        "project_id": "integer",
-        "occurred_at": "bigint",
-        "received_at": "bigint",
-        "duration_ms": "double precision",
-        "value": "double precision",
-        "success": "boolean",
-        "bot": "boolean",
-        "fields": "json",
-        "properties": "json",
-    }
-
-    def __init__(self) -> None:
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        types = ", ".join(f'"{name}" {self.TYPES.get(name, "text")}' for name in COLUMNS)
-        chosen = ", ".join("coalesce(bot, false)" if name == "bot" else f'"{name}"' for name in COLUMNS)
-        self._insert = (
-            f"INSERT INTO event (batch_id, {names}) SELECT %s, {chosen} FROM json_to_recordset(%s::json) AS r({types}) "
-            "ON CONFLICT DO NOTHING RETURNING event_id"
-        )
-
-    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
-        result = connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
-        if result.rowcount == len(rows):
-            result.close()
-            return {}
-        inserted = set(result.scalars())
-        missed = [row.event_id for row in rows if row.event_id not in inserted]
-        found = connection.exec_driver_sql(
-            "SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id = ANY(%s)",
-            (rows[0].project_id, missed),
-        )
-        return {event_id: there for event_id, there in found}
-
-
-class _PlainInserter:
-    """SQLite and MariaDB: look for the events first, then insert the new ones with one executemany."""
-
-    def __init__(self, dialect: str):
-        names = ", ".join(f'"{name}"' if dialect == "sqlite" else f"`{name}`" for name in ("batch_id", *COLUMNS))
-        mark = "?" if dialect == "sqlite" else "%s"
-        marks = ", ".join([mark] * (len(COLUMNS) + 1))
-        # not INSERT IGNORE on MariaDB: that would also turn a value that does not fit into a silently cut one
-        no_op = "ON CONFLICT DO NOTHING" if dialect == "sqlite" else "ON DUPLICATE KEY UPDATE project_id = project_id"
-        self._insert = f"INSERT INTO event ({names}) VALUES ({marks}) {no_op}"
-        self._json_at = [COLUMNS.index(name) + 1 for name in JSON_COLUMNS]
-
-    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
-        existing = _find(connection, rows)
-        fresh = [self._values(batch_id, row) for row in rows if row.event_id not in existing]
-        if fresh:
-            inserted = connection.exec_driver_sql(self._insert, fresh)
-            if inserted.rowcount != len(fresh):
-                # another writer was quicker with some of them: those lie in a batch that is not ours
-                raced = [row for row in rows if row.event_id not in existing]
-                existing |= {
-                    event_id: there for event_id, there in _find(connection, raced).items() if there != batch_id
-                }
-        return existing
-
-    def _values(self, batch_id: str, row: Row) -> tuple[Any, ...]:
-        values = [batch_id, *msgspec.structs.astuple(row)]
-        for at in self._json_at:
-            if values[at] is not None:
-                values[at] = bytes(values[at]).decode()
-        return tuple(values)
-
-
-_FIND = sa.text("SELECT event_id, batch_id FROM event WHERE project_id = :project_id AND event_id IN :ids").bindparams(
-    sa.bindparam("ids", expanding=True)
-)
-
-
-def _find(connection: sa.Connection, rows: list[Row]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
-        ids = [row.event_id for row in rows[start : start + 500]]
-        parameters = {"project_id": rows[0].project_id, "ids": ids}
-        found |= {event_id: batch_id for event_id, batch_id in connection.execute(_FIND, parameters)}
-    return found

@@ -18,7 +18,7 @@ from quadra.core.loop import Loop
 from quadra.ingest import lane
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.intake import Intake
-from quadra.ingest.wire import Refused, from_dict, read_many, read_one
+from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
 from quadra.ingest.writer import Outcome
 
 MAX_BACKLOG = 2_000
@@ -228,14 +228,14 @@ def _parse_one(text: str | None, payload: Any) -> Any:
         try:
             return read_one(text.encode())
         except Refused as refused:
-            if "" not in refused.fields:
+            if "event" not in refused.fields:
                 raise
             # not one JSON value: more arguments than one, or no JSON at all
             _name, payload = lane.arguments(f'["user:event",{text}]')
             if payload is None:
                 raise
     if not isinstance(payload, dict):
-        raise Refused("invalid", {"": f"the payload must be an object, not {type(payload).__name__}"})
+        raise Refused("invalid", {"event": f"must be an object, not {json_name(payload)}"})
     return from_dict(payload)
 
 
@@ -246,7 +246,7 @@ def _parse_many(text: str | None, payload: Any) -> list[Any]:
         except Refused:
             _name, payload = lane.arguments(f'["user:events",{text}]')
     if not isinstance(payload, list):
-        raise Refused("invalid", {"": f"the payload must be an array of events, not {type(payload).__name__}"})
+        raise Refused("invalid", {"events": f"must be an array of events, not {json_name(payload)}"})
     return [_dict_or_refused(item) for item in payload]
 
 

@@ -81,7 +81,7 @@ def split(raw: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _RAWS.decode(raw)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("invalid", {"": f"not a JSON array of events: {error}"}) from error
+        raise Refused("invalid", {"events": f"not a JSON array of events: {error}"}) from error
 
 
 def from_dict(found: dict[Any, Any]) -> Any:
@@ -177,11 +177,11 @@ def _read_carefully(raw: bytes) -> Any:
         raw.decode()  # the decoder itself does not look into strings it skips
         found = _PLAIN.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("invalid", {"": f"not JSON: {error}"}) from error
+        raise Refused("invalid", {"event": f"not JSON: {error}"}) from error
     except RecursionError as error:
-        raise Refused("invalid", {"": f"nested deeper than {MAX_DEPTH} levels"}) from error
+        raise Refused("invalid", {"event": f"nested deeper than {MAX_DEPTH} levels"}) from error
     if not isinstance(found, dict):
-        raise Refused("invalid", {"": f"an event must be an object, not {_json_name(found)}"})
+        raise Refused("invalid", {"event": f"must be an object, not {json_name(found)}"})
     return from_dict(found)
 
 
@@ -198,7 +198,7 @@ def _say(error: msgspec.ValidationError) -> str:
     return str(error).split(" - at `")[0].replace("`", "")
 
 
-def _json_name(value: Any) -> str:
+def json_name(value: Any) -> str:
     if value is None:
         return "null"
-    return {bool: "a boolean", str: "a string", list: "a list"}.get(type(value), "a number")
+    return {bool: "a boolean", str: "a string", list: "a list", dict: "an object", bytes: "binary data"}.get(type(value), "a number")

@@ -163,7 +163,7 @@ class Writer:
         """The database refuses a value: halve until it is found, so that one event cannot keep the others out."""
         if len(rows) == 1:
             logger.error("ingest.event.refused", extra={"event_id": rows[0].event_id, "reason": str(error.orig)})
-            return [Refused("invalid", {"": "the database cannot hold this event"}, rows[0].event_id)], []
+            return [Refused("invalid", {"event": "the database cannot hold it"}, rows[0].event_id)], []
         middle = len(rows) // 2
         first, second = self._write(rows[:middle]), self._write(rows[middle:])
         return first[0] + second[0], first[1] + second[1]

@@ -4,6 +4,12 @@ import { count, duration } from './format.js';
 
 const PLAIN = new Set(['event', 'page', 'identify']);
 
+/** What names an event of a kind, where the sender gave it no name of its own. */
+const CALLED = {
+  feature: 'featureName', funnel: 'funnelName', journey: 'journeyType', survey: 'surveyType', ai: 'model', error: 'errorType',
+  request: 'endpoint', metric: 'metricName',
+};
+
 /** Typed fields may come in either spelling; the page does not care. */
 function field(event, name) {
   const fields = event.fields ?? {};
@@ -34,11 +40,11 @@ const details = {
   survey: (event) => joined(field(event, 'score') ?? event.value, field(event, 'response') && `“${field(event, 'response')}”`),
   ai(event) {
     const tokens = (field(event, 'promptTokens') ?? 0) + (field(event, 'completionTokens') ?? 0);
-    const cost = field(event, 'costUsd');
-    return joined(field(event, 'model'), tokens > 0 ? `${count(tokens)} tok` : null, typeof cost === 'number' ? `$${cost.toPrecision(2)}` : null, took(event, 'responseTimeMs'));
+    const cost = field(event, 'costUsd') ?? event.value;
+    return joined(tokens > 0 ? `${count(tokens)} tok` : null, typeof cost === 'number' ? `$${cost.toPrecision(2)}` : null, took(event, 'responseTimeMs'));
   },
   error: (event) => joined(field(event, 'message'), field(event, 'endpoint') ?? place(event.pageUrl)),
-  request: (event) => joined(`${field(event, 'method') ?? ''} ${field(event, 'endpoint') ?? ''}`.trim(), field(event, 'statusCode'), took(event, 'responseTimeMs')),
+  request: (event) => joined(field(event, 'method'), field(event, 'statusCode'), took(event, 'responseTimeMs')),
   metric: (event) => joined(`${field(event, 'metricValue') ?? event.value ?? ''} ${field(event, 'unit') ?? ''}`.trim()),
 };
 
@@ -48,7 +54,8 @@ function firstProperty(event) {
 }
 
 export function describe(event) {
-  const name = event.name || event.eventType || event.kind;
+  const given = event.name || event.eventType || event.kind;
+  const name = (given === event.kind && CALLED[event.kind] && field(event, CALLED[event.kind])) || given;
   return {
     kind: PLAIN.has(event.kind) || name === event.kind ? '' : event.kind,
     name,

@@ -1,0 +1,125 @@
+"""How each database takes many events at once. One statement carries all rows: a statement for each would cost more than
+the insert, and on SQLite the writer's thread would fight the event loop for the interpreter at every row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from quadra.ingest.accept import Row
+
+COLUMNS = Row.__struct_fields__
+_encode = msgspec.json.encode
+
+
+class Inserter(Protocol):
+    """Deduplicating insert."""
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        """Insert the rows that are new. `rows` are of one project, sorted, without repeats.
+
+        Returns the batch of each event that was there already: event id -> batch id.
+        """
+
+
+class PostgresInserter:
+    """The rows as one JSON parameter, expanded by the server."""
+
+    TYPES = {
+        "project_id": "integer",
+        "occurred_at": "bigint",
+        "received_at": "bigint",
+        "duration_ms": "double precision",
+        "value": "double precision",
+        "success": "boolean",
+        "bot": "boolean",
+        "fields": "json",
+        "properties": "json",
+    }
+
+    def __init__(self) -> None:
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        types = ", ".join(f'"{name}" {self.TYPES.get(name, "text")}' for name in COLUMNS)
+        chosen = ", ".join("coalesce(bot, false)" if name == "bot" else f'"{name}"' for name in COLUMNS)
+        self._insert = (
+            f"INSERT INTO event (batch_id, {names}) SELECT %s, {chosen} FROM json_to_recordset(%s::json) AS r({types}) "
+            "ON CONFLICT DO NOTHING RETURNING event_id"
+        )
+        self._find = "SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id = ANY(%s)"
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        result = connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
+        if result.rowcount == len(rows):
+            result.close()
+            return {}
+        inserted = set(result.scalars())
+        missed = [row.event_id for row in rows if row.event_id not in inserted]
+        found = connection.exec_driver_sql(self._find, (rows[0].project_id, missed))
+        return {event_id: there for event_id, there in found}
+
+
+class SqliteInserter:
+    """The rows as one JSON parameter too. There is one writer at a time, so what was not there before is new."""
+
+    def __init__(self) -> None:
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        values = ", ".join(
+            "coalesce(value ->> '$.bot', 0)" if name == "bot" else f"value ->> '$.{name}'" for name in COLUMNS
+        )
+        self._insert = f"INSERT INTO event (batch_id, {names}) SELECT ?, {values} FROM json_each(?)"
+        self._find = (
+            "SELECT event_id, batch_id FROM event WHERE project_id = ? AND event_id IN (SELECT value FROM json_each(?))"
+        )
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        ids = _encode([row.event_id for row in rows]).decode()
+        existing = {event_id: there for event_id, there in connection.exec_driver_sql(self._find, (rows[0].project_id, ids))}
+        fresh = [row for row in rows if row.event_id not in existing] if existing else rows
+        if fresh:
+            connection.exec_driver_sql(self._insert, (batch_id, _encode(fresh).decode()))
+        return existing
+
+
+class MysqlInserter:
+    """One INSERT of many VALUES (PyMySQL folds an executemany into it), after a look at what is there."""
+
+    def __init__(self) -> None:
+        names = ", ".join(f"`{name}`" for name in ("batch_id", *COLUMNS))
+        marks = ", ".join(["%s"] * (len(COLUMNS) + 1))
+        # not INSERT IGNORE: that would also turn a value that does not fit into a silently cut one
+        self._insert = f"INSERT INTO event ({names}) VALUES ({marks}) ON DUPLICATE KEY UPDATE project_id = project_id"
+        self._json_at = [COLUMNS.index(name) + 1 for name in ("fields", "properties")]
+
+    def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        existing = self._existing(connection, rows)
+        fresh = [row for row in rows if row.event_id not in existing]
+        if fresh:
+            inserted = connection.exec_driver_sql(self._insert, [self._values(batch_id, row) for row in fresh])
+            if inserted.rowcount != len(fresh):
+                # another writer was quicker with some of them: those lie in a batch that is not ours
+                raced = self._existing(connection, fresh)
+                existing |= {event_id: there for event_id, there in raced.items() if there != batch_id}
+        return existing
+
+    def _existing(self, connection: sa.Connection, rows: list[Row]) -> dict[str, str]:
+        marks = ", ".join(["%s"] * len(rows))
+        find = f"SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id IN ({marks})"
+        found = connection.exec_driver_sql(find, (rows[0].project_id, *(row.event_id for row in rows)))
+        return {event_id: there for event_id, there in found}
+
+    def _values(self, batch_id: str, row: Row) -> tuple[Any, ...]:
+        values = [batch_id, *msgspec.structs.astuple(row)]
+        for at in self._json_at:
+            if values[at] is not None:
+                values[at] = bytes(values[at]).decode()
+        return tuple(values)
+
+
+INSERTERS: dict[str, type[Inserter]] = {
+    "postgresql": PostgresInserter,
+    "sqlite": SqliteInserter,
+    "mysql": MysqlInserter,
+}
