@@ -12,7 +12,7 @@ from quadra.app import create_app
 from quadra.core import logs, migrate, settings
 from quadra.core.errors import Misconfigured
 from quadra.core.runtime import build
-from quadra.core.server import Server, listen, run_until_told
+from quadra.core.server import listen, run_until_told
 from quadra.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
         app.extensions["quadra.on_start"].append(worker.start)
     address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
-    run_until_told(runtime.loop, Server(listener, app, runtime.loop), app)
+    run_until_told(runtime.loop, runtime.loop.server(listener, app), app)
     worker.stop()
     runtime.database.dispose()
     click.echo("Stopped: everything acknowledged is stored.")

@@ -15,9 +15,7 @@ logger = logging.getLogger(__name__)
 
 def seal_by_age(runtime: Runtime) -> None:
     with runtime.database.begin() as session:
-        sealed = batches.seal_due(
-            session, max_age=runtime.settings.batch_max_age, job_kinds=(), max_attempts=5
-        )
+        sealed = batches.seal_due(session, max_age=runtime.settings.batch_max_age, job_kinds=(), max_attempts=5)
     for batch_id in sealed:
         logger.info("ingest.batch.sealed", extra={"batch_id": batch_id, "by": "age"})
 

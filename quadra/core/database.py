@@ -48,7 +48,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class JsonText(TypeDecorator[Any]):
-    """A JSON value in the database's plain JSON type (PostgreSQL `json`, not `jsonb`: it keeps the text and costs less)."""
+    """A JSON value in the database's plain JSON type: PostgreSQL's `json`, which keeps the text and costs less than `jsonb`."""
 
     impl = sa.JSON
     cache_ok = True
@@ -108,10 +108,8 @@ class Database:
     @contextmanager
     def connect_to_write(self) -> Iterator[sa.Connection]:
         """A bare connection in one transaction, for statements on the hot path. Raises what the driver raises."""
-        with self.engine.connect() as connection:
-            connection = connection.execution_options(**WRITES)
-            with connection.begin():
-                yield connection
+        with self.engine.connect().execution_options(**WRITES) as connection, connection.begin():
+            yield connection
 
     def ping(self) -> None:
         """One round trip. Raises what the driver raises."""
@@ -135,7 +133,7 @@ def _away_is_unavailable() -> Iterator[None]:
 
 
 def is_away(error: DBAPIError) -> bool:
-    """True where the same call may work later: no connection, a lost one, a lock or a full server; not a wrong statement."""
+    """Whether the same call may work later: no connection, a lost one, a lock, a full server; not a wrong statement."""
     return error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
 
 

@@ -7,19 +7,21 @@ not leave the event loop, such as ingest, say so with `on_loop`.
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from flask import Flask, Response, g, has_request_context, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from quadra.core.errors import Invalid, QuadraError, TooLarge
 from quadra.core.ids import uuid7
 from quadra.core.loop import Threads
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 5 * 2**20
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -110,7 +112,7 @@ def _on_quadra_error(error: QuadraError) -> Response:
 
 def _on_http_exception(error: HTTPException) -> Response:
     if error.response is not None:  # a redirect or a response somebody raised on purpose
-        return Response(error.response.get_data(), error.response.status_code, dict(error.response.headers))
+        return cast(Response, error.response)
     if isinstance(error, RequestEntityTooLarge):
         return error_response(TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
     status = error.code or 500
@@ -124,9 +126,7 @@ def _on_http_exception(error: HTTPException) -> Response:
 
 
 def _on_unexpected(error: Exception) -> Response:
-    from flask import current_app
-
-    current_app.logger.exception("http.request.failed", exc_info=error)
+    logger.error("http.request.failed", exc_info=error)
     return error_response(QuadraError("Quadra made a mistake; it is in the log under this request id."))
 
 

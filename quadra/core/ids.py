@@ -7,16 +7,14 @@ import threading
 import time
 
 _lock = threading.Lock()
-_last = 0
+_last = [0]
 
 
 def uuid7() -> str:
     """A UUIDv7 in its usual text form. Two made by one process are in order, also within a millisecond."""
-    global _last
     with _lock:
         # 48 bits of milliseconds and 12 bits of the fraction; a clock that stands still or steps back counts on instead
-        stamp = max((time.time_ns() << 12) // 1_000_000, _last + 1)
-        _last = stamp
+        stamp = _last[0] = max((time.time_ns() << 12) // 1_000_000, _last[0] + 1)
     tail = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     value = ((stamp >> 12) << 80) | (7 << 76) | ((stamp & 0xFFF) << 64) | (2 << 62) | tail
     text = f"{value:032x}"

@@ -7,15 +7,15 @@ threads. A greenlet waits for a thread with `Threads.run`; nothing else crosses.
 
 from __future__ import annotations
 
+import importlib
 import os
+import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
-
-from quadra.core.errors import Misconfigured
 
 T = TypeVar("T")
 
@@ -27,18 +27,19 @@ class Waiter(Protocol):
     def wait(self, timeout: float | None = None) -> bool: ...
 
 
+class Server(Protocol):
+    """A WSGI server on the loop."""
+
+    def start(self) -> None: ...
+    def stop(self, seconds: float) -> None: ...
+
+
 class Loop:
-    """The greenlet library of this process, as few verbs."""
+    """The greenlet library of this process, as few verbs (see loop_eventlet.py; the one not chosen is not imported)."""
 
     def __init__(self, mode: str):
         self.mode = mode
-        # the library that is not chosen is not imported
-        if mode == "eventlet":
-            self._library: Any = _EventletVerbs()
-        elif mode == "gevent":
-            self._library = _GeventVerbs()
-        else:
-            raise Misconfigured(f"QUADRA_ASYNC_MODE={mode!r} is not accepted: eventlet or gevent")
+        self._library: Any = importlib.import_module(f"quadra.core.loop_{mode}")
         self.spawn: Callable[..., Any] = self._library.spawn
         self.sleep: Callable[[float], None] = self._library.sleep
         self._calls: deque[Callable[[], None]] = deque()
@@ -49,8 +50,13 @@ class Loop:
         self._bridge: Any = None
 
     def waiter(self) -> Waiter:
-        waiter: Waiter = self._library.waiter()
+        waiter: Waiter = self._library.Waiter()
         return waiter
+
+    def server(self, listener: socket.socket, app: Any) -> Server:
+        """A WSGI server of this loop; takes the listening socket over."""
+        server: Server = self._library.Server(listener, app)
+        return server
 
     def start(self) -> None:
         """Begin to take calls from threads. Call once, on the loop's own thread."""
@@ -78,53 +84,6 @@ class Loop:
             self._wake_pending = False
             while self._calls:
                 self._calls.popleft()()
-
-
-class _EventletVerbs:
-    def __init__(self) -> None:
-        import eventlet
-        import eventlet.event
-        import eventlet.hubs
-
-        self.spawn = eventlet.spawn
-        self.sleep = eventlet.sleep
-        self._hubs = eventlet.hubs
-        self._eventlet = eventlet
-
-    def waiter(self) -> Waiter:
-        return _EventletWaiter(self._eventlet)
-
-    def wait_readable(self, fd: int) -> None:
-        self._hubs.trampoline(fd, read=True)
-
-
-class _EventletWaiter:
-    def __init__(self, eventlet: Any):
-        self._eventlet = eventlet
-        self._event = eventlet.event.Event()
-
-    def set(self) -> None:
-        if not self._event.ready():
-            self._event.send(True)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if self._event.ready():
-            return True
-        with self._eventlet.Timeout(timeout, False):
-            self._event.wait()
-        return bool(self._event.ready())
-
-
-class _GeventVerbs:
-    def __init__(self) -> None:
-        import gevent
-        import gevent.event
-        import gevent.socket
-
-        self.spawn = gevent.spawn
-        self.sleep = gevent.sleep
-        self.waiter = gevent.event.Event
-        self.wait_readable = gevent.socket.wait_read
 
 
 class Threads:

@@ -111,7 +111,7 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]
         while True:
             try:
                 client = redis.Redis.from_url(self._url, socket_connect_timeout=3, health_check_interval=5)
-                subscription = client.pubsub(ignore_subscribe_messages=True)
+                subscription = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                 subscription.subscribe(CHANNEL)
                 wait = 0.2
                 while True:

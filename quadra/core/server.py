@@ -6,7 +6,6 @@ this server inside gunicorn's process management (`worker_class` in deploy/gunic
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -14,47 +13,9 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
-from quadra.core.http import WSGIApp
-from quadra.core.loop import Loop, favour_latency
-
-logger = logging.getLogger(__name__)
+from quadra.core.loop import Loop, Server, favour_latency
 
 DRAIN_SECONDS = 8
-
-
-class Server:
-    """A WSGI server on one listening socket."""
-
-    def __init__(self, listener: socket.socket, app: WSGIApp, loop: Loop):
-        self._listener = listener
-        self._app = app
-        self._loop = loop
-        self._handle: Any = None
-
-    def start(self) -> None:
-        if self._loop.mode == "gevent":
-            import gevent.pywsgi
-
-            self._handle = gevent.pywsgi.WSGIServer(self._listener, self._app, log=None, error_log=logger)
-            self._handle.start()
-        else:
-            import eventlet.greenio
-            import eventlet.wsgi
-
-            listener = eventlet.greenio.GreenSocket(self._listener)
-            self._handle = self._loop.spawn(
-                eventlet.wsgi.server, listener, self._app, log=logger, log_output=False, debug=False, max_size=20_000
-            )
-
-    def stop(self, seconds: float) -> None:
-        """Take no new connections, close idle ones, give the others `seconds` to end."""
-        if self._loop.mode == "gevent":
-            self._handle.stop(timeout=seconds)
-            return
-        ended = self._loop.waiter()
-        self._handle.link(lambda _thread: ended.set())
-        self._handle.kill()
-        ended.wait(seconds)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -75,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run_until_told(loop: Loop, server: Server, app: Any) -> None:
     """Serve until SIGTERM or SIGINT, then leave in order: no new connections, flush, answer, say goodbye.
 
-    `app.on_start` and `app.on_stop` are lists of functions that run on the loop.
+    `quadra.on_start` and `quadra.on_stop` among the app's extensions are lists of functions that run on the loop.
     """
     stop = loop.waiter()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,7 +69,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         loop: Loop = runtime.loop
         listener = self.sockets[0].sock
         listener.setblocking(False)
-        server = Server(listener, app, loop)
+        server = loop.server(listener, app)
         begin(loop, server, app)
         while self.alive and self.ppid == os.getppid():
             self.notify()

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import request
-from flask_socketio import SocketIO, join_room, leave_room
 from flask_socketio import ConnectionRefusedError as Refusal
+from flask_socketio import SocketIO, join_room, leave_room
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.accounts.access import Caller, admit, credentials
@@ -160,7 +160,7 @@ class Live:
         behind = [state.id for state in states if channel.tally.missing(state.id, state.event_count)]
         for start in range(0, len(behind), 20):
             chunk = behind[start : start + 20]
-            loaded = self._threads.run(lambda ids=chunk: list(reading.rows_of(self._runtime.database, ids)))  # type: ignore[misc]
+            loaded = self._threads.run(lambda ids=chunk: list(reading.rows_of(self._runtime.database, ids)))
             for batch_id, rows in loaded:
                 at = clock.now_us()
                 new = set(channel.tally.add(batch_id, [seen for seen, _shown in rows], at))

@@ -10,7 +10,9 @@ from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
 from quadra.core.runtime import runtime
 
-blueprint = Blueprint("dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates")
+blueprint = Blueprint(
+    "dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates"
+)
 
 NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = ((None, (("Live", "dashboard.live"),)),)
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""

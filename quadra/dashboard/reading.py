@@ -89,7 +89,9 @@ def missed(database: Database, project_id: int, cursor: int) -> tuple[int, list[
     )
     query = sa.select(Event).join(Batch, Batch.id == Event.batch_id).where(there)
     with database.read() as session:
-        count = session.scalar(sa.select(sa.func.count()).select_from(Event).join(Batch, Batch.id == Event.batch_id).where(there))
+        count = session.scalar(
+            sa.select(sa.func.count()).select_from(Event).join(Batch, Batch.id == Event.batch_id).where(there)
+        )
         events = session.scalars(query.order_by(Event.received_at.desc()).limit(MAX_CAUGHT_UP))
         return count or 0, [shown(event) for event in events]
 

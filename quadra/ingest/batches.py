@@ -16,9 +16,7 @@ from quadra.jobs.queue import enqueue_for_batch
 
 def seal_due(session: Session, *, max_age: timedelta, job_kinds: Sequence[str], max_attempts: int) -> list[str]:
     """Seal the open batches that are older than `max_age`; their ids."""
-    due = sa.select(Batch.id, Batch.project_id).where(
-        Batch.status == "OPEN", Batch.opened_at <= clock.now() - max_age
-    )
+    due = sa.select(Batch.id, Batch.project_id).where(Batch.status == "OPEN", Batch.opened_at <= clock.now() - max_age)
     return [
         batch_id
         for batch_id, project_id in session.execute(due.order_by(Batch.id)).all()

@@ -19,9 +19,9 @@ class Envelope(msgspec.Struct):
 
     events: msgspec.Raw
     sent_at: int | str | None = None
-    sentAt: int | str | None = None
+    sent_at_camel: int | str | None = msgspec.field(name="sentAt", default=None)
     api_key: str | None = None
-    writeKey: str | None = None
+    write_key: str | None = msgspec.field(name="writeKey", default=None)
 
 
 _envelope = msgspec.json.Decoder(Envelope)
@@ -80,8 +80,8 @@ def parse(raw: bytes, *, ndjson: bool = False) -> Body:
         if found is not None:
             return Body(
                 _bounded(_array(bytes(found.events))),
-                sent_at=found.sent_at if found.sent_at is not None else found.sentAt,
-                key=found.api_key or found.writeKey,
+                sent_at=found.sent_at if found.sent_at is not None else found.sent_at_camel,
+                key=found.api_key or found.write_key,
             )
     if b"\n" in text and not _is_json(text):
         return _lines(text)

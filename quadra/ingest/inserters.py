@@ -25,24 +25,26 @@ class Inserter(Protocol):
         """
 
 
+POSTGRES_TYPES = {
+    "project_id": "integer",
+    "occurred_at": "bigint",
+    "received_at": "bigint",
+    "duration_ms": "double precision",
+    "value": "double precision",
+    "success": "boolean",
+    "bot": "boolean",
+    "fields": "json",
+    "properties": "json",
+}
+"""What is not text."""
+
+
 class PostgresInserter:
     """The rows as one JSON parameter, expanded by the server."""
 
-    TYPES = {
-        "project_id": "integer",
-        "occurred_at": "bigint",
-        "received_at": "bigint",
-        "duration_ms": "double precision",
-        "value": "double precision",
-        "success": "boolean",
-        "bot": "boolean",
-        "fields": "json",
-        "properties": "json",
-    }
-
     def __init__(self) -> None:
         names = ", ".join(f'"{name}"' for name in COLUMNS)
-        types = ", ".join(f'"{name}" {self.TYPES.get(name, "text")}' for name in COLUMNS)
+        types = ", ".join(f'"{name}" {POSTGRES_TYPES.get(name, "text")}' for name in COLUMNS)
         chosen = ", ".join("coalesce(bot, false)" if name == "bot" else f'"{name}"' for name in COLUMNS)
         self._insert = (
             f"INSERT INTO event (batch_id, {names}) SELECT %s, {chosen} FROM json_to_recordset(%s::json) AS r({types}) "
@@ -58,7 +60,7 @@ class PostgresInserter:
         inserted = set(result.scalars())
         missed = [row.event_id for row in rows if row.event_id not in inserted]
         found = connection.exec_driver_sql(self._find, (rows[0].project_id, missed))
-        return {event_id: there for event_id, there in found}
+        return _by_event(found)
 
 
 class SqliteInserter:
@@ -76,7 +78,7 @@ class SqliteInserter:
 
     def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
         ids = _encode([row.event_id for row in rows]).decode()
-        existing = {event_id: there for event_id, there in connection.exec_driver_sql(self._find, (rows[0].project_id, ids))}
+        existing = _by_event(connection.exec_driver_sql(self._find, (rows[0].project_id, ids)))
         fresh = [row for row in rows if row.event_id not in existing] if existing else rows
         if fresh:
             connection.exec_driver_sql(self._insert, (batch_id, _encode(fresh).decode()))
@@ -108,7 +110,7 @@ class MysqlInserter:
         marks = ", ".join(["%s"] * len(rows))
         find = f"SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id IN ({marks})"
         found = connection.exec_driver_sql(find, (rows[0].project_id, *(row.event_id for row in rows)))
-        return {event_id: there for event_id, there in found}
+        return _by_event(found)
 
     def _values(self, batch_id: str, row: Row) -> tuple[Any, ...]:
         values = [batch_id, *msgspec.structs.astuple(row)]
@@ -116,6 +118,10 @@ class MysqlInserter:
             if values[at] is not None:
                 values[at] = bytes(values[at]).decode()
         return tuple(values)
+
+
+def _by_event(found: sa.CursorResult[Any]) -> dict[str, str]:
+    return {event_id: batch_id for event_id, batch_id in found}  # noqa: C416  (rows are tuples, not pairs, to mypy)
 
 
 INSERTERS: dict[str, type[Inserter]] = {

@@ -11,7 +11,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, request
 
 from quadra.core.errors import Invalid, Unauthorised
-from quadra.core.http import MAX_BODY_BYTES, error_response
+from quadra.core.http import error_response
 from quadra.ingest import body
 from quadra.ingest.accept import Sender
 from quadra.ingest.intake import Intake, Stored

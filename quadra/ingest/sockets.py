@@ -182,7 +182,7 @@ class OneTicket:
         batch_id, duplicate = outcome  # type: ignore[misc]
         answer = b'{"eventId":%b,"batchId":"%b","duplicate":%b}' % (
             _encode(self.rows[0].event_id),
-            batch_id.encode(),  # type: ignore[union-attr]
+            batch_id.encode(),
             b"true" if duplicate else b"false",
         )
         self._sockets.settled(self._client, self._ack, (True, answer))

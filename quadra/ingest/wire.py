@@ -1,4 +1,4 @@
-"""Bytes to checked events. The fast way decodes straight into a struct; only what does not fit is looked at field by field.
+"""Bytes to checked events. The fast way decodes straight into a struct; what does not fit is looked at field by field.
 
 Senders write camelCase or snake_case; keys that no kind knows are kept in the event's properties.
 """
@@ -26,7 +26,7 @@ CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=
 """The same read from camelCase keys."""
 
 _ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
-_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}
+_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}  # type: ignore[valid-type]
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN = msgspec.json.Decoder()
 _CHECK = {name: (lambda value, t=type_ | None: msgspec.convert(value, t)) for name, type_ in FIELDS.items()}
@@ -63,7 +63,7 @@ def read_one(raw: bytes) -> Any:
 
 
 def read_many(raw: bytes) -> list[Any]:
-    """Events from one JSON array: a wire struct or a `Refused` for each, in order. Raises `Refused` when it is no array."""
+    """Events from one JSON array: a wire struct or a `Refused` for each, in order. Raises `Refused` if it is no array."""
     if b"\\u" not in raw and _is_utf8(raw):
         for cls in _spellings(raw):
             try:
@@ -85,7 +85,7 @@ def split(raw: bytes) -> list[bytes]:
 
 
 def from_dict(found: dict[Any, Any]) -> Any:
-    """One event from a decoded JSON object (snake_case or camelCase). Raises `Refused` naming every field that is wrong."""
+    """One event from a decoded JSON object, snake_case or camelCase. Raises `Refused`, naming every field that is wrong."""
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     wrong: Fields = {}
@@ -201,4 +201,6 @@ def _say(error: msgspec.ValidationError) -> str:
 def json_name(value: Any) -> str:
     if value is None:
         return "null"
-    return {bool: "a boolean", str: "a string", list: "a list", dict: "an object", bytes: "binary data"}.get(type(value), "a number")
+    return {bool: "a boolean", str: "a string", list: "a list", dict: "an object", bytes: "binary data"}.get(
+        type(value), "a number"
+    )

@@ -1,4 +1,4 @@
-"""The writer: one for each web process. Everyone who waits is written in one transaction, and answered after its commit.
+"""The writer, one for each web process. Everyone who waits is written in one transaction and answered after its commit.
 
 All of it runs on the event loop except `Log.append`, which has a native thread of its own.
 """
@@ -29,9 +29,13 @@ Outcome = tuple[str, bool] | Refused
 class Ticket(Protocol):
     """Somebody who waits for rows to be durable."""
 
-    rows: Sequence[Row]
-    weight: int
-    """Bytes the rows hold on to while they wait."""
+    @property
+    def rows(self) -> Sequence[Row]: ...
+
+    @property
+    def weight(self) -> int:
+        """Bytes the rows hold on to while they wait."""
+        ...
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Every row is durable, or refused for good. Called on the loop; must not block."""

@@ -1,0 +1,59 @@
+"""The event loop's verbs by eventlet, the default. Nothing is monkey-patched: eventlet's own sockets are used directly."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any
+
+import eventlet
+import eventlet.event
+import eventlet.greenio
+import eventlet.hubs
+import eventlet.wsgi
+
+logger = logging.getLogger("quadra.core.server")
+
+spawn = eventlet.spawn
+sleep = eventlet.sleep
+
+
+class Waiter:
+    """A one-shot event."""
+
+    def __init__(self) -> None:
+        self._event = eventlet.event.Event()
+
+    def set(self) -> None:
+        if not self._event.ready():
+            self._event.send(True)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._event.ready():
+            with eventlet.Timeout(timeout, False):
+                self._event.wait()
+        return bool(self._event.ready())
+
+
+def wait_readable(fd: int) -> None:
+    eventlet.hubs.trampoline(fd, read=True)
+
+
+class Server:
+    """A WSGI server on a listening socket."""
+
+    def __init__(self, listener: socket.socket, app: Any):
+        self._listener = eventlet.greenio.GreenSocket(listener)
+        self._app = app
+        self._greenlet: Any = None
+
+    def start(self) -> None:
+        options = {"log": logger, "log_output": False, "debug": False, "max_size": 20_000}
+        self._greenlet = eventlet.spawn(eventlet.wsgi.server, self._listener, self._app, **options)
+
+    def stop(self, seconds: float) -> None:
+        """Take no new connections, close idle ones, give the others `seconds` to end."""
+        ended = Waiter()
+        self._greenlet.link(lambda _greenlet: ended.set())
+        self._greenlet.kill()
+        ended.wait(seconds)
