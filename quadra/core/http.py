@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import orjson
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, Response, current_app, g, has_request_context, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -24,6 +24,8 @@ from quadra.core.loop import Threads
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 5 * 2**20
+ERROR_PAGE = "quadra.error_page"
+"""The app's extension that turns an error into HTML; the dashboard sets it."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -69,6 +71,10 @@ def request_id() -> str:
 
 
 def error_response(error: QuadraError) -> Response:
+    """The error in its one shape; as a page where a person asked for a page."""
+    page: Callable[[QuadraError], str] | None = current_app.extensions.get(ERROR_PAGE)
+    if page is not None and request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+        return Response(page(error), error.status, content_type="text/html; charset=utf-8")
     body = {"error": {**error.as_dict(), "request_id": request_id()}}
     response = Response(orjson.dumps(body), error.status, content_type="application/json")
     if (seconds := getattr(error, "retry_after_seconds", None)) is not None:

@@ -8,6 +8,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
+from quadra.core.errors import QuadraError
+from quadra.core.http import request_id
 from quadra.core.runtime import runtime
 
 blueprint = Blueprint(
@@ -46,7 +48,12 @@ def home() -> Any:
 
 @blueprint.get("/live")
 def live() -> Any:
-    return page("live.html", "dashboard.live", write_key=None, base_url=base_url())
+    return page("live.html", "dashboard.live", base_url=base_url())
+
+
+def error(problem: QuadraError) -> str:
+    """An error as a page. Not for the database's: it asks nothing of it."""
+    return render_template("error.html", status=problem.status, message=problem.message, request_id=request_id())
 
 
 def page(template: str, endpoint: str, **context: Any) -> Any:

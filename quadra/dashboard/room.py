@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_socketio import SocketIO
 
+from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
 from quadra.dashboard import pages
 from quadra.dashboard.live import Live
@@ -13,4 +14,5 @@ from quadra.ingest.writer import Writer
 
 def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> None:
     app.register_blueprint(pages.blueprint)
+    app.extensions[ERROR_PAGE] = pages.error
     app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)

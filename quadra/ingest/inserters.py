@@ -4,7 +4,8 @@ the insert, and on SQLite the writer's thread would fight the event loop for the
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -121,7 +122,7 @@ class MysqlInserter:
 
 
 def _by_event(found: sa.CursorResult[Any]) -> dict[str, str]:
-    return {event_id: batch_id for event_id, batch_id in found}  # noqa: C416  (rows are tuples, not pairs, to mypy)
+    return dict(cast(Iterable[tuple[str, str]], found))
 
 
 INSERTERS: dict[str, type[Inserter]] = {

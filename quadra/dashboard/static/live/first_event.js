@@ -31,3 +31,24 @@ start.addEventListener('click', async (event) => {
   button.textContent = done ? 'Copied' : 'Press Ctrl+C';
   setTimeout(() => { button.textContent = 'Copy'; }, 2000);
 });
+
+const maker = document.getElementById('make-key');
+maker?.addEventListener('click', async () => {
+  maker.disabled = true;
+  const notice = document.getElementById('key-notice');
+  try {
+    const answer = await fetch('/api/keys', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-CSRF-Token': document.querySelector('meta[name="csrf-token"]').content },
+      body: JSON.stringify({ project: maker.dataset.project, scope: 'ingest', name: 'made on the live page' }),
+    });
+    const made = await answer.json();
+    if (!answer.ok) throw new Error(made.error.message);
+    for (const snippet of start.querySelectorAll('pre code')) {
+      snippet.textContent = snippet.textContent.replaceAll('YOUR_WRITE_KEY', made.key);
+    }
+    notice.textContent = `Your new write key is ${made.key}. Keep it: it is shown only now.`;
+  } catch (error) {
+    notice.textContent = `The key could not be made: ${error.message}`;
+  }
+});
