@@ -35,7 +35,7 @@ format: python ## put the code into shape
 
 bench: python ## measure this machine (ARGS are handed to `quadra bench`)
 	@$(PYTHON) scripts/install.py run
-	@exec $(VENV)/bin/quadra bench $(ARGS)
+	@exec $(VENV)/bin/python scripts/run_benchmarks.py $(ARGS)
 
 clean: ## remove the environment, the fetched libraries and the caches; never the data
 	rm -rf $(VENV) node_modules quadra/dashboard/static/vendor *.egg-info

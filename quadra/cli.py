@@ -9,6 +9,7 @@ import click
 from quadra import __version__
 from quadra.accounts.commands import init, key, project
 from quadra.accounts.user_commands import user
+from quadra.bench.commands import bench
 from quadra.core.errors import QuadraError
 from quadra.serve import serve
 
@@ -19,7 +20,7 @@ def quadra() -> None:
     """Self-hosted, real-time event analytics."""
 
 
-for command in (serve, init, project, key, user):
+for command in (serve, init, project, key, user, bench):
     quadra.add_command(command)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import request
@@ -17,10 +16,10 @@ from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO, join_room, leave_room
 from sqlalchemy.exc import SQLAlchemyError
 
-from quadra.accounts.access import Caller, admit, credentials
+from quadra.accounts.access import Caller, Credentials, admit, credentials
 from quadra.accounts.projects import get_project
 from quadra.core import clock
-from quadra.core.errors import NotFound, QuadraError
+from quadra.core.errors import Forbidden, NotFound, QuadraError, Unauthorised
 from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
 from quadra.dashboard import reading
@@ -36,6 +35,7 @@ CHECK_SECONDS = 1.0
 """How often batches of other processes are looked for."""
 SAMPLE = 10
 """Raw events sent a tick at the most."""
+ADMIT_SECONDS = 30.0
 OVERLAP = timedelta(seconds=15)
 """How far back each look for new batches reaches: clocks differ and transactions take time."""
 
@@ -67,6 +67,7 @@ class Live:
         self._threads = Threads(runtime.loop, 2, "live")
         self._channels: dict[int, Channel] = {}
         self._callers: dict[str, Caller] = {}
+        self._shown: dict[str, Credentials] = {}
         writer.on_stored.append(self._stored)
         socketio.on_event("connect", self._connect, namespace=NAMESPACE)
         socketio.on_event("disconnect", self._disconnect, namespace=NAMESPACE)
@@ -76,20 +77,21 @@ class Live:
     def start(self) -> None:
         self._loop.spawn(self._tick_for_ever)
         self._loop.spawn(self._check_for_ever)
+        self._loop.spawn(self._admit_for_ever)
 
     def _connect(self, auth: Any = None) -> None:
         plain = auth.get("key", "") if isinstance(auth, dict) else ""
-        origin = request.headers.get("Origin")
-        if not plain and origin and urlsplit(origin).netloc != request.host:
-            raise Refusal("Pages of other sites cannot use a session here.", {"code": "origin"})
         try:
+            # a key, or the cookie of a page of ours; a cookie that comes with a foreign Origin is refused there
             shown = credentials(plain if isinstance(plain, str) else "")
             self._callers[_sid()] = self._threads.run(admit, self._runtime.database, shown, "viewer")
         except QuadraError as error:
             raise Refusal(error.message, error.as_dict()) from error
+        self._shown[_sid()] = shown
 
     def _disconnect(self, _reason: Any = None) -> None:
         self._callers.pop(_sid(), None)
+        self._shown.pop(_sid(), None)
         for channel in list(self._channels.values()):
             self._forget(channel, _sid())
 
@@ -245,6 +247,19 @@ class Live:
         self._read(channel, states)
         channel.checked_at = began
         channel.tally.prune(clock.now_us())
+
+    def _admit_for_ever(self) -> None:
+        """Whoever was let in is asked again: keys are revoked, users disabled, sessions ended."""
+        while True:
+            self._loop.sleep(ADMIT_SECONDS)
+            for sid, shown in list(self._shown.items()):
+                try:
+                    self._callers[sid] = self._threads.run(admit, self._runtime.database, shown, "viewer")
+                except (Unauthorised, Forbidden):
+                    self._socketio.server.disconnect(sid, namespace=NAMESPACE)
+                except (QuadraError, SQLAlchemyError) as error:
+                    logger.warning("live.check.failed", extra={"reason": str(error)})
+                    break
 
     def _catch_up(self, channel: Channel, cursor: int) -> None:
         count, events = self._threads.run(reading.missed, self._runtime.database, channel.project_id, cursor)

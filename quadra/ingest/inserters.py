@@ -122,7 +122,7 @@ class MysqlInserter:
 
 
 def _by_event(found: sa.CursorResult[Any]) -> dict[str, str]:
-    return dict(cast(Iterable[tuple[str, str]], found))
+    return dict(cast(Iterable[tuple[str, str]], found.all()))
 
 
 INSERTERS: dict[str, type[Inserter]] = {

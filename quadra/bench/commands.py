@@ -1,0 +1,106 @@
+"""`quadra bench`: run the suite, keep the figures, compare them with earlier ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from quadra import __version__
+from quadra.bench import ingest
+from quadra.core import clock
+
+LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec", "orjson", "psycopg")
+
+
+@click.command()
+@click.option("--postgres", help="URL of an empty PostgreSQL database to measure too; its tables are filled.")
+@click.option("--rounds", default=3, show_default=True, help="Pairs of (limit, Quadra) for each figure.")
+@click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+@click.option("--compare", type=click.Path(path_type=Path, exists=True), help="An earlier JSON file to compare with.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table of docs/benchmarks.md.")
+def bench(
+    postgres: str | None,
+    rounds: int,
+    seconds: float,
+    output: Path | None,
+    compare: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Measure ingest on this machine, against its limits measured in the same minutes."""
+    databases: dict[str, str | None] = {"SQLite": None}
+    if postgres:
+        databases["PostgreSQL"] = postgres
+    else:
+        click.echo("PostgreSQL is not measured: name one with --postgres.", err=True)
+    results = ingest.run(databases, rounds=rounds, seconds=seconds, say=click.echo)
+    report = {"machine": machine(), "rounds": rounds, "seconds": seconds, "ingest": results}
+    if output:
+        output.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if markdown:
+        markdown.write_text(table(report))
+    if compare:
+        click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "measured_at": clock.iso(clock.now()),
+        "quadra": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "load_before": os.getloadavg()[0],
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """One line for each figure that both reports have: ratios, since absolute figures of two days say little."""
+    earlier = {result["name"]: result for result in before["ingest"]}
+    lines = ["Compared with the earlier run:"]
+    for result in after["ingest"]:
+        old = earlier.get(result["name"])
+        if old is None:
+            continue
+        first, second = old["ratio"], result["ratio"]
+        ratio = f"ratio {first:.2f} -> {second:.2f}, " if first and second else ""
+        lines.append(f"  {result['name']}: {ratio}CPU {old['cpu_us_per_event']} -> {result['cpu_us_per_event']} µs an event")
+    return lines
+
+
+def table(report: dict[str, Any]) -> str:
+    """The generated page docs/benchmarks.md."""
+    facts = report["machine"]
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`; do not edit. Each figure is the median of "
+        f"{report['rounds']} runs of {report['seconds']:g} s, run in turns with its limit in the same minutes, since machines",
+        "are shared and absolute figures say little. After the runs every acknowledged event was looked for in the database.",
+        "",
+        f"Measured {facts['measured_at']} on {facts['cores']} cores ({facts['system']}), Python {facts['python']}, "
+        f"load {facts['load_before']:.1f} before the start.",
+        "Limits: *lane* is Socket.IO on the same loop that acknowledges and stores nothing; *parse* is a Flask route that",
+        "parses and answers; *insert* is the writer's own statement in groups of 1,000 with nothing around it.",
+        "",
+        "| what | events/s | limit | events/s of the limit | ratio | goal | p50 ms | p99 ms | CPU µs/event | RSS MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in report["ingest"]:
+        limits = result["limit_per_second"]
+        limit = f"{sorted(limits)[len(limits) // 2]:,}" if limits else "–"
+        ratio = "–" if result["ratio"] is None else f"{result['ratio']:.2f}"
+        lines.append(
+            f"| {result['name']} | {result['events_per_second']:,} | {result['against'] or '–'} | {limit} | {ratio} "
+            f"| {result['goal']} | {result['p50_ms']} | {result['p99_ms']} | {result['cpu_us_per_event']} | {result['memory_mb']} |"
+        )
+    return "\n".join(lines) + "\n"

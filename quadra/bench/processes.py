@@ -1,0 +1,131 @@
+"""Start what is measured, each in its own process, and read what it uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from quadra.core.errors import Misconfigured
+
+LOAD = Path(__file__).with_name("load.mjs")
+READY_SECONDS = 30
+
+
+class Process:
+    """A server that is measured."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], path: str):
+        self.name = name
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.key = ""
+        self.database_url = ""
+        arguments = [word.replace("{port}", str(self.port)) for word in arguments]
+        environment = {**os.environ, **environment, "QUADRA_PORT": str(self.port), "QUADRA_HOST": "127.0.0.1"}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
+        self._process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=self._log, stderr=self._log)
+        self._seen = psutil.Process(self._process.pid)
+        self._wait(path)
+
+    def cpu_seconds(self) -> float:
+        times = self._seen.cpu_times()
+        return float(times.user + times.system)
+
+    def memory_mb(self) -> float:
+        return float(self._seen.memory_info().rss / 2**20)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def _wait(self, path: str) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                urllib.request.urlopen(self.url + path, timeout=2).close()
+                return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.05)
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace")[-2000:]
+        self.stop()
+        raise Misconfigured(f"{self.name} did not start:\n{said}")
+
+
+@contextmanager
+def reference(which: str) -> Iterator[Process]:
+    """`lane` or `parse` (see reference.py)."""
+    process = Process(which, ["-W", "ignore", "-m", "quadra.bench.reference", which, "{port}"], {}, "/")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
+def quadra(name: str, database_url: str | None) -> Iterator[Process]:
+    """A real `quadra serve` on an empty database; SQLite in a directory of its own without a URL."""
+    directory = Path(tempfile.mkdtemp(prefix="quadra-bench-"))
+    url = database_url or f"sqlite:///{directory / 'quadra.db'}"
+    environment = {"QUADRA_DATA_DIR": str(directory), "DATABASE_URL": url, "QUADRA_LOG_LEVEL": "WARNING", "REDIS_URL": ""}
+    try:
+        said = subprocess.run(
+            [sys.executable, "-m", "quadra", "init", "--json"],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        process = Process(name, ["-m", "quadra", "serve"], environment, "/health/ready")
+        process.key = json.loads(said)["write_key"] or ""
+        process.database_url = url
+        try:
+            yield process
+        finally:
+            process.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def load(process: Process, **options: Any) -> dict[str, Any]:
+    """Run the load generator against a server: its results, and the server's CPU per event and memory."""
+    node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
+    before = process.cpu_seconds()
+    given = json.dumps({"url": process.url, "key": process.key, **options})
+    try:
+        done = subprocess.run([node, str(LOAD), given], capture_output=True, text=True, timeout=300)
+    except FileNotFoundError as error:
+        raise Misconfigured("The load generator needs Node 18 or newer; `make install` fetches it.") from error
+    if done.returncode != 0:
+        raise Misconfigured(f"The load generator failed:\n{done.stderr[-1500:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    found["cpu_us_per_event"] = round((process.cpu_seconds() - before) / max(found["events"], 1) * 1e6, 1)
+    found["memory_mb"] = round(process.memory_mb())
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""`quadra bench` with a PostgreSQL of its own, where this machine has one: what `make bench` runs, from a checkout."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.servers.available import NotAvailable
+from tests.servers.keeper import Keeper
+from tests.servers.postgres import PostgresServer
+
+
+def main() -> int:
+    command = [sys.executable, "-m", "quadra", "bench", *sys.argv[1:]]
+    keeper = Keeper()
+    try:
+        server = PostgresServer(keeper)
+        try:
+            return subprocess.run([*command, "--postgres", server.database()]).returncode
+        finally:
+            server.stop()
+    except NotAvailable as reason:
+        print(f"Without PostgreSQL: {reason}", file=sys.stderr)
+        return subprocess.run(command).returncode
+    finally:
+        keeper.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
