@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from quadra.accounts.keys import Key, KeyRing, find_key, origin_allowed
@@ -100,18 +101,19 @@ class Intake:
         )
 
     def store(
-        self, wires: Sequence[Any], sender: Sender, weight: int, sent_at: int | str | None = None
+        self, wires: Sequence[Any], sender: Sender | Sequence[Sender], weight: int, sent_at: int | str | None = None
     ) -> list[Stored | Refused]:
         """Accept and write; waits until durable. One outcome for each wire event, in order, with its event id.
 
-        Raises `Unavailable`: then nothing may be taken for stored.
+        `sender` is one for all, or one for each. Raises `Unavailable`: then nothing may be taken for stored.
         """
         received = clock.now_us()
         outcomes: list[Any] = []
         rows: list[Row] = []
-        for wire in wires:
+        senders = repeat(sender) if isinstance(sender, Sender) else sender
+        for wire, who in zip(wires, senders, strict=False):
             try:
-                row = accept(wire, sender, received, sent_at)
+                row = accept(wire, who, received, sent_at)
             except Refused as refused:
                 outcomes.append(refused)
             else:

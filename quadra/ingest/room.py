@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
-from quadra.ingest import lane, routes, tracker
+from quadra.ingest import lane, posthog_routes, routes, segment_routes, tracker
 from quadra.ingest.intake import Intake
 from quadra.ingest.log import Log
 from quadra.ingest.sockets import Sockets
@@ -45,8 +45,8 @@ def set_up(app: Flask, runtime: Runtime, socketio: SocketIO) -> Intake:
     lane.quicken_eventlet()
     intake = Intake(runtime, make_writer(runtime))
     app.extensions["quadra.intake"] = intake
-    app.register_blueprint(routes.blueprint)
-    app.register_blueprint(tracker.blueprint)
+    for door in (routes, segment_routes, posthog_routes, tracker):
+        app.register_blueprint(door.blueprint)
     Sockets(socketio, intake, runtime.loop)
     app.extensions["quadra.on_start"].append(intake.writer.start)
     app.extensions["quadra.on_stop"].append(lambda: intake.writer.stop(FLUSH_SECONDS))

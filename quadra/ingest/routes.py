@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, request
 
 from quadra.core.errors import Invalid, Unauthorised
 from quadra.core.http import error_response
-from quadra.ingest import body
+from quadra.ingest import body, posthog, segment
 from quadra.ingest.accept import Sender
 from quadra.ingest.intake import Intake, Stored
 from quadra.ingest.wire import Refused, from_dict
@@ -37,7 +37,7 @@ TYPED_DOORS = {
 }
 """path -> (kind of the event it makes, event type where it is not the kind's own)"""
 
-PATHS = {"/api/events", *TYPED_DOORS}
+PATHS = {"/api/events", *TYPED_DOORS, *segment.PATHS, *posthog.PATHS}
 """Paths that are served on the event loop."""
 
 View = Callable[..., Response]

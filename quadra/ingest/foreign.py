@@ -1,0 +1,177 @@
+"""What the doors for other products' SDKs have in common. They are lenient where those products are: an SDK that ran
+against its own server must run against this one, and what it sends is kept or refused by name, never lost in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from flask import request
+
+from quadra.core.errors import Invalid, TooLarge
+from quadra.ingest.accept import Sender
+from quadra.ingest.agents import browser_of
+from quadra.ingest.body import MAX_EVENTS
+from quadra.ingest.kinds import MAX_JSON_BYTES
+from quadra.ingest.wire import MAX_DEPTH, Refused, depth, from_dict
+
+SECONDS = range(946_684_800, 100_000_000_000)
+"""Numbers that as milliseconds lie before 2000, where no event may be: they are seconds."""
+
+
+def decode(raw: bytes) -> Any:
+    """A body's JSON. Raises `Invalid`.
+
+    What the strict decoder refuses (NaN, half a surrogate pair) is read again leniently: one such event must not cost
+    the whole batch; `wire` refuses it alone.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise Invalid(f"The body is not JSON: {error}") from error
+
+
+def bounded(items: list[Any]) -> list[Any]:
+    if len(items) > MAX_EVENTS:
+        raise TooLarge(f"{len(items)} events in one request; {MAX_EVENTS} are the most.")
+    return items
+
+
+def wire(fields: Mapping[str, Any], names: Mapping[str, str]) -> Any:
+    """An event of ours. Raises `Refused` with the fields under the sender's own `names`."""
+    if not _finite(fields):
+        raise Refused("invalid", {"event": "holds NaN or Infinity, which JSON does not have"}, _id(fields))
+    try:
+        return from_dict({name: value for name, value in fields.items() if value is not None})
+    except Refused as refused:
+        refused.fields = {names.get(name, name): what for name, what in refused.fields.items()}
+        refused.event_id = refused.event_id or _id(fields)
+        raise
+
+
+def text(value: Any) -> Any:
+    """An id as text: SDKs send numbers too. Nothing for an empty one; what is neither is left for `wire` to refuse."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    return str(value).strip() or None
+
+
+def moment(value: Any) -> Any:
+    """A time as `accept` reads it: numbers may be seconds or milliseconds, a time without an offset is UTC."""
+    if isinstance(value, str):
+        value = value.strip()
+        number = _number(value)
+        if number is None:
+            return _with_offset(value) if value else None
+        value = number
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "NaN"
+        return round(value * 1000) if int(value) in SECONDS else round(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value in SECONDS:
+        return value * 1000
+    return value
+
+
+def sent(value: Any) -> int | str | None:
+    """The sender's clock when it sent. One that cannot be read corrects nothing; it is no reason to refuse events."""
+    found = moment(value)
+    if isinstance(found, str):
+        try:
+            return found if datetime.fromisoformat(found).tzinfo else None
+        except ValueError:
+            return None
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**53 else None
+
+
+def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str = "context") -> dict[str, Any]:
+    """`properties` with the `context` under its name, or with a note that it was left out for its size."""
+    if not context:
+        return dict(properties)
+    if name in properties:
+        name = f"_{name}"
+    both = {**properties, name: context}
+    if depth(both) <= MAX_DEPTH:  # looked at first: writing recurses
+        size = len(json.dumps(both, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
+        if size <= MAX_JSON_BYTES:
+            return both
+    return {**properties, f"{name}_left_out": f"larger than {MAX_JSON_BYTES} bytes or deeper than {MAX_DEPTH} levels"}
+
+
+def described(sender: Sender, user_agent: Any = None, **known: Any) -> Sender:
+    """The sender with the device that the event itself names: the SDK of a server speaks for somebody's browser.
+
+    Whether it is a bot is judged from the request alone, and only of browsers: see `Intake.sender`.
+    """
+    found: dict[str, Any] = {}
+    if isinstance(user_agent, str) and user_agent:
+        agent = browser_of(user_agent)
+        if not agent.bot:
+            found = {"device_type": agent.device_type, "browser": agent.browser, "os": agent.os}
+    longest = {"device_type": 16, "browser": 64, "os": 64}
+    found |= {name: value[: longest[name]] for name, value in known.items() if isinstance(value, str) and value}
+    return replace(sender, **found) if found and not sender.bot else sender
+
+
+def cors_preflight() -> dict[str, str]:
+    """The headers for browsers of any page: SDKs add headers of their own, so what is asked for is allowed."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    return {
+        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Headers": asked or "Content-Type, Content-Encoding, Authorization, X-Quadra-Key",
+        "Access-Control-Max-Age": "86400",
+    }
+
+
+def refusals(outcomes: list[Any]) -> dict[str, Any]:
+    """What is told beside the SDK's own answer when some events of a batch were refused."""
+    found = [
+        {"index": index, "event_id": one.event_id, "code": one.code, "fields": one.fields, "message": one.message}
+        for index, one in enumerate(outcomes)
+        if isinstance(one, Refused)
+    ]
+    return {"refused": found} if found else {}
+
+
+def _number(value: str) -> int | float | None:
+    if len(value) < 9:  # 20260131 is a date
+        return None
+    try:
+        return int(value) if value.lstrip("-").isdecimal() and len(value) < 18 else float(value)
+    except ValueError:
+        return None
+
+
+def _with_offset(value: str) -> str:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return value if at.tzinfo else at.replace(tzinfo=UTC).isoformat()
+
+
+def _id(fields: Mapping[str, Any]) -> str | None:
+    found = fields.get("event_id")
+    return found if isinstance(found, str) else None
+
+
+def _finite(value: Any) -> bool:
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            return False
+        if isinstance(item, Mapping):
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)
+    return True
