@@ -24,10 +24,11 @@ def create_app(runtime: Runtime) -> Flask:
 
     http.set_up(app)
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__)  # type: ignore[method-assign]
+    intake = ingest.make_intake(app, runtime)
     socketio = realtime.make_socketio(app, runtime.settings, runtime.loop)
 
     accounts.set_up(app, runtime, ON_LOOP.__contains__)
-    intake = ingest.set_up(app, runtime, socketio)
+    ingest.set_up(app, runtime, socketio, intake)
     dashboard.set_up(app, runtime, socketio, intake.writer)
     app.register_blueprint(health.blueprint)
     return app

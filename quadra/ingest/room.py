@@ -11,6 +11,7 @@ from flask_socketio import SocketIO
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.ingest import lane, posthog_routes, routes, segment_routes, tracker
+from quadra.ingest.events_door import EventsDoor
 from quadra.ingest.intake import Intake
 from quadra.ingest.log import Log
 from quadra.ingest.sockets import Sockets
@@ -40,14 +41,19 @@ def make_writer(runtime: Runtime) -> Writer:
     return Writer(make_log(runtime), runtime.loop, bounds)
 
 
-def set_up(app: Flask, runtime: Runtime, socketio: SocketIO) -> Intake:
-    """Wire the room into `app`. The writer starts and stops with the process."""
-    lane.quicken_eventlet()
+def make_intake(app: Flask, runtime: Runtime) -> Intake:
+    """The writer and the keys, and the door in front of Flask. Before Socket.IO is put in front of all."""
     intake = Intake(runtime, make_writer(runtime))
     app.extensions["quadra.intake"] = intake
+    app.wsgi_app = EventsDoor(app.wsgi_app, intake)  # type: ignore[method-assign]
+    return intake
+
+
+def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, intake: Intake) -> None:
+    """Wire the room into `app`. The writer starts and stops with the process."""
+    lane.quicken_eventlet()
     for door in (routes, segment_routes, posthog_routes, tracker):
         app.register_blueprint(door.blueprint)
     Sockets(socketio, intake, runtime.loop)
     app.extensions["quadra.on_start"].append(intake.writer.start)
     app.extensions["quadra.on_stop"].append(lambda: intake.writer.stop(FLUSH_SECONDS))
-    return intake

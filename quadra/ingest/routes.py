@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, current_app, request
 
-from quadra.core.errors import Invalid, Unauthorised
+from quadra.core.errors import Invalid
 from quadra.core.http import error_response
 from quadra.ingest import body, posthog, segment
 from quadra.ingest.accept import Sender
-from quadra.ingest.intake import Intake, Stored
+from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES, PATH, key_from
+from quadra.ingest.intake import Intake
 from quadra.ingest.wire import Refused, from_dict
 
 blueprint = Blueprint("ingest", __name__, static_folder=None)
@@ -37,7 +36,7 @@ TYPED_DOORS = {
 }
 """path -> (kind of the event it makes, event type where it is not the kind's own)"""
 
-PATHS = {"/api/events", *TYPED_DOORS, *segment.PATHS, *posthog.PATHS}
+PATHS = {PATH, *TYPED_DOORS, *segment.PATHS, *posthog.PATHS}
 """Paths that are served on the event loop."""
 
 View = Callable[..., Response]
@@ -49,18 +48,10 @@ def intake() -> Intake:
 
 
 def plain_key(in_body: str | None = None) -> str:
-    """The write key as sent: header, Bearer, Basic user name, body, or `?key=` (beacons cannot set headers)."""
-    if found := request.headers.get("X-Quadra-Key"):
-        return found.strip()
-    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise Unauthorised("The Authorization header is not valid Basic authentication.") from error
-    return in_body or request.args.get("key", "")
+    """The write key of the current request, wherever it was put. Raises `Unauthorised` for a broken header."""
+    headers = request.headers
+    in_query = request.args.get("key", "")
+    return key_from(headers.get("X-Quadra-Key", ""), headers.get("Authorization", ""), in_body, in_query)
 
 
 def sender(key: str, door: str) -> Sender:
@@ -83,51 +74,9 @@ def allow_origins(response: Response) -> Response:
     return response
 
 
-@blueprint.route("/api/events", methods=["OPTIONS"])
+@blueprint.route(PATH, methods=["OPTIONS"])
 def preflight() -> Response:
     return Response(status=204, headers=CORS)
-
-
-@blueprint.post("/api/events")
-def post_events() -> Response:
-    raw = raw_body()
-    ndjson = "ndjson" in (request.content_type or "") or "jsonl" in (request.content_type or "")
-    header_key = plain_key()
-    who = sender(header_key, "http") if header_key else None  # a wrong key is said before the body is read
-    found = body.parse(raw, ndjson=ndjson)
-    who = who or sender(plain_key(found.key), "http")
-    outcomes = intake().store(found.wires, who, len(raw) + 600 * len(found.wires), found.sent_at)
-    if found.single and isinstance(outcomes[0], Refused):
-        return refused_response(outcomes[0])
-    return Response(
-        _summary(outcomes, everything=request.args.get("results") == "all"), content_type="application/json"
-    )
-
-
-def _summary(outcomes: Sequence[Stored | Refused], *, everything: bool) -> bytes:
-    duplicates = refused = 0
-    results: list[dict[str, Any]] = []
-    for index, outcome in enumerate(outcomes):
-        if type(outcome) is Refused:
-            refused += 1
-            results.append(
-                {
-                    "index": index,
-                    "event_id": outcome.event_id,
-                    "status": "refused",
-                    "code": outcome.code,
-                    "fields": outcome.fields,
-                    "message": outcome.message,
-                }
-            )
-            continue
-        event_id, batch_id, duplicate = outcome  # type: ignore[misc]
-        duplicates += duplicate
-        if everything:
-            status = "duplicate" if duplicate else "stored"
-            results.append({"index": index, "event_id": event_id, "status": status, "batch_id": batch_id})
-    stored = len(outcomes) - duplicates - refused
-    return msgspec.json.encode({"stored": stored, "duplicates": duplicates, "refused": refused, "results": results})
 
 
 def refused_response(refused: Refused) -> Response:
@@ -152,7 +101,7 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
             wire = from_dict(_completed(fields, event_type) if event_type else fields)
         except Refused as refused:
             return refused_response(refused)
-        (outcome,) = intake().store([wire], who, len(raw) + 600)
+        (outcome,) = intake().store([wire], who, len(raw) + EVENT_OVERHEAD_BYTES)
         if isinstance(outcome, Refused):
             return refused_response(outcome)
         answer = {"success": True, "event_id": outcome.event_id, "duplicate": outcome.duplicate}
