@@ -15,7 +15,7 @@ import msgspec
 from quadra.core import clock
 from quadra.core.ids import uuid7
 from quadra.ingest.kinds import KINDS, MAX_JSON_BYTES, kind_of
-from quadra.ingest.wire import Fields, Refused, check_json
+from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
 FUTURE_US = timedelta(hours=24) // clock.MICROSECOND
@@ -102,6 +102,13 @@ def identity(wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
         raise Refused("invalid", wrong)
 
 
+def nesting(wire: Any, _row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """Objects that were decoded already are bounded before anything walks through them."""
+    for field in ("page", "context"):
+        if isinstance(found := getattr(wire, field), dict) and (problem := unfit(found, MAX_DEPTH)) is not None:
+            raise Refused("invalid", {field: problem})
+
+
 def shape(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     """The kind, its required fields, and where each field is kept."""
     name = kind_of(wire)
@@ -153,9 +160,8 @@ def properties(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     row.properties = _checked("properties", first)
     more = _checked("metadata", second)
     if row.properties is not None and more is not None:
-        row.properties = _checked(
-            "properties", msgspec.Raw(_encode({**msgspec.json.decode(more), **msgspec.json.decode(row.properties)}))
-        )
+        merged = {**msgspec.json.decode(more), **msgspec.json.decode(row.properties)}
+        row.properties = _checked("properties", msgspec.Raw(_encode(merged)))
     elif more is not None:
         row.properties = more
 
@@ -193,7 +199,7 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 
 
 Step = Callable[[Any, Row, Sender, Any], None]
-STEPS: tuple[Step, ...] = (identity, shape, page, properties, size, time, client)
+STEPS: tuple[Step, ...] = (identity, nesting, shape, page, properties, size, time, client)
 
 
 def _duration(wire: Any, field: str) -> float | None:

@@ -6,6 +6,7 @@ Senders write camelCase or snake_case; keys that no kind knows are kept in the e
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import msgspec
@@ -33,6 +34,9 @@ _CHECK = {name: (lambda value, t=type_ | None: msgspec.convert(value, t)) for na
 _RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
 
 _HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{200}")
+_BAD_TEXT = re.compile("[\0\ud800-\udfff]")
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+TOO_LARGE_A_NUMBER = "holds a number that is out of range"
 
 
 class Refused(Exception):
@@ -91,8 +95,8 @@ def from_dict(found: dict[Any, Any]) -> Any:
     wrong: Fields = {}
     for key, value in found.items():
         name = key if key in FIELDS else snake_case(key)
-        if _bad_text(key) or _bad_text(value):
-            wrong[key.replace("\0", "")] = "contains a NUL character or half a surrogate pair"
+        if (problem := unfit({key: value}, MAX_DEPTH + 1)) is not None:  # first: nothing after it minds depth or size
+            wrong[_shown(key)] = problem
         elif name not in FIELDS:
             extra[key] = value
         elif (problem := _convert(known, name, value)) is not None:
@@ -127,15 +131,35 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
         return {field: "must be an object"}
     if len(text) > MAX_JSON_BYTES:
         return {field: f"larger than {MAX_JSON_BYTES} bytes"}
-    if _HUGE_NUMBER.search(text):
-        try:
-            _PLAIN.decode(text)
-        except msgspec.DecodeError:
-            return {field: "holds a number that is out of range"}
     # as many brackets as levels at the most: the exact depth is counted only where the count alone does not settle it
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and depth(_PLAIN.decode(text)) > MAX_DEPTH:
-        return {field: f"nested deeper than {MAX_DEPTH} levels"}
-    return {}
+    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH and _HUGE_NUMBER.search(text) is None:
+        return {}
+    try:
+        problem = unfit(_PLAIN.decode(text), MAX_DEPTH)
+    except RecursionError:
+        problem = TOO_DEEP
+    except msgspec.DecodeError:
+        problem = TOO_LARGE_A_NUMBER
+    return {} if problem is None else {field: problem}
+
+
+def unfit(value: Any, levels: int) -> str | None:
+    """Why nobody could keep or read a decoded value. Walks it without recursion: it may be deeper than the stack."""
+    todo = [(value, 0)]
+    while todo:
+        item, level = todo.pop()
+        if isinstance(item, str):
+            if _BAD_TEXT.search(item):
+                return "contains a NUL character or half a surrogate pair"
+        elif isinstance(item, dict | list):
+            if level == levels:
+                return TOO_DEEP
+            todo.extend((child, level + 1) for child in item)
+            if isinstance(item, dict):
+                todo.extend((child, level + 1) for child in item.values())
+        elif isinstance(item, int | float) and not abs(item) <= sys.float_info.max:
+            return TOO_LARGE_A_NUMBER
+    return None
 
 
 def depth(value: Any) -> int:
@@ -179,19 +203,15 @@ def _read_carefully(raw: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("invalid", {"event": f"not JSON: {error}"}) from error
     except RecursionError as error:
-        raise Refused("invalid", {"event": f"nested deeper than {MAX_DEPTH} levels"}) from error
+        raise Refused("invalid", {"event": TOO_DEEP}) from error
     if not isinstance(found, dict):
         raise Refused("invalid", {"event": f"must be an object, not {json_name(found)}"})
     return from_dict(found)
 
 
-def _bad_text(value: Any) -> bool:
-    """Whether text that no database keeps is in there: NUL, half a surrogate pair."""
-    if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
-    if isinstance(value, dict):
-        return any(_bad_text(key) or _bad_text(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_bad_text, value))
+def _shown(key: str) -> str:
+    """A key as an answer can carry it."""
+    return key[:100].encode(errors="replace").decode().replace("\0", "")
 
 
 def _say(error: msgspec.ValidationError) -> str:
