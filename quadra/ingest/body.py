@@ -12,6 +12,8 @@ from quadra.core.http import MAX_BODY_BYTES
 from quadra.ingest.wire import Refused, read_many, read_one
 
 MAX_EVENTS = 10_000
+MAX_GZIP_MEMBERS = 100
+"""A gzip stream may be many in a row; 5 MB of empty ones would hold the event loop for seconds."""
 
 
 class Envelope(msgspec.Struct):
@@ -44,9 +46,12 @@ def unpack(raw: bytes, encoding: str) -> bytes:
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Invalid(f"Content-Encoding {encoding[:50]!r} is not known; send gzip or plain.", code="encoding")
     plain = bytearray()
-    rest = raw
+    rest, members = raw, 0
     try:
         while rest:
+            members += 1
+            if members > MAX_GZIP_MEMBERS:
+                raise TooLarge(f"The body is more than {MAX_GZIP_MEMBERS} gzip streams.")
             decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
             plain += decoder.decompress(rest, MAX_BODY_BYTES + 1 - len(plain))
             if len(plain) > MAX_BODY_BYTES:
