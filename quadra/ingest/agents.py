@@ -16,6 +16,8 @@ BOT = re.compile(
 TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)", re.IGNORECASE)
 MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini", re.IGNORECASE)
 MAX_LENGTH = 1_000
+MAX_NAME = 64
+"""What the columns hold. A crawler may call itself anything, also something longer."""
 
 
 class Agent(NamedTuple):
@@ -40,8 +42,8 @@ def browser_of(user_agent: str) -> Agent:
     bot = device == "Spider" or BOT.search(text) is not None
     return Agent(
         device_type=_device_type(text, bot),
-        browser=found.user_agent.family if found.user_agent else None,
-        os=found.os.family if found.os else None,
+        browser=found.user_agent.family[:MAX_NAME] if found.user_agent else None,
+        os=found.os.family[:MAX_NAME] if found.os else None,
         bot=bot,
     )
 
