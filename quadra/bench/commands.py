@@ -73,34 +73,36 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
             continue
         first, second = old["ratio"], result["ratio"]
         ratio = f"ratio {first:.2f} -> {second:.2f}, " if first and second else ""
-        lines.append(f"  {result['name']}: {ratio}CPU {old['cpu_us_per_event']} -> {result['cpu_us_per_event']} µs an event")
+        lines.append(
+            f"  {result['name']}: {ratio}CPU {old['cpu_us_per_event']} -> {result['cpu_us_per_event']} µs an event"
+        )
     return lines
 
 
 def table(report: dict[str, Any]) -> str:
     """The generated page docs/benchmarks.md."""
     facts = report["machine"]
-    lines = [
-        "# Benchmarks",
-        "",
-        "Made by `make bench`; do not edit. Each figure is the median of "
-        f"{report['rounds']} runs of {report['seconds']:g} s, run in turns with its limit in the same minutes, since machines",
-        "are shared and absolute figures say little. After the runs every acknowledged event was looked for in the database.",
-        "",
-        f"Measured {facts['measured_at']} on {facts['cores']} cores ({facts['system']}), Python {facts['python']}, "
-        f"load {facts['load_before']:.1f} before the start.",
-        "Limits: *lane* is Socket.IO on the same loop that acknowledges and stores nothing; *parse* is a Flask route that",
-        "parses and answers; *insert* is the writer's own statement in groups of 1,000 with nothing around it.",
-        "",
-        "| what | events/s | limit | events/s of the limit | ratio | goal | p50 ms | p99 ms | CPU µs/event | RSS MB |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    lines = f"""# Benchmarks
+
+Made by `make bench ARGS="--markdown docs/benchmarks.md"`; do not edit. Each figure is the median of {report["rounds"]} runs of
+{report["seconds"]:g} s, run in turns with its limit within the same minutes: machines are shared, so a ratio says more than an
+absolute figure. After the runs every acknowledged event was looked for in the database.
+
+Measured {facts["measured_at"]} on {facts["cores"]} cores ({facts["system"]}) that also ran the load generator and the
+database, Python {facts["python"]}, load {facts["load_before"]:.1f} before the start.
+
+Limits: *lane* is Socket.IO on the same loop that acknowledges and stores nothing; *parse* is a Flask route that parses and
+answers; *insert* is the writer's own statement in groups of 1,000 with nothing around it.
+
+| what | events/s | limit | its events/s | ratio | goal | p50 ms | p99 ms | CPU µs/event | RSS MB |
+|---|---|---|---|---|---|---|---|---|---|
+""".splitlines()
     for result in report["ingest"]:
         limits = result["limit_per_second"]
-        limit = f"{sorted(limits)[len(limits) // 2]:,}" if limits else "–"
-        ratio = "–" if result["ratio"] is None else f"{result['ratio']:.2f}"
+        limit = f"{sorted(limits)[len(limits) // 2]:,}" if limits else ""
+        ratio = "" if result["ratio"] is None else f"{result['ratio']:.2f}"
         lines.append(
-            f"| {result['name']} | {result['events_per_second']:,} | {result['against'] or '–'} | {limit} | {ratio} "
-            f"| {result['goal']} | {result['p50_ms']} | {result['p99_ms']} | {result['cpu_us_per_event']} | {result['memory_mb']} |"
+            f"| {result['name']} | {result['events_per_second']:,} | {result['against']} | {limit} | {ratio} | {result['goal']} "
+            f"| {result['p50_ms']} | {result['p99_ms']} | {result['cpu_us_per_event']} | {result['memory_mb']} |"
         )
     return "\n".join(lines) + "\n"

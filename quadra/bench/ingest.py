@@ -64,7 +64,7 @@ def cases(database: str) -> list[Case]:
         Case(
             f"HTTP, one event a request, {database}",
             "≥ 0.8 of a route that parses",
-            {"shape": "http", "clients": 32, "size": 1},
+            {"shape": "http", "clients": 64, "size": 1},
             "parse",
         ),
         Case(f"Socket.IO at 500 events/s, {database}", "p50 < 5 ms, p99 < 20 ms", {**single, "rate": 500}, ""),
@@ -131,7 +131,18 @@ def raw_insert(database_url: str, seconds: float) -> float:
 
 
 def _row(event_id: str, at: int) -> Row:
-    return Row(1, event_id, "event", "click", "click", at, at, user_id="user-1", session_id="s-1", page_url="https://shop.example/p/1")
+    return Row(
+        1,
+        event_id,
+        "event",
+        "click",
+        "click",
+        at,
+        at,
+        user_id="user-1",
+        session_id="s-1",
+        page_url="https://shop.example/p/1",
+    )
 
 
 def _result(case: Case) -> dict[str, Any]:
@@ -148,7 +159,14 @@ def _result(case: Case) -> dict[str, Any]:
         "failed": sum(run["failed"] + run["unanswered"] for run in case.runs),
         **{
             name: middle[name]
-            for name in ("events_per_second", "p50_ms", "p99_ms", "cpu_us_per_event", "memory_mb", "generator_cpu_share")
+            for name in (
+                "events_per_second",
+                "p50_ms",
+                "p99_ms",
+                "cpu_us_per_event",
+                "memory_mb",
+                "generator_cpu_share",
+            )
         },
     }
 
