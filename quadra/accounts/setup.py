@@ -67,10 +67,13 @@ def initialise(session: Session, *, settings: Settings) -> Initialised:
 
 def secret_key(session: Session, settings: Settings) -> str:
     """What session cookies are signed with: the setting, or one made once and shared by all processes."""
-    if settings.secret_key:
-        return settings.secret_key
-    _insert_unless_there(session, InstallationSecret, name=SESSION_SECRET, value=secrets.token_urlsafe(48))
-    return session.scalars(sa.select(InstallationSecret.value).where(InstallationSecret.name == SESSION_SECRET)).one()
+    return settings.secret_key or installation_secret(session, SESSION_SECRET)
+
+
+def installation_secret(session: Session, name: str) -> str:
+    """A secret that this installation made once, for good: it stays the same where `secret_key` is changed."""
+    _insert_unless_there(session, InstallationSecret, name=name, value=secrets.token_urlsafe(48))
+    return session.scalars(sa.select(InstallationSecret.value).where(InstallationSecret.name == name)).one()
 
 
 def _insert_unless_there(session: Session, table: type[Base], **values: Any) -> bool:

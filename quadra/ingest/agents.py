@@ -10,7 +10,8 @@ import ua_parser
 
 BOT = re.compile(
     r"bot\b|bot[/;_-]|crawl|spider|slurp|headless|lighthouse|preview|monitor|scan|fetch|facebookexternalhit|archiver|"
-    r"validator|^(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)",
+    r"validator|phantomjs|https?:/|\w@\w|"  # programs say where to complain about them, browsers never do
+    r"^(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)",
     re.IGNORECASE,
 )
 TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)", re.IGNORECASE)

@@ -1,0 +1,129 @@
+"""Lines of a web server's access log in Combined or Common format. Pure.
+
+Real logs hold quotes inside of fields, bytes that are no text, and lines that were cut off: what can be read is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from quadra.ingest.wire import Refused
+
+LINE = re.compile(
+    r"(?P<head>[^\s\[][^\[]*?) \[(?P<time>\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
+    r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
+    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: .*)?)?'
+)
+LOOSE = re.compile(
+    r"(?P<head>[^\s\[][^\[]*?) \[(?P<time>\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
+    r'"(?P<request>.*?)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
+    r'(?: "(?P<referrer>.*?)" "(?P<agent>.*))?'
+)
+"""For lines with a bare quote inside, and for such as were cut off in their last field."""
+MAX_LINE = 16 * 1024
+"""LOOSE tries many places; this bounds how many."""
+
+ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+")
+ESCAPES = re.compile(r'(?:\\x[0-9a-fA-F]{2})+|\\["\\]')
+METHOD = re.compile(r"[A-Z]{3,20}")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+"""As logs name them, whatever language this machine speaks."""
+
+
+class Entry(NamedTuple):
+    """One line, read."""
+
+    address: str
+    time: Any
+    method: str | None
+    target: str | None
+    status: int
+    sent_bytes: int | None
+    referrer: str | None
+    agent: str
+    host: str | None = None
+    scheme: str | None = None
+    user: str | None = None
+    seconds: float | None = None
+    raw_request: str | None = None
+    more: Mapping[str, Any] = {}
+
+
+def read_line(line: str) -> Entry:
+    """A line in Combined or Common format, with or without the virtual host before it. Raises `Refused`."""
+    if len(line) > MAX_LINE:
+        raise Refused("invalid", {"line": f"longer than {MAX_LINE} characters"})
+    found = LINE.fullmatch(line) or LOOSE.fullmatch(line)
+    if found is None:
+        raise Refused("invalid", {"line": "not a line of an access log in Combined or Common format"})
+    words = found["head"].split()
+    host = words.pop(0) if len(words) > 3 and ADDRESS.fullmatch(words[1]) and not ADDRESS.fullmatch(words[0]) else None
+    request = _unescaped(found["request"])
+    method, target = split_request(request)
+    return Entry(
+        address=words[0],
+        time=clf_time(found["time"]),
+        method=method,
+        target=target,
+        status=int(found["status"]),
+        sent_bytes=whole(found["bytes"]),
+        referrer=_given(_unescaped(found["referrer"] or "")),
+        agent=_given(_unescaped((found["agent"] or "").removesuffix('"'))) or "",
+        host=host,
+        user=_given(" ".join(words[2:])),
+        raw_request=None if target else request,
+    )
+
+
+def split_request(request: str) -> tuple[str | None, str | None]:
+    """(method, target) of `GET /a HTTP/1.1`; nothing where it is not even that."""
+    method, _, rest = request.partition(" ")
+    if not METHOD.fullmatch(method) or not rest:
+        return None, None
+    target, _, version = rest.rpartition(" ")
+    return method, target if target and version.startswith("HTTP/") else rest
+
+
+def clf_time(value: str) -> str:
+    """`17/May/2015:10:05:03 +0000` in ISO 8601. Raises `Refused`."""
+    try:
+        day, month, rest = value.split("/", 2)
+        year, hour, minute, second = rest[:-6].split(":")
+        number = MONTHS.index(month.lower()) + 1
+        seconds = min(int(second), 59)  # 60 is a leap second
+        offset = f"{rest[-5:-2]}:{rest[-2:]}"
+        written = f"{year}-{number:02}-{int(day):02}T{hour}:{minute}:{seconds:02}{offset}"
+        return datetime.fromisoformat(written).isoformat()
+    except ValueError:
+        raise Refused("invalid", {"time": f"not a date: {value}"}) from None
+
+
+def _unescaped(text: str) -> str:
+    return ESCAPES.sub(_unescape, text) if "\\" in text else text
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escape = match[0]
+    if not escape.startswith("\\x"):
+        return escape[1]
+    raw = bytes.fromhex(escape.replace("\\x", ""))
+    try:
+        plain = raw.decode()
+    except UnicodeDecodeError:
+        plain = raw.decode("latin-1")
+    # bytes that are no text, such as a TLS greeting to a plain port, stay as the log spelt them
+    return plain if plain.isprintable() else escape
+
+
+def _given(value: str) -> str | None:
+    return None if value in ("", "-") else value
+
+
+def whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

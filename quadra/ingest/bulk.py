@@ -1,0 +1,48 @@
+"""Write many events from a command: groups of rows straight into the log, beside whatever server runs.
+
+A command has nobody who waits for a single event, so it may wait itself: a database that is away for a moment is tried
+again, and one row that it cannot hold does not keep the others out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from quadra.core.database import is_away
+from quadra.core.errors import Unavailable
+from quadra.ingest.accept import Row
+from quadra.ingest.log import Log
+from quadra.ingest.wire import Refused
+from quadra.ingest.writer import Outcome
+
+GROUP = 2_000
+TRIES = 6
+FIRST_WAIT_SECONDS = 0.5
+
+
+def append(log: Log, rows: Sequence[Row], *, sleep: Callable[[float], None] = time.sleep) -> list[Outcome]:
+    """Store `rows` durably; an outcome for each. Raises `Unavailable` where the database stays away."""
+    wait = FIRST_WAIT_SECONDS
+    for left in reversed(range(TRIES)):
+        try:
+            return list(log.append(rows).outcomes)
+        except DBAPIError as error:
+            log.forget_open_batches()
+            if not is_away(error):
+                return _apart(log, rows, error, sleep)
+            if not left:
+                raise Unavailable(f"The database does not answer: {str(error.orig).strip()}.") from error
+        sleep(wait)
+        wait *= 2
+    raise AssertionError("unreachable")
+
+
+def _apart(log: Log, rows: Sequence[Row], error: DBAPIError, sleep: Callable[[float], None]) -> list[Outcome]:
+    """The database refuses a value: halve until it is found."""
+    if len(rows) == 1:
+        return [Refused("invalid", {"event": f"the database cannot hold it: {error.orig}"}, rows[0].event_id)]
+    middle = len(rows) // 2
+    return append(log, rows[:middle], sleep=sleep) + append(log, rows[middle:], sleep=sleep)

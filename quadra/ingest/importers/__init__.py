@@ -1,0 +1,1 @@
+"""Files as events: access logs, NDJSON, JSON and CSV, read as a stream however large they are."""

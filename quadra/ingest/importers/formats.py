@@ -1,0 +1,150 @@
+"""How each format is read: lines of a `Source` to items, and how `auto` tells which format it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from quadra.core.errors import Invalid
+from quadra.ingest import foreign
+from quadra.ingest.access_log import Entry, read_line
+from quadra.ingest.access_log_events import Visitors, fields_of
+from quadra.ingest.access_log_json import is_entry, read_json
+from quadra.ingest.importers import table
+from quadra.ingest.importers.source import Source, decoded
+from quadra.ingest.wire import Refused, json_name
+
+MAX_JSON_ITEM = 16 * 2**20
+"""Characters of one item of a JSON file, so of `{"events": […]}` as a whole; larger ones are NDJSON's business."""
+
+
+class Item(NamedTuple):
+    """One event as it came, or why it is none."""
+
+    number: int
+    """Its line; in a JSON file its place."""
+    identity: bytes
+    """What its id is made from where it has none of its own."""
+    fields: dict[str, Any] | Refused
+    agent: str = ""
+    """The user agent, where it is about a browser."""
+
+
+def read(source: Source, name: str, visitors: Visitors) -> tuple[str, Iterator[Item]]:
+    """(the name of the format, its items). Raises `Invalid` where `auto` cannot tell."""
+    name = told(source.head, source.name) if name == "auto" else name
+    return name, READERS[name](source, visitors)
+
+
+def told(head: bytes, what: str) -> str:
+    """The format of a file that begins like this. Raises `Invalid`."""
+    lines = [line for line in decoded(head).splitlines() if line.strip()][:20]
+    if not lines:
+        return "ndjson"  # of nothing, no event
+    first = lines[0].lstrip()
+    if first.startswith("["):
+        return "json"
+    if first.startswith("{"):
+        return "ndjson" if _is_json(first) or len(lines) == 1 else "json"
+    if any(_is_log(line) for line in lines):
+        return "combined"
+    if table.is_header(first):
+        return "csv"
+    raise Invalid(
+        f"What {what} holds is not known; it begins with: {first[:100]!r}. "
+        "Name it with --format combined, ndjson, csv or json."
+    )
+
+
+def _read_log(source: Source, visitors: Visitors) -> Iterator[Item]:
+    for line in source.lines():
+        try:
+            entry = read_line(decoded(line.raw))
+        except Refused as refused:
+            yield Item(line.number, line.raw, refused)
+        else:
+            yield _of_entry(line.number, line.raw, entry, visitors)
+
+
+def _read_ndjson(source: Source, visitors: Visitors) -> Iterator[Item]:
+    for line in source.lines():
+        try:
+            found = foreign.decode(line.raw)
+        except Invalid:
+            yield Item(line.number, line.raw, Refused("invalid", {"line": "not JSON"}))
+        else:
+            yield _of_object(line.number, line.raw, found, visitors)
+
+
+def _read_json(source: Source, visitors: Visitors) -> Iterator[Item]:
+    for number, found in enumerate(_values(source), start=1):
+        yield _of_object(number, json.dumps(found, sort_keys=True).encode(), found, visitors)
+
+
+def _read_csv(source: Source, _visitors: Visitors) -> Iterator[Item]:
+    for number, identity, fields in table.rows(source):
+        yield Item(number, identity, fields)
+
+
+READERS: dict[str, Callable[[Source, Visitors], Iterator[Item]]] = {
+    "combined": _read_log,
+    "ndjson": _read_ndjson,
+    "csv": _read_csv,
+    "json": _read_json,
+}
+
+
+def _of_object(number: int, identity: bytes, found: Any, visitors: Visitors) -> Item:
+    """An event of ours, or a line that a web server wrote as JSON."""
+    if not isinstance(found, dict):
+        return Item(number, identity, Refused("invalid", {"event": f"must be an object, not {json_name(found)}"}))
+    if not is_entry(found):
+        return Item(number, identity, found)
+    try:
+        return _of_entry(number, identity, read_json(found), visitors)
+    except Refused as refused:
+        return Item(number, identity, refused)
+
+
+def _of_entry(number: int, identity: bytes, entry: Entry, visitors: Visitors) -> Item:
+    return Item(number, identity, fields_of(entry, visitors), entry.agent)
+
+
+def _values(source: Source) -> Iterator[Any]:
+    """The items of a JSON array, of `{"events": […]}`, or of objects one after another, however they are broken up."""
+    decoder, text, wanted = json.JSONDecoder(), "", 0
+    for chunk in source.chunks():
+        text += chunk
+        if len(text) < wanted:
+            continue
+        while text := text.lstrip(" \t\r\n,[]"):
+            try:
+                value, end = decoder.raw_decode(text)
+            except (ValueError, RecursionError):
+                break
+            text = text[end:]
+            events = value.get("events") if isinstance(value, dict) else None
+            yield from events if isinstance(events, list) else (value,)
+        # an unfinished item is looked at again when there is twice as much of it, lest a long one is read over and over
+        wanted = 2 * len(text)
+        if wanted > 2 * MAX_JSON_ITEM:
+            break
+    if text:
+        raise Invalid(f"{source.name} is not JSON from here on: {text[:60]!r}. One event a line is NDJSON.")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_log(line: str) -> bool:
+    try:
+        read_line(line)
+    except Refused:
+        return False
+    return True

@@ -1,0 +1,151 @@
+"""One import: items are accepted, given ids, and stored in groups. What is stored already is found and left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from quadra.core import clock
+from quadra.ingest import foreign
+from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.agents import browser_of
+from quadra.ingest.bulk import GROUP, append
+from quadra.ingest.importers.formats import Item
+from quadra.ingest.log import Log
+from quadra.ingest.wire import Refused
+
+SHOWN = 5
+ID_NAMES = ("event_id", "eventId")
+SENT_NAMES = ("sent_at", "sentAt")
+"""The sender's clock when it sent: years later it says nothing about that clock."""
+
+
+@dataclass
+class Result:
+    """What became of an import, as far as it came."""
+
+    read: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    bots: int = 0
+    accepted: int = 0
+    """What a dry run would have stored, as far as it is not there yet."""
+    refusals: list[tuple[int, str, str]] = field(default_factory=list)
+    """The first ones: line, why, how it begins."""
+
+    def refuse(self, item: Item, refused: Refused) -> None:
+        self.refused += 1
+        if len(self.refusals) < SHOWN:
+            self.refusals.append((item.number, refused.message, item.identity[:120].decode(errors="replace")))
+
+
+class Ids:
+    """Ids for events that have none: a keyed hash of the line and of how many identical ones preceded it.
+
+    Keyed, since the address in a line could otherwise be found by trying all addresses. The counts lie in a temporary
+    SQLite database, in memory while they are few and on disk after that: a file may have more lines than there is memory.
+    """
+
+    def __init__(self, secret: str):
+        self._key = hashlib.sha256(f"imported:{secret}".encode()).digest()
+        self._counts = sqlite3.connect("", isolation_level=None)
+        self._counts.execute("PRAGMA journal_mode=OFF")
+        self._counts.execute("CREATE TABLE seen (line BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
+        self._counts.execute("BEGIN")
+
+    def of(self, identity: bytes) -> str:
+        digest = hmac.digest(self._key, identity, "sha256")
+        found = self._counts.execute(
+            "INSERT INTO seen VALUES (?, 0) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (digest[:16],)
+        ).fetchone()
+        return hmac.digest(self._key, digest + int(found[0]).to_bytes(8, "big"), "sha256").hex()[:40]
+
+    def close(self) -> None:
+        self._counts.close()
+
+
+def run(
+    items: Iterable[Item],
+    *,
+    project_id: int,
+    ids: Ids,
+    log: Log | None,
+    result: Result,
+    on_progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Import `items` into `result`; without a `log` nothing is stored. Raises `Invalid`, `Unavailable`."""
+    sender = lru_cache(maxsize=4096)(lambda agent: _sender(project_id, agent))
+    waiting: list[tuple[Item, Row]] = []
+    try:
+        for item in items:
+            result.read += 1
+            try:
+                row = accept(_wire(item, ids), sender(item.agent), clock.now_us())
+            except Refused as refused:
+                result.refuse(item, refused)
+            else:
+                result.accepted += 1
+                result.bots += row.bot
+                waiting.append((item, row))
+            if len(waiting) >= GROUP:
+                _store(waiting, log, result)
+            if result.read % 500 == 0:
+                on_progress()
+    finally:
+        # also where the file breaks off or somebody lost patience: what was read is not read again in vain
+        _store(waiting, log, result)
+        on_progress()
+
+
+def _store(waiting: list[tuple[Item, Row]], log: Log | None, result: Result) -> None:
+    rows, held = [row for _, row in waiting], list(waiting)
+    waiting.clear()
+    if log is None or not rows:
+        return
+    for (item, row), outcome in zip(held, append(log, rows), strict=True):
+        if isinstance(outcome, Refused):
+            result.bots -= row.bot
+            result.refuse(item, outcome)
+        elif outcome[1]:
+            result.duplicates += 1
+        else:
+            result.stored += 1
+
+
+def _wire(item: Item, ids: Ids) -> Any:
+    """Raises `Refused`."""
+    if isinstance(item.fields, Refused):
+        raise item.fields
+    fields = {name: value for name, value in item.fields.items() if name not in SENT_NAMES}
+    if all(fields.get(name) in (None, "") for name in ID_NAMES):
+        fields = {name: value for name, value in fields.items() if name not in ID_NAMES}
+        fields["event_id"] = ids.of(item.identity)
+    else:
+        for name in ID_NAMES:
+            if name in fields:
+                fields[name] = foreign.text(fields[name])
+    if "timestamp" in fields:
+        fields["timestamp"] = foreign.moment(fields["timestamp"])
+    return foreign.wire(fields, {})
+
+
+def _sender(project_id: int, user_agent: str) -> Sender:
+    agent = browser_of(user_agent)
+    return Sender(
+        project_id,
+        "import",
+        device_type=agent.device_type,
+        browser=_cut(agent.browser),
+        os=_cut(agent.os),
+        bot=agent.bot,
+    )
+
+
+def _cut(name: str | None) -> str | None:
+    return name[:64] if name else None
