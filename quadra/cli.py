@@ -11,6 +11,7 @@ from quadra.accounts.commands import init, key, project
 from quadra.accounts.user_commands import user
 from quadra.bench.commands import bench
 from quadra.core.errors import QuadraError
+from quadra.ingest.commands import demo, events, import_
 from quadra.serve import serve
 
 
@@ -20,7 +21,7 @@ def quadra() -> None:
     """Self-hosted, real-time event analytics."""
 
 
-for command in (serve, init, project, key, user, bench):
+for command in (serve, init, project, key, user, bench, import_, demo, events):
     quadra.add_command(command)
 
 

@@ -1,0 +1,182 @@
+"""`quadra import`, `demo` and `events tail`. They write beside a running server as a writer of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from datetime import timedelta
+
+import click
+
+from quadra.accounts.commands import project_option
+from quadra.accounts.projects import DEFAULT, get_project
+from quadra.accounts.setup import installation_secret
+from quadra.accounts.terminal import json_option, opened, say
+from quadra.core import clock
+from quadra.core.errors import NotFound, QuadraError
+from quadra.core.migrate import upgrade
+from quadra.core.runtime import Runtime
+from quadra.core.settings import UNITS
+from quadra.ingest import demo_run, tail
+from quadra.ingest.access_log_events import Visitors
+from quadra.ingest.importers import formats, progress
+from quadra.ingest.importers.run import Ids, Result, run
+from quadra.ingest.importers.source import Source
+from quadra.ingest.kinds import KINDS
+from quadra.ingest.room import make_log
+
+SECRET = "import"
+
+
+class Span(click.ParamType[timedelta]):
+    """`10m`, `90s`, `2h`, `1d`."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        text = str(value).strip()
+        for unit in sorted(UNITS, key=len, reverse=True):
+            number = text.removesuffix(unit)
+            if number != text and number.replace(".", "", 1).isdecimal():
+                return timedelta(seconds=float(number) * UNITS[unit])
+        return self.fail(f"{text!r} is not a time such as 10m, 90s, 2h or 1d", param, ctx)
+
+
+@click.command("import")
+@click.argument("file")
+@click.option("--format", "name", type=click.Choice(["auto", *formats.READERS]), default="auto", show_default=True)
+@project_option
+@click.option("--dry-run", is_flag=True, help="Read and check everything, store nothing.")
+@json_option
+def import_(file: str, name: str, slug: str, dry_run: bool, as_json: bool) -> None:
+    """Import a file of events: an access log, NDJSON, JSON or CSV, also as .gz; - is standard input.
+
+    Importing a file again stores nothing twice. combined: access logs in Combined or Common format. ndjson: one JSON
+    object a line, an event or a line of nginx's JSON log. csv: a header that names a column event, event_type or kind;
+    columns that Quadra does not know become properties. Times without an offset are taken for UTC.
+    """
+    result, began = Result(), time.monotonic()
+    stopped = ""
+    with opened() as runtime, contextlib.closing(Source(file)) as source:
+        project_id, secret = _prepared(runtime, slug)
+        ids = Ids(secret)
+        found, items = formats.read(source, name, Visitors(secret))
+        with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
+            try:
+                run(
+                    items,
+                    project_id=project_id,
+                    ids=ids,
+                    log=None if dry_run else make_log(runtime),
+                    result=result,
+                    on_progress=lambda: tell(source.bytes_read, f"{result.read:,} read, {result.stored:,} stored"),
+                )
+            except KeyboardInterrupt:
+                stopped = "Stopped before the end."
+            except QuadraError as error:
+                stopped = error.message
+    body = {name: getattr(result, name) for name in ("read", "stored", "duplicates", "refused", "bots")}
+    if dry_run:
+        body |= {"dry_run": True, "accepted": result.accepted}
+    if stopped:
+        body["error"] = stopped
+    refusals = [{"line": line, "reason": why} for line, why, _ in result.refusals]
+    body |= {"format": found, "refusals": refusals}
+    lines = _summary(result, source.name, found, slug, time.monotonic() - began, dry_run)
+    say(as_json, body, lines)
+    if stopped:
+        click.echo(f"{stopped} Run the same command again: what is stored is not stored twice.", err=True)
+    if stopped or (result.read and result.refused == result.read):
+        sys.exit(1)
+
+
+def _prepared(runtime: Runtime, slug: str) -> tuple[int, str]:
+    """(the project's id, the secret that ids are made with). Raises `NotFound`."""
+    upgrade(runtime.database)
+    with runtime.database.begin() as session:
+        try:
+            project = get_project(session, slug)
+        except NotFound as error:
+            raise NotFound(f"{error.message} Next: quadra {'init' if slug == DEFAULT else 'project list'}") from error
+        return project.id, installation_secret(session, SECRET)
+
+
+def _summary(result: Result, name: str, found: str, slug: str, seconds: float, dry_run: bool) -> list[str]:
+    if not result.read:
+        return [f"{name} holds no event; nothing was stored."]
+    lines = [f"Read {result.read:,} {_things(found, result.read)} of {name} in {seconds:.1f} s."]
+    if dry_run:
+        lines.append(f"  {result.accepted:>9,}  would be accepted; nothing was stored (--dry-run)")
+    else:
+        lines.append(f"  {result.stored:>9,}  stored in project {slug}")
+        lines.append(f"  {result.duplicates:>9,}  were there already")
+    lines.append(f"  {result.refused:>9,}  refused")
+    lines.append(f"  {result.bots:>9,}  of bots: marked, and left out of questions about people")
+    place = "item" if found == "json" else "line"
+    lines += [f"  {place} {line}: {why}\n      {begins!r}" for line, why, begins in result.refusals]
+    if (more := result.refused - len(result.refusals)) > 0:
+        lines.append(f"  and {more:,} more were refused")
+    return lines
+
+
+def _things(found: str, count: int) -> str:
+    one = {"csv": "row", "json": "item"}.get(found, "line")
+    return one if count == 1 else f"{one}s"
+
+
+@click.command()
+@click.option("--rate", type=click.FloatRange(0.1, 5_000), default=20, show_default=True, help="Events a second.")
+@click.option("--seconds", type=click.FloatRange(0), help="End after this long; without it, at Ctrl-C.")
+@click.option("--days", type=click.IntRange(0, 400), default=0, help="First make up this many days of history.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
+@json_option
+def demo(rate: float, seconds: float | None, days: int, seed: int, as_json: bool) -> None:
+    """Make up the traffic of a small shop, in the project `demo` and nowhere else.
+
+    The same seed makes the same history, so that running it again stores no day twice.
+    """
+    with opened() as runtime:
+        upgrade(runtime.database)
+        done = demo_run.run(runtime, make_log(runtime), rate=rate, seconds=seconds, days=days, seed=seed)
+    body = {"project": demo_run.PROJECT, "stored": done.stored, "duplicates": done.duplicates}
+    already = f" ({done.duplicates:,} were there already)" if done.duplicates else ""
+    say(
+        as_json,
+        body,
+        [
+            f"Stored {done.stored:,} made-up events in the project {demo_run.PROJECT}{already}.",
+            "They are on the dashboard under that project; quadra serve shows it.",
+        ],
+    )
+
+
+@click.group()
+def events() -> None:
+    """Look at events as they come."""
+
+
+@events.command("tail")
+@project_option
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Only events of this kind.")
+@click.option("--name", help="Only events of this name.")
+@click.option("--since", type=Span(), default="0s", help="Begin with what came in this long ago, such as 10m.")
+@click.option("--no-follow", is_flag=True, help="End with the newest event instead of waiting for more.")
+@json_option
+def tail_(slug: str, kind: str | None, name: str | None, since: timedelta, no_follow: bool, as_json: bool) -> None:
+    """Print events as they are stored, one a line, until Ctrl-C. Times are UTC; --json prints one object a line."""
+    with opened() as runtime:
+        with runtime.database.read() as session:
+            project_id = get_project(session, slug).id
+        follower = tail.Follower(
+            runtime.database,
+            project_id,
+            since=clock.now() - since,
+            batch_max_age=runtime.settings.batch_max_age,
+            kind=kind,
+            name=name,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            tail.follow(follower, as_json=as_json, forever=not no_follow)
