@@ -262,7 +262,13 @@ class Live:
                     break
 
     def _catch_up(self, channel: Channel, cursor: int) -> None:
-        count, events = self._threads.run(reading.missed, self._runtime.database, channel.project_id, cursor)
+        count, events = self._threads.run(
+            reading.missed,
+            self._runtime.database,
+            channel.project_id,
+            cursor,
+            max_age=self._runtime.settings.batch_max_age,
+        )
         payload = {"from": cursor // 1000, "to": clock.now_us() // 1000, "missed": count, "events": events}
         self._socketio.server.emit("catch_up", payload, to=_sid(), namespace=NAMESPACE)
 

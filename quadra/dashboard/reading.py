@@ -13,15 +13,20 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.dashboard.tally import LATEST, MINUTE, Loaded, Seen
+from quadra.dashboard.tally import ACTIVE, LATEST, MINUTE, SECOND, SLOT, Loaded, Seen
 from quadra.ingest.tables import Batch, Event
 
 HISTORY = timedelta(hours=50)
 """Yesterday and today, with a batch's age to spare."""
 RECENT = timedelta(minutes=25)
+"""Reaches back over what the page shows second by second."""
 MAX_CAUGHT_UP = 200
+ACTIVE_TWICE = timedelta(microseconds=2 * ACTIVE)
 
-_minute = (sa.type_coerce(Event.occurred_at, sa.BigInteger) // MINUTE).label("minute")
+
+def _whole(column: Any, microseconds: int) -> sa.Label[int]:
+    """A time in units of so many microseconds, in SQL."""
+    return (sa.type_coerce(column, sa.BigInteger) // microseconds).label("unit")
 
 
 @dataclass
@@ -32,25 +37,36 @@ class BatchState:
 
 
 def history(database: Database, project_id: int) -> tuple[Loaded, list[BatchState]]:
-    """(what older sealed batches hold, the batches whose rows must be read one by one), as of one moment."""
+    """(what the sealed batches hold, the open batches), as of one moment. The database counts; rows stay there."""
     at = clock.now()
-    whole = sa.and_(
-        Batch.project_id == project_id,
-        Batch.opened_at >= at - HISTORY,
-        Batch.opened_at < at - RECENT,
-        Batch.status != "OPEN",
+    sealed = sa.and_(Batch.project_id == project_id, Batch.opened_at >= at - HISTORY, Batch.status != "OPEN")
+    recent = sa.and_(sealed, Batch.opened_at >= at - RECENT)
+    seen = sa.and_(
+        recent, Event.user_id.is_not(None), Event.bot.is_(False), Event.occurred_at.between(at - ACTIVE_TWICE, at)
     )
-    rest = sa.and_(Batch.project_id == project_id, sa.or_(Batch.opened_at >= at - RECENT, Batch.status == "OPEN"))
     with database.snapshot() as session:
-        counts = session.execute(
-            sa.select(_minute, Event.name, sa.func.count())
-            .join(Batch, Batch.id == Event.batch_id)
-            .where(whole)
-            .group_by(_minute, Event.name)
+        minute, second, slot = (
+            _whole(Event.occurred_at, MINUTE),
+            _whole(Event.received_at, SECOND),
+            _whole(Event.occurred_at, SLOT),
         )
-        minutes = {(int(minute), name): count for minute, name, count in counts}
-        states = _states(session, rest)
-    return Loaded(minutes=minutes, done=()), states
+        counts = session.execute(_of(sealed, minute, Event.name, sa.func.count()).group_by(minute, Event.name))
+        arrivals = session.execute(_of(recent, second, sa.func.count()).group_by(second))
+        visitors = session.execute(_of(seen, slot, Event.user_id).distinct())
+        newest = session.scalar(_of(recent, sa.func.max(sa.type_coerce(Event.received_at, sa.BigInteger))))
+        loaded = Loaded(
+            minutes={(int(unit), name): count for unit, name, count in counts},
+            arrivals={int(unit): count for unit, count in arrivals},
+            visitors=[(int(unit), user) for unit, user in visitors],
+            done=[state.id for state in _states(session, recent)],
+            cursor=newest or 0,
+        )
+        return loaded, _states(session, sa.and_(Batch.project_id == project_id, Batch.status == "OPEN"))
+
+
+def _of(which: sa.ColumnElement[bool], *columns: Any) -> sa.Select[Any]:
+    """Columns of the events of some batches."""
+    return sa.select(*columns).select_from(Event).join(Batch, Batch.id == Event.batch_id).where(which)
 
 
 def changed(database: Database, project_id: int, *, since: Any, known: Iterable[str]) -> list[BatchState]:
@@ -79,20 +95,14 @@ def latest(database: Database, project_id: int) -> list[dict[str, Any]]:
         return [shown(event) for event in session.scalars(query.order_by(Event.received_at.desc()).limit(LATEST))]
 
 
-def missed(database: Database, project_id: int, cursor: int) -> tuple[int, list[dict[str, Any]]]:
-    """(how many events came after the cursor, the newest of them)."""
+def missed(database: Database, project_id: int, cursor: int, *, max_age: timedelta) -> tuple[int, list[dict[str, Any]]]:
+    """(how many events came after the cursor, the newest of them). `max_age` is that of open batches."""
     after = clock.from_us(cursor)
-    there = sa.and_(
-        Batch.project_id == project_id,
-        sa.or_(Batch.sealed_at.is_(None), Batch.sealed_at >= after),
-        Event.received_at > after,
-    )
-    query = sa.select(Event).join(Batch, Batch.id == Event.batch_id).where(there)
+    batches = sa.or_(Batch.status == "OPEN", Batch.opened_at >= after - max_age - RECENT)
+    there = sa.and_(Batch.project_id == project_id, batches, Event.received_at > after)
     with database.read() as session:
-        count = session.scalar(
-            sa.select(sa.func.count()).select_from(Event).join(Batch, Batch.id == Event.batch_id).where(there)
-        )
-        events = session.scalars(query.order_by(Event.received_at.desc()).limit(MAX_CAUGHT_UP))
+        count = session.scalar(_of(there, sa.func.count()))
+        events = session.scalars(_of(there, Event).order_by(Event.received_at.desc()).limit(MAX_CAUGHT_UP))
         return count or 0, [shown(event) for event in events]
 
 

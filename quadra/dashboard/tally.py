@@ -38,9 +38,14 @@ class Seen(NamedTuple):
 class Loaded:
     """History as the database counted it: complete for the batches in `done`."""
 
-    minutes: Mapping[tuple[int, str], int]
+    minutes: Mapping[tuple[int, str], int] = field(default_factory=dict)
     """(minute since 1970, event name) -> events"""
-    done: Iterable[str]
+    arrivals: Mapping[int, int] = field(default_factory=dict)
+    """second since 1970 -> events received in it"""
+    visitors: Iterable[tuple[int, str]] = ()
+    """(ten-second slot, user) of the last ten minutes"""
+    done: Iterable[str] = ()
+    cursor: int = 0
 
 
 @dataclass
@@ -69,7 +74,11 @@ class Tally:
         """Begin with what the database has counted."""
         for (minute, name), count in history.minutes.items():
             self.minutes.setdefault(minute, Counter())[name] += count
+        self.arrivals.update(history.arrivals)
+        for slot, user in history.visitors:
+            self.visitors.setdefault(slot, set()).add(user)
         self.done.update(dict.fromkeys(history.done, at))
+        self.cursor = max(self.cursor, history.cursor)
         self._day = 0
 
     def add(self, batch_id: str, rows: Iterable[Seen], at: int) -> list[str]:
