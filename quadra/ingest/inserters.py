@@ -100,11 +100,11 @@ class MysqlInserter:
         existing = self._existing(connection, rows)
         fresh = [row for row in rows if row.event_id not in existing]
         if fresh:
-            inserted = connection.exec_driver_sql(self._insert, [self._values(batch_id, row) for row in fresh])
-            if inserted.rowcount != len(fresh):
-                # another writer was quicker with some of them: those lie in a batch that is not ours
-                raced = self._existing(connection, fresh)
-                existing |= {event_id: there for event_id, there in raced.items() if there != batch_id}
+            connection.exec_driver_sql(self._insert, [self._values(batch_id, row) for row in fresh])
+            # another writer may have been quicker: its events lie in a batch that is not ours. The row count does not tell,
+            # it counts a row that was there like a new one (CLIENT_FOUND_ROWS, which SQLAlchemy's own row counts need)
+            raced = self._existing(connection, fresh)
+            existing |= {event_id: there for event_id, there in raced.items() if there != batch_id}
         return existing
 
     def _existing(self, connection: sa.Connection, rows: list[Row]) -> dict[str, str]:
