@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -58,9 +59,19 @@ Text = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 """Unbounded text in every database (MySQL's TEXT ends at 64 kB)."""
 
 
+class Name(sa.String):
+    """A string that compares byte for byte in every database. MySQL's default collation takes `A` for `a`, and its usual
+    binary one `a ` for `a`."""
+
+
+@compiles(Name, "mysql", "mariadb")
+def _name_on_mysql(type_: Name, compiler: Any, **_options: Any) -> str:
+    collation = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"
+    return f"VARCHAR({type_.length}) CHARACTER SET utf8mb4 COLLATE {collation}"
+
+
 def name_column(length: int) -> sa.String:
-    """A string that compares byte for byte in every database; MySQL's default collation takes `A` for `a`."""
-    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    return Name(length)
 
 
 WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
