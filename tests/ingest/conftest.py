@@ -1,0 +1,79 @@
+"""A database with the schema of this version and one project, and rows to put into its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from quadra.accounts.projects import create_project
+from quadra.core import clock, migrate
+from quadra.core.database import Database
+from quadra.ingest.accept import Row
+from quadra.ingest.log import Log
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A migrated database with the project 1."""
+    database = Database(url, pool_size=20)
+    try:
+        migrate.upgrade(database)
+        with database.begin() as session:
+            assert create_project(session, name="Shop").id == 1
+        yield database
+    finally:
+        database.dispose()
+
+
+@pytest.fixture
+def any_database(any_database_url: str) -> Iterator[Database]:
+    with opened(any_database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def server_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """On PostgreSQL or MariaDB, where writers do not wait for one another as on SQLite."""
+    server = request.getfixturevalue(request.param)
+    url = server.database()
+    with ExitStack() as stack:
+        stack.callback(server.drop, url)
+        yield stack.enter_context(opened(url))
+
+
+@pytest.fixture
+def make_log(any_database: Database) -> Callable[..., Log]:
+    return lambda writer="w1", **options: Log(
+        any_database, writer=writer, **{"batch_max_events": 100, "job_kinds": {}, **options}
+    )
+
+
+def row(event_id: str, project_id: int = 1, **fields: Any) -> Row:
+    at = clock.now_us()
+    columns = {"kind": "event", "name": "click", "event_type": "click", "occurred_at": at, "received_at": at, **fields}
+    return Row(project_id=project_id, event_id=event_id, **columns)
+
+
+def ask(database: Database, sql: str, **parameters: Any) -> list[Any]:
+    with database.engine.connect() as connection:
+        return list(connection.execute(sa.text(sql), parameters))
+
+
+def assert_counts_are_rows(database: Database) -> int:
+    """Every event lies in a batch of its own project, and every batch holds exactly what it counts. The events."""
+    held = {
+        batch_id: (project_id, count)
+        for batch_id, project_id, count in ask(
+            database, "SELECT batch_id, project_id, count(*) FROM event GROUP BY batch_id, project_id"
+        )
+    }
+    counted = {
+        batch_id: (project_id, count)
+        for batch_id, project_id, count in ask(database, "SELECT id, project_id, event_count FROM batch")
+    }
+    assert held == counted
+    return sum(count for _, count in held.values())
