@@ -37,6 +37,7 @@ def make_writer(runtime: Runtime) -> Writer:
         queue_bytes=settings.writer_queue_bytes,
         flush_events=settings.writer_flush_events,
         linger_seconds=settings.writer_linger.total_seconds(),
+        flush_seconds=settings.ingest_timeout.total_seconds(),
     )
     return Writer(make_log(runtime), runtime.loop, bounds)
 

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
@@ -46,12 +46,14 @@ class Ticket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the queue holds at the most, how many rows one flush takes, and how long it waits for more."""
+    """What the queue holds at the most, how many rows one flush takes, how long it waits for more, and how long those
+    who wait for it do."""
 
     queue_events: int
     queue_bytes: int
     flush_events: int
     linger_seconds: float
+    flush_seconds: float
 
 
 class Writer:
@@ -67,6 +69,7 @@ class Writer:
         self._bytes = 0
         self._wake = loop.waiter()
         self._stopping = False
+        self._stuck = False
         self._ended = loop.waiter()
         self._started = False
         self.after_flush: list[Callable[[], None]] = []
@@ -88,6 +91,8 @@ class Writer:
         """Queue a ticket. Raises `Unavailable` (code `overloaded` or `stopping`) at once where there is no room."""
         if self._stopping:
             raise Unavailable("Quadra is stopping; try again in a moment.", code="stopping", retry_after_seconds=2)
+        if self._stuck:
+            raise _frozen()
         rows = ticket.rows
         if self._events + len(rows) > self._bounds.queue_events or self._bytes > self._bounds.queue_bytes:
             raise Unavailable("More events are waiting than Quadra can hold; try again.", code="overloaded")
@@ -127,25 +132,58 @@ class Writer:
 
     def _flush(self, tickets: list[Ticket]) -> None:
         rows = [row for ticket in tickets for row in ticket.rows]
-        try:
-            outcomes, stored = self._thread.run(self._write, rows)
-        except Unavailable as error:
-            for ticket in tickets:
-                ticket.fail(error)
-            stored = []
-        else:
-            at = 0
-            for ticket in tickets:
-                ticket.settle(outcomes[at : at + len(ticket.rows)])
-                at += len(ticket.rows)
-        finally:
-            self._events -= len(rows)
-            self._bytes -= sum(ticket.weight for ticket in tickets)
+        written = self._loop.waiter()
+        result: list[Any] = []
+
+        def settle(*found: Any) -> None:
+            result[:] = found
+            written.set()
+
+        self._thread.submit(lambda: self._write(rows), settle)
+        if not written.wait(self._bounds.flush_seconds):
+            self._give_up(tickets)
+            tickets = []
+            # the log is one thread's: nothing else is written before this flush has ended in whatever way
+            written.wait()
+            self._stuck = False
+        done, error = result
+        outcomes, stored = done or ([], [])
+        at = 0
+        for ticket in tickets:
+            if error is not None:
+                self._tell(ticket.fail, error)
+            else:
+                self._tell(ticket.settle, outcomes[at : at + len(ticket.rows)])
+            at += len(ticket.rows)
+        self._release(tickets)
         for hook in self.after_flush:
-            hook()
+            self._tell(hook)
         for appended in stored:
             for listener in self.on_stored:
-                listener(appended)
+                self._tell(listener, appended)
+
+    def _give_up(self, tickets: list[Ticket]) -> None:
+        """The database is frozen: no error comes out of its driver. Nobody waits for it any longer."""
+        logger.warning("ingest.flush.stuck", extra={"events": self._events, "seconds": self._bounds.flush_seconds})
+        self._stuck = True
+        tickets = [*tickets, *self._pending]
+        self._pending.clear()
+        for ticket in tickets:
+            self._tell(ticket.fail, _frozen())
+        self._release(tickets)
+        for hook in self.after_flush:
+            self._tell(hook)
+
+    def _release(self, tickets: list[Ticket]) -> None:
+        self._events -= sum(len(ticket.rows) for ticket in tickets)
+        self._bytes -= sum(ticket.weight for ticket in tickets)
+
+    def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
+        """A door that makes a mistake with its answer must not end the writer."""
+        try:
+            function(*arguments)
+        except Exception:
+            logger.exception("ingest.answer.failed")
 
     def _write(self, rows: Sequence[Row]) -> tuple[list[Outcome], list[Appended]]:
         """Append on the writer's thread. Raises `Unavailable` and nothing else."""
@@ -171,3 +209,7 @@ class Writer:
         middle = len(rows) // 2
         first, second = self._write(rows[:middle]), self._write(rows[middle:])
         return first[0] + second[0], first[1] + second[1]
+
+
+def _frozen() -> Unavailable:
+    return Unavailable("The database does not answer; try again.", retry_after_seconds=2)
