@@ -11,6 +11,8 @@ from quadra.dashboard import room as dashboard
 from quadra.health import routes as health
 from quadra.ingest import room as ingest
 from quadra.ingest import routes as ingest_routes
+from quadra.jobs import routes as jobs
+from quadra.kinds import BATCH_KINDS
 
 ON_LOOP = ingest_routes.PATHS | health.ON_LOOP
 
@@ -24,11 +26,15 @@ def create_app(runtime: Runtime) -> Flask:
 
     http.set_up(app)
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__)  # type: ignore[method-assign]
-    intake = ingest.make_intake(app, runtime)
+    intake = ingest.make_intake(app, runtime, BATCH_KINDS)
     socketio = realtime.make_socketio(app, runtime.settings, runtime.loop)
 
     accounts.set_up(app, runtime, ON_LOOP.__contains__)
     ingest.set_up(app, runtime, socketio, intake)
     dashboard.set_up(app, runtime, socketio, intake.writer)
+    app.register_blueprint(jobs.blueprint)
     app.register_blueprint(health.blueprint)
+
+    # last: what the rooms still have to say goes out before
+    app.extensions["quadra.on_stop"].append(lambda: realtime.close_connections(socketio, runtime.loop))
     return app

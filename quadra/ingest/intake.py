@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from quadra.accounts.keys import Key, KeyRing, find_key, origin_allowed
+from quadra.accounts.keys import TOUCH_EVERY, Key, KeyRing, find_key, origin_allowed, touch_keys
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Unauthorised, Unavailable
 from quadra.core.loop import Loop, Threads
@@ -38,6 +39,7 @@ class Intake:
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
         self._ring = KeyRing(self._load)
+        self._noted: dict[int, datetime] = {}
 
     def key(self, plain: str) -> Key:
         """The write key. Raises `Unauthorised`, `Forbidden` (not a write key), or `Unavailable` (database away)."""
@@ -81,7 +83,13 @@ class Intake:
 
     def _load(self, plain: str) -> Key | None:
         with self._database.read() as session:
-            return find_key(session, plain)
+            key = find_key(session, plain)
+        at = clock.now()
+        if key is not None and at - self._noted.get(key.id, clock.EPOCH) > TOUCH_EVERY:
+            self._noted[key.id] = at
+            with self._database.begin() as session:
+                touch_keys(session, {key.id: at})
+        return key
 
     def sender(self, key: Key, *, door: str, user_agent: str, origin: str, needs_identity: bool = False) -> Sender:
         """Whoever sends with `key` from there. Raises `Forbidden` when the key does not allow the origin."""
