@@ -48,7 +48,7 @@ def visitor_of(seed: int, first_day: date, number: int) -> Visitor:
 def visits_on(seed: int, day: date) -> int:
     """How many visits a day has: growing slowly, weekends weaker, no two days alike."""
     odds = Random(f"{seed}:day:{day}")
-    growth = 1 + 0.002 * (day - FIRST_DAY).days % 365
+    growth = 1 + 0.002 * max(0, (day - FIRST_DAY).days)
     return round(120 * math.sqrt(growth) * shop.WEEKDAYS[day.weekday()] * odds.uniform(0.85, 1.15))
 
 

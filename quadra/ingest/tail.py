@@ -146,6 +146,8 @@ def _columns(event: Event) -> list[tuple[str, Any]]:
 
 def _short(value: Any) -> str:
     """On one line, not too long, and without characters that would make a terminal do something."""
+    if isinstance(value, float):
+        value = f"{value:g}" if abs(value) < 1e6 else round(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
     return text if len(text) <= 60 else f"{text[:59]}…"
