@@ -44,7 +44,8 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
     run_until_told(runtime.loop, runtime.loop.server(listener, app), app)
-    worker.stop()
+    if not no_worker:
+        worker.stop()
     runtime.database.dispose()
     click.echo("Stopped: everything acknowledged is stored.")
 

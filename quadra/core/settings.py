@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     writer_linger: Duration = timedelta(milliseconds=2)
     ingest_timeout: Duration = timedelta(seconds=10)
 
+    job_concurrency: int = Field(2, ge=1, le=64, description="jobs at the same time in each worker")
+    job_poll: Duration = Field(timedelta(seconds=5), gt=timedelta(0), description="for work nobody was woken for")
+    job_max_attempts: int = Field(5, ge=1)
+    job_backoff: Duration = Field(timedelta(seconds=60), description="after the first attempt; doubled after each more")
+    job_lease: Duration = Field(timedelta(seconds=60), ge=timedelta(seconds=1), description="a dead worker's job waits")
+    job_grace: Duration = Field(timedelta(seconds=10), description="for what runs when a worker is told to stop")
+    job_keep: Duration = Field(timedelta(days=7), ge=timedelta(hours=2), description="of finished jobs; dead ones stay")
+    stuck_after: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), description="of one attempt")
+
     use_structured_logging: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True

@@ -1,9 +1,11 @@
-"""Sealing from outside the writer: by age, also of batches whose writer died, and by hand."""
+"""Sealing from outside the writer: by age, also of batches whose writer died, and by hand. A sealed batch gets its jobs in
+the same transaction; batches that were sealed without them are found later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,39 +13,69 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.errors import Conflict, NotFound
 from quadra.ingest.tables import Batch
-from quadra.jobs.queue import enqueue_for_batch
+from quadra.jobs.queue import enqueue_for_batches
+from quadra.jobs.tables import Job, rows_hit
+from quadra.jobs.wake import ring_after_commit
+
+AT_ONCE = 500
+"""Batches of one transaction: on SQLite nobody else writes meanwhile."""
 
 
-def seal_due(session: Session, *, max_age: timedelta, job_kinds: Sequence[str], max_attempts: int) -> list[str]:
-    """Seal the open batches that are older than `max_age`; their ids."""
-    due = sa.select(Batch.id, Batch.project_id).where(Batch.status == "OPEN", Batch.opened_at <= clock.now() - max_age)
-    return [
-        batch_id
-        for batch_id, project_id in session.execute(due.order_by(Batch.id)).all()
-        if _seal(session, batch_id, project_id, job_kinds, max_attempts)
-    ]
+def any_due(session: Session, *, max_age: timedelta) -> bool:
+    """Whether `seal_due` has something to do; a look that locks nothing."""
+    return session.scalar(sa.select(Batch.id).where(_is_due(max_age)).limit(1)) is not None
 
 
-def seal(session: Session, batch_id: str, *, job_kinds: Sequence[str], max_attempts: int) -> None:
-    """Seal one batch now. Raises `NotFound`, or `Conflict` when it is not open."""
+def seal_due(session: Session, *, max_age: timedelta, job_kinds: Mapping[str, int], max_attempts: int) -> list[str]:
+    """Seal open batches that are older than `max_age`, the empty ones being dropped; the ids of the sealed."""
+    query = sa.select(Batch.id, Batch.project_id).where(_is_due(max_age)).order_by(Batch.id).limit(AT_ONCE)
+    # skipped where a writer has it locked: waiting for one batch while holding others, as writers do too, is a deadlock
+    due = session.execute(query.with_for_update(skip_locked=True)).all()
+    return [batch_id for batch_id, project_id in due if _seal(session, batch_id, project_id, job_kinds, max_attempts)]
+
+
+def seal(session: Session, batch_id: str, *, job_kinds: Mapping[str, int], max_attempts: int) -> None:
+    """Seal one batch now. Raises `NotFound`, or `Conflict` when it is not open or has no events."""
     batch = session.get(Batch, batch_id)
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}.")
     if not _seal(session, batch_id, batch.project_id, job_kinds, max_attempts):
-        raise Conflict(f"Batch {batch_id} is {batch.status}, only an OPEN one can be sealed.")
+        raise Conflict(f"Batch {batch_id} is {batch.status}, only an OPEN one with events can be sealed.")
 
 
-def _seal(session: Session, batch_id: str, project_id: int, job_kinds: Sequence[str], max_attempts: int) -> bool:
-    """One conditional update. False where somebody else was quicker: its writer filled it, or another worker sealed it."""
-    updated = session.execute(
-        sa.update(Batch)
-        .where(Batch.id == batch_id, Batch.status == "OPEN")
-        .values(status="SEALED", sealed_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    if updated.rowcount == 0:  # type: ignore[attr-defined]
+def find_without_job(session: Session, *, kind: str, opened_after: datetime) -> list[tuple[str, int]]:
+    """Some sealed batches that never had a job of this kind, and their projects: they were sealed before the kind existed,
+    or by a process that did not know it.
+
+    A dead, discarded or finished job is a job too. Finished ones are pruned one day: `opened_after` must lie later.
+    """
+    had = sa.exists().where(Job.batch_id == Batch.id, Job.kind == kind)
+    sealed = sa.and_(Batch.status.in_(("SEALED", "ANALYZED")), Batch.opened_at >= opened_after)
+    query = sa.select(Batch.id, Batch.project_id).where(sealed, ~had).order_by(Batch.opened_at).limit(AT_ONCE)
+    return [(batch_id, project_id) for batch_id, project_id in session.execute(query)]
+
+
+def enqueue_missing(
+    session: Session, found: Iterable[tuple[str, int]], *, kind: str, priority: int, max_attempts: int
+) -> None:
+    """Give these batches their job. Several workers may do it at once: an unfinished one keeps out a second."""
+    enqueue_for_batches(session.connection(), found, kinds={kind: priority}, max_attempts=max_attempts)
+    ring_after_commit(session)
+
+
+def _is_due(max_age: timedelta) -> sa.ColumnElement[bool]:
+    return sa.and_(Batch.status == "OPEN", Batch.opened_at <= clock.now() - max_age)
+
+
+def _seal(session: Session, batch_id: str, project_id: int, job_kinds: Mapping[str, int], max_attempts: int) -> bool:
+    """One conditional update. False where somebody else was quicker: its writer filled it, or another worker sealed it;
+    and where it is empty: then it is gone, and its writer, should it still live, begins another.
+    """
+    is_open = sa.and_(Batch.id == batch_id, Batch.status == "OPEN")
+    if rows_hit(session, sa.delete(Batch).where(is_open, Batch.event_count == 0)):
         return False
-    enqueue_for_batch(
-        session.connection(), kinds=job_kinds, project_id=project_id, batch_id=batch_id, max_attempts=max_attempts
-    )
+    if not rows_hit(session, sa.update(Batch).where(is_open).values(status="SEALED", sealed_at=clock.now())):
+        return False
+    enqueue_for_batches(session.connection(), [(batch_id, project_id)], kinds=job_kinds, max_attempts=max_attempts)
+    ring_after_commit(session)
     return True

@@ -7,7 +7,7 @@ back and written again into a new batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -20,7 +20,7 @@ from quadra.core.ids import uuid7
 from quadra.ingest.accept import Row
 from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
-from quadra.jobs.queue import enqueue_for_batch
+from quadra.jobs.queue import enqueue_for_batches
 
 
 @dataclass(slots=True)
@@ -57,13 +57,13 @@ class Log:
         *,
         writer: str,
         batch_max_events: int,
-        job_kinds: Sequence[str] = (),
+        job_kinds: Mapping[str, int] | None = None,
         max_attempts: int = 5,
     ):
         self._database = database
         self._writer = writer
         self._batch_max_events = batch_max_events
-        self._job_kinds = job_kinds
+        self._job_kinds = job_kinds or {}
         self._max_attempts = max_attempts
         self._inserter = INSERTERS[database.dialect]()
         self._open: dict[int, OpenBatch] = {}
@@ -151,10 +151,6 @@ class Log:
             if updated.rowcount == 0:
                 raise BatchGone
         if full:
-            enqueue_for_batch(
-                connection,
-                kinds=self._job_kinds,
-                project_id=project_id,
-                batch_id=batch.id,
-                max_attempts=self._max_attempts,
+            enqueue_for_batches(
+                connection, [(batch.id, project_id)], kinds=self._job_kinds, max_attempts=self._max_attempts
             )

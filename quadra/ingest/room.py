@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 
 from flask import Flask
 from flask_socketio import SocketIO
@@ -13,24 +14,30 @@ from quadra.core.runtime import Runtime
 from quadra.ingest import lane, posthog_routes, routes, segment_routes, tracker
 from quadra.ingest.events_door import EventsDoor
 from quadra.ingest.intake import Intake
-from quadra.ingest.log import Log
+from quadra.ingest.log import Appended, Log
 from quadra.ingest.sockets import Sockets
 from quadra.ingest.writer import Bounds, Writer
+from quadra.jobs import wake
 
 FLUSH_SECONDS = 10
 
 
-def make_log(runtime: Runtime) -> Log:
-    """The log with a writer identity of its own: no two processes, and no two starts, share an open batch."""
+def make_log(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Log:
+    """The log with a writer identity of its own: no two processes, and no two starts, share an open batch.
+
+    Sealed batches get a job of each kind (kind -> priority); a worker adds what a process without the list left out.
+    """
     settings = runtime.settings
     return Log(
         runtime.database,
         writer=f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}",
         batch_max_events=settings.batch_max_events,
+        job_kinds=job_kinds,
+        max_attempts=settings.job_max_attempts,
     )
 
 
-def make_writer(runtime: Runtime) -> Writer:
+def make_writer(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Writer:
     settings = runtime.settings
     bounds = Bounds(
         queue_events=settings.writer_queue_events,
@@ -39,12 +46,19 @@ def make_writer(runtime: Runtime) -> Writer:
         linger_seconds=settings.writer_linger.total_seconds(),
         flush_seconds=settings.ingest_timeout.total_seconds(),
     )
-    return Writer(make_log(runtime), runtime.loop, bounds)
+    writer = Writer(make_log(runtime, job_kinds), runtime.loop, bounds)
+    writer.on_stored.append(_wake_workers)
+    return writer
 
 
-def make_intake(app: Flask, runtime: Runtime) -> Intake:
+def _wake_workers(appended: Appended) -> None:
+    if appended.sealed:
+        wake.ring()
+
+
+def make_intake(app: Flask, runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Intake:
     """The writer and the keys, and the door in front of Flask. Before Socket.IO is put in front of all."""
-    intake = Intake(runtime, make_writer(runtime))
+    intake = Intake(runtime, make_writer(runtime, job_kinds))
     app.extensions["quadra.intake"] = intake
     app.wsgi_app = EventsDoor(app.wsgi_app, intake)  # type: ignore[method-assign]
     return intake

@@ -2,39 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.core.errors import Conflict
 from quadra.core.ids import uuid7
+from quadra.jobs.states import PENDING, UNFINISHED
 from quadra.jobs.tables import Job
+from quadra.jobs.wake import notify, wake_workers
+
+SCHEDULED, MANUAL = "SCHEDULED", "MANUAL"
 
 
-def enqueue_for_batch(
-    connection: sa.Connection, *, kinds: Iterable[str], project_id: int, batch_id: str, max_attempts: int
+def enqueue(
+    session: Session,
+    *,
+    kind: str,
+    max_attempts: int,
+    args: Mapping[str, Any] | None = None,
+    project_id: int | None = None,
+    batch_id: str | None = None,
+    unique_as: str | None = None,
+    priority: int = 0,
+    trigger: str = SCHEDULED,
+) -> Job:
+    """A new job, PENDING. For a batch it is the only unfinished one of its kind, otherwise of `unique_as` where given.
+
+    Raises `Conflict` when such a job is unfinished; the transaction stays usable.
+    """
+    row = _row(
+        kind=kind,
+        args=dict(args or {}),
+        project_id=project_id,
+        batch_id=batch_id,
+        unique_as=unique_as or (f"{kind}:{batch_id}" if batch_id else None),
+        priority=priority,
+        trigger=trigger,
+        max_attempts=max_attempts,
+    )
+    _insert(session.connection(), [row])
+    job = session.get(Job, row["id"])
+    if job is None:
+        raise Conflict(f"A job {row['unique_as']} is unfinished.")
+    wake_workers(session)
+    return job
+
+
+def enqueue_for_batches(
+    connection: sa.Connection, batches: Iterable[tuple[str, int]], *, kinds: Mapping[str, int], max_attempts: int
 ) -> None:
-    """One job of each kind for a sealed batch."""
-    at = clock.now()
+    """One job of each kind (kind -> priority) for sealed batches (batch id, project id), where none is unfinished.
+
+    For the hot path, on a bare connection: workers of other processes are woken; `wake.ring` after the commit, for those
+    of this process, is left to the caller.
+    """
     rows = [
-        {
-            "id": uuid7(),
-            "kind": kind,
-            "args": {},
-            "project_id": project_id,
-            "batch_id": batch_id,
-            "state": "PENDING",
-            "priority": 0,
-            "attempt": 0,
-            "max_attempts": max_attempts,
-            "trigger": "SCHEDULED",
-            "error_context": [],
-            "available_at": at,
-            "created_at": at,
-            "updated_at": at,
-            "unique_key": f"{kind}:{batch_id}",
-        }
-        for kind in kinds
+        _row(
+            kind=kind,
+            args={},
+            project_id=project_id,
+            batch_id=batch_id,
+            unique_as=f"{kind}:{batch_id}",
+            priority=priority,
+            trigger=SCHEDULED,
+            max_attempts=max_attempts,
+        )
+        for batch_id, project_id in batches
+        for kind, priority in kinds.items()
     ]
     if rows:
-        connection.execute(sa.insert(Job), rows)
+        _insert(connection, rows)
+        notify(connection)
+
+
+def find_unfinished(session: Session, *, kind: str, batch_id: str) -> Job | None:
+    """The job of this kind that this batch still waits for."""
+    return session.scalar(
+        sa.select(Job).where(Job.batch_id == batch_id, Job.kind == kind, Job.state.in_(UNFINISHED)).limit(1)
+    )
+
+
+def find_latest(session: Session, *, kind: str, batch_id: str) -> Job | None:
+    """The newest job of this kind that this batch ever had, in whatever state; finished ones are pruned one day."""
+    query = sa.select(Job).where(Job.batch_id == batch_id, Job.kind == kind)
+    return session.scalar(query.order_by(Job.id.desc()).limit(1))
+
+
+def _row(**values: Any) -> dict[str, Any]:
+    at = clock.now()
+    return {
+        "id": uuid7(),
+        "state": PENDING,
+        "attempt": 0,
+        "error_context": [],
+        "available_at": at,
+        "created_at": at,
+        "updated_at": at,
+        "unique_key": values["unique_as"],
+        **values,
+    }
+
+
+def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows whose unique key nobody has. A refused row is no error: it must not spoil the caller's transaction."""
+    connection.execute(INSERTS[connection.dialect.name](rows))
+
+
+def _insert_on_mysql(rows: list[dict[str, Any]]) -> sa.Insert:
+    # not INSERT IGNORE, which also turns a value that does not fit into a silently cut one
+    return mysql.insert(Job).values(rows).on_duplicate_key_update(id=sa.literal_column("job.id"))
+
+
+INSERTS = {
+    "postgresql": lambda rows: postgresql.insert(Job).values(rows).on_conflict_do_nothing(),
+    "sqlite": lambda rows: sqlite.insert(Job).values(rows).on_conflict_do_nothing(),
+    "mysql": _insert_on_mysql,
+    "mariadb": _insert_on_mysql,
+}

@@ -1,0 +1,93 @@
+"""Claim due jobs: the only place where a job becomes RUNNING. Whoever gets a row back owns it, nobody else does.
+
+One statement in each database, so there is no moment between looking and taking: PostgreSQL locks what it picks and skips
+what others have locked, MariaDB does the same in two statements of a transaction, and SQLite has one writer at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core import clock
+from quadra.core.ids import uuid7
+from quadra.jobs.lease import Claimed
+from quadra.jobs.states import PENDING, RUNNING
+from quadra.jobs.tables import Job
+
+COLUMNS = (
+    Job.id,
+    Job.kind,
+    Job.args,
+    Job.project_id,
+    Job.batch_id,
+    Job.priority,
+    Job.attempt,
+    Job.max_attempts,
+    Job.trigger,
+    Job.available_at,
+    Job.started_at,
+    Job.error_context,
+)
+
+
+def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, length: timedelta) -> list[Claimed]:
+    """At most `limit` due jobs of these kinds, by priority, then by time; each with its attempt taken and a lease."""
+    at = clock.now()
+    # one token for what is claimed together: it is only ever looked at beside the job's id
+    token = uuid7()
+    due = (
+        sa.select(Job.id)
+        .where(Job.state == PENDING, Job.available_at <= at, Job.kind.in_(kinds))
+        .order_by(Job.priority, Job.available_at, Job.id)
+        .limit(limit)
+    )
+    taken = (
+        sa.update(Job)
+        .values(
+            state=RUNNING,
+            attempt=Job.attempt + 1,
+            lease_token=token,
+            leased_by=worker,
+            lease_expires_at=at + length,
+            started_at=at,
+            updated_at=at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    rows = CLAIMS[session.connection().dialect.name](session, due, taken)
+    jobs = [Claimed(*(*row, token, worker)) for row in rows]
+    return sorted(jobs, key=lambda job: (job.priority, job.available_at, job.id))
+
+
+def seconds_until_due(session: Session, *, kinds: Collection[str]) -> float | None:
+    """When the next job of these kinds may be claimed, 0 for now, None where none waits. One look into an index."""
+    query = sa.select(Job.available_at).where(Job.state == PENDING, Job.kind.in_(kinds))
+    at = session.scalar(query.order_by(Job.available_at).limit(1))
+    return None if at is None else max(0.0, (at - clock.now()).total_seconds())
+
+
+def _on_postgresql(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
+    locked = due.with_for_update(skip_locked=True).cte("due")
+    return list(session.execute(taken.where(Job.id == locked.c.id).returning(*COLUMNS)))
+
+
+def _on_sqlite(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
+    return list(session.execute(taken.where(Job.id.in_(due), Job.state == PENDING).returning(*COLUMNS)))
+
+
+def _on_mysql(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
+    # the index gives the order; sorting would lock every due row, and other workers would skip them all
+    hinted = due.with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
+    ids = session.scalars(hinted).all()
+    if not ids:
+        return []
+    session.execute(taken.where(Job.id.in_(ids)))
+    return list(session.execute(sa.select(*COLUMNS).where(Job.id.in_(ids))))
+
+
+CLAIMS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite, "mysql": _on_mysql, "mariadb": _on_mysql}

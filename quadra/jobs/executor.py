@@ -1,0 +1,202 @@
+"""Run handlers on threads: claim what is due, keep the leases alive, write down how each attempt ended.
+
+Three loops: claiming, heartbeats, and on PostgreSQL listening. A thread cannot be ended from outside; a handler that
+overstays its time therefore loses its job, and its thread is left to itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from quadra.core.errors import Unavailable
+from quadra.core.ids import uuid7
+from quadra.core.runtime import Runtime
+from quadra.jobs import lease as leases
+from quadra.jobs.claim import claim, seconds_until_due
+from quadra.jobs.errors import LeaseLost, TimedOut
+from quadra.jobs.handlers import Handler
+from quadra.jobs.lease import Claimed
+from quadra.jobs.recover import beat, retire
+from quadra.jobs.run import Ended, Run, settle
+from quadra.jobs.wake import Listener, add_bell, remove_bell
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1
+"""How often a worker looks for work where the database does not tell: one look into an index costs well under a millisecond."""
+RACED_SECONDS = 0.02
+"""The pause after other workers took all that was due."""
+TROUBLE_SECONDS = 1.0
+ABANDONED_MOST = 8
+"""Threads left to themselves before this worker takes no more jobs: it has become unfit, and somebody must look."""
+
+
+class Executor:
+    """The claiming worker of a process. `on_ended` is told of every attempt, on the thread that made it."""
+
+    def __init__(
+        self, runtime: Runtime, handlers: Mapping[str, Handler], *, on_ended: Sequence[Callable[[Ended], None]] = ()
+    ):
+        settings = runtime.settings
+        self.name = f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"
+        self._runtime = runtime
+        self._database = runtime.database
+        self._handlers = handlers
+        self._on_ended = on_ended
+        self._kinds = sorted(handlers)
+        self._concurrency = settings.job_concurrency
+        self._lease = settings.job_lease
+        self._backoff = settings.job_backoff
+        self._poll = settings.job_poll.total_seconds()
+        self._bell = threading.Event()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._changed = threading.Condition()
+        self._runs: dict[str, Run] = {}
+        self._abandoned: dict[str, Run] = {}
+        self._listener: Listener | None = None
+        if self._database.dialect == "postgresql":
+            self._listener = Listener(self._database, self._bell)
+        else:
+            self._poll = min(self._poll, LOOK_SECONDS)
+        self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
+        self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
+
+    @property
+    def unfit(self) -> bool:
+        """Whether so many handlers hang that this process should be replaced."""
+        return len(self._abandoned) >= ABANDONED_MOST
+
+    def start(self) -> None:
+        if not self._handlers:
+            return
+        add_bell(self._bell)
+        if self._listener is not None:
+            self._listener.start()
+        self._beating.start()
+        self._claiming.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Claim no more, let what runs finish within the bound, give the rest back with its attempt."""
+        if not self._handlers:
+            return
+        self._stopping.set()
+        self._bell.set()
+        self._claiming.join()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._runs, timeout_seconds)
+            held = list(self._runs.values())
+        for run in held:
+            self._give_back(run.lease.job)
+        self._ended.set()
+        self._beating.join()
+        if self._listener is not None:
+            self._listener.stop()
+        remove_bell(self._bell)
+        self._try("jobs.worker.not_retired", lambda session: retire(session, worker=self.name))
+
+    def _claim_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            self._bell.clear()  # before looking: whatever rings from here on is seen by the next look
+            try:
+                pause = self._claim_what_is_due()
+            except Unavailable as error:
+                logger.warning("jobs.claim.postponed", extra={"reason": error.message})
+                pause = TROUBLE_SECONDS * random.uniform(0.5, 1.5)
+            except Exception:
+                logger.exception("jobs.claim.failed")
+                pause = TROUBLE_SECONDS * random.uniform(2, 5)
+            if pause:
+                self._bell.wait(pause)
+
+    def _claim_what_is_due(self) -> float:
+        """Seconds until the next look."""
+        free = self._concurrency - len(self._runs)
+        if free <= 0 or self.unfit:
+            return self._poll  # the end of a run rings
+        with self._database.read() as session:
+            due_in = seconds_until_due(session, kinds=self._kinds)
+        if due_in is None or due_in > 0:
+            return self._poll if due_in is None else min(self._poll, due_in)
+        with self._database.begin() as session:
+            jobs = claim(session, worker=self.name, kinds=self._kinds, limit=free, length=self._lease)
+        for job in jobs:
+            if self._stopping.is_set():
+                self._give_back(job)
+            else:
+                self._start(Run(job, self._handlers[job.kind], self._lease))
+        return 0 if jobs else RACED_SECONDS
+
+    def _start(self, run: Run) -> None:
+        with self._changed:
+            self._runs[run.key] = run
+        threading.Thread(target=self._work, args=(run,), name=f"job-{run.lease.job.kind}", daemon=True).start()
+
+    def _work(self, run: Run) -> None:
+        try:
+            ended = run.work(self._runtime, self._backoff)
+            for listener in self._on_ended:
+                listener(ended)
+        except Exception:  # the outcome could not be written; the job comes back when its lease runs out
+            logger.exception("jobs.job.not_settled", extra={"job_id": run.lease.job.id})
+        finally:
+            with self._changed:
+                self._runs.pop(run.key, None)
+                self._abandoned.pop(run.key, None)
+                self._changed.notify_all()
+            self._bell.set()
+
+    def _beat_until_ended(self) -> None:
+        every = self._lease.total_seconds() / 3
+        next_beat = time.monotonic()
+        while True:
+            self._abandon_overdue()
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + every
+                self._try("jobs.heartbeat.failed", self._beat)
+            if self._ended.wait(min(every / 4, 1.0)):
+                return
+
+    def _beat(self, session: Session) -> None:
+        held = list(self._runs.values())
+        beat(session, worker=self.name, kinds=self._kinds, concurrency=self._concurrency, running=len(held))
+        for lost in leases.extend(session, [run.lease for run in held]):
+            lost.lost.set()
+
+    def _abandon_overdue(self) -> None:
+        for run in [run for run in tuple(self._runs.values()) if run.overdue]:
+            error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")
+            run.lease.lost.set()
+            with self._changed:
+                if self._runs.pop(run.key, None) is None:
+                    continue  # it ended this moment
+                self._abandoned[run.key] = run
+                self._changed.notify_all()
+            try:
+                ended = settle(self._database, run, error, self._backoff, patience=timedelta())
+                logger.error("jobs.job.timed_out", extra={"job_id": ended.job.id, "state": ended.state})
+            except (Unavailable, LeaseLost) as reason:  # it comes back when its lease runs out
+                logger.error("jobs.job.timed_out", extra={"job_id": run.lease.job.id, "reason": reason.message})
+            if self.unfit:
+                logger.critical("jobs.worker.unfit", extra={"abandoned": len(self._abandoned)})
+            self._bell.set()
+
+    def _give_back(self, job: Claimed) -> None:
+        self._try("jobs.job.not_released", lambda session: leases.release(session, job))
+
+    def _try(self, message: str, write: Callable[[Session], None]) -> None:
+        """Write what comes right by itself when it cannot be written now: leases and heartbeats run out."""
+        try:
+            with self._database.begin() as session:
+                write(session)
+        except (Unavailable, LeaseLost) as error:
+            logger.warning(message, extra={"reason": error.message})

@@ -1,0 +1,34 @@
+"""What a job kind is to the engine: a function with a time limit and a place in the queue. The engine knows no kind by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from quadra.core.runtime import Runtime
+from quadra.jobs.lease import Lease
+
+Work = Callable[[Runtime, Lease], None]
+"""Do the job that the lease is for. It blocks and has a thread of its own.
+
+It may be called again for the same job, also while an earlier call still runs: whatever it changes in the database it
+changes in a transaction that begins with `lease.succeed(session)` (the last one) or `lease.hold(session)` (any other).
+It raises `Transient`, `Permanent` or `core.errors.Unavailable`; anything else counts as `Transient`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    work: Work
+    timeout: timedelta = timedelta(minutes=10)
+    """Beyond this the attempt has failed, and what it still does has no effect."""
+    priority: int = 0
+    """The smaller, the sooner."""
+    every_batch: bool = False
+    """Whether each sealed batch gets a job of this kind."""
+
+
+def batch_kinds(handlers: Mapping[str, Handler]) -> dict[str, int]:
+    """The kinds that each sealed batch gets a job of, and their priorities."""
+    return {kind: handler.priority for kind, handler in handlers.items() if handler.every_batch}

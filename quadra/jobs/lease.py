@@ -1,0 +1,129 @@
+"""A lease is the right of one worker to do one job until a time. Every write about a running job repeats its token; where
+that hits no row, somebody else has the job by now, and this worker's result must have no effect.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.orm import Session
+
+from quadra.core import clock
+from quadra.jobs.errors import HISTORY_MOST, LeaseLost
+from quadra.jobs.states import FAILED, JOB_MOVES, PENDING, RUNNING, SUCCESS
+from quadra.jobs.tables import Job, rows_hit
+from quadra.jobs.wake import wake_workers
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job as it was when this worker claimed it."""
+
+    id: str
+    kind: str
+    args: dict[str, Any]
+    project_id: int | None
+    batch_id: str | None
+    priority: int
+    attempt: int
+    max_attempts: int
+    trigger: str
+    available_at: datetime
+    started_at: datetime
+    error_context: list[Any]
+    token: str
+    worker: str
+
+
+class Lease:
+    """What a handler gets."""
+
+    def __init__(self, job: Claimed, length: timedelta):
+        self.job = job
+        self.length = length
+        self.lost = threading.Event()
+        """Set when it is known that the job was taken away. A handler that works for long may look here and give up."""
+        self.succeeded = False
+        """Whether `succeed` was committed."""
+
+    def hold(self, session: Session) -> None:
+        """Fence what `session` writes: from here until it commits nobody else can be given the job.
+
+        Raises `LeaseLost`; then let it out, which rolls everything back. Call it first: it waits for whoever is about to
+        take the job away.
+        """
+        values = {"lease_expires_at": clock.now() + self.length}
+        if not rows_hit(session, _mine(self.job).values(values)):
+            raise LeaseLost(f"The lease of job {self.job.id} was lost; its result is thrown away.")
+
+    def succeed(self, session: Session) -> None:
+        """The job is done when `session` commits: what it writes and this happen together or not at all.
+
+        Raises `LeaseLost` as `hold` does, and wants to be first as that does. The handler then only has to return.
+        """
+        succeed(session, self.job)
+        sa_event.listen(session, "after_commit", self._note_success, once=True)
+
+    def _note_success(self, _session: Session) -> None:
+        self.succeeded = True
+
+
+def succeed(session: Session, job: Claimed) -> None:
+    _leave(session, job, SUCCESS, finished_at=clock.now(), last_error=None, unique_key=None)
+
+
+def fail(session: Session, job: Claimed, entry: dict[str, Any], *, retry_in: timedelta | None) -> str:
+    """This attempt failed with `entry`; again after `retry_in`, or dead without it. Returns the new state."""
+    written = {"error_context": [*job.error_context, entry][-HISTORY_MOST:], "last_error": entry["message"]}
+    if retry_in is None:
+        _leave(session, job, FAILED, finished_at=clock.now(), unique_key=None, **written)
+        return FAILED
+    _leave(session, job, PENDING, available_at=clock.now() + retry_in, **written)
+    return PENDING
+
+
+def postpone(session: Session, job: Claimed, *, retry_in: timedelta, reason: str) -> None:
+    """Give the job back with its attempt: what it needs is away."""
+    at = clock.now() + retry_in
+    _leave(session, job, PENDING, attempt=Job.attempt - 1, available_at=at, last_error=reason)
+
+
+def release(session: Session, job: Claimed) -> None:
+    """Give the job back with its attempt: this worker stops."""
+    _leave(session, job, PENDING, attempt=Job.attempt - 1)
+    wake_workers(session)
+
+
+def extend(session: Session, leases: Iterable[Lease]) -> list[Lease]:
+    """Move the expiry of leases on; those that are lost.
+
+    A row that is locked is left out: its own handler is in the middle of a transaction that holds it, so nobody can take
+    it either, and one long effect must not keep the heartbeats of the other jobs waiting.
+    """
+    known = {lease.job.id: lease for lease in leases}
+    query = sa.select(Job.id, Job.lease_token).where(Job.id.in_(known)).with_for_update(skip_locked=True)
+    lost = []
+    for job_id, token in session.execute(query).all():
+        lease = known[job_id]
+        statement = _mine(lease.job).values(lease_expires_at=clock.now() + lease.length)
+        if (token != lease.job.token or not rows_hit(session, statement)) and not lease.succeeded:
+            lost.append(lease)
+    return lost
+
+
+def _mine(job: Claimed) -> sa.Update:
+    return sa.update(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == RUNNING)
+
+
+def _leave(session: Session, job: Claimed, state: str, **values: Any) -> None:
+    assert state in JOB_MOVES[RUNNING]
+    at = clock.now()
+    statement = _mine(job).values(state=state, lease_token=None, lease_expires_at=None, updated_at=at, **values)
+    if not rows_hit(session, statement):
+        raise LeaseLost(f"The lease of job {job.id} was lost; its result is thrown away.")

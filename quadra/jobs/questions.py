@@ -1,0 +1,135 @@
+"""What people and metrics ask about the queue. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from quadra.core import clock
+from quadra.core.errors import Invalid
+from quadra.jobs.states import FAILED, PENDING, RUNNING, SUCCESS
+from quadra.jobs.tables import Job, WorkerRow
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, newest first, and how to get the next ones."""
+
+    jobs: list[Job]
+    total: int
+    cursor: str | None
+    """None on the last page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a list is about; None is all."""
+
+    state: str | None = None
+    kind: str | None = None
+    batch_id: str | None = None
+    projects: Collection[int] | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        pairs = ((Job.state, self.state), (Job.kind, self.kind), (Job.batch_id, self.batch_id))
+        found: list[sa.ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
+        if self.projects is not None:
+            found.append(Job.project_id.in_(self.projects))
+        return found
+
+
+def list_jobs(session: Session, wanted: Wanted, *, limit: int, cursor: str | None = None, page: int = 1) -> Page:
+    """By when they were made. Raises `Invalid` for a cursor that is none."""
+    return _page(session, wanted, Job.created_at, limit=limit, cursor=cursor, page=page)
+
+
+def list_dead_letters(
+    session: Session, wanted: Wanted, *, limit: int, cursor: str | None = None, page: int = 1
+) -> Page:
+    """By when they died. Raises `Invalid` for a cursor that is none."""
+    dead = Wanted(FAILED, wanted.kind, wanted.batch_id, wanted.projects)
+    return _page(session, dead, Job.finished_at, limit=limit, cursor=cursor, page=page)
+
+
+def job_stats(session: Session) -> dict[str, Any]:
+    """How the queue stands. Ages and durations cover the last hour; None where there was nothing to measure."""
+    at = clock.now()
+    waiting = sa.select(sa.func.min(Job.created_at)).where(Job.state == PENDING)
+    oldest = session.scalar(waiting)
+    done = sa.and_(Job.state == SUCCESS, Job.finished_at >= at - HOUR)
+    took = sa.type_coerce(Job.finished_at, sa.BigInteger) - sa.type_coerce(Job.started_at, sa.BigInteger)
+    waited = sa.type_coerce(Job.started_at, sa.BigInteger) - sa.type_coerce(Job.available_at, sa.BigInteger)
+    count, mean, latency = session.execute(
+        sa.select(sa.func.count(), sa.func.avg(took), sa.func.avg(waited)).where(done)
+    ).one()
+    p95 = (
+        session.scalar(sa.select(took).where(done).order_by(took).offset(int(count * 0.95)).limit(1)) if count else None
+    )
+    return {
+        "pending": _count(session, Job.state == PENDING),
+        "running": _count(session, Job.state == RUNNING),
+        "success_last_hour": count,
+        "failed_last_hour": _count(session, Job.state == FAILED, Job.finished_at >= at - HOUR),
+        "oldest_pending_age_seconds": None if oldest is None else round((at - oldest).total_seconds(), 3),
+        "claim_latency_ms": _ms(latency),
+        "avg_duration_ms": _ms(mean),
+        "p95_duration_ms": _ms(p95),
+    }
+
+
+def dead_letter_stats(session: Session) -> dict[str, int]:
+    return {
+        "total": _count(session, Job.state == FAILED),
+        "last_24_hours": _count(session, Job.state == FAILED, Job.finished_at >= clock.now() - 24 * HOUR),
+    }
+
+
+def list_workers(session: Session) -> list[WorkerRow]:
+    """The workers that are alive, the oldest first."""
+    return list(session.scalars(sa.select(WorkerRow).order_by(WorkerRow.started_at, WorkerRow.name)))
+
+
+def _page(
+    session: Session,
+    wanted: Wanted,
+    order: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
+    *,
+    limit: int,
+    cursor: str | None,
+    page: int,
+) -> Page:
+    conditions = wanted.conditions()
+    total = _count(session, *conditions)
+    query = sa.select(Job).where(*conditions)
+    if cursor is not None:
+        at, job_id = _read(cursor)
+        query = query.where(sa.or_(order < at, sa.and_(order == at, Job.id < job_id)))
+    rows = list(
+        session.scalars(query.order_by(order.desc(), Job.id.desc()).offset((page - 1) * limit).limit(limit + 1))
+    )
+    more = len(rows) > limit
+    rows = rows[:limit]
+    last = getattr(rows[-1], order.key) if rows else None
+    return Page(rows, total, f"{clock.to_us(last)}.{rows[-1].id}" if more and last else None)
+
+
+def _read(cursor: str) -> tuple[datetime, str]:
+    us, _, job_id = cursor.partition(".")
+    if not (us.isascii() and us.isdigit() and len(us) < 18 and job_id):
+        raise Invalid("The cursor is not one of this list.", fields={"cursor": "the one of the page before"})
+    return clock.from_us(int(us)), job_id
+
+
+def _count(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(Job).where(*conditions)) or 0
+
+
+def _ms(us: Any) -> float | None:
+    return None if us is None else round(float(us) / 1000, 3)

@@ -1,0 +1,117 @@
+"""One attempt at one job: call the handler, then write down how it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from quadra.core.database import Database
+from quadra.core.errors import Unavailable
+from quadra.core.runtime import Runtime
+from quadra.jobs import lease as leases
+from quadra.jobs.errors import LeaseLost, entry, judge
+from quadra.jobs.handlers import Handler
+from quadra.jobs.lease import Claimed, Lease
+from quadra.jobs.states import PENDING, SUCCESS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended, for whoever counts or shows it."""
+
+    job: Claimed
+    state: str | None
+    """The state the job is in now; None where the lease was lost, so that another worker decides that."""
+    seconds: float
+    waited_seconds: float
+    """From when the job could be claimed until it was."""
+    error: str | None = None
+
+
+class Run:
+    def __init__(self, job: Claimed, handler: Handler, lease_length: timedelta):
+        self.lease = Lease(job, lease_length)
+        self.handler = handler
+        self._started = time.monotonic()
+
+    @property
+    def key(self) -> str:
+        """This attempt among those of its process."""
+        return f"{self.lease.job.id}:{self.lease.job.attempt}"
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def overdue(self) -> bool:
+        return self.seconds > self.handler.timeout.total_seconds()
+
+    def work(self, runtime: Runtime, backoff: timedelta) -> Ended:
+        """Raises `Unavailable` when the outcome could not be written for as long as a lease lasts."""
+        try:
+            self.handler.work(runtime, self.lease)
+            if not self.lease.succeeded:
+                _write(runtime.database, self.lease.length, self.lease.succeed)
+            return self.ended(SUCCESS)
+        except LeaseLost as error:
+            return self._lost(error)
+        except (Exception, SystemExit) as error:  # some libraries raise SystemExit; it would end this thread in silence
+            try:
+                return settle(runtime.database, self, error, backoff, patience=self.lease.length)
+            except LeaseLost as lost:
+                return self._lost(lost)
+
+    def ended(self, state: str | None, error: BaseException | None = None) -> Ended:
+        job = self.lease.job
+        waited = (job.started_at - job.available_at).total_seconds()
+        return Ended(job, state, self.seconds, waited, None if error is None else str(error))
+
+    def _lost(self, error: LeaseLost) -> Ended:
+        logger.warning("jobs.lease.lost", extra={"job_id": self.lease.job.id, "attempt": self.lease.job.attempt})
+        return self.ended(None, error)
+
+
+def settle(database: Database, run: Run, error: BaseException, backoff: timedelta, *, patience: timedelta) -> Ended:
+    """Write that the attempt failed with `error`. Raises `LeaseLost`, and `Unavailable` after `patience`."""
+    job = run.lease.job
+    verdict = judge(error, attempt=job.attempt, max_attempts=job.max_attempts, backoff=backoff)
+    details = {"job_id": job.id, "kind": job.kind, "attempt": job.attempt, "reason": str(error)}
+    if verdict.retry_in is not None and not verdict.spends_attempt:
+        wait = verdict.retry_in
+        _write(database, patience, lambda session: leases.postpone(session, job, retry_in=wait, reason=str(error)))
+        logger.info("jobs.job.postponed", extra=details)
+        return run.ended(PENDING, error)
+    told = entry(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)
+    states: list[str] = []
+    _write(
+        database, patience, lambda session: states.append(leases.fail(session, job, told, retry_in=verdict.retry_in))
+    )
+    logger.warning("jobs.job.failed", extra={**details, "state": states[-1]})
+    return run.ended(states[-1], error)
+
+
+def _write(database: Database, patience: timedelta, write: Callable[[Session], object]) -> None:
+    """Try again while the database is away: otherwise a job that is done would be done once more.
+
+    Safe to repeat, also after a commit of which nobody knows whether it happened: the token has gone with it.
+    """
+    until = time.monotonic() + patience.total_seconds()
+    wait = 0.1
+    while True:
+        try:
+            with database.begin() as session:
+                write(session)
+            return
+        except Unavailable:
+            if time.monotonic() + wait > until:
+                raise
+            time.sleep(wait)
+            wait = min(wait * 2, 2.0)

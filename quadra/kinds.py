@@ -1,0 +1,11 @@
+"""Every kind of job, as a table of contents. To add one: a file with its function in the room it belongs to, a line here."""
+
+from __future__ import annotations
+
+from quadra.jobs.handlers import Handler, batch_kinds
+
+HANDLERS: dict[str, Handler] = {}
+"""kind -> how it is done"""
+
+BATCH_KINDS = batch_kinds(HANDLERS)
+"""What each sealed batch gets a job of: kind -> priority"""
