@@ -145,12 +145,14 @@ class OffLoop:
         self._stays = stays
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        environ["wsgi.input_terminated"] = chunked  # both servers end a body in chunks where it ends; Flask must be told
         if self._stays(environ["PATH_INFO"]):
             return self._app(environ, start_response)
         # the body is read here: a green socket must not be read from another thread
-        length = environ.get("CONTENT_LENGTH") or "0"
-        body = environ["wsgi.input"].read(min(int(length), MAX_BODY_BYTES + 1)) if length.isdigit() else b""
-        environ["wsgi.input"] = io.BytesIO(body)
+        length = environ.get("CONTENT_LENGTH") or ""
+        size = min(int(length), MAX_BODY_BYTES + 1) if length.isdecimal() else chunked * (MAX_BODY_BYTES + 1)
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(size) if size else b"")
         started: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
