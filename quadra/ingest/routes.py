@@ -108,7 +108,8 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
         return Response(msgspec.json.encode(answer), content_type="application/json")
 
     name = path.removeprefix("/api/analytics/user/").replace("/", "_")
-    blueprint.add_url_rule(path, name, track, methods=["POST"])
+    # without Flask's own answer to OPTIONS, which comes first and does not say what a page may send
+    blueprint.add_url_rule(path, name, track, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule(path, f"{name}_preflight", preflight, methods=["OPTIONS"])
 
 
