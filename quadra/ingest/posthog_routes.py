@@ -62,7 +62,7 @@ def preflight() -> Response:
     return Response(status=204, headers=foreign.cors_preflight())
 
 
-@blueprint.get("/array/<token>/config")
+@blueprint.get("/array/<token>/config", provide_automatic_options=False)
 @limiter.exempt
 def config(token: str) -> Response:
     """The configuration that posthog-js starts with."""
@@ -70,7 +70,7 @@ def config(token: str) -> Response:
     return _json(posthog.CONFIG)
 
 
-@blueprint.get("/array/<token>/config.js")
+@blueprint.get("/array/<token>/config.js", provide_automatic_options=False)
 @limiter.exempt
 def config_script(token: str) -> Response:
     """The same as a script, for a page that may load scripts only."""
@@ -125,9 +125,9 @@ def _json(answer: dict[str, Any]) -> Response:
 for _path in posthog.PATHS:
     _name = _path.strip("/").replace("/", "_") + ("_slash" if _path.endswith("/") else "")
     if _path.rstrip("/") in posthog.EVENT_PATHS:
-        blueprint.add_url_rule(_path, _name, receive, methods=["POST"])
+        blueprint.add_url_rule(_path, _name, receive, methods=["POST"], provide_automatic_options=False)
     else:
-        blueprint.add_url_rule(_path, _name, flags, methods=["GET", "POST"])
+        blueprint.add_url_rule(_path, _name, flags, methods=["GET", "POST"], provide_automatic_options=False)
     blueprint.add_url_rule(_path, f"{_name}_preflight", preflight, methods=["OPTIONS"])
 for _path in ("/array/<token>/config", "/array/<token>/config.js"):
     blueprint.add_url_rule(_path, f"{_path[15:].replace('.', '_')}_preflight", preflight, methods=["OPTIONS"])

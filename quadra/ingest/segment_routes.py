@@ -45,5 +45,5 @@ def preflight() -> Response:
 
 
 for _path in segment.PATHS:
-    blueprint.add_url_rule(_path, f"{_path[4:]}", receive, methods=["POST"])
+    blueprint.add_url_rule(_path, f"{_path[4:]}", receive, methods=["POST"], provide_automatic_options=False)
     blueprint.add_url_rule(_path, f"{_path[4:]}_preflight", preflight, methods=["OPTIONS"])
