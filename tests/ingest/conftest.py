@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
+from tests.servers.keeper import Keeper
+from tests.servers.quadra import QuadraProcess
 
 
 @contextmanager
@@ -27,6 +29,13 @@ def opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.dispose()
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    """A running Quadra on SQLite for the tests of one file."""
+    with closing(QuadraProcess(keeper)) as process:
+        yield process
 
 
 @pytest.fixture
@@ -61,19 +70,3 @@ def row(event_id: str, project_id: int = 1, **fields: Any) -> Row:
 def ask(database: Database, sql: str, **parameters: Any) -> list[Any]:
     with database.engine.connect() as connection:
         return list(connection.execute(sa.text(sql), parameters))
-
-
-def assert_counts_are_rows(database: Database) -> int:
-    """Every event lies in a batch of its own project, and every batch holds exactly what it counts. The events."""
-    held = {
-        batch_id: (project_id, count)
-        for batch_id, project_id, count in ask(
-            database, "SELECT batch_id, project_id, count(*) FROM event GROUP BY batch_id, project_id"
-        )
-    }
-    counted = {
-        batch_id: (project_id, count)
-        for batch_id, project_id, count in ask(database, "SELECT id, project_id, event_count FROM batch")
-    }
-    assert held == counted
-    return sum(count for _, count in held.values())

@@ -22,7 +22,8 @@ from quadra.ingest import batches
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import BATCH_MOVES, BATCH_STATES, Batch, Event
-from tests.ingest.conftest import ask, assert_counts_are_rows, row
+from tests.clients import assert_counts_are_rows
+from tests.ingest.conftest import ask, row
 
 both_servers = pytest.mark.parametrize("server_database", ["postgres", "mariadb"], indirect=True)
 only_postgres = pytest.mark.parametrize("server_database", ["postgres"], indirect=True)

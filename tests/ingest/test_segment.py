@@ -176,7 +176,8 @@ def test_a_batch_with_some_bad_items_is_taken_and_names_them(project: Project) -
 
 
 def test_one_event_with_nan_or_half_a_character_does_not_cost_the_batch(project: Project) -> None:
-    items = b'{"type":"track","event":"a","properties":{"n":NaN}},{"type":"track","event":"b\\ud800"},{"type":"track","event":"c"}'
+    items = b'{"type":"track","event":"a","properties":{"n":NaN}},{"type":"track","event":"b\\ud800"},'
+    items += b'{"type":"track","event":"c"}'
     raw = b'{"batch":[%s],"writeKey":"%s"}' % (items, project.write_key.encode())
     answer = project.send("/v1/batch", raw)
     assert (answer.status, len(answer.body["refused"])) == (200, 2)

@@ -19,7 +19,8 @@ from quadra.ingest.accept import Row
 from quadra.ingest.log import Appended, Log, OpenBatch
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Bounds, Outcome, Writer
-from tests.ingest.conftest import ask, assert_counts_are_rows, opened, row
+from tests.clients import assert_counts_are_rows
+from tests.ingest.conftest import ask, opened, row
 
 BOUNDS = {"queue_events": 100, "queue_bytes": 10_000, "flush_events": 50, "linger_seconds": 0.001, "flush_seconds": 5.0}
 

@@ -1,0 +1,100 @@
+"""The made-up shop: believable, repeatable, and only ever in its own project."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from itertools import islice
+from random import Random
+
+from quadra.core import clock
+from quadra.ingest import demo_people
+from quadra.ingest.accept import Row
+from quadra.ingest.demo_run import Done, _history
+from tests.servers.quadra import QuadraProcess
+
+NOON = clock.from_us(1_780_000_000_000_000)
+
+
+def history(seed: int = 1, days: int = 3, until: int = 0) -> list[Row]:
+    return list(_history(1, seed, days, NOON + timedelta(hours=until), Done()))
+
+
+def test_the_same_seed_makes_the_same_history_and_another_one_another() -> None:
+    first = [(row.event_id, row.name, row.occurred_at, row.user_id) for row in history()]
+    assert first == [(row.event_id, row.name, row.occurred_at, row.user_id) for row in history()]
+    assert {event_id for event_id, *_ in first}.isdisjoint(row.event_id for row in history(seed=2))
+
+
+def test_ids_are_unique_and_stay_when_time_goes_on() -> None:
+    now, later = history(), history(until=5)
+    assert len({row.event_id for row in now}) == len(now)
+    soon = {row.event_id for row in later}
+    still = [row for row in now if row.occurred_at > clock.to_us(NOON - timedelta(days=2))]
+    assert soon.issuperset(row.event_id for row in still)
+    assert all(row.occurred_at < clock.to_us(NOON) for row in now)
+
+
+def test_every_kind_of_event_comes_up_and_most_of_a_funnel_is_lost_on_the_way() -> None:
+    rows = history(days=7)
+    assert {row.kind for row in rows} == {
+        *("event", "page", "identify", "feature", "funnel", "journey", "survey", "ai", "error", "request", "metric")
+    }
+    stages = Counter(json.loads(bytes(row.fields or b""))["stage"] for row in rows if row.kind == "funnel")
+    assert stages["basket"] > stages["address"] > stages["payment"] > stages["confirmed"] > 0
+    assert 0 < sum(row.bot for row in rows) < len(rows) / 20
+
+
+def test_nights_are_quiet_and_people_come_back() -> None:
+    rows = history(days=7)
+    hours = Counter(clock.from_us(row.occurred_at).hour for row in rows)
+    assert sum(hours[hour] for hour in (2, 3, 4)) < sum(hours[hour] for hour in (19, 20, 21)) / 4
+    days: dict[str | None, set[date]] = {}
+    for row in rows:
+        days.setdefault(row.user_id, set()).add(clock.from_us(row.occurred_at).date())
+    assert sum(len(seen) > 1 for seen in days.values()) > 20
+
+
+def test_whoever_comes_back_was_there_before() -> None:
+    day = NOON.date()
+    odds = Random(1)
+    for visitor in islice(iter(lambda: demo_people.returning(1, day, odds), None), 50):
+        _, first_day, number = visitor.id.split("-")
+        there = date(2000 + int(first_day[:2]), int(first_day[2:4]), int(first_day[4:]))
+        assert there < day
+        assert int(number) in demo_people.newcomers(1, there)
+
+
+def test_the_demo_writes_into_its_own_project_only_and_a_day_once(
+    quadra_process: Callable[..., QuadraProcess],
+) -> None:
+    quadra = quadra_process()
+    first = json.loads(quadra.run("demo", "--days", "1", "--seconds", "1", "--rate", "40", "--json").stdout)
+    assert (first["project"], first["duplicates"]) == ("demo", 0)
+    assert first["stored"] > 100
+    again = json.loads(quadra.run("demo", "--days", "1", "--seconds", "0", "--json").stdout)
+    assert again["duplicates"] > 100
+    tail = ("events", "tail", "--since", "1h", "--no-follow", "--json")
+    assert quadra.run(*tail, "--project", "default").stdout == ""
+    assert len(quadra.run(*tail, "--project", "demo").stdout.splitlines()) == first["stored"] + again["stored"]
+
+
+def test_ctrl_c_ends_the_demo_with_a_summary(quadra_process: Callable[..., QuadraProcess]) -> None:
+    quadra = quadra_process()
+    command = [sys.executable, "-m", "quadra", "demo", "--rate", "50"]
+    environment = {**os.environ, "QUADRA_DATA_DIR": str(quadra.directory / "data")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        assert "until Ctrl-C" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=20)
+    assert (process.returncode, complaint.strip()) == (0, "")
+    assert said.startswith("Stored ")
