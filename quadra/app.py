@@ -11,6 +11,7 @@ from quadra.dashboard import room as dashboard
 from quadra.health import routes as health
 from quadra.ingest import room as ingest
 from quadra.ingest import routes as ingest_routes
+from quadra.insights import room as insights
 from quadra.jobs import routes as jobs
 from quadra.kinds import BATCH_KINDS
 
@@ -33,6 +34,7 @@ def create_app(runtime: Runtime) -> Flask:
     ingest.set_up(app, runtime, socketio, intake)
     dashboard.set_up(app, runtime, socketio, intake.writer)
     app.register_blueprint(jobs.blueprint)
+    insights.set_up(app, BATCH_KINDS)
     app.register_blueprint(health.blueprint)
 
     # last: what the rooms still have to say goes out before

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from quadra.insights import handlers as insights
 from quadra.jobs.handlers import Handler, batch_kinds
 
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {
+    **insights.HANDLERS,
+}
 """kind -> how it is done"""
 
 BATCH_KINDS = batch_kinds(HANDLERS)

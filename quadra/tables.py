@@ -2,6 +2,7 @@
 
 from quadra.accounts import tables as accounts
 from quadra.ingest import tables as ingest
+from quadra.insights import tables as insights
 from quadra.jobs import tables as jobs
 
-ALL = (accounts, ingest, jobs)
+ALL = (accounts, ingest, insights, jobs)

@@ -17,6 +17,7 @@ from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import Settings
 from quadra.ingest import batches
+from quadra.insights import archive as archiving
 from quadra.jobs import recover
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, batch_kinds
@@ -94,6 +95,16 @@ def prune(runtime: Runtime, _kinds: Kinds) -> None:
             count = recover.prune(session, finished_before=now - runtime.settings.job_keep)
 
 
+def archive(runtime: Runtime, _kinds: Kinds) -> None:
+    """Batches that were analysed long ago and lie in a segment; counts that no insight looks at any more."""
+    archived = archiving.AT_ONCE
+    while archived == archiving.AT_ONCE:
+        with runtime.database.begin() as session:
+            archived = archiving.archive_due(session, after=runtime.settings.archive_after)
+    with runtime.database.begin() as session:
+        archiving.tidy(session)
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     name: str
@@ -107,6 +118,7 @@ UPKEEP = (
     Upkeep("enqueue-ever", lambda _: timedelta(minutes=10), enqueue_missing_ever),
     Upkeep("recover", lambda given: given.job_lease / 4, recover_lost),
     Upkeep("prune", lambda given: max(given.job_lease, timedelta(seconds=5)), prune),
+    Upkeep("archive", lambda _: timedelta(hours=1), archive),
 )
 
 

@@ -83,6 +83,18 @@ class Settings(BaseSettings):
     job_keep: Duration = Field(timedelta(days=7), ge=timedelta(hours=2), description="of finished jobs; dead ones stay")
     stuck_after: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), description="of one attempt")
 
+    llm_base_url: str = Field("", description="any server that speaks OpenAI's chat completions; empty is OpenAI's own")
+    llm_api_key: str = ""
+    llm_model: str = ""
+    llm_timeout: Duration = Field(timedelta(seconds=30), ge=timedelta(milliseconds=100), le=timedelta(minutes=5))
+    llm_redact: bool = Field(True, description="whether user ids leave this machine only as keyed hashes")
+    llm_max_tokens: int = Field(700, ge=50, le=32_000, description="of an answer")
+    llm_prompt_usd_per_million: float | None = Field(None, ge=0, description="price of a million tokens")
+    llm_completion_usd_per_million: float | None = Field(None, ge=0)
+    breaker_failures: int = Field(5, ge=1)
+    breaker_cooldown: Duration = timedelta(minutes=10)
+    archive_after: Duration = Field(timedelta(days=30), description="age from which analysed batches are archived")
+
     use_structured_logging: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True
@@ -101,11 +113,17 @@ class Settings(BaseSettings):
             scheme = "rediss" if self.redis_ssl else "redis"
             auth = f":{self.redis_password}@" if self.redis_password else ""
             self.redis_url = f"{scheme}://{auth}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        if (self.llm_base_url or self.llm_api_key) and not self.llm_model:
+            raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL and _API_KEY empty")
         if self.environment == "production" and self.secret_key.lower() in DEFAULT_SECRETS:
             raise ValueError(
                 "QUADRA_SECRET_KEY: production needs a secret of its own, e.g. from `openssl rand -hex 32`"
             )
         return self
+
+    @property
+    def llm_configured(self) -> bool:
+        return bool(self.llm_base_url or self.llm_api_key)
 
     @property
     def is_sqlite(self) -> bool:

@@ -1,0 +1,172 @@
+"""The job kinds of insights. `analyse` gives every sealed batch its local insight; `analyse_llm` is a job of its own, so
+that an LLM which hangs, fails or talks nonsense can neither hide nor repeat the local one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.accounts.setup import installation_secret
+from quadra.accounts.tables import Project
+from quadra.core import clock
+from quadra.core.errors import Conflict
+from quadra.core.runtime import Runtime
+from quadra.ingest.tables import Batch
+from quadra.insights import costs, llm, reading
+from quadra.insights.briefing import briefing, redacted
+from quadra.insights.digest import dump
+from quadra.insights.history import Scene
+from quadra.insights.llm import JunkAnswer
+from quadra.insights.local import Analysis, analyse
+from quadra.insights.store import count_hours, find_insight, mark_analyzed, save_insight
+from quadra.jobs.errors import Permanent
+from quadra.jobs.handlers import Handler
+from quadra.jobs.lease import Lease
+from quadra.jobs.queue import enqueue
+from quadra.jobs.states import UNFINISHED
+from quadra.jobs.tables import Job
+
+logger = logging.getLogger(__name__)
+
+ANALYSE, ANALYSE_LLM = "analyse", "analyse_llm"
+JUNK_ATTEMPTS = 3
+"""Each one costs money; what is junk three times will be a fourth time."""
+LLM_WAITING = 1_000
+"""LLM jobs that may wait. Beyond them batches keep to their local insight: after a long outage nobody wants to pay for
+last week, and a flood of events must not become a flood of calls."""
+LLM_SECRET = "llm_redaction"
+
+
+def analyse_batch(runtime: Runtime, lease: Lease) -> None:
+    """Write the local insight of a batch; the batch is ANALYZED from then on."""
+    began = time.monotonic()
+    with runtime.database.snapshot() as session:
+        batch = _batch(session, lease)
+        scene = reading.read_scene(session, batch)
+        known = find_insight(session, batch_id=batch.id, analyst="local")
+    if not scene.now.read and known is not None:
+        raise Permanent(f"The events of batch {batch.id} are not in the log any more; its insight stays as it is.")
+    analysis = _analyse(scene, batch)
+    with runtime.database.begin() as session:
+        lease.succeed(session)
+        fresh = save_insight(
+            session,
+            batch,
+            analyst="local",
+            summary=analysis.summary,
+            confidence=analysis.confidence,
+            patterns=analysis.patterns,
+            recommendations=analysis.recommendations,
+            evidence=analysis.evidence,
+            digest=dump(scene.now),
+            window_from=clock.from_us(min(scene.seen.occurred)) if scene.seen.occurred else None,
+            window_to=clock.from_us(max(scene.seen.occurred)) if scene.seen.occurred else None,
+            analysis_ms=_ms(began),
+        )
+        mark_analyzed(session, batch.id)
+        if fresh:
+            count_hours(session, batch.project_id, reading.hours_of(scene.seen, batch))
+        if scene.now.read:
+            _ask_llm_too(session, runtime, batch, lease.job.trigger)
+    logger.info(
+        "insights.insight.made", extra={"batch_id": batch.id, "analyst": "local", "findings": len(analysis.patterns)}
+    )
+
+
+def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
+    """Write the LLM's insight of a batch that has its local one."""
+    began = time.monotonic()
+    if not runtime.settings.llm_configured:
+        raise Permanent("No LLM is configured any more (QUADRA_LLM_BASE_URL, QUADRA_LLM_API_KEY).")
+    with runtime.database.snapshot() as session:
+        batch = _batch(session, lease)
+        local = find_insight(session, batch_id=batch.id, analyst="local")
+        scene = reading.read_scene(session, batch)
+    if local is None or not scene.now.read:
+        raise Permanent(f"Batch {batch.id} has no local insight, or no events any more.")
+    with runtime.database.begin() as session:
+        secret = installation_secret(session, LLM_SECRET)
+    who = redacted(secret) if runtime.settings.llm_redact else str
+    data = briefing(scene.now, list(scene.before), local.patterns, scene.seen, who=who)
+    try:
+        told = llm.ask(runtime, data, call_id=f"{lease.job.id}:{lease.job.token}")
+    except JunkAnswer as error:
+        if lease.job.attempt >= JUNK_ATTEMPTS:
+            raise Permanent(f"{error.message} It was asked {JUNK_ATTEMPTS} times.") from error
+        raise
+    with runtime.database.begin() as session:
+        lease.succeed(session)
+        save_insight(
+            session,
+            batch,
+            analyst="llm",
+            summary=told.answer.summary,
+            confidence=told.answer.confidence,
+            patterns=told.answer.patterns,
+            recommendations=told.answer.recommendations,
+            evidence={"asked_about": data["batch"], "compared_with": len(scene.before)},
+            model=runtime.settings.llm_model[:200],
+            tokens=told.tokens,
+            cost_usd=told.cost_usd,
+            window_from=local.window_from,
+            window_to=local.window_to,
+            analysis_ms=_ms(began),
+        )
+    logger.info("insights.insight.made", extra={"batch_id": batch.id, "analyst": "llm", "tokens": told.tokens})
+
+
+HANDLERS = {
+    # insights first: people wait for them, and a delivery that retries must not stand in their way
+    ANALYSE: Handler(analyse_batch, timeout=timedelta(minutes=2), priority=0, every_batch=True),
+    ANALYSE_LLM: Handler(analyse_with_llm, timeout=timedelta(minutes=10), priority=5),
+}
+
+
+def _batch(session: Session, lease: Lease) -> Batch:
+    batch = session.get(Batch, lease.job.batch_id) if lease.job.batch_id else None
+    if batch is None:
+        raise Permanent("The batch of this job is gone.")
+    if batch.status == "OPEN":
+        raise Permanent(f"Batch {batch.id} is OPEN: it is analysed once it is sealed.")
+    return batch
+
+
+def _analyse(scene: Scene, batch: Batch) -> Analysis:
+    if scene.now.read:
+        return analyse(scene)
+    summary = "The events of this batch were erased before it was analysed."
+    return Analysis(summary, 0.0, [], [], {"findings": [], "events": batch.event_count, "read": 0})
+
+
+def _ask_llm_too(session: Session, runtime: Runtime, batch: Batch, trigger: str) -> None:
+    """The LLM's turn, where one is configured: a job that exists exactly when the local insight does."""
+    if not runtime.settings.llm_configured:
+        return
+    slug = session.scalar(sa.select(Project.slug).where(Project.id == batch.project_id))
+    waiting = sa.select(Job.id).where(Job.state.in_(UNFINISHED), Job.kind == ANALYSE_LLM).limit(LLM_WAITING).subquery()
+    if slug == costs.PROJECT:
+        return
+    if (session.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0) >= LLM_WAITING:
+        logger.warning("insights.llm.skipped", extra={"batch_id": batch.id, "waiting": LLM_WAITING})
+        return
+    try:
+        enqueue(
+            session,
+            kind=ANALYSE_LLM,
+            max_attempts=runtime.settings.job_max_attempts,
+            project_id=batch.project_id,
+            batch_id=batch.id,
+            priority=HANDLERS[ANALYSE_LLM].priority,
+            trigger=trigger,
+        )
+    except Conflict:  # it is asked about this batch already
+        logger.info("insights.llm.waiting", extra={"batch_id": batch.id})
+
+
+def _ms(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)

@@ -1,0 +1,125 @@
+"""Read what an analysis needs: the events of a batch added up, the digests of those before it, its hours on earlier days.
+
+Bounded: of a large batch an even sample is read, of the past a few kilobytes for each of a few batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.accounts.tables import Project
+from quadra.core import clock
+from quadra.ingest.tables import Batch, Event
+from quadra.insights.digest import Digest, load
+from quadra.insights.history import HourPast, Scene
+from quadra.insights.seen import Line, Seen, add_up
+from quadra.insights.tables import HourCount, Insight
+from quadra.insights.window import window_seconds
+
+MOST_READ = 5_000
+"""Events looked at; of a larger batch every n-th."""
+HISTORY = 20
+DAYS = 14
+HOURS = 48
+"""Hours of a batch that are compared with earlier days: the fullest. An import may span years."""
+
+COLUMNS = (
+    Event.kind,
+    Event.event_type,
+    Event.name,
+    Event.user_id,
+    Event.session_id,
+    sa.type_coerce(Event.occurred_at, sa.BigInteger),
+    sa.type_coerce(Event.received_at, sa.BigInteger),
+    Event.page_url,
+    Event.browser,
+    Event.duration_ms,
+    Event.value,
+    Event.success,
+    Event.bot,
+    Event.fields,
+)
+
+
+def read_scene(session: Session, batch: Batch) -> Scene:
+    """The batch, and what it is compared with."""
+    seen = read_seen(session, batch)
+    opened, sealed = batch.opened_at, batch.sealed_at or batch.opened_at
+    now = seen.digest(
+        events=batch.event_count,
+        window_seconds=window_seconds(seen, opened_us=clock.to_us(opened), sealed_us=clock.to_us(sealed)),
+    )
+    return Scene(
+        seen=seen,
+        now=now,
+        before=read_history(session, batch),
+        hours=read_hours(session, batch, hours_of(seen, batch)),
+        timezone=_timezone(session, batch.project_id),
+    )
+
+
+def read_seen(session: Session, batch: Batch) -> Seen:
+    query = sa.select(*COLUMNS).where(Event.batch_id == batch.id)
+    if batch.event_count > MOST_READ:
+        # the n-th of an order that has nothing to do with the content, the same each time
+        number = sa.func.row_number().over(order_by=(Event.received_at, Event.event_id)).label("number")
+        numbered = sa.select(Event.event_id, number).where(Event.batch_id == batch.id).subquery()
+        chosen = sa.select(numbered.c.event_id).where(numbered.c.number % every(batch.event_count) == 0)
+        query = query.where(Event.project_id == batch.project_id, Event.event_id.in_(chosen))
+    rows = session.execute(query.execution_options(yield_per=500))
+    return add_up(map(Line._make, rows))
+
+
+def every(events: int) -> int:
+    """Which part is read: 1 for all."""
+    return -(-events // MOST_READ)
+
+
+def read_history(session: Session, batch: Batch) -> list[Digest]:
+    """The digests of the batches before this one, the newest first. Ids of batches are in the order of their making."""
+    query = (
+        sa.select(Insight.digest)
+        .where(Insight.project_id == batch.project_id, Insight.analyst == "local", Insight.batch_id < batch.id)
+        .order_by(Insight.batch_id.desc())
+        .limit(HISTORY)
+    )
+    return [digest for stored in session.scalars(query) if (digest := load(stored)) is not None and digest.read]
+
+
+def hours_of(seen: Seen, batch: Batch) -> dict[int, int]:
+    """Start of an hour in microseconds -> events of the batch in it, the fullest hours, scaled up where a sample was read."""
+    scale = batch.event_count / seen.read if seen.read else 1.0
+    fullest = sorted(seen.hours.items(), key=lambda item: (-item[1], item[0]))[:HOURS]
+    return {hour: round(events * scale) for hour, events in sorted(fullest)}
+
+
+def read_hours(session: Session, batch: Batch, hours: Mapping[int, int]) -> Sequence[HourPast]:
+    """Each hour of the batch on the days before: by primary key. A day of which nothing is known counts as 0 once there
+    are counts of an earlier one.
+    """
+    mine = HourCount.project_id == batch.project_id
+    first = session.scalar(sa.select(sa.func.min(HourCount.hour_at)).where(mine))
+    if first is None:
+        return ()
+    wanted = {hour: [clock.from_us(hour) - timedelta(days=day) for day in range(DAYS + 1)] for hour in hours}
+    at = {moment for moments in wanted.values() for moment in moments}
+    rows = session.scalars(sa.select(HourCount).where(mine, HourCount.hour_at.in_(at)))
+    known = {row.hour_at: row.events for row in rows}
+    found = []
+    for hour, (today, *earlier) in wanted.items():
+        days = [known.get(moment, 0) for moment in earlier if moment >= first]
+        found.append(HourPast(hour, known.get(today, 0), hours[hour], days))
+    return found
+
+
+def _timezone(session: Session, project_id: int) -> ZoneInfo:
+    name = session.scalar(sa.select(Project.timezone).where(Project.id == project_id))
+    try:
+        return ZoneInfo(name or "UTC")
+    except ZoneInfoNotFoundError:  # this machine's zones differ from those of the one where the project was made
+        return ZoneInfo("UTC")
