@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from quadra.core.errors import Invalid
@@ -114,9 +115,9 @@ def _of_entry(number: int, identity: bytes, entry: Entry, visitors: Visitors) ->
 def _values(source: Source) -> Iterator[Any]:
     """The items of a JSON array, of `{"events": […]}`, or of objects one after another, however they are broken up."""
     decoder, text, wanted = json.JSONDecoder(), "", 0
-    for chunk in source.chunks():
-        text += chunk
-        if len(text) < wanted:
+    for chunk in chain(source.chunks(), (None,)):
+        text += chunk or ""
+        if chunk is not None and len(text) < wanted:
             continue
         while text := text.lstrip(" \t\r\n,[]"):
             try:
