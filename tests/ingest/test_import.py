@@ -308,7 +308,7 @@ def test_importing_a_file_twice_beside_a_running_server_stores_it_once(project: 
 def test_a_summary_names_the_first_refused_lines_and_why(project: Project) -> None:
     said = project.quadra.run("import", str(LOG), "--project", project.slug).stdout
     assert "11  stored" in said
-    assert "line 12: line: not a line of an access log" in said
+    assert "line 12: not a line of an access log" in said
     assert "line 13: time: not a date: 31/Feb/2015" in said
 
 

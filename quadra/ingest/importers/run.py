@@ -42,7 +42,8 @@ class Result:
     def refuse(self, item: Item, refused: Refused) -> None:
         self.refused += 1
         if len(self.refusals) < SHOWN:
-            self.refusals.append((item.number, refused.message, item.identity[:120].decode(errors="replace")))
+            begins = item.identity[:120].decode(errors="replace").replace("\0", ", ")  # the cells of a row
+            self.refusals.append((item.number, refused.message.removeprefix("line: "), begins))
 
 
 class Ids:
