@@ -14,6 +14,7 @@ from typing import Any
 import eventlet.websocket
 import orjson
 from engineio import packet as eio_packet
+from engineio.exceptions import QueueEmpty
 from engineio.socket import Socket
 from eventlet.websocket import RFC6455WebSocket
 from socketio import Server
@@ -27,6 +28,9 @@ PRIVATE_PARTS = (
     (Server, "_handle_eio_message"),
     (Server, "_handle_event"),
 )
+
+MAX_POLLED = 16
+"""Packets in one answer to a polling client. python-socketio's client hangs up on more, and 200 answers may wait."""
 
 Message = Callable[[str, str, int | None, str | None, Any], None]
 """(engine.io sid, event name, ack id, payload text or None, payload where it had to be decoded)"""
@@ -109,9 +113,28 @@ def tap(server: Server, message: Message) -> None:
         else:
             handle_event(eio_sid, namespace, ack, data)
 
+    Socket.poll = poll
     server._handle_eio_message = on_message
     server._handle_event = on_event
     server.eio.on("message", on_message)
+
+
+def poll(self: Any) -> list[Any]:
+    """`Socket.poll`, the packets that wait for a client, with a bound where they become one body. [] ends the connection."""
+    packets: list[Any] = []
+    patience = self.server.ping_interval + self.server.ping_timeout
+    try:
+        while not packets or ((self.upgraded or len(packets) < MAX_POLLED) and not self.queue.empty()):
+            packet = self.queue.get(timeout=patience)
+            self.queue.task_done()
+            if packet is None:
+                if packets:
+                    self.queue.put(None)
+                break
+            packets.append(packet)
+    except self.server.get_queue_empty_exception():
+        raise QueueEmpty from None
+    return packets
 
 
 def _dispatch(message: Message, eio_sid: str, data: str, at: int, ack: int | None) -> None:
