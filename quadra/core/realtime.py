@@ -61,11 +61,12 @@ def make_socketio(app: Flask, settings: Settings, loop: Loop) -> SocketIO:
 def close_connections(socketio: SocketIO, loop: Loop) -> None:
     """Close every connection, so that clients come back at once (to another replica, or to the next start).
 
-    At the transport, not the namespace: a client that is told to leave a namespace stays away.
+    By ending the transport: a client that is told to leave its namespace stays away, and python-socketio's client also
+    when it is told that Engine.IO closes.
     """
     sockets = list(socketio.server.eio.sockets.values())
     for connection in sockets:
-        connection.close(wait=False, reason=socketio.server.eio.reason.SERVER_DISCONNECT)
+        connection.close(wait=False, abort=True, reason=socketio.server.eio.reason.SERVER_DISCONNECT)
     if sockets:
         loop.sleep(0.1)  # their greenlets write what is left
 
