@@ -137,7 +137,8 @@ def connected(
     **options: Any,
 ) -> Iterator[SocketClient]:
     """A connected client; with the write key unless `auth` is given."""
-    client = SocketClient(quadra.base_url, namespace, names, **{"reconnection": False, **options})
+    defaults = {"reconnection": False, "websocket_extra_options": {"suppress_origin": True}}  # `headers` may name one
+    client = SocketClient(quadra.base_url, namespace, names, **{**defaults, **options})
     try:
         client.connect({"key": quadra.init["write_key"]} if auth is None else auth, transports, headers)
         yield client
