@@ -14,13 +14,17 @@ import msgspec
 
 from quadra.core import clock
 from quadra.core.ids import uuid7
-from quadra.ingest.kinds import KINDS, MAX_JSON_BYTES, kind_of
+from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
 from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
 FUTURE_US = timedelta(hours=24) // clock.MICROSECOND
 SKEW_TOLERATED_US = timedelta(seconds=30) // clock.MICROSECOND
 """A sender's clock that is off by less than this is left alone: that is the network, not the clock."""
+
+PAGE_COLUMNS = {"page_url": ("url", "href", "path"), "page_title": ("title",), "referrer": ("referrer",)}
+"""column -> what a `page` object calls it, the first that is there"""
+PAGE_NAMES = frozenset(name for names in PAGE_COLUMNS.values() for name in names)
 
 _encode = msgspec.json.encode
 
@@ -142,28 +146,39 @@ def page(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
         return
     if isinstance(found, str):
         found = {"url": found}
-    for column, names in (
-        ("page_url", ("url", "href", "path")),
-        ("page_title", ("title",)),
-        ("referrer", ("referrer",)),
-    ):
+    for column, names in PAGE_COLUMNS.items():
         value = next((found[name] for name in names if isinstance(found.get(name), str)), None)
         if value is not None and getattr(row, column) is None:
             setattr(row, column, value[: 8 * 1024])
 
 
 def properties(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
-    """What the sender added: `properties` and `metadata` are one thing; where both came they are merged."""
-    first, second = wire.properties, wire.metadata
-    if first is None and second is None:
+    """What the sender added. `properties` and `metadata` are one thing; fields of other kinds and what else `page` says
+    are kept there too, under what the sender's own properties say.
+    """
+    row.properties = _checked("properties", wire.properties)
+    metadata = _checked("metadata", wire.metadata)
+    foreign = FOREIGN_VALUES[row.kind](wire)
+    rest = (
+        {name: value for name, value in wire.page.items() if name not in PAGE_NAMES}
+        if type(wire.page) is dict
+        else None
+    )
+    if not rest and foreign.count(None) == len(foreign) and (metadata is None or row.properties is None):
+        row.properties = row.properties or metadata
         return
-    row.properties = _checked("properties", first)
-    more = _checked("metadata", second)
-    if row.properties is not None and more is not None:
-        merged = {**msgspec.json.decode(more), **msgspec.json.decode(row.properties)}
-        row.properties = _checked("properties", msgspec.Raw(_encode(merged)))
-    elif more is not None:
-        row.properties = more
+    merged = {name: _plain(value) for name, value in zip(FOREIGN[row.kind], foreign, strict=True) if value is not None}
+    if rest:
+        merged["page"] = rest
+    for own in (metadata, row.properties):
+        merged |= msgspec.json.decode(own) if own is not None else {}
+    row.properties = msgspec.Raw(_encode(merged))  # each part is no deeper than it may be
+    if len(bytes(row.properties)) > MAX_JSON_BYTES:
+        raise Refused("invalid", {"properties": f"larger than {MAX_JSON_BYTES} bytes"})
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.json.decode(value) if type(value) is msgspec.Raw else value
 
 
 def size(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
@@ -199,7 +214,7 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 
 
 Step = Callable[[Any, Row, Sender, Any], None]
-STEPS: tuple[Step, ...] = (identity, nesting, shape, page, properties, size, time, client)
+STEPS: tuple[Step, ...] = (identity, nesting, shape, page, size, properties, time, client)
 
 
 def _duration(wire: Any, field: str) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -22,8 +23,7 @@ Duration = Annotated[float, Meta(ge=0, le=1e15)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Order = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 
-FIELDS: dict[str, Any] = {
-    # every kind
+COMMON: dict[str, Any] = {
     "event_id": Id,
     "kind": Name,
     "event_type": Name,
@@ -45,6 +45,10 @@ FIELDS: dict[str, Any] = {
     "category": Name,
     "properties": msgspec.Raw,
     "metadata": msgspec.Raw,
+}
+"""Fields of every kind."""
+
+TYPED: dict[str, Any] = {
     # identify
     "traits": msgspec.Raw,
     # feature
@@ -97,6 +101,9 @@ FIELDS: dict[str, Any] = {
     "business_id": Name,
     "tags": msgspec.Raw,
 }
+"""Fields of single kinds. A field that belongs to another kind than the event's is kept in its properties."""
+
+FIELDS = {**COMMON, **TYPED}
 
 SCORES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 ACTIONS = ("opened", "used", "completed")
@@ -178,6 +185,17 @@ KINDS: dict[str, Kind] = {
         value="metric_value",
     ),
 }
+
+
+def _foreign(kind: Kind) -> tuple[str, ...]:
+    used = {*kind.kept, *kind.required, kind.value, kind.duration}
+    return tuple(name for name in (*TYPED, "value") if name not in used)
+
+
+FOREIGN = {name: _foreign(kind) for name, kind in KINDS.items()}
+"""kind -> the fields that it has no use for"""
+FOREIGN_VALUES = {name: attrgetter(*fields) for name, fields in FOREIGN.items()}
+"""kind -> how to read them all at once: this runs for every event, and nearly always finds nothing"""
 
 PAGE_TYPES = frozenset({"page_view", "pageview", "$pageview"})
 

@@ -44,8 +44,8 @@ def test_the_steps_can_be_read() -> None:
         "nesting",
         "shape",
         "page",
-        "properties",
         "size",
+        "properties",
         "time",
         "client",
     ]
@@ -145,6 +145,18 @@ def test_an_event_is_named_by_its_name_and_else_by_its_type() -> None:
 def test_a_page_may_be_an_address_or_an_object(page: Any, columns: tuple[Any, ...]) -> None:
     row = take(page=page)
     assert (row.page_url, row.page_title, row.referrer) == columns
+
+
+def test_what_the_kind_has_no_use_for_is_kept_in_the_properties() -> None:
+    row = take(event_type="click", source="ad", score=3, tags={"a": 1}, metadata={"source": "own", "x": 1})
+    assert row.properties is not None
+    assert msgspec.json.decode(row.properties) == {"score": 3.0, "tags": {"a": 1}, "source": "own", "x": 1}
+
+
+def test_what_else_a_page_object_says_is_kept_in_the_properties() -> None:
+    row = take(event_type="click", page={"url": "/a", "title": "A", "search": "?q=1"})
+    assert row.properties is not None
+    assert msgspec.json.decode(row.properties) == {"page": {"search": "?q=1"}}
 
 
 def test_a_field_of_its_own_wins_over_the_page_object() -> None:
