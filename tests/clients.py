@@ -98,6 +98,8 @@ class SocketClient:
         self.namespace = namespace
         self.heard: list[tuple[str, Any]] = []
         self.io = socketio.Client(**options)
+        self._transports: list[Any] = []
+        self.io.on("connect", self._remember, namespace=namespace)
         for name in names:
             self.io.on(name, lambda payload, name=name: self.heard.append((name, payload)), namespace=namespace)
         self._url = url
@@ -111,6 +113,16 @@ class SocketClient:
             headers=headers or {},
             wait_timeout=10,
         )
+
+    def close(self) -> None:
+        """Leave, and close what the library leaves open when a server goes away."""
+        self.io.shutdown()
+        for transport in self._transports:
+            transport.close()
+
+    def _remember(self) -> None:
+        eio = self.io.eio
+        self._transports.append(eio.ws.sock if eio.current_transport == "websocket" else eio.http)
 
     def call(self, name: str, payload: Any = None, timeout: float = 10) -> Any:
         return self.io.call(name, payload, namespace=self.namespace, timeout=timeout)
@@ -143,7 +155,7 @@ def connected(
         client.connect({"key": quadra.init["write_key"]} if auth is None else auth, transports, headers)
         yield client
     finally:
-        client.io.shutdown()
+        client.close()
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 10, describe: Callable[[], str] = lambda: "") -> None:
