@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.create_index("ix_job_claim", "job", ["state", "priority", "available_at", "id"])
     op.create_index("ix_job_due", "job", ["state", "available_at"])
     op.create_index("ix_job_finished", "job", ["state", "finished_at"])
+    op.create_index("ix_job_project_updated", "job", ["project_id", "updated_at"])
     op.create_table(
         "worker",
         sa.Column("name", exact(100), nullable=False),
@@ -44,7 +45,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_worker_heartbeat_at", table_name="worker")
     op.drop_table("worker")
-    for name in ("ix_job_finished", "ix_job_due", "ix_job_claim"):
+    for name in ("ix_job_project_updated", "ix_job_finished", "ix_job_due", "ix_job_claim"):
         op.drop_index(name, table_name="job")
     op.execute("DELETE FROM job WHERE state = 'DISCARDED'")
     with op.batch_alter_table("job") as job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -77,12 +77,11 @@ def changed(database: Database, project_id: int, *, since: Any, known: Iterable[
         return found + (_states(session, Batch.id.in_(rest)) if rest else [])
 
 
-def rows_of(database: Database, batch_ids: Sequence[str]) -> Iterator[tuple[str, list[tuple[Seen, dict[str, Any]]]]]:
-    """The events of batches: (batch id, [(for the tally, for people)])."""
-    for batch_id in batch_ids:
-        with database.read() as session:
-            events = session.scalars(sa.select(Event).where(Event.batch_id == batch_id)).all()
-        yield batch_id, [(_seen(event), shown(event)) for event in events]
+def rows_of(database: Database, batch_id: str) -> list[tuple[Seen, dict[str, Any]]]:
+    """The events of a batch, for the tally and for people."""
+    with database.read() as session:
+        events = session.scalars(sa.select(Event).where(Event.batch_id == batch_id)).all()
+    return [(_seen(event), shown(event)) for event in events]
 
 
 def latest(database: Database, project_id: int) -> list[dict[str, Any]]:

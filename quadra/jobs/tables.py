@@ -21,6 +21,7 @@ class Job(Base):
         sa.Index("ix_job_claim", "state", "priority", "available_at", "id"),
         sa.Index("ix_job_due", "state", "available_at"),
         sa.Index("ix_job_finished", "state", "finished_at"),
+        sa.Index("ix_job_project_updated", "project_id", "updated_at"),
     )
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True)

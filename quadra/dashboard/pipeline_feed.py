@@ -1,0 +1,105 @@
+"""Tell the viewers of a project what moves in its pipeline: batches, jobs, insights.
+
+The database is asked a few times a second for what changed lately, while somebody watches and not otherwise: workers are
+other processes, and a change must reach the page whether Redis joins them or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core import clock
+from quadra.core.database import Database
+from quadra.ingest.tables import Batch
+from quadra.insights.bodies import batch_body, insight_body
+from quadra.insights.handlers import ANALYSE
+from quadra.insights.questions import analysis_jobs
+from quadra.insights.tables import Insight
+from quadra.jobs.routes import job_body
+from quadra.jobs.tables import Job
+
+OVERLAP = timedelta(seconds=3)
+"""How far back each look reaches: clocks differ, and a change shows only when its transaction has ended."""
+MOST = 100
+"""Rows of a kind in one message; a page reloads by itself now and then."""
+
+
+@dataclass
+class Feed:
+    """What one channel was told, so that the overlap tells nothing twice."""
+
+    slug: str
+    since: datetime = field(default_factory=clock.now)
+    told: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
+    """id -> (the state it was told in, when)"""
+
+    def news(self, changes: Changes) -> dict[str, dict[str, Any]]:
+        """Message name -> payload, for what was not told yet."""
+        at = clock.now()
+        messages = {
+            "batch:update": ("batches", self._fresh(changes.batches, "batch_id", ("status", "event_count"), at)),
+            "job:update": ("jobs", self._fresh(changes.jobs, "job_id", ("status", "attempt_count", "updated_at"), at)),
+            "insight:new": ("insights", self._fresh(changes.insights, "id", (), at)),
+        }
+        for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
+            del self.told[key]
+        self.since = changes.at
+        return {name: {"project": self.slug, what: rows} for name, (what, rows) in messages.items() if rows}
+
+    def _fresh(
+        self, rows: Iterable[dict[str, Any]], key: str, states: tuple[str, ...], at: datetime
+    ) -> list[dict[str, Any]]:
+        found = []
+        for row in rows:
+            state = tuple(row[name] for name in states)
+            known = self.told.get(row[key])
+            self.told[row[key]] = (state, at)
+            if known is None or known[0] != state:
+                found.append(row)
+        return found
+
+
+@dataclass
+class Changes:
+    """What one look found, as the REST API shows it."""
+
+    at: datetime
+    batches: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+    insights: list[dict[str, Any]]
+
+
+def changes(database: Database, project_id: int, slug: str, since: datetime) -> Changes:
+    """Everything of the project that may have changed since then. Blocks; runs on a native thread."""
+    at = clock.now()
+    after = since - OVERLAP
+    with database.read() as session:
+        jobs = _some(session, Job, Job.updated_at, Job.project_id == project_id, Job.updated_at > after)
+        insights = _some(
+            session, Insight, Insight.created_at, Insight.project_id == project_id, Insight.created_at > after
+        )
+        moved = {job.batch_id for job in jobs if job.batch_id}
+        batches = _some(
+            session,
+            Batch,
+            Batch.opened_at,
+            Batch.project_id == project_id,
+            sa.or_(Batch.opened_at > after, Batch.status == "OPEN", Batch.id.in_(moved)),
+        )
+        analyses = analysis_jobs(session, [batch.id for batch in batches], kind=ANALYSE)
+        return Changes(
+            at=at,
+            batches=[batch_body(batch, slug, analyses.get(batch.id)) for batch in batches],
+            jobs=[job_body(job) for job in jobs],
+            insights=[insight_body(insight, slug) for insight in insights],
+        )
+
+
+def _some(session: Session, table: Any, newest: Any, *conditions: Any) -> list[Any]:
+    return list(session.scalars(sa.select(table).where(*conditions).order_by(newest.desc()).limit(MOST)))
