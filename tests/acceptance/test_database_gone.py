@@ -1,0 +1,53 @@
+"""PostgreSQL goes away, dead or frozen: senders are told to try again, nothing acknowledged is lost, all heals by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.load import Load, assert_kept
+from tests.clients import connected, database_of, event, eventually, send
+from tests.servers.base import Server
+from tests.servers.postgres import PostgresServer
+from tests.servers.quadra import QuadraProcess
+
+
+@pytest.mark.parametrize("way", ["killed", "frozen"])
+def test_a_database_that_is_away_is_said_and_survived(
+    way: str, start_server: Callable[..., Server], quadra_process: Callable[..., QuadraProcess]
+) -> None:
+    postgres = start_server(PostgresServer)
+    quadra = quadra_process({"DATABASE_URL": postgres.database(), "QUADRA_INGEST_TIMEOUT": "2s"})
+    # the handshake is before, the message while it is away; without a callback as well
+    with Load(quadra.init["write_key"]).on(quadra) as load, connected(quadra) as client:
+        load.wait_for_more(300)
+        if way == "killed":
+            postgres.kill()
+        else:
+            postgres.pause()
+        began = time.monotonic()
+        while time.monotonic() - began < 7:  # longer than a key is remembered
+            answer = send(quadra, body=event(), timeout=10)
+            assert (answer.status, answer.code) == (503, "unavailable")
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert client.call("user:event", event())["code"] == "unavailable"
+            assert client.call("user:events", [event()])["code"] == "unavailable"
+            client.emit("user:event", event())
+            client.wait_for(lambda: client.payloads("event:error"))
+            assert {payload["code"] for payload in client.payloads("event:error")} == {"unavailable"}
+            client.heard.clear()
+            assert send(quadra, "/health", method="GET", timeout=2).status == 200
+            assert send(quadra, "/health/ready", method="GET", timeout=10).status == 503
+            assert send(quadra, body=event(), key="qk_nobody_knows", timeout=10).status == 503
+        if way == "killed":
+            postgres.start()
+        else:
+            postgres.resume()
+        load.wait_for_more(300, 30)
+        eventually(lambda: send(quadra, "/health/ready", method="GET").status == 200, 15)
+        assert client.call("user:event", event())["duplicate"] is False
+    with database_of(quadra) as database:
+        assert_kept(load, database)
+    assert {"unavailable", "503 unavailable"} <= set(load.refusals) <= {"unavailable", "503 unavailable"}

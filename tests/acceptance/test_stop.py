@@ -1,0 +1,34 @@
+"""Asked to stop in the middle of everything, Quadra stores and answers what it has taken, and leaves with 0."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.acceptance.load import Load, assert_kept
+from tests.clients import connected, database_of, event
+from tests.servers.quadra import QuadraProcess
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_stopping_under_load_loses_nothing_acknowledged_and_takes_seconds(
+    number: signal.Signals, database_url: str, quadra_process: Callable[..., QuadraProcess]
+) -> None:
+    quadra = quadra_process({"DATABASE_URL": database_url})
+    with Load(quadra.init["write_key"]).on(quadra) as load, connected(quadra) as idle:
+        assert idle.call("user:event", event())["duplicate"] is False
+        load.wait_for_more(500)
+        process = psutil.Process(quadra.pid)
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(timeout=15) == 0
+        assert time.monotonic() - began < 6
+    assert "Stopped: everything acknowledged is stored." in quadra.log()
+    assert "Traceback" not in quadra.log()
+    with database_of(quadra) as database:
+        assert_kept(load, database)
+    assert set(load.refusals) <= {"stopping", "503 stopping"}
