@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from quadra.insights.digest import Score
 from quadra.insights.scrub import scrub
-from quadra.insights.words import clean
+from quadra.insights.words import NAME_LENGTH, clean
 
 Scores = Sequence[float]
+MOST = 1e15
 
 
 def _nps(scores: Scores) -> float:
@@ -32,6 +33,12 @@ HEADLINES: dict[str, Callable[[Scores], float]] = {"nps": _nps, "csat": _csat, "
 
 
 @lru_cache(maxsize=4096)
+def label(name: str, length: int = NAME_LENGTH) -> str:
+    """A name as it is kept: one line, without what names a person."""
+    return clean(scrub(name), length)
+
+
+@lru_cache(maxsize=4096)
 def place_of(url: str | None) -> str:
     """The path of a URL or endpoint, with ids in it replaced: `/users/42/posts` is `/users/:id/posts`."""
     if not url:
@@ -41,7 +48,7 @@ def place_of(url: str | None) -> str:
     except ValueError:
         path = url[:1000].partition("?")[0]
     parts = [":id" if ID.fullmatch(part) else part for part in path.split("/")[:8]]
-    return clean(scrub("/".join(parts)) or "/")
+    return label("/".join(parts) or "/")
 
 
 ID = re.compile(r"\d+|[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}")
@@ -78,7 +85,6 @@ def text(fields: dict[str, Any], name: str) -> str:
 
 
 def number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
-    number = float(value)
-    return max(-1e15, min(1e15, number)) if math.isfinite(number) else None
+    return float(max(-MOST, min(MOST, value)))  # bounded first: a whole number may be too large for a float

@@ -18,7 +18,6 @@ from quadra.insights.verdicts import Completion, Rejected, Unreachable
 
 OPENAI_URL = "https://api.openai.com/v1"
 MOST_BYTES = 2**20
-CHUNK_BYTES = 16_384
 
 
 class Message(msgspec.Struct):
@@ -56,13 +55,13 @@ def complete(settings: Settings, messages: list[dict[str, str]]) -> Completion:
         except openai.BadRequestError as error:
             # OpenAI's newer models know only the new name, most other servers only the old one
             if "max_completion_tokens" not in str(error):
-                raise _rejected(error) from error
+                raise _rejected(error) from None
         except openai.OpenAIError as error:
-            raise _translated(error) from error
+            raise _translated(error) from None  # some servers repeat the key in their message, and jobs keep tracebacks
         try:
             return _ask(client, settings, messages, "max_completion_tokens", seconds)
         except openai.OpenAIError as error:
-            raise _translated(error) from error
+            raise _translated(error) from None
 
 
 def _ask(client: openai.OpenAI, settings: Settings, messages: Any, cap: str, seconds: float) -> Completion:
@@ -71,14 +70,14 @@ def _ask(client: openai.OpenAI, settings: Settings, messages: Any, cap: str, sec
     with client.chat.completions.with_streaming_response.create(**request) as response:
         body = bytearray()
         try:
-            for chunk in response.iter_bytes(CHUNK_BYTES):
+            for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > MOST_BYTES:
                     raise Unreachable(f"The LLM's server sent more than {MOST_BYTES} bytes.")
                 if time.monotonic() > until:  # the SDK's timeout only bounds the wait for each piece
                     raise Unreachable(f"The LLM's server took longer than {seconds:g} s.")
         except httpx2.HTTPError as error:
-            raise Unreachable(f"The LLM's server broke off: {type(error).__name__}.") from error
+            raise Unreachable(f"The LLM's server broke off: {type(error).__name__}.") from None
     return _read(bytes(body))
 
 

@@ -16,8 +16,8 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(r"\b(?:qk|sk|pk|ghp|xox[abp])[_-][\w-]{8,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bBearer\s+\S{8,}"),
     ),
     ("[ip]", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
-    ("[ip]", re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}(?![\w:])")),
-    ("[number]", re.compile(r"(?<!\w)\+?\d[\d ()-]{7,}\d(?!\w)")),
+    ("[ip]", re.compile(r"(?<![\w:])(?=[a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}(?![\w:])")),
+    ("[number]", re.compile(r"(?<!\w)\+?\d(?:[ ()-]{0,2}\d){8,}(?!\w)")),
 )
 
 

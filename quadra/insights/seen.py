@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from quadra.insights.digest import Digest, Model, Place, Stage, largest
-from quadra.insights.measures import HEADLINES, number, numberless, place_of, score_of, spread, text, timing
+from quadra.insights.measures import HEADLINES, label, number, numberless, place_of, score_of, spread, text, timing
 from quadra.insights.words import clean
 
 HOUR_US = 3_600_000_000
@@ -71,7 +71,7 @@ class Seen:
         fields = line.fields if isinstance(line.fields, dict) else {}
         self.read += 1
         self.bots += line.bot
-        self.types[clean(line.name)] += 1
+        self.types[label(line.name)] += 1
         self.occurred.append(line.occurred_at)
         self.lags.append(line.received_at - line.occurred_at)
         self.hours[line.occurred_at // HOUR_US * HOUR_US] += 1
@@ -104,7 +104,7 @@ class Seen:
             self.statuses[str(status)[:3]] += 1
 
     def _add_error(self, line: Line, fields: dict[str, Any]) -> None:
-        group = clean(f"{text(fields, 'error_type') or line.name}: {numberless(text(fields, 'message'))}", 120)
+        group = label(f"{text(fields, 'error_type') or line.name}: {numberless(text(fields, 'message'))}", 120)
         self.errors[group] += 1
         if who := line.user_id or line.session_id:
             self.error_people[group].add(who)
@@ -113,8 +113,8 @@ class Seen:
 
     def _add_stage(self, line: Line, fields: dict[str, Any]) -> None:
         name, stage, order = (
-            clean(text(fields, "funnel_name")),
-            clean(text(fields, "stage")),
+            label(text(fields, "funnel_name")),
+            label(text(fields, "stage")),
             fields.get("stage_order"),
         )
         who = line.user_id or line.session_id
@@ -128,7 +128,7 @@ class Seen:
             self.scores[kind].append(score)
 
     def _add_call(self, line: Line, fields: dict[str, Any]) -> None:
-        model = clean(text(fields, "model")) or "unnamed"
+        model = label(text(fields, "model")) or "unnamed"
         self.costs[model].append(number(line.value) or 0.0)
         self.model_failed[model] += line.success is False
         total = fields.get("total_tokens")
