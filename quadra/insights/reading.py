@@ -34,8 +34,8 @@ COLUMNS = (
     Event.name,
     Event.user_id,
     Event.session_id,
-    sa.type_coerce(Event.occurred_at, sa.BigInteger),
-    sa.type_coerce(Event.received_at, sa.BigInteger),
+    sa.type_coerce(Event.occurred_at, sa.BigInteger).label("occurred_us"),
+    sa.type_coerce(Event.received_at, sa.BigInteger).label("received_us"),
     Event.page_url,
     Event.browser,
     Event.duration_ms,
@@ -66,11 +66,10 @@ def read_scene(session: Session, batch: Batch) -> Scene:
 def read_seen(session: Session, batch: Batch) -> Seen:
     query = sa.select(*COLUMNS).where(Event.batch_id == batch.id)
     if batch.event_count > MOST_READ:
-        # the n-th of an order that has nothing to do with the content, the same each time
+        # the n-th of an order that has nothing to do with the content, the same each time; numbered and chosen in one pass
         number = sa.func.row_number().over(order_by=(Event.received_at, Event.event_id)).label("number")
-        numbered = sa.select(Event.event_id, number).where(Event.batch_id == batch.id).subquery()
-        chosen = sa.select(numbered.c.event_id).where(numbered.c.number % every(batch.event_count) == 0)
-        query = query.where(Event.project_id == batch.project_id, Event.event_id.in_(chosen))
+        numbered = query.add_columns(number).subquery()
+        query = sa.select(*list(numbered.c)[: len(COLUMNS)]).where(numbered.c.number % every(batch.event_count) == 0)
     rows = session.execute(query.execution_options(yield_per=500))
     return add_up(map(Line._make, rows))
 
