@@ -12,7 +12,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -27,12 +27,10 @@ from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed
 from quadra.jobs.recover import beat, retire
 from quadra.jobs.run import Ended, Run, settle
-from quadra.jobs.wake import Listener, add_bell, remove_bell
+from quadra.jobs.wake import add_bell, listening, remove_bell
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.1
-"""How often a worker looks for work where the database does not tell: one look into an index costs well under a millisecond."""
 RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
@@ -41,33 +39,27 @@ ABANDONED_MOST = 8
 
 
 class Executor:
-    """The claiming worker of a process. `on_ended` is told of every attempt, on the thread that made it."""
+    """The claiming worker of a process."""
 
-    def __init__(
-        self, runtime: Runtime, handlers: Mapping[str, Handler], *, on_ended: Sequence[Callable[[Ended], None]] = ()
-    ):
+    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler]):
         settings = runtime.settings
         self.name = f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"
         self._runtime = runtime
         self._database = runtime.database
         self._handlers = handlers
-        self._on_ended = on_ended
+        self.on_ended: list[Callable[[Ended], None]] = []
+        """Told of every attempt, on one of the executor's threads."""
         self._kinds = sorted(handlers)
         self._concurrency = settings.job_concurrency
         self._lease = settings.job_lease
         self._backoff = settings.job_backoff
-        self._poll = settings.job_poll.total_seconds()
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._changed = threading.Condition()
         self._runs: dict[str, Run] = {}
         self._abandoned: dict[str, Run] = {}
-        self._listener: Listener | None = None
-        if self._database.dialect == "postgresql":
-            self._listener = Listener(self._database, self._bell)
-        else:
-            self._poll = min(self._poll, LOOK_SECONDS)
+        self._listener, self._poll = listening(self._database, self._bell, settings.job_poll)
         self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
 
@@ -80,16 +72,15 @@ class Executor:
         if not self._handlers:
             return
         add_bell(self._bell)
-        if self._listener is not None:
-            self._listener.start()
+        self._listener.start()
         self._beating.start()
         self._claiming.start()
 
     def stop(self, timeout_seconds: float) -> None:
         """Claim no more, let what runs finish within the bound, give the rest back with its attempt."""
-        if not self._handlers:
-            return
         self._stopping.set()
+        if not self._claiming.is_alive():
+            return
         self._bell.set()
         self._claiming.join()
         with self._changed:
@@ -99,8 +90,7 @@ class Executor:
             self._give_back(run.lease.job)
         self._ended.set()
         self._beating.join()
-        if self._listener is not None:
-            self._listener.stop()
+        self._listener.stop()
         remove_bell(self._bell)
         self._try("jobs.worker.not_retired", lambda session: retire(session, worker=self.name))
 
@@ -143,11 +133,7 @@ class Executor:
 
     def _work(self, run: Run) -> None:
         try:
-            ended = run.work(self._runtime, self._backoff)
-            for listener in self._on_ended:
-                listener(ended)
-        except Exception:  # the outcome could not be written; the job comes back when its lease runs out
-            logger.exception("jobs.job.not_settled", extra={"job_id": run.lease.job.id})
+            self._settle(run, lambda: run.work(self._runtime, self._backoff))
         finally:
             with self._changed:
                 self._runs.pop(run.key, None)
@@ -155,16 +141,22 @@ class Executor:
                 self._changed.notify_all()
             self._bell.set()
 
+    def _settle(self, run: Run, end: Callable[[], Ended]) -> None:
+        try:
+            ended = end()
+            for listener in self.on_ended:
+                listener(ended)
+        except Exception:  # if the outcome could not be written, the job comes back when its lease runs out
+            logger.exception("jobs.job.not_settled", extra={"job_id": run.lease.job.id})
+
     def _beat_until_ended(self) -> None:
         every = self._lease.total_seconds() / 3
-        next_beat = time.monotonic()
-        while True:
+        next_beat = 0.0
+        while not self._ended.wait(min(every / 4, 1.0) if next_beat else 0):
             self._abandon_overdue()
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + every
                 self._try("jobs.heartbeat.failed", self._beat)
-            if self._ended.wait(min(every / 4, 1.0)):
-                return
 
     def _beat(self, session: Session) -> None:
         held = list(self._runs.values())
@@ -174,21 +166,21 @@ class Executor:
 
     def _abandon_overdue(self) -> None:
         for run in [run for run in tuple(self._runs.values()) if run.overdue]:
-            error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")
-            run.lease.lost.set()
             with self._changed:
                 if self._runs.pop(run.key, None) is None:
                     continue  # it ended this moment
                 self._abandoned[run.key] = run
                 self._changed.notify_all()
-            try:
-                ended = settle(self._database, run, error, self._backoff, patience=timedelta())
-                logger.error("jobs.job.timed_out", extra={"job_id": ended.job.id, "state": ended.state})
-            except (Unavailable, LeaseLost) as reason:  # it comes back when its lease runs out
-                logger.error("jobs.job.timed_out", extra={"job_id": run.lease.job.id, "reason": reason.message})
+            run.lease.lost.set()
+            # on a thread of its own: it may have to wait for a transaction of the handler, and the other leases must not
+            threading.Thread(target=self._settle_overdue, args=(run,), name="jobs-overdue", daemon=True).start()
             if self.unfit:
                 logger.critical("jobs.worker.unfit", extra={"abandoned": len(self._abandoned)})
-            self._bell.set()
+
+    def _settle_overdue(self, run: Run) -> None:
+        error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")
+        self._settle(run, lambda: settle(self._database, run, error, self._backoff, patience=timedelta()))
+        self._bell.set()
 
     def _give_back(self, job: Claimed) -> None:
         self._try("jobs.job.not_released", lambda session: leases.release(session, job))
@@ -200,3 +192,5 @@ class Executor:
                 write(session)
         except (Unavailable, LeaseLost) as error:
             logger.warning(message, extra={"reason": error.message})
+        except Exception:  # this thread goes on: without it every lease of this worker would run out
+            logger.exception(message)

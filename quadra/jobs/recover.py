@@ -14,6 +14,7 @@ from quadra.core import clock
 from quadra.jobs.errors import HISTORY_MOST, Stuck, Transient, WorkerLost, entry, judge
 from quadra.jobs.states import DISCARDED, FAILED, PENDING, RUNNING, SUCCESS
 from quadra.jobs.tables import Job, WorkerRow, rows_hit
+from quadra.jobs.wake import wake_workers
 
 RECOVERED_AT_ONCE = 100
 PRUNED_AT_ONCE = 1_000
@@ -75,6 +76,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
     still = sa.update(Job).where(Job.id == job_id, Job.state == RUNNING, Job.lease_token == job.lease_token)
     if not rows_hit(session, still.values(values)):
         return None
+    wake_workers(session)  # those that found nothing to wait for learn when it is due
     return Recovered(job_id, job.kind, str(values["state"]), job.attempt, job.leased_by, error.code)
 
 

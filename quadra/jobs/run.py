@@ -43,8 +43,8 @@ class Run:
 
     @property
     def key(self) -> str:
-        """This attempt among those of its process."""
-        return f"{self.lease.job.id}:{self.lease.job.attempt}"
+        """This claim among those of its process; a job that was given back may be claimed with the same attempt again."""
+        return f"{self.lease.job.id}:{self.lease.job.token}"
 
     @property
     def seconds(self) -> float:

@@ -13,6 +13,7 @@ from quadra.core import migrate
 from quadra.core.database import Database
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
+from tests.servers.postgres import PostgresServer
 
 effects = sa.Table(
     "test_effect",
@@ -48,6 +49,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def postgres_database(postgres: PostgresServer) -> Iterator[Database]:
+    url = postgres.database()
+    with opened(url) as database:
+        yield database
+    postgres.drop(url)
+
+
+@pytest.fixture
 def add(request: pytest.FixtureRequest) -> Callable[..., str]:
     """`add("kind", **options)`: a new job; its id."""
     name = "any_database" if "any_database" in request.fixturenames else "database"
@@ -69,4 +78,4 @@ def count_effects(database: Database, what: str = "done") -> dict[str, int]:
     """job id -> how often its effect happened."""
     query = sa.select(effects.c.job_id, sa.func.count()).where(effects.c.what == what).group_by(effects.c.job_id)
     with database.read() as session:
-        return {job_id: count for job_id, count in session.execute(query)}
+        return dict(session.execute(query).all())

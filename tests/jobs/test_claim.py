@@ -22,7 +22,9 @@ LENGTH = timedelta(seconds=60)
 THREADS = 8
 
 
-def take(database: Database, limit: int = 10, *, worker: str = "w", kinds: tuple[str, ...] = ("insert",)) -> list[Claimed]:
+def take(
+    database: Database, limit: int = 10, *, worker: str = "w", kinds: tuple[str, ...] = ("insert",)
+) -> list[Claimed]:
     with database.begin() as session:
         return claim(session, worker=worker, kinds=kinds, limit=limit, length=LENGTH)
 
@@ -68,10 +70,9 @@ def test_claiming_takes_the_attempt_and_a_lease_of_its_own(any_database: Databas
     (job,) = take(any_database, worker="me")
     row = get(any_database, job_id)
     assert (row.state, row.attempt, row.lease_token, row.leased_by) == ("RUNNING", 1, job.token, "me")
-    assert row.lease_expires_at is not None and row.started_at is not None
-    assert row.lease_expires_at - row.started_at == LENGTH
+    assert (row.lease_expires_at, row.started_at) == (job.started_at + LENGTH, job.started_at)
     assert (job.id, job.args, job.project_id, job.batch_id) == (job_id, {"n": 1, "text": "ü"}, 7, "b1")
-    assert (job.attempt, job.started_at, job.error_context) == (1, row.started_at, [])
+    assert (job.attempt, job.error_context) == (1, [])
     assert take(any_database) == []
 
 
@@ -99,5 +100,4 @@ def test_an_idle_worker_is_told_when_the_next_job_is_due(any_database: Database,
     job_id = add()
     assert ask() == 0
     change(any_database, job_id, available_at=clock.now() + timedelta(seconds=100))
-    soon = ask()
-    assert soon is not None and 95 < soon <= 100
+    assert 95 < (ask() or 0) <= 100

@@ -1,0 +1,260 @@
+"""A whole worker on threads of this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from quadra.core.database import Database
+from quadra.core.errors import Unavailable
+from quadra.core.runtime import Runtime
+from quadra.core.settings import load
+from quadra.jobs import executor
+from quadra.jobs.errors import Permanent, Transient
+from quadra.jobs.executor import Executor
+from quadra.jobs.handlers import Handler
+from quadra.jobs.lease import Lease
+from quadra.jobs.queue import enqueue
+from quadra.jobs.run import Ended
+from quadra.jobs.tables import Job, WorkerRow
+from tests.jobs.conftest import count_effects, effects, get
+from tests.jobs.processes import wait_until
+
+Work = Callable[[Runtime, Lease], None]
+
+
+@contextmanager
+def working(database: Database, work: Work, **given: Any) -> Iterator[tuple[Executor, list[Ended]]]:
+    """An executor that does the kind `insert` with `work`."""
+    handler = Handler(work, **{name: given.pop(name) for name in ("timeout",) if name in given})
+    settings = load(**{"job_lease": "1s", "job_backoff": "20ms", **given})
+    ended: list[Ended] = []
+    worker = Executor(Runtime(settings, database), {"insert": handler})
+    worker.on_ended.append(ended.append)
+    worker.start()
+    try:
+        yield worker, ended
+    finally:
+        worker.stop(5)
+
+
+def effect(runtime: Runtime, lease: Lease) -> None:
+    with runtime.database.begin() as session:
+        lease.succeed(session)
+        session.execute(sa.insert(effects).values(job_id=lease.job.id, what="done"))
+
+
+def failing(*errors: BaseException) -> Work:
+    """Raises one after the other, then succeeds."""
+    left = list(errors)
+
+    def work(runtime: Runtime, lease: Lease) -> None:
+        if left:
+            raise left.pop(0)
+        effect(runtime, lease)
+
+    return work
+
+
+def state(database: Database, job_id: str) -> str:
+    return get(database, job_id).state
+
+
+def test_a_job_is_done_once_and_told_of(database: Database, add: Callable[..., str]) -> None:
+    with working(database, effect) as (worker, ended):
+        job_id = add()
+        wait_until(lambda: bool(ended))
+    assert count_effects(database) == {job_id: 1}
+    assert (ended[0].job.id, ended[0].state, ended[0].error) == (job_id, "SUCCESS", None)
+    assert (state(database, job_id), get(database, job_id).leased_by) == ("SUCCESS", worker.name)
+
+
+def test_a_handler_that_writes_nothing_here_only_has_to_return(database: Database, add: Callable[..., str]) -> None:
+    with working(database, lambda _runtime, _lease: None):
+        job_id = add()
+        wait_until(lambda: state(database, job_id) == "SUCCESS")
+
+
+@pytest.mark.parametrize("error", [Transient("later"), ValueError("what?"), SystemExit(3)])
+def test_a_failed_attempt_is_repeated_with_its_history(
+    database: Database, add: Callable[..., str], error: BaseException
+) -> None:
+    with working(database, failing(error, error)):
+        job_id = add()
+        wait_until(lambda: state(database, job_id) == "SUCCESS")
+    job = get(database, job_id)
+    assert [entry["attempt"] for entry in job.error_context] == [1, 2]
+    assert {entry["error_type"] for entry in job.error_context} == {type(error).__name__}
+    assert "raise left.pop(0)" in job.error_context[0]["traceback"]
+    assert (job.attempt, job.last_error, count_effects(database)) == (3, None, {job_id: 1})
+
+
+def test_a_job_dies_after_its_last_attempt(database: Database, add: Callable[..., str]) -> None:
+    with working(database, failing(*[Transient("no")] * 9)):
+        job_id = add(max_attempts=3)
+        wait_until(lambda: state(database, job_id) == "FAILED")
+        time.sleep(0.3)
+    job = get(database, job_id)
+    assert (job.attempt, len(job.error_context), job.last_error, count_effects(database)) == (3, 3, "no", {})
+
+
+def test_a_permanent_error_ends_a_job_at_once(database: Database, add: Callable[..., str]) -> None:
+    with working(database, failing(Permanent("never"))):
+        job_id = add()
+        wait_until(lambda: state(database, job_id) == "FAILED")
+    assert len(get(database, job_id).error_context) == 1
+
+
+def test_what_is_away_costs_no_attempt(database: Database, add: Callable[..., str]) -> None:
+    with working(database, failing(*[Unavailable("open", retry_after_seconds=0)] * 9)) as (_, ended):
+        job_id = add(max_attempts=1)
+        wait_until(lambda: state(database, job_id) == "SUCCESS")
+    assert [one.state for one in ended] == ["PENDING"] * 9 + ["SUCCESS"]
+    assert (get(database, job_id).attempt, get(database, job_id).error_context) == (1, [])
+
+
+def test_an_attempt_that_takes_too_long_has_failed_and_its_effect_is_thrown_away(
+    database: Database, add: Callable[..., str]
+) -> None:
+    release = Event()
+    calls: list[int] = []
+
+    def work(runtime: Runtime, lease: Lease) -> None:
+        calls.append(lease.job.attempt)
+        if lease.job.attempt == 1:
+            release.wait(20)
+        effect(runtime, lease)
+
+    with working(database, work, timeout=timedelta(seconds=0.3), job_concurrency=1) as (_, ended):
+        job_id = add()
+        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        release.set()
+        wait_until(lambda: len(ended) == 3)
+    assert get(database, job_id).error_context[0]["error_type"] == "TimedOut"
+    assert [one.state for one in ended] == ["PENDING", "SUCCESS", None]
+    assert (calls, count_effects(database)) == ([1, 2], {job_id: 1})
+
+
+def test_a_worker_with_too_many_hanging_handlers_takes_no_more(
+    database: Database, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "ABANDONED_MOST", 2)
+    release = Event()
+
+    def hang(_runtime: Runtime, _lease: Lease) -> None:
+        release.wait(20)
+
+    with working(database, hang, timeout=timedelta(seconds=0.1)) as (worker, _):
+        jobs = [add(max_attempts=1) for _ in range(4)]
+        wait_until(lambda: worker.unfit)
+        time.sleep(0.3)
+        assert sorted(state(database, job_id) for job_id in jobs) == ["FAILED", "FAILED", "PENDING", "PENDING"]
+        release.set()
+
+
+def test_no_more_jobs_run_at_once_than_allowed(database: Database, add: Callable[..., str]) -> None:
+    now: list[int] = []
+    most: list[int] = []
+
+    def work(_runtime: Runtime, _lease: Lease) -> None:
+        now.append(1)
+        most.append(len(now))
+        time.sleep(0.02)
+        now.pop()
+
+    with working(database, work, job_concurrency=3) as (_, ended):
+        for _ in range(12):
+            add()
+        wait_until(lambda: len(ended) == 12)
+    assert max(most) <= 3
+
+
+def test_long_jobs_keep_their_lease(database: Database, add: Callable[..., str]) -> None:
+    def work(runtime: Runtime, lease: Lease) -> None:
+        time.sleep(2.2)
+        effect(runtime, lease)
+
+    with working(database, work):
+        job_id = add()
+        wait_until(lambda: state(database, job_id) == "SUCCESS")
+    assert (get(database, job_id).attempt, count_effects(database)) == (1, {job_id: 1})
+
+
+def test_stopping_gives_back_what_does_not_end_in_time(database: Database, add: Callable[..., str]) -> None:
+    begun, release = Event(), Event()
+
+    def work(runtime: Runtime, lease: Lease) -> None:
+        begun.set()
+        release.wait(20)
+        effect(runtime, lease)
+
+    with working(database, work) as (worker, ended):
+        job_id = add()
+        begun.wait(10)
+        with database.read() as session:
+            assert session.scalars(sa.select(WorkerRow.name)).all() == [worker.name]
+        worker.stop(0.1)
+        assert (state(database, job_id), get(database, job_id).attempt) == ("PENDING", 0)
+        release.set()
+        wait_until(lambda: bool(ended))
+    assert (ended[0].state, count_effects(database), state(database, job_id)) == (None, {}, "PENDING")
+    with database.read() as session:
+        assert session.scalars(sa.select(WorkerRow.name)).all() == []
+
+
+def test_a_database_that_is_away_when_a_job_ends_is_waited_for(
+    tmp_path: Path, add: Callable[..., str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Event()
+    begin = database.begin
+
+    @contextmanager
+    def sometimes_away() -> Iterator[Any]:
+        if away.is_set():
+            away.clear()
+            raise Unavailable("away")
+        with begin() as session:
+            yield session
+
+    monkeypatch.setattr(database, "begin", sometimes_away)
+    with working(database, lambda _runtime, _lease: away.set()) as (_, ended):
+        job_id = add()
+        wait_until(lambda: bool(ended))
+    assert [(one.state, one.job.attempt) for one in ended] == [("SUCCESS", 1)]
+    assert state(database, job_id) == "SUCCESS"
+
+
+def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
+    postgres_database: Database,
+) -> None:
+    """The others have nothing to listen to."""
+    database = postgres_database
+
+    def add() -> None:
+        with database.begin() as session:
+            enqueue(session, kind="insert", max_attempts=5)
+
+    with working(database, effect, job_poll="60s") as (_, ended):
+        time.sleep(0.5)
+        add()
+        wait_until(lambda: len(ended) == 1, 3)
+        with database.begin() as session:
+            session.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                )
+            )
+        with database.begin() as session:  # heard by nobody; found when the listener is back
+            session.execute(sa.insert(Job).values(id="quiet", kind="insert", unique_key=None))
+        wait_until(lambda: len(ended) == 2, 10)
+        add()
+        wait_until(lambda: len(ended) == 3, 3)

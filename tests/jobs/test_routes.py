@@ -1,0 +1,226 @@
+"""The HTTP doors of the queue: who may see and do what, pages, and what the audit log says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from quadra.accounts import room
+from quadra.accounts.audit import list_entries
+from quadra.accounts.keys import make_key
+from quadra.accounts.projects import create_project, get_project
+from quadra.accounts.setup import initialise
+from quadra.core import clock, http
+from quadra.core.database import Database
+from quadra.core.runtime import Runtime
+from quadra.core.settings import load
+from quadra.jobs import questions
+from quadra.jobs.queue import enqueue
+from quadra.jobs.routes import blueprint
+from quadra.jobs.tables import Job
+from tests.jobs.conftest import get, opened
+
+DLQ = "/api/admin/dead-letter-queue"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
+        yield database
+
+
+@pytest.fixture
+def client(database: Database) -> FlaskClient:
+    settings = load(secret_key="a secret of this test")
+    app = Flask("test")
+    app.extensions["quadra"] = Runtime(settings, database)
+    http.set_up(app)
+    room.set_up(app, app.extensions["quadra"])
+    app.register_blueprint(blueprint)
+    with database.begin() as session:
+        initialise(session, settings=settings)
+        create_project(session, name="shop", slug="shop")
+        create_project(session, name="other", slug="other")
+    return app.test_client()
+
+
+@pytest.fixture
+def bearer(client: FlaskClient, database: Database) -> Callable[..., dict[str, str]]:
+    def make(slug: str = "default", scope: str = "admin") -> dict[str, str]:
+        with database.begin() as session:
+            return {"Authorization": "Bearer " + make_key(session, project=get_project(session, slug), scope=scope)[1]}
+
+    return make
+
+
+@pytest.fixture
+def job(client: FlaskClient, database: Database) -> Callable[..., str]:
+    """`job("shop", state="FAILED")`"""
+
+    def make(slug: str = "shop", *, kind: str = "analyse", batch_id: str | None = None, **values: Any) -> str:
+        with database.begin() as session:
+            project_id = get_project(session, slug).id
+            made = enqueue(session, kind=kind, batch_id=batch_id, project_id=project_id, max_attempts=5)
+            if values.get("state") == "FAILED":
+                values = {"attempt": 5, "unique_key": None, "finished_at": clock.now(), **values}
+            if values:
+                session.execute(sa.update(Job).where(Job.id == made.id).values(**values))
+            return made.id
+
+    return make
+
+
+def ids(answer: Any, name: str = "jobs") -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [item["job_id"] for item in answer.json[name]]
+
+
+def test_jobs_are_listed_newest_first_in_pages(client: FlaskClient, job: Any, bearer: Any) -> None:
+    made = [job() for _ in range(5)][::-1]
+    key = bearer()
+    first = client.get("/api/admin/jobs?limit=2", headers=key)
+    assert (ids(first), first.json["total"], first.json["count"]) == (made[:2], 5, 2)
+    second = client.get(f"/api/admin/jobs?limit=2&cursor={first.json['cursor']}", headers=key)
+    third = client.get(f"/api/admin/jobs?limit=2&cursor={second.json['cursor']}", headers=key)
+    assert (ids(second), ids(third), third.json["cursor"]) == (made[2:4], made[4:], None)
+    assert ids(client.get("/api/admin/jobs?limit=2&page=2", headers=key)) == made[2:4]
+
+
+def test_jobs_are_filtered(client: FlaskClient, job: Any, bearer: Any) -> None:
+    analysed, compacted, dead = job(batch_id="b1"), job(kind="compact", batch_id="b1"), job(state="FAILED")
+    key = bearer()
+    for question, expected in (
+        ("status=PENDING", [compacted, analysed]),
+        ("kind=analyse", [dead, analysed]),
+        ("batch_id=b1", [compacted, analysed]),
+        ("status=FAILED&kind=compact", []),
+    ):
+        assert ids(client.get(f"/api/admin/jobs?{question}", headers=key)) == expected, question
+
+
+def test_a_job_is_shown_with_the_names_that_clients_know(client: FlaskClient, job: Any, bearer: Any) -> None:
+    history = [{"attempt": 1, "message": "no"}]
+    job_id = job(state="FAILED", batch_id="b1", error_context=history, last_error="no")
+    (shown,) = client.get(DLQ, headers=bearer()).json["dead_letters"]
+    expected = {
+        "job_id": job_id,
+        "dlq_id": job_id,
+        "kind": "analyse",
+        "batch_id": "b1",
+        "status": "FAILED",
+        "attempt_count": 5,
+        "max_attempts": 5,
+        "trigger_type": "SCHEDULED",
+        "lock_expires_at": None,
+        "last_error": "no",
+        "error_context": history,
+        "history": history,
+        "analysis_time_ms": None,
+    }
+    assert shown | expected == shown
+    assert shown["failed_at"].endswith("Z")
+    assert {"created_at", "updated_at"} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    "question", ["status=DONE", "limit=0", "limit=1001", "page=0", "limit=x", "cursor=x", "cursor=1"]
+)
+def test_nonsense_is_refused(client: FlaskClient, bearer: Any, question: str) -> None:
+    assert client.get(f"/api/admin/jobs?{question}", headers=bearer()).status_code == 400
+
+
+def test_a_key_of_a_project_sees_and_does_only_its_own(
+    client: FlaskClient, database: Database, job: Any, bearer: Any
+) -> None:
+    ours, theirs = job("shop", state="FAILED"), job("other", state="FAILED")
+    shop = bearer("shop")
+    assert ids(client.get("/api/admin/jobs", headers=shop)) == [ours]
+    assert ids(client.get(DLQ, headers=shop), "dead_letters") == [ours]
+    assert client.post(f"{DLQ}/{theirs}/requeue", headers=shop).status_code == 404
+    assert client.post(f"{DLQ}/{ours}/discard", headers=shop).status_code == 200
+    assert (get(database, theirs).state, get(database, ours).state) == ("FAILED", "DISCARDED")
+
+
+@pytest.mark.parametrize("verb", ["requeue", "discard"])
+def test_only_editors_decide_about_dead_letters(
+    client: FlaskClient, database: Database, job: Any, bearer: Any, verb: str
+) -> None:
+    job_id = job(state="FAILED")
+    assert client.get("/api/admin/jobs").status_code == 401
+    assert client.get("/api/admin/jobs", headers=bearer("shop", "ingest")).status_code == 403
+    for headers, status in ((None, 401), (bearer("shop", "ingest"), 403), (bearer("shop", "read"), 403)):
+        for target in (job_id, "nothing"):
+            assert client.post(f"{DLQ}/{target}/{verb}", headers=headers).status_code == status
+    assert client.post(f"{DLQ}/nothing/{verb}", headers=bearer()).status_code == 404
+    assert get(database, job_id).state == "FAILED"
+
+
+def test_requeue_and_discard_are_audited_and_happen_once(
+    client: FlaskClient, database: Database, job: Any, bearer: Any
+) -> None:
+    again, never = job(state="FAILED", batch_id="b1"), job(state="FAILED")
+    key = bearer()
+    answer = client.post(f"{DLQ}/{again}/requeue", headers=key)
+    assert (answer.status_code, answer.json["job"]["status"], answer.json["job"]["attempt_count"]) == (
+        202,
+        "PENDING",
+        0,
+    )
+    assert client.post(f"{DLQ}/{never}/discard", headers=key).json["job"]["status"] == "DISCARDED"
+    for job_id, verb in ((again, "requeue"), (never, "discard"), (never, "requeue")):
+        assert client.post(f"{DLQ}/{job_id}/{verb}", headers=key).status_code == 409
+    with database.read() as session:
+        noted = [(entry.action, entry.subject) for entry in list_entries(session) if entry.action.startswith("jobs.")]
+    assert noted == [("jobs.dead_letter.discarded", never), ("jobs.dead_letter.requeued", again)]
+
+
+def test_the_queue_in_numbers(client: FlaskClient, database: Database, job: Any) -> None:
+    with database.read() as session:
+        empty = questions.job_stats(session)
+    assert empty == {
+        "pending": 0,
+        "running": 0,
+        "success_last_hour": 0,
+        "failed_last_hour": 0,
+        "oldest_pending_age_seconds": None,
+        "claim_latency_ms": None,
+        "avg_duration_ms": None,
+        "p95_duration_ms": None,
+    }
+    now = clock.now()
+    job(created_at=now - timedelta(minutes=2))
+    job()
+    job(state="RUNNING")
+    job(state="FAILED")
+    job(state="FAILED", finished_at=now - timedelta(hours=2))
+    job(state="FAILED", finished_at=now - timedelta(days=2))
+    job(state="SUCCESS", finished_at=now - timedelta(hours=2))
+    for n in range(1, 21):
+        claimed = now - timedelta(minutes=1)
+        took = timedelta(milliseconds=n * 10)
+        job(
+            state="SUCCESS",
+            available_at=claimed - timedelta(milliseconds=4),
+            started_at=claimed,
+            finished_at=claimed + took,
+        )
+    with database.read() as session:
+        found = questions.job_stats(session)
+        assert questions.dead_letter_stats(session) == {"total": 3, "last_24_hours": 2}
+    assert 119 < found.pop("oldest_pending_age_seconds") < 130
+    assert found == {
+        "pending": 2,
+        "running": 1,
+        "success_last_hour": 20,
+        "failed_last_hour": 1,
+        "claim_latency_ms": 4.0,
+        "avg_duration_ms": 105.0,
+        "p95_duration_ms": 200.0,
+    }
