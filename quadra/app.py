@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.accounts import room as accounts
-from quadra.core import http, realtime
+from quadra.core import http, openapi_document, realtime
 from quadra.core.runtime import Runtime
 from quadra.dashboard import room as dashboard
+from quadra.doors import DESCRIBED
 from quadra.health import routes as health
 from quadra.ingest import room as ingest
 from quadra.ingest import routes as ingest_routes
@@ -36,6 +37,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(jobs.blueprint)
     insights.set_up(app, BATCH_KINDS)
     app.register_blueprint(health.blueprint)
+    openapi_document.set_up(app, DESCRIBED)
 
     # last: what the rooms still have to say goes out before
     app.extensions["quadra.on_stop"].append(lambda: realtime.close_connections(socketio, runtime.loop))

@@ -1,0 +1,24 @@
+"""Every group of HTTP doors and socket events that is described, as a table of contents: a room with doors has a line here.
+
+The order is that of the page `/api/docs`.
+"""
+
+from __future__ import annotations
+
+from quadra.accounts import openapi as accounts
+from quadra.core.openapi import Group
+from quadra.dashboard import openapi as dashboard
+from quadra.health import openapi as health
+from quadra.ingest import openapi as ingest
+from quadra.insights import openapi as insights
+from quadra.jobs import openapi as jobs
+
+DESCRIBED: tuple[Group, ...] = (
+    *ingest.GROUPS,
+    dashboard.LIVE,
+    *insights.GROUPS,
+    *jobs.GROUPS,
+    *accounts.GROUPS,
+    *health.GROUPS,
+    dashboard.DESCRIPTION,
+)
