@@ -7,12 +7,13 @@ from flask_socketio import SocketIO
 
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
-from quadra.dashboard import pages
+from quadra.dashboard import docs, pages
 from quadra.dashboard.live import Live
 from quadra.ingest.writer import Writer
 
 
 def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> None:
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(docs.blueprint)
     app.extensions[ERROR_PAGE] = pages.error
     app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)

@@ -1,0 +1,157 @@
+"""The description of the API: complete, valid, true to the tables it is made of, and readable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from flask import Flask, Response
+
+from quadra.app import create_app
+from quadra.core import migrate, settings
+from quadra.core.openapi_document import document
+from quadra.core.runtime import build
+from quadra.dashboard.openapi import PAGES
+from quadra.doors import DESCRIBED
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.events_door import PATH
+from quadra.ingest.kinds import FIELDS, KINDS
+from quadra.ingest.openapi_events import EXAMPLES, component, shape_of
+from quadra.ingest.wire import Refused, from_dict
+
+DOCUMENT = document(DESCRIBED, "http://127.0.0.1:5000")
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+SENDER = Sender(project_id=1, door="http")
+NOW_US = 1_769_860_800_000_000
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The whole web application; not started, only asked."""
+    data = tmp_path_factory.mktemp("data")
+    runtime = build(settings.load(data_dir=data, database_url=f"sqlite:///{data / 'quadra.db'}"))
+    migrate.upgrade(runtime.database)
+    yield create_app(runtime)
+    runtime.database.dispose()
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    """(method, path as OpenAPI writes it) of every route that is no page."""
+    found = {("POST", PATH)}
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("dashboard.") or rule.endpoint in PAGES:
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        found |= {(method, path) for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
+    return found
+
+
+def test_every_route_is_described_and_every_description_has_a_route(app: Flask) -> None:
+    described = {(method, path) for method, path, _operation in OPERATIONS}
+    described |= {(method, also) for method, _path, operation in OPERATIONS for also in operation.get("x-also", ())}
+    there = routes(app)
+    assert there - described == set(), "describe these in the openapi.py of their room"
+    assert described - there == set(), "these descriptions have no route"
+
+
+def test_the_document_is_valid_openapi() -> None:
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+    assert len({operation["operationId"] for _method, _path, operation in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_every_shape_is_valid_json_schema() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+        assert re.fullmatch(r"\w+", name), f"two shapes want the name {name.rpartition('.')[2]}"
+
+
+def examples() -> Iterator[Any]:
+    for method, path, operation in OPERATIONS:
+        answers = operation["responses"].items()
+        for what, found in [("body", operation.get("requestBody", {})), *answers]:
+            for media in found.get("content", {}).values():
+                if "example" in media:
+                    yield pytest.param(media["schema"], media["example"], id=f"{method} {path} {what}")
+    for namespace, space in DOCUMENT["x-socketio"]["namespaces"].items():
+        for name, event in {**space["client_to_server"], **space["server_to_client"]}.items():
+            if "example" in event:
+                yield pytest.param(event["payload"], event["example"], id=f"{namespace} {name}")
+
+
+def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+@pytest.mark.parametrize(("schema", "example"), list(examples()))
+def test_every_example_has_the_shape_beside_it(schema: dict[str, Any], example: Any) -> None:
+    assert [error.message for error in validator(schema).iter_errors(example)] == []
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_what_a_kind_requires_is_what_the_code_refuses_without(kind: str) -> None:
+    described = DOCUMENT["components"]["schemas"][component(kind)]
+    full = {"kind": kind, "event_type": kind, **minimal(kind)}
+    accept(from_dict(full), SENDER, NOW_US)
+    assert validator(described).is_valid(full)
+    for field in described["required"]:
+        less = {name: value for name, value in full.items() if name != field}
+        assert not validator(described).is_valid(less)
+        with pytest.raises(Refused) as refused:
+            accept(from_dict(less), SENDER, NOW_US)
+        assert field in refused.value.fields
+
+
+def minimal(kind: str) -> dict[str, Any]:
+    """An event with only what the kind requires."""
+    given = EXAMPLES.get(kind, {})
+    return {field: given.get(field, 1 if "number" in str(shape_of(field)) else "x") for field in KINDS[kind].required}
+
+
+def test_every_field_of_a_kind_is_described() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    described = {field for kind in KINDS for field in schemas[component(kind)]["properties"]}
+    assert described == set(FIELDS)
+
+
+def get(app: Flask, path: str, host: str = "localhost") -> Response:
+    """An answer of Flask itself: the event loop in front of it is not running."""
+    with app.test_request_context(path, base_url=f"http://{host}"):
+        return app.full_dispatch_request()
+
+
+def test_the_document_names_the_address_it_was_asked_at(app: Flask) -> None:
+    answer = get(app, "/api/openapi.json", "events.example.com")
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.json is not None
+    assert answer.json["servers"] == [{"url": "http://events.example.com"}]
+    assert answer.json["paths"].keys() == DOCUMENT["paths"].keys()
+
+
+def test_the_page_shows_every_door_to_strangers_and_loads_nothing_from_outside(app: Flask) -> None:
+    answer = get(app, "/api/docs")
+    assert answer.status_code == 200
+    page = answer.get_data(as_text=True)
+    for _method, _path, operation in OPERATIONS:
+        assert f'id="{operation["operationId"]}"' in page
+    loaded = re.findall(r'(?:src|<link[^>]+href)="([^"]+)"', page)
+    assert loaded
+    assert all(address.startswith("/static/") for address in loaded)
+    assert "<script>" not in page
+    assert str(Path.cwd()) not in page
+
+
+def test_the_links_of_the_page_lead_somewhere(app: Flask) -> None:
+    page = get(app, "/api/docs").get_data(as_text=True)
+    there = re.findall(r'\bid="([^"]+)"', page)
+    assert len(there) == len(set(there))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(there)
