@@ -4,5 +4,6 @@ from quadra.accounts import tables as accounts
 from quadra.ingest import tables as ingest
 from quadra.insights import tables as insights
 from quadra.jobs import tables as jobs
+from quadra.warehouse import tables as warehouse
 
-ALL = (accounts, ingest, insights, jobs)
+ALL = (accounts, ingest, insights, jobs, warehouse)

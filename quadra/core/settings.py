@@ -95,6 +95,17 @@ class Settings(BaseSettings):
     breaker_cooldown: Duration = timedelta(minutes=10)
     archive_after: Duration = Field(timedelta(days=30), description="age from which analysed batches are archived")
 
+    hot_days: int = Field(30, ge=1, description="that rows stay in the database, where repeated ids are recognised")
+    retention_days: int | None = Field(None, ge=1, description="after which events are gone; empty keeps them for ever")
+    segment_events: int = Field(20_000, ge=1, description="sealed events of a project that are worth a compaction")
+    segment_age: Duration = Field(timedelta(minutes=10), description="after which fewer are compacted too")
+    segment_rows: int = Field(2_000_000, ge=1_000, description="beyond which files of a day are not merged")
+    segment_grace: Duration = Field(timedelta(hours=1), ge=timedelta(0), description="of replaced and orphaned files")
+    query_memory_mb: int = Field(1024, ge=64, description="for all questions of a process together")
+    query_threads: int = Field(2, ge=1)
+    query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")
+    query_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
+
     use_structured_logging: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True

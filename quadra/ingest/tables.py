@@ -25,6 +25,8 @@ class Batch(Base):
     __table_args__ = (
         sa.Index("ix_batch_project_opened", "project_id", "opened_at"),
         sa.Index("ix_batch_status_opened", "status", "opened_at"),
+        sa.Index("ix_batch_project_segment", "project_id", "segment_id"),
+        sa.Index("ix_batch_cold_sealed", "cold_at", "sealed_at"),
     )
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True)
@@ -37,6 +39,10 @@ class Batch(Base):
     analyzed_at: Mapped[datetime | None] = mapped_column(Instant)
     archived_at: Mapped[datetime | None] = mapped_column(Instant)
     segment_id: Mapped[str | None] = mapped_column(name_column(36))
+    """The compaction that put its rows into segments. While NULL, questions read its rows from here; from the commit that
+    sets it, from the segments: so each row is read exactly once at every moment."""
+    cold_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When its rows left this database."""
 
 
 class Event(Base):

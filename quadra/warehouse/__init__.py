@@ -1,0 +1,1 @@
+"""History as columns: compaction, segments, the query engine, retention, erasure."""

@@ -1,0 +1,46 @@
+"""One DuckDB for each process: in memory, with bounds on memory and threads, and with no way out of the segments' directory.
+
+Statements come from our own code and values are parameters; that the engine could not read another file, load an
+extension or change a setting even if a statement asked for it is the second lock on that door.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from quadra.core.settings import Settings
+
+
+def connect(settings: Settings, segments: Path) -> duckdb.DuckDBPyConnection:
+    spill = settings.data_dir / "spill"
+    for directory in (segments, spill):
+        directory.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": settings.query_threads,
+            "memory_limit": f"{settings.query_memory_mb}MB",
+            "temp_directory": str(spill),
+            "python_enable_replacements": False,  # a name in a statement is never a variable of ours
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    for statement in (
+        f"SET allowed_directories = [{quoted(f'{segments}/')}, {quoted(f'{spill}/')}]",
+        "SET enable_external_access = false",
+        "SET parquet_metadata_cache = true",
+        "SET preserve_insertion_order = false",
+        "SET TimeZone = 'UTC'",
+        "SET lock_configuration = true",
+    ):
+        connection.execute(statement)
+    return connection
+
+
+def quoted(text: Any) -> str:
+    """A string literal. For names that we made; values of others are parameters."""
+    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,121 @@
+"""Ask questions: SQL over the relation `events`, which holds every acknowledged event of one project exactly once.
+
+One snapshot of the database says which segments are live and which rows no compaction has taken yet, so nothing is
+missing and nothing is counted twice while files and rows change places. See docs/warehouse.md for the columns.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from quadra.core.errors import Unavailable
+from quadra.core.runtime import Runtime
+from quadra.warehouse import catalogue
+from quadra.warehouse.duck import connect
+from quadra.warehouse.fresh import FreshRows
+from quadra.warehouse.look import Answer, Look, Range
+from quadra.warehouse.people import People
+from quadra.warehouse.store import LocalStore, Store
+
+WAIT_SECONDS = 5.0
+"""How long a question may wait for its turn before it is refused."""
+
+
+class Warehouse:
+    """The segments of an installation and what this process remembers of them."""
+
+    def __init__(self, runtime: Runtime):
+        self.runtime = runtime
+        settings = runtime.settings
+        self.store: Store = LocalStore(settings.data_dir / "segments")
+        self._lock = threading.Lock()
+        self._duck: duckdb.DuckDBPyConnection | None = None
+        self._turns = threading.BoundedSemaphore(settings.query_concurrency)
+        self.fresh = FreshRows()
+        self.people = People()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to this process's DuckDB. Close it."""
+        with self._lock:
+            if self._duck is None:
+                self._duck = connect(self.runtime.settings, self.store.local("."))
+            return self._duck.cursor()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._duck is not None:
+                self._duck.close()
+                self._duck = None
+
+    @contextmanager
+    def look(self, project_id: int, *, start_us: int | None = None, end_us: int | None = None) -> Iterator[Look]:
+        """Several questions about one moment. Raises `Unavailable` when too many are being asked."""
+        if not self._turns.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable("Too many questions at once; try again.", code="busy", retry_after_seconds=2)
+        try:
+            cursor = self.cursor()
+            try:
+                yield self._look(cursor, project_id, start_us, end_us)
+            finally:
+                cursor.close()
+        finally:
+            self._turns.release()
+
+    def _look(
+        self, cursor: duckdb.DuckDBPyConnection, project_id: int, start_us: int | None, end_us: int | None
+    ) -> Look:
+        kept_us = catalogue.first_kept_us(self.runtime.settings.retention_days)
+        if kept_us is not None:
+            start_us = kept_us if start_us is None else max(start_us, kept_us)
+        with self.runtime.database.snapshot() as session:
+            segments = catalogue.live(session, project_id)
+            fresh = self.fresh.read(session, project_id)
+        cursor.register("fresh", fresh)
+        span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
+        return Look(cursor, self.store, self.people, project_id, segments, fresh.num_rows, span, timeout)
+
+
+_warehouses: dict[int, Warehouse] = {}
+_making = threading.Lock()
+
+
+def warehouse_of(runtime: Runtime) -> Warehouse:
+    """The one of this process; a process has one runtime."""
+    with _making:
+        found = _warehouses.get(id(runtime))
+        if found is None or found.runtime is not runtime:
+            found = _warehouses[id(runtime)] = Warehouse(runtime)
+        return found
+
+
+@atexit.register
+def close_all() -> None:
+    """DuckDB complains about what is still open when Python ends."""
+    while _warehouses:
+        _warehouses.popitem()[1].close()
+
+
+def query(
+    runtime: Runtime,
+    project_id: int,
+    sql: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    start_us: int | None = None,
+    end_us: int | None = None,
+) -> Answer:
+    """One question about the events that occurred in [start_us, end_us). Blocks: call it on a native thread.
+
+    Raises `Unavailable` (503): too many at once, too slow, too much memory, or the database is away.
+    """
+    began = time.perf_counter()
+    with warehouse_of(runtime).look(project_id, start_us=start_us, end_us=end_us) as look:
+        answer = look.query(sql, params)
+    return Answer(answer.table, answer.rows_read, round((time.perf_counter() - began) * 1000, 3))

@@ -1,0 +1,197 @@
+"""One look at the events of a project: the relation `events` as of one moment, and statements about it within bounds."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from quadra.core import clock
+from quadra.core.errors import QuadraError, Unavailable
+from quadra.warehouse.catalogue import Listed
+from quadra.warehouse.columns import NAMES
+from quadra.warehouse.duck import quoted
+from quadra.warehouse.people import People
+from quadra.warehouse.store import Store
+
+STREAM_SECONDS = 1_800.0
+"""How long an export may take. Less than the grace that replaced files have."""
+STREAM_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question found."""
+
+    table: pa.Table
+    rows_read: int
+    """Rows in the files and fresh batches that were looked at."""
+    elapsed_ms: float
+    computed_at: datetime = field(default_factory=clock.now)
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.table.column_names)
+
+    @cached_property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [column.to_pylist() for column in self.table.columns]
+        return list(zip(*columns, strict=True)) if columns else []
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Microseconds since 1970; the start is included, the end is not. None is without bound."""
+
+    start_us: int | None
+    end_us: int | None
+
+    def overlaps(self, segment: Listed) -> bool:
+        late = self.start_us is not None and segment.max_occurred_us < self.start_us
+        early = self.end_us is not None and segment.min_occurred_us >= self.end_us
+        return not late and not early
+
+    def holds(self, segment: Listed) -> bool:
+        """Whether all of the segment lies inside, so that its times need not even be read."""
+        begun = self.start_us is None or segment.min_occurred_us >= self.start_us
+        ended = self.end_us is None or segment.max_occurred_us < self.end_us
+        return begun and ended
+
+    @property
+    def sql(self) -> str:
+        """A condition; of integers, which need no quoting."""
+        bounds = ((">=", self.start_us), ("<", self.end_us))
+        said = [f"occurred_at {sign} make_timestamptz({int(us)})" for sign, us in bounds if us is not None]
+        return " AND ".join(said) or "true"
+
+
+class Look:
+    """The events of one project and range as of one moment. Ask from one thread; `cancel` from any."""
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        store: Store,
+        people: People,
+        project_id: int,
+        segments: Sequence[Listed],
+        fresh_rows: int,
+        span: Range,
+        timeout: float,
+    ):
+        self._cursor = cursor
+        self._store = store
+        self._who = people
+        self._project_id = project_id
+        self._segments = segments
+        self._span = span
+        self._timeout = timeout
+        self._view = ""
+        self._overlapping = [segment for segment in segments if span.overlaps(segment)]
+        self.rows_read = sum(segment.rows for segment in self._overlapping) + fresh_rows
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
+        """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself.
+
+        Raises `Unavailable` when it takes too long or too much memory.
+        """
+        began = time.perf_counter()
+        with self._bounded(timeout or self._timeout):
+            self._prepare(sql)
+            table = self._cursor.execute(sql, dict(params or {})).to_arrow_table()
+        return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
+
+    def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
+        """The answer piece by piece, for exports that do not fit into memory."""
+        with self._bounded(STREAM_SECONDS):
+            self._prepare(sql)
+            reader: pa.RecordBatchReader = self._cursor.execute(sql, dict(params or {})).to_arrow_reader(STREAM_ROWS)
+            yield from reader
+
+    def cancel(self) -> None:
+        self._cursor.interrupt()
+
+    def _prepare(self, sql: str) -> None:
+        """Make the relation. Who is who is only looked up for statements that say `person`."""
+        who = re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
+        view = self._events(who)
+        if view != self._view:
+            self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
+            self._view = view
+
+    def _events(self, who: bool) -> str:
+        person = "user_id AS person"
+        joined = ""
+        if who:
+            people = self._people
+            if people.num_rows:
+                person, joined = "coalesce(people.person, user_id) AS person", "LEFT JOIN people ON people.id = user_id"
+        columns = ", ".join(NAMES)
+        return (
+            f"SELECT {columns}, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us, {person} "
+            f"FROM ({self._union(columns)}) {joined}"
+        )
+
+    def _union(self, columns: str) -> str:
+        whole = [segment for segment in self._overlapping if self._span.holds(segment)]
+        partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
+        parts = [f"SELECT {columns} FROM fresh WHERE {self._span.sql}"]
+        if whole:
+            parts.append(f"SELECT {columns} FROM {self._files(whole)}")
+        if partial:
+            parts.append(f"SELECT {columns} FROM {self._files(partial)} WHERE {self._span.sql}")
+        return " UNION ALL ".join(parts)
+
+    def _files(self, segments: Sequence[Listed]) -> str:
+        names = ", ".join(quoted(path) for path in self._paths(segments))
+        return f"read_parquet([{names}], hive_partitioning = false)"
+
+    def _paths(self, segments: Sequence[Listed]) -> list[str]:
+        return [str(self._store.local(segment.path)) for segment in segments]
+
+    @cached_property
+    def _people(self) -> pa.Table:
+        """All of history says who is who, whatever range is asked."""
+        found = self._who.of(self._cursor, self._project_id, self._segments, self._paths(self._segments))
+        self._cursor.register("people", found)
+        return found
+
+    @contextmanager
+    def _bounded(self, seconds: float) -> Iterator[None]:
+        late = threading.Event()
+
+        def interrupt() -> None:
+            late.set()
+            self._cursor.interrupt()
+
+        timer = threading.Timer(seconds, interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            if late.is_set():
+                message = f"The question took longer than {seconds:g} s; ask about less."
+                raise Unavailable(message, code="query_timeout") from error
+            raise Cancelled from error
+        except duckdb.OutOfMemoryException as error:
+            message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
+            raise Unavailable(message, code="query_too_large") from error
+        finally:
+            timer.cancel()
+
+
+class Cancelled(QuadraError):
+    """The question was cancelled."""
+
+    code = "cancelled"
+    status = 499

@@ -1,0 +1,99 @@
+"""Where segments lie. A file appears under its name only when it is whole and on the disk; afterwards it never changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from quadra.core.errors import Unavailable
+
+PARTIAL = ".partial"
+
+
+class Store(Protocol):
+    """Named files. All of it blocks; what fails raises `Unavailable`, since a full or missing disk may come back."""
+
+    def staging(self, name: str) -> Path:
+        """A local path to write the file to; `publish` gives it its name."""
+
+    def publish(self, name: str) -> tuple[int, str]:
+        """Make what was staged durable and visible; its bytes and sha256."""
+
+    def local(self, name: str) -> Path:
+        """Where the file can be read on this machine."""
+
+    def remove(self, name: str) -> None:
+        """Nothing happens when it is gone already."""
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        """Every file, whole or partial, that nobody wrote to for so long."""
+
+
+class LocalStore:
+    """A directory."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def staging(self, name: str) -> Path:
+        path = self.root / (name + PARTIAL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _away(error) from error
+        return path
+
+    def publish(self, name: str) -> tuple[int, str]:
+        staged = self.root / (name + PARTIAL)
+        try:
+            with staged.open("rb") as file:
+                os.fsync(file.fileno())
+                size, digest = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+            staged.rename(self.root / name)
+            # the entries of the new directories too, up to the one that was there before us
+            for directory in (staged.parent, *staged.parent.parents):
+                _sync_directory(directory)
+                if directory == self.root.parent:
+                    break
+        except OSError as error:
+            raise _away(error) from error
+        return size, digest
+
+    def local(self, name: str) -> Path:
+        return self.root / name
+
+    def remove(self, name: str) -> None:
+        try:
+            (self.root / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _away(error) from error
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        before = time.time() - seconds
+        for path in sorted(self.root.rglob("*.parquet*")):
+            try:
+                if path.stat().st_mtime <= before:
+                    yield path.relative_to(self.root).as_posix()
+            except FileNotFoundError:  # removed by another worker meanwhile
+                continue
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _away(error: OSError) -> Unavailable:
+    return Unavailable(f"The segments cannot be written: {error.strerror}: {error.filename}.", retry_after_seconds=60)
