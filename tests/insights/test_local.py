@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import cycle, islice
+from pathlib import Path
 
 from quadra.insights.digest import dump, load
 from quadra.insights.history import HourPast
@@ -71,8 +73,9 @@ def test_failures_as_usual_are_no_finding() -> None:
 
 
 def test_failures_that_vary_from_batch_to_batch_are_no_finding_within_what_they_did_before() -> None:
-    before = [requests(100, failed=failed) for failed in (0, 20, 0, 25, 0, 18, 0, 30, 0, 22)]
-    assert "failures.rose" not in findings(requests(100, failed=20), before)
+    before = [requests(100, failed=failed) for failed in (0, 35, 0, 32, 0, 35, 0, 38, 0, 35)]
+    assert "failures.rose" not in findings(requests(100, failed=34), before)
+    assert "failures.rose" in findings(requests(100, failed=60), before)
 
 
 def test_failures_that_fell_are_good_news() -> None:
@@ -295,3 +298,12 @@ def test_a_digest_comes_back_as_it_was_stored_and_stays_small() -> None:
 
 def test_every_finder_is_on_the_list_once() -> None:
     assert len({find.__name__ for find in FINDERS}) == len(FINDERS) == 17
+
+
+def test_every_kind_of_finding_is_explained() -> None:
+    root = Path(__file__).resolve().parents[2]
+    sources = "".join(path.read_text() for path in (root / "quadra" / "insights" / "finders").glob("*.py"))
+    kinds = set(re.findall(r'"([a-z]+\.[a-z]+)"', sources))
+    explained = set(re.findall(r"`([a-z]+\.[a-z]+)`", (root / "docs" / "insights.md").read_text()))
+    assert kinds == explained - {"local.py"}
+    assert len(kinds) > 20

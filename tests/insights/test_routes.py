@@ -103,7 +103,9 @@ def test_what_is_another_projects_is_not_there(client: FlaskClient, as_: Ask, ru
     assert client.get("/api/insights", headers=other).json == {"insights": [], "total": 0, "count": 0, "cursor": None}
     assert client.get("/api/admin/batches", headers=other).json["total"] == 0
     for method, path in PATHS[4:7]:
-        assert client.open(path.replace("/x", f"/{mine}"), method=method, headers=other).status_code == 404
+        answer = client.open(path.replace("/x", f"/{mine}"), method=method, headers=other)
+        assert answer.status_code == 404
+        assert "There is no batch" in answer.text, "not even whose it is"
     assert client.get("/api/insights?project=shop", headers=other).status_code == 404
     assert client.post("/api/analytics/flush?project=shop", headers=other).status_code == 404
     everywhere = as_("admin", "default")
