@@ -69,6 +69,29 @@ def send(
         connection.close()
 
 
+def make_project(quadra: QuadraProcess, **fields: Any) -> dict[str, str]:
+    """A project without events: {"slug", "write"}, its write key."""
+    name = f"Project {next(_numbers)} {time.time_ns()}"
+    answer = send(quadra, "/api/projects", {"name": name, **fields}, key=None, Authorization=_admin(quadra))
+    assert answer.status in (200, 201), answer.body
+    made = answer.json
+    slug = made["project"] if isinstance(made["project"], str) else made["project"]["slug"]
+    return {"slug": slug, "write": made["write_key"]}
+
+
+def make_key(quadra: QuadraProcess, scope: str, project: str = "default", **fields: Any) -> dict[str, Any]:
+    """What the server says of a new key, its plain text under "key"."""
+    body = {"project": project, "scope": scope, **fields}
+    answer = send(quadra, "/api/keys", body, key=None, Authorization=_admin(quadra))
+    assert answer.status in (200, 201), answer.body
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def _admin(quadra: QuadraProcess) -> str:
+    return f"Bearer {quadra.init['admin_key']}"
+
+
 def send_raw(quadra: QuadraProcess, request: bytes, seconds: float = 5) -> bytes:
     """Bytes as no HTTP library would send them; everything that comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", quadra.port), timeout=seconds) as connection:

@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 
 from quadra.ingest.routes import TYPED_DOORS
-from tests.clients import Answer, assert_counts_are_rows, database_of, event, event_id, send, send_raw, stored_ids
+from tests.clients import (
+    Answer,
+    assert_counts_are_rows,
+    database_of,
+    event,
+    event_id,
+    make_key,
+    send,
+    send_raw,
+    stored_ids,
+)
 from tests.servers.quadra import QuadraProcess
 
 TYPED: dict[str, dict[str, Any]] = {
@@ -31,13 +41,6 @@ def counts(answer: Answer) -> tuple[int, int, int]:
     assert answer.status == 200, answer.body
     assert answer.headers["Content-Type"] == "application/json"
     return tuple(answer.json[name] for name in ("stored", "duplicates", "refused"))  # type: ignore[return-value]
-
-
-def make_key(quadra: QuadraProcess, *arguments: str, scope: str = "ingest") -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(
-        quadra.run("key", "create", "--project", "default", "--scope", scope, *arguments, "--json").stdout
-    )
-    return made
 
 
 def test_one_event_is_stored_and_a_repetition_is_a_duplicate(quadra: QuadraProcess) -> None:
@@ -216,12 +219,12 @@ def test_an_authorization_header_that_is_nonsense_is_401(quadra: QuadraProcess, 
 
 @pytest.mark.parametrize("scope", ["read", "admin"])
 def test_a_key_that_is_no_write_key_is_403(quadra: QuadraProcess, scope: str) -> None:
-    answer = send(quadra, body=event(), key=make_key(quadra, scope=scope)["key"])
+    answer = send(quadra, body=event(), key=make_key(quadra, scope)["key"])
     assert (answer.status, answer.code) == (403, "forbidden")
 
 
 def test_a_revoked_key_is_401_within_seconds(quadra: QuadraProcess) -> None:
-    made = make_key(quadra)
+    made = make_key(quadra, "ingest")
     assert send(quadra, body=event(), key=made["key"]).status == 200
     quadra.run("key", "revoke", str(made["id"]))
     end = time.monotonic() + 8
@@ -231,7 +234,7 @@ def test_a_revoked_key_is_401_within_seconds(quadra: QuadraProcess) -> None:
 
 
 def test_a_key_of_some_origins_opens_for_their_pages_only(quadra: QuadraProcess) -> None:
-    key = make_key(quadra, "--origin", "https://shop.example", "--origin", "https://*.shop.example")["key"]
+    key = make_key(quadra, "ingest", origins=["https://shop.example", "https://*.shop.example"])["key"]
     for origin in ("https://shop.example", "https://www.shop.example"):
         answer = send(quadra, body=event(), key=key, Origin=origin)
         assert answer.status == 200

@@ -13,7 +13,16 @@ import pytest
 import socketio.exceptions
 from websocket import WebSocket, create_connection
 
-from tests.clients import assert_counts_are_rows, connected, database_of, event, event_id, eventually, stored_ids
+from tests.clients import (
+    assert_counts_are_rows,
+    connected,
+    database_of,
+    event,
+    event_id,
+    eventually,
+    make_key,
+    stored_ids,
+)
 from tests.servers.quadra import QuadraProcess
 
 JUNK: dict[str, Any] = {
@@ -157,14 +166,13 @@ def test_the_key_may_come_in_a_header_of_the_handshake(quadra: QuadraProcess) ->
 
 
 def test_a_read_key_sends_nothing(quadra: QuadraProcess) -> None:
-    made = json.loads(quadra.run("key", "create", "--project", "default", "--scope", "read", "--json").stdout)
+    made = make_key(quadra, "read")
     with pytest.raises(socketio.exceptions.ConnectionError), connected(quadra, auth={"key": made["key"]}):
         pass
 
 
 def test_a_key_of_some_origins_is_opened_by_their_pages_only(quadra: QuadraProcess) -> None:
-    arguments = ("--project", "default", "--scope", "ingest", "--origin", "https://shop.example", "--json")
-    auth = {"key": json.loads(quadra.run("key", "create", *arguments).stdout)["key"]}
+    auth = {"key": make_key(quadra, "ingest", origins=["https://shop.example"])["key"]}
     for transport in ("websocket", "polling"):
         with connected(
             quadra, auth=auth, headers={"Origin": "https://shop.example"}, transports=(transport,)
@@ -179,7 +187,7 @@ def test_a_key_of_some_origins_is_opened_by_their_pages_only(quadra: QuadraProce
 
 
 def test_a_key_that_is_revoked_meanwhile_stops_being_taken(quadra: QuadraProcess) -> None:
-    made = json.loads(quadra.run("key", "create", "--project", "default", "--scope", "ingest", "--json").stdout)
+    made = make_key(quadra, "ingest")
     with connected(quadra, auth={"key": made["key"]}) as client:
         assert "batchId" in client.call("user:event", event())
         quadra.run("key", "revoke", str(made["id"]))
