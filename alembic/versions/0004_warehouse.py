@@ -62,13 +62,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_erasure_project_requested", "erasure", ["project_id", "requested_at"])
     op.add_column("batch", sa.Column("cold_at", sa.BigInteger(), nullable=True))
-    op.create_index("ix_batch_project_segment", "batch", ["project_id", "segment_id"])
+    op.create_index("ix_batch_segment_project", "batch", ["segment_id", "project_id"])
     op.create_index("ix_batch_cold_sealed", "batch", ["cold_at", "sealed_at"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_batch_cold_sealed", table_name="batch")
-    op.drop_index("ix_batch_project_segment", table_name="batch")
+    op.drop_index("ix_batch_segment_project", table_name="batch")
     with op.batch_alter_table("batch") as batch:
         batch.drop_column("cold_at")
     op.drop_table("erasure")

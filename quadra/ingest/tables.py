@@ -25,7 +25,7 @@ class Batch(Base):
     __table_args__ = (
         sa.Index("ix_batch_project_opened", "project_id", "opened_at"),
         sa.Index("ix_batch_status_opened", "status", "opened_at"),
-        sa.Index("ix_batch_project_segment", "project_id", "segment_id"),
+        sa.Index("ix_batch_segment_project", "segment_id", "project_id"),
         sa.Index("ix_batch_cold_sealed", "cold_at", "sealed_at"),
     )
 

@@ -16,15 +16,12 @@ from sqlalchemy.orm import Session
 
 from quadra.core.errors import Unavailable
 from quadra.ingest.tables import Batch
-from quadra.warehouse.rows import read_batches
+from quadra.warehouse.rows import Key, read_batches
 
 ROWS_MOST = 2_000_000
 """Of one question: what they take in memory is not under DuckDB's bound."""
 PROJECTS_MOST = 32
 """Kept at the same time."""
-
-Key = tuple[str, int]
-"""A sealed batch: its id and how many events it has."""
 
 
 @dataclass
@@ -51,7 +48,7 @@ class FreshRows:
         if (rows := sum(row.event_count for row in found)) > ROWS_MOST:
             raise Unavailable(f"{rows:,} events wait for their compaction; try again soon.", retry_after_seconds=15)
         sealed = frozenset((row.id, row.event_count) for row in found if row.status != "OPEN")
-        opened = [row.id for row in found if row.status == "OPEN"]
+        opened = [(row.id, row.event_count) for row in found if row.status == "OPEN"]
         tables = [self._read_sealed(session, project_id, sealed)]
         if opened:
             tables.append(read_batches(session, opened))
@@ -71,8 +68,8 @@ class FreshRows:
         elif kept.table is not None and (left := keys & kept.keys):
             known, missing = _only(kept.table, left), keys - left
         else:
-            return read_batches(session, sorted(batch_id for batch_id, _count in keys))
-        new = read_batches(session, sorted(batch_id for batch_id, _count in missing))
+            return read_batches(session, sorted(keys))
+        new = read_batches(session, sorted(missing))
         return pa.concat_tables([known, new]).combine_chunks()
 
     def _of(self, project_id: int) -> _Kept:

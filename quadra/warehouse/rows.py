@@ -6,7 +6,7 @@ most of it outside of Python, so that the event loop is not held up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from quadra.warehouse.columns import NAMES, SCHEMA, TIMES
 
-IDS_AT_ONCE = 500
+IDS_AT_ONCE, ROWS_AT_ONCE = 500, 20_000
+"""Of one statement: its rows are Python's for a moment, at some 2 kB each."""
 FLOATS = ("duration_ms", "value")
 FLAGS = ("success", "bot")
 
@@ -24,11 +25,28 @@ _decode_texts = msgspec.json.Decoder(list[str | None]).decode
 _decode_any = msgspec.json.Decoder(list[Any]).decode
 
 
-def read_batches(session: Session, batch_ids: Sequence[str]) -> pa.Table:
+Key = tuple[str, int]
+"""A batch: its id and how many events it has."""
+
+
+def read_batches(session: Session, batches: Iterable[Key]) -> pa.Table:
     """Every row of these batches, in no order."""
     read = READERS[session.connection().dialect.name]
-    found = [_table(read(session, batch_ids[at : at + IDS_AT_ONCE])) for at in range(0, len(batch_ids), IDS_AT_ONCE)]
+    found = [_table(read(session, ids)) for ids in _portions(batches)]
     return pa.concat_tables(found).combine_chunks() if found else SCHEMA.empty_table()
+
+
+def _portions(batches: Iterable[Key]) -> Iterator[list[str]]:
+    ids: list[str] = []
+    rows = 0
+    for batch_id, count in batches:
+        if ids and (len(ids) >= IDS_AT_ONCE or rows + count > ROWS_AT_ONCE):
+            yield ids
+            ids, rows = [], 0
+        ids.append(batch_id)
+        rows += count
+    if ids:
+        yield ids
 
 
 Columns = dict[str, Sequence[Any]]

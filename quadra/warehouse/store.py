@@ -29,6 +29,9 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Nothing happens when it is gone already."""
 
+    def away(self, error: Exception) -> Unavailable:
+        """What to raise when another library could not write."""
+
     def older_than(self, seconds: float) -> Iterator[str]:
         """Every file, whole or partial, that nobody wrote to for so long."""
 
@@ -71,6 +74,9 @@ class LocalStore:
             (self.root / name).unlink(missing_ok=True)
         except OSError as error:
             raise _away(error) from error
+
+    def away(self, error: Exception) -> Unavailable:
+        return Unavailable(f"The segments cannot be written: {error}", retry_after_seconds=60)
 
     def older_than(self, seconds: float) -> Iterator[str]:
         before = time.time() - seconds

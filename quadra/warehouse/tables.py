@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, name_column
 from quadra.core.ids import uuid7
@@ -30,7 +31,7 @@ class Segment(Base):
     )
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
-    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"))
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
     day: Mapped[date] = mapped_column(sa.Date)
     path: Mapped[str] = mapped_column(name_column(200), unique=True)
     """In the store."""
@@ -57,7 +58,7 @@ class Erasure(Base):
     __table_args__ = (sa.Index("ix_erasure_project_requested", "project_id", "requested_at"),)
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
-    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"))
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
     user_id: Mapped[str] = mapped_column(name_column(200))
     ids: Mapped[list[Any]] = mapped_column(JsonText, default=list)
     """Every id of that person, as known when it was done."""
