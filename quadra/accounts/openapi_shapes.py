@@ -156,4 +156,4 @@ class TheKey(Struct):
     key: Key
 
 
-Id: Any = Annotated[int, Meta(ge=0, le=2**53)]
+Id: Any = Annotated[int, Meta(ge=0, le=2**31 - 1)]

@@ -57,7 +57,7 @@ def show_users() -> ResponseReturnValue:
         return {"users": [user_details(user) for user in list_users(session)]}
 
 
-@users.post("/api/users/<int:user_id>")
+@users.post("/api/users/<int(max=2147483647):user_id>")
 def change_user(user_id: int) -> ResponseReturnValue:
     """Change `role`, `disabled` or `password` of an account. The last admin keeps both role and account."""
     by = require("admin")
