@@ -24,7 +24,7 @@ def text(body: dict[str, Any], name: str, default: Any = MISSING) -> Any:
 
 def strings(body: dict[str, Any], name: str) -> list[str]:
     """The list of strings under `name`, empty where it is left out. Raises `Invalid`."""
-    value = body.get(name) or []
+    value = [] if body.get(name) is None else body[name]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Invalid("A field has the wrong type.", fields={name: "a list of strings"})
     return value

@@ -60,7 +60,7 @@ PROJECTS = Group(
             params=(
                 Param(
                     name="project",
-                    shape=shapes.Slug,
+                    shape=str,
                     says="Left out: the project of the key that asks, for people `default`.",
                     example="shop",
                 ),

@@ -11,7 +11,7 @@ from quadra.accounts.bodies import key_body, project_body, strings, text
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
 from quadra.accounts.projects import create_project, list_projects
 from quadra.accounts.tables import Project
-from quadra.core.errors import NotFound
+from quadra.core.errors import Invalid, NotFound
 from quadra.core.http import json_body
 from quadra.core.limits import client_address
 from quadra.core.runtime import runtime
@@ -65,7 +65,10 @@ def show_keys() -> ResponseReturnValue:
 def add_key() -> ResponseReturnValue:
     """Make a key of a project. `key` is shown here and never again."""
     body = json_body()
-    project = require_project(text(body, "project", None), "admin")
+    slug = text(body, "project", None)
+    if slug == "":  # a variable that somebody forgot to set must not make a key of another project
+        raise Invalid("Which project?", fields={"project": "a slug; left out, it is your own project"})
+    project = require_project(slug, "admin")
     with runtime().database.begin() as session:
         row, plain = make_key(
             session,
@@ -86,7 +89,7 @@ def add_key() -> ResponseReturnValue:
     return {**key_body(row, project), "key": plain}, 201
 
 
-@projects.delete("/api/keys/<int:key_id>")
+@projects.delete("/api/keys/<int(max=2147483647):key_id>")
 def remove_key(key_id: int) -> ResponseReturnValue:
     """Revoke a key. Ingest may still take it for a few seconds."""
     project = _project_of(key_id)
