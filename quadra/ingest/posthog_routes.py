@@ -58,7 +58,7 @@ def flags() -> Response:
     return _json({**config, **posthog.NO_FLAGS})
 
 
-def preflight() -> Response:
+def preflight(token: str = "") -> Response:
     return Response(status=204, headers=foreign.cors_preflight())
 
 
