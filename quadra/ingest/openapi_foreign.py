@@ -10,6 +10,7 @@ from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Sch
 from quadra.ingest import posthog, segment
 
 Object = dict[str, Any]
+TYPES = {dict: "object", bool: "boolean"}
 
 
 class ForeignRefusal(Struct):
@@ -30,15 +31,12 @@ class PosthogAnswer(Struct):
     refused: list[ForeignRefusal] | UnsetType = UNSET
 
 
-class Flags(Struct, rename="camel"):
-    """No flag is set for anybody; the configuration stands beside it where it was asked for."""
-
-    flags: dict[str, Any]
-    feature_flags: dict[str, Any]
-    feature_flag_payloads: dict[str, Any]
-    errors_while_computing_flags: bool
-
-
+NO_FLAGS: Schema = {
+    "type": "object",
+    "required": list(posthog.NO_FLAGS),
+    "properties": {name: {"type": TYPES[type(value)]} for name, value in posthog.NO_FLAGS.items()},
+    "description": "No flag is set for anybody; the configuration stands beside it where it was asked for.",
+}
 MESSAGE: Schema = {
     "type": "object",
     "properties": {
@@ -125,7 +123,8 @@ ENCODING = Param(
     shape={"enum": ["gzip", "gzip-js", "base64"]},
     says="How the body is packed; a packed body of `Content-Encoding: gzip` needs none.",
 )
-FLAGS = Answer(says="No flags.", shape=Flags, example=posthog.NO_FLAGS)
+CONFIG = Param(name="config", shape=str, says="`true`: with what posthog-js starts with.")
+FLAGS = Answer(says="No flags.", shape=NO_FLAGS, example=posthog.NO_FLAGS)
 TOKEN = Param(name="token", shape={"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}, example="qk_Zm9vYmFy")
 
 
@@ -145,7 +144,15 @@ def _posthog(path: str) -> tuple[Door, ...]:
         return (door,)
     says = "Nobody has a flag here; the SDKs ask before they send."
     return tuple(
-        Door(method=method, path=path, also=(f"{path}/",), title="Flags", says=says, answers={200: FLAGS})
+        Door(
+            method=method,
+            path=path,
+            also=(f"{path}/",),
+            title="Flags",
+            says=says,
+            params=(CONFIG,) if path == "/flags" else (),
+            answers={200: FLAGS},
+        )
         for method in ("GET", "POST")
     )
 
