@@ -50,7 +50,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("dashboard.") or rule.endpoint in PAGES:
             continue
-        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        path = re.sub(r"<(?:[^<>:]+:)?(\w+)>", r"{\1}", rule.rule)
         found |= {(method, path) for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
     return found
 
