@@ -47,32 +47,46 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUADRA_", extra="ignore", populate_by_name=True)
 
-    environment: Literal["development", "production"] = "development"
-    data_dir: Path = Path("data")
-    database_url: str = Field("", validation_alias=AliasChoices("QUADRA_DATABASE_URL", "DATABASE_URL"))
-    secret_key: str = ""
-    host: str = "127.0.0.1"
-    port: int = Field(5000, ge=0, le=65535)
-    async_mode: Literal["eventlet", "gevent"] = "eventlet"
-    socket_path: str = "socket.io"
-    public_url: str = ""
-    trusted_proxies: Networks = []
-    cors_origins: Words = []
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses a default secret"
+    )
+    data_dir: Path = Field(Path("data"), description="where everything lies that is not in the database")
+    database_url: str = Field(
+        "",
+        description="sqlite, postgresql, mysql or mariadb; empty is SQLite in DATA_DIR; also read without the prefix",
+        validation_alias=AliasChoices("QUADRA_DATABASE_URL", "DATABASE_URL"),
+    )
+    secret_key: str = Field(
+        "", description="signs session cookies, the same on every replica; empty: made once, kept in the database"
+    )
+    host: str = Field("127.0.0.1", description="the address to listen on; 0.0.0.0 for all")
+    port: int = Field(5000, ge=0, le=65535, description="0 picks a free one")
+    async_mode: Literal["eventlet", "gevent"] = Field("eventlet", description="the event loop's library")
+    socket_path: str = Field("socket.io", description="of Socket.IO, without slashes")
+    public_url: str = Field("", description="what people type to come here, such as https://quadra.example.com")
+    trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-… headers are believed, with commas")
+    cors_origins: Words = Field(
+        [], description="other sites that may use the dashboard's sockets with a session, with commas"
+    )
 
-    redis_url: str = Field("", validation_alias=AliasChoices("QUADRA_REDIS_URL", "REDIS_URL"))
-    redis_host: str = ""
+    redis_url: str = Field(
+        "",
+        description="joins replicas, shares limits; empty: none; also read without the prefix",
+        validation_alias=AliasChoices("QUADRA_REDIS_URL", "REDIS_URL"),
+    )
+    redis_host: str = Field("", description="instead of REDIS_URL, with the following")
     redis_port: int = Field(6379, ge=1, le=65535)
     redis_password: str = ""
     redis_db: int = Field(0, ge=0)
     redis_ssl: bool = False
 
-    batch_max_events: int = Field(100, ge=1)
-    batch_max_age: Duration = timedelta(minutes=10)
-    writer_queue_events: int = Field(50_000, ge=1)
-    writer_queue_bytes: int = Field(64 * 2**20, ge=1)
-    writer_flush_events: int = Field(4_000, ge=1)
-    writer_linger: Duration = timedelta(milliseconds=2)
-    ingest_timeout: Duration = timedelta(seconds=10)
+    batch_max_events: int = Field(100, ge=1, description="seals a batch")
+    batch_max_age: Duration = Field(timedelta(minutes=10), description="seals a batch")
+    writer_queue_events: int = Field(50_000, ge=1, description="that may wait to be stored; beyond it senders get 503")
+    writer_queue_bytes: int = Field(64 * 2**20, ge=1, description="that may wait to be stored")
+    writer_flush_events: int = Field(4_000, ge=1, description="in one transaction at the most")
+    writer_linger: Duration = Field(timedelta(milliseconds=2), description="how long a transaction waits for more")
+    ingest_timeout: Duration = Field(timedelta(seconds=10), description="after which a sender is told to try again")
 
     job_concurrency: int = Field(2, ge=1, le=64, description="jobs at the same time in each worker")
     job_poll: Duration = Field(timedelta(seconds=5), gt=timedelta(0), description="for work nobody was woken for")
@@ -91,8 +105,8 @@ class Settings(BaseSettings):
     llm_max_tokens: int = Field(700, ge=50, le=32_000, description="of an answer")
     llm_prompt_usd_per_million: float | None = Field(None, ge=0, description="price of a million tokens")
     llm_completion_usd_per_million: float | None = Field(None, ge=0)
-    breaker_failures: int = Field(5, ge=1)
-    breaker_cooldown: Duration = timedelta(minutes=10)
+    breaker_failures: int = Field(5, ge=1, description="in a row, that open the breaker")
+    breaker_cooldown: Duration = Field(timedelta(minutes=10), description="until one trial call is let through")
     archive_after: Duration = Field(timedelta(days=30), description="age from which analysed batches are archived")
 
     hot_days: int = Field(30, ge=1, description="that rows stay in the database, where repeated ids are recognised")
@@ -106,7 +120,7 @@ class Settings(BaseSettings):
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")
     query_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
-    use_structured_logging: bool = False
+    use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")

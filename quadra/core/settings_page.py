@@ -1,0 +1,62 @@
+"""docs/settings.md, made from the settings themselves: `python -m quadra.core.settings_page > docs/settings.md`."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from quadra.core.settings import Duration, Networks, Settings, Words
+
+HEAD = """# Settings
+
+Environment variables, read once at the start. A wrong value stops the start with the variable's name and what it accepts.
+`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value from a file. Durations: `250ms`, `60s`, `10m`, `1h`, `7d`.
+
+This page is made from the code: `python -m quadra.core.settings_page > docs/settings.md`.
+
+| variable | accepts | default | |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    lines = []
+    for name, field in Settings.model_fields.items():
+        accepts = _accepts(hints[name], field.metadata)
+        lines.append(f"| `QUADRA_{name.upper()}` | {accepts} | {_shown(field.default)} | {field.description or ''} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _accepts(hint: Any, metadata: list[Any]) -> str:
+    if hint is Duration:
+        return "duration"
+    if hint in (Networks, Words):
+        return "list, with commas"
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(f"`{choice}`" for choice in typing.get_args(hint))
+    signs = {"ge": "≥", "gt": ">", "le": "≤"}
+    bounds = " ".join(
+        f"{signs[kind]} {getattr(limit, kind)}" for limit in metadata for kind in signs if hasattr(limit, kind)
+    )
+    found = {int: "number", float: "number", bool: "true, false", str: "text", Path: "path"}.get(hint, "number")
+    return f"{found} {bounds}".strip()
+
+
+def _shown(value: Any) -> str:
+    if value in ("", None, []):
+        return ""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+            if seconds >= size and seconds % size == 0:
+                return f"`{seconds / size:g}{unit}`"
+        return f"`{seconds * 1000:g}ms`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
