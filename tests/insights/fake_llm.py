@@ -18,7 +18,8 @@ GOOD = {
 
 
 class FakeLlm:
-    """`behave` is what the next answers are: `good`, `slow`, `drip`, `junk`, `close`, `huge`, or a status as a number.
+    """`behave` is what the next answers are: `good`, `slow`, `drip`, `junk`, `close`, `huge`, `html`,
+    `new names` (refuses the old name of the token cap), or a status as a number.
 
     `text` is what the good answer says. `requests` holds what was asked, `headers` how.
     """
@@ -68,6 +69,9 @@ class FakeLlm:
         if isinstance(self.behave, int):
             message = "Incorrect API key provided: sk-test-0123456789" if self.behave == 401 else "no"
             self._send(to, json.dumps({"error": {"message": message}}), self.behave)
+        elif self.behave == "new names" and "max_tokens" in self.requests[-1]:
+            message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            self._send(to, json.dumps({"error": {"message": message}}), 400)
         elif self.behave == "slow":
             self.release.wait(20)
         elif self.behave == "drip":

@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
+from quadra.core.errors import Misconfigured
 from quadra.core.runtime import Runtime
+from quadra.core.settings import load
 from quadra.ingest.tables import Event
 from quadra.insights import breaker
 from quadra.insights.tables import Insight
@@ -327,3 +329,20 @@ def test_after_a_long_outage_no_more_than_a_bounded_number_waits(
         do(runtime, "analyse")
     with runtime.database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Job).where(Job.kind == "analyse_llm")) == 2
+
+
+def test_a_fake_llm_that_knows_only_the_new_name_of_the_cap_is_asked_with_it(
+    with_llm: MakeRuntime, fake_llm: FakeLlm
+) -> None:
+    fake_llm.behave = "new names"
+    _, ended = analyse(with_llm(llm_max_tokens=99))
+    assert ended.state == "SUCCESS"
+    assert [request.get("max_completion_tokens") for request in fake_llm.requests] == [None, 99]
+
+
+def test_an_address_without_a_model_stops_the_start() -> None:
+    with pytest.raises(Misconfigured, match="QUADRA_LLM_MODEL"):
+        load(llm_base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(Misconfigured, match="QUADRA_LLM_TIMEOUT"):
+        load(llm_timeout="1h")
+    assert not load().llm_configured
