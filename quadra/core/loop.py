@@ -55,7 +55,7 @@ class Loop:
 
     def server(self, listener: socket.socket, app: Any) -> Server:
         """A WSGI server of this loop; takes the listening socket over."""
-        server: Server = self._library.Server(listener, app)
+        server: Server = self._library.Server(listener, _unfolding(app))
         return server
 
     def start(self) -> None:
@@ -139,6 +139,18 @@ class Threads:
                 result, error = None, caught
             self._loop.call_from_thread(lambda r=result, e=error, s=settle: s(r, e))  # type: ignore[misc]
             del item, work, settle, result, error
+
+
+def _unfolding(app: Any) -> Any:
+    """`app` without headers of more than one line: one that is echoed would end the answer's own header there."""
+
+    def run(environ: dict[str, Any], start_response: Any) -> Any:
+        for name, value in environ.items():
+            if name.startswith("HTTP_") and ("\r" in value or "\n" in value):
+                environ[name] = " ".join(value.split())  # RFC 9112, 5.2: the fold counts as a space
+        return app(environ, start_response)
+
+    return run
 
 
 def favour_latency() -> None:

@@ -39,17 +39,6 @@ def wait_readable(fd: int) -> None:
     eventlet.hubs.trampoline(fd, read=True)
 
 
-class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
-    """HTTP as eventlet reads it, and no header of more than one line: what is echoed could end the answer's own header."""
-
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
-        for name, value in environ.items():
-            if name.startswith("HTTP_") and ("\r" in value or "\n" in value):
-                environ[name] = " ".join(value.split())  # RFC 9112, 5.2: a folded line counts as a space
-        return environ
-
-
 class Server:
     """A WSGI server on a listening socket."""
 
@@ -59,7 +48,7 @@ class Server:
         self._greenlet: Any = None
 
     def start(self) -> None:
-        options = {"log": logger, "log_output": False, "debug": False, "max_size": 20_000, "protocol": Protocol}
+        options = {"log": logger, "log_output": False, "debug": False, "max_size": 20_000}
         self._greenlet = eventlet.spawn(eventlet.wsgi.server, self._listener, self._app, **options)
 
     def stop(self, seconds: float) -> None:
