@@ -15,6 +15,7 @@ from quadra.ingest import routes as ingest_routes
 from quadra.insights import room as insights
 from quadra.jobs import routes as jobs
 from quadra.kinds import BATCH_KINDS
+from quadra.warehouse import routes as warehouse
 
 ON_LOOP = ingest_routes.PATHS | health.ON_LOOP
 
@@ -36,6 +37,7 @@ def create_app(runtime: Runtime) -> Flask:
     dashboard.set_up(app, runtime, socketio, intake.writer)
     app.register_blueprint(jobs.blueprint)
     insights.set_up(app, BATCH_KINDS)
+    app.register_blueprint(warehouse.blueprint)
     app.register_blueprint(health.blueprint)
     openapi_document.set_up(app, DESCRIBED)
 

@@ -13,6 +13,7 @@ from quadra.bench.commands import bench
 from quadra.core.errors import QuadraError
 from quadra.ingest.commands import demo, events, import_
 from quadra.serve import serve
+from quadra.warehouse.commands import erase, warehouse
 from quadra.worker import worker_command
 
 
@@ -22,7 +23,7 @@ def quadra() -> None:
     """Self-hosted, real-time event analytics."""
 
 
-for command in (serve, worker_command, init, project, key, user, bench, import_, demo, events):
+for command in (serve, worker_command, init, project, key, user, bench, import_, demo, events, warehouse, erase):
     quadra.add_command(command)
 
 

@@ -12,12 +12,14 @@ from quadra.health import openapi as health
 from quadra.ingest import openapi as ingest
 from quadra.insights import openapi as insights
 from quadra.jobs import openapi as jobs
+from quadra.warehouse import openapi as warehouse
 
 DESCRIBED: tuple[Group, ...] = (
     *ingest.GROUPS,
     dashboard.LIVE,
     *insights.GROUPS,
     *jobs.GROUPS,
+    *warehouse.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,
     dashboard.DESCRIPTION,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from quadra.insights import handlers as insights
 from quadra.jobs.handlers import Handler, batch_kinds
+from quadra.warehouse import handlers as warehouse
 
 HANDLERS: dict[str, Handler] = {
     **insights.HANDLERS,
+    **warehouse.HANDLERS,
 }
 """kind -> how it is done"""
 

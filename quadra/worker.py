@@ -22,6 +22,7 @@ from quadra.jobs import recover
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.kinds import HANDLERS
+from quadra.warehouse import planning, sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,14 @@ def archive(runtime: Runtime, _kinds: Kinds) -> None:
         archiving.tidy(session)
 
 
+def plan_warehouse(runtime: Runtime, _kinds: Kinds) -> None:
+    planning.plan(runtime)
+
+
+def sweep_warehouse(runtime: Runtime, _kinds: Kinds) -> None:
+    sweeping.sweep(runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     name: str
@@ -119,6 +128,8 @@ UPKEEP = (
     Upkeep("recover", lambda given: given.job_lease / 4, recover_lost),
     Upkeep("prune", lambda given: max(given.job_lease, timedelta(seconds=5)), prune),
     Upkeep("archive", lambda _: timedelta(hours=1), archive),
+    Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan_warehouse),
+    Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep_warehouse),
 )
 
 

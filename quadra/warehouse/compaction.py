@@ -7,6 +7,7 @@ files that nobody lists (see sweep.py); one that dies after has done its work.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import closing
 
 import pyarrow as pa
@@ -30,14 +31,17 @@ ROWS_AT_ONCE = 200_000
 """Of one transaction and its files; some 100 MB while they are sorted."""
 BATCHES_AT_ONCE = 5_000
 OUTRUN_MOST = 5
+WORK_SECONDS = 300.0
+"""Of one job; the next turn of planning goes on. An attempt that runs for STUCK_AFTER is taken away."""
 
 
 def compact_project(runtime: Runtime, lease: Lease) -> None:
-    """The job: compact until nothing sealed is left."""
+    """The job: compact until nothing sealed is left, or for a few minutes."""
     if lease.job.project_id is None:
         raise Permanent("A compaction is of one project.")
     outrun = 0
-    while not lease.lost.is_set():
+    until = time.monotonic() + WORK_SECONDS
+    while not lease.lost.is_set() and time.monotonic() < until:
         try:
             if not compact_some(runtime, lease.job.project_id, lease):
                 return

@@ -132,7 +132,7 @@ class Look:
         person = "user_id AS person"
         joined = ""
         if who:
-            people = self._people
+            people = self.people
             if people.num_rows:
                 person, joined = "coalesce(people.person, user_id) AS person", "LEFT JOIN people ON people.id = user_id"
         columns = ", ".join(NAMES)
@@ -159,8 +159,8 @@ class Look:
         return [str(self._store.local(segment.path)) for segment in segments]
 
     @cached_property
-    def _people(self) -> pa.Table:
-        """All of history says who is who, whatever range is asked."""
+    def people(self) -> pa.Table:
+        """id -> person, for the ids that are not the person's name. All of history says so, whatever range is asked."""
         found = self._who.of(self._cursor, self._project_id, self._segments, self._paths(self._segments))
         self._cursor.register("people", found)
         return found

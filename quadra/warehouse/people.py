@@ -27,7 +27,8 @@ OLD_IDS = ("previousId", "previous_id", "alias")
 LINKS = pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
 PEOPLE = pa.schema([("id", pa.string()), ("person", pa.string())])
 NOBODY = PEOPLE.empty_table()
-KEPT_MOST = 64
+KEPT_MOST, LINKS_KEPT_MOST = 64, 20_000
+"""Answers, and segments of which the links are kept."""
 
 IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
 OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
@@ -83,7 +84,10 @@ class People:
         for segment, path in segments:
             if segment.id not in self._links:
                 self._links[segment.id] = _arrow(cursor, links_sql(f"read_parquet({quoted(path)})"))
+            self._links.move_to_end(segment.id)
             yield self._links[segment.id]
+        while len(self._links) > LINKS_KEPT_MOST:
+            self._links.popitem(last=False)
 
 
 def resolve(cursor: duckdb.DuckDBPyConnection, links: Sequence[pa.Table]) -> pa.Table:

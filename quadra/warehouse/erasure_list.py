@@ -1,0 +1,85 @@
+"""The list of erasures as a file: one line of JSON each, only ever added to. It must outlive the database, since a restored
+database holds the erased rows again and may not know of the erasures that came after its backup.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.accounts.tables import Project
+from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.core.settings import Settings
+from quadra.warehouse.erasing_jobs import enqueue_erasure
+from quadra.warehouse.tables import Erasure
+
+
+class Entry(msgspec.Struct, frozen=True):
+    project: str
+    """Its slug: in another database it may have another number."""
+    user_id: str
+    requested_us: int
+
+
+def path_of(settings: Settings) -> Path:
+    return settings.data_dir / "erasures.ndjson"
+
+
+def remember(settings: Settings, entry: Entry) -> None:
+    """Add an entry; on the disk before this returns. One that is there already changes nothing."""
+    path = path_of(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if entry in set(read(settings)):
+        return
+    with path.open("ab") as file:
+        # a line of its own, also after one that a crash cut off
+        file.write(b"\n" + msgspec.json.encode(entry) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(settings: Settings) -> Iterator[Entry]:
+    """Every entry; lines that a crash cut off are no entries, their erasure did not begin."""
+    path = path_of(settings)
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield msgspec.json.decode(line, type=Entry)
+        except msgspec.DecodeError:
+            continue
+
+
+def replay(session: Session, runtime: Runtime) -> int:
+    """After a restore: enqueue every erasure that was ever asked for, with its own time; how many. Those of projects that
+    are not there any more have nothing to erase."""
+    known = {
+        (project.slug, erasure.user_id, clock.to_us(erasure.requested_at)): erasure
+        for erasure, project in session.execute(
+            sa.select(Erasure, Project).join(Project, Project.id == Erasure.project_id)
+        ).tuples()
+    }
+    projects = dict(session.execute(sa.select(Project.slug, Project.id)).tuples().all())
+    for entry in read(runtime.settings):
+        key = (entry.project, entry.user_id, entry.requested_us)
+        if key not in known and entry.project in projects:
+            at = clock.from_us(entry.requested_us)
+            made = Erasure(
+                project_id=projects[entry.project], user_id=entry.user_id, ids=[entry.user_id], requested_at=at
+            )
+            session.add(made)
+            session.flush()
+            known[key] = made
+    return sum(_again(session, erasure, runtime) for erasure in known.values())
+
+
+def _again(session: Session, erasure: Erasure, runtime: Runtime) -> bool:
+    erasure.done_at = None
+    session.flush()
+    return enqueue_erasure(session, erasure, max_attempts=runtime.settings.job_max_attempts) is not None

@@ -1,0 +1,33 @@
+"""The HTTP door of the warehouse: erase a user."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from quadra.accounts import audit
+from quadra.accounts.access import caller, require_project
+from quadra.core.limits import client_address
+from quadra.core.runtime import runtime
+from quadra.jobs.routes import job_body
+from quadra.warehouse.erasing_jobs import request_erasure
+
+blueprint = Blueprint("warehouse", __name__)
+
+
+@blueprint.delete("/api/users/<path:user_id>/data")
+def erase_user(user_id: str) -> ResponseReturnValue:
+    """`?project=`. 202 with the job that does it, whether or not there is such a user."""
+    project = require_project(request.args.get("project"), "admin")
+    with runtime().database.begin() as session:
+        erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime().settings.job_max_attempts)
+        # not whom: the audit log stays, and must not remember them for ever
+        audit.record(
+            session,
+            actor=caller().actor,
+            action="warehouse.erasure.requested",
+            subject=erasure.id,
+            project_id=project.id,
+            address=client_address(),
+        )
+        return {"job": job_body(job)}, 202
