@@ -1,10 +1,14 @@
-"""Worker processes that a test starts, kills, halts and stops."""
+"""Worker processes that a test starts, kills, halts and stops.
+
+They are forked from a server process that has imported Quadra once: the import costs more than most of what they then do.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +16,8 @@ from pathlib import Path
 
 from tests.servers.keeper import Keeper
 
-ROOT = Path(__file__).resolve().parents[2]
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.jobs.worker_process"])
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30, every: float = 0.02) -> None:
@@ -22,47 +27,52 @@ def wait_until(true: Callable[[], bool], seconds: float = 30, every: float = 0.0
         time.sleep(every)
 
 
+def run(command: tuple[str, ...], settings: dict[str, str], log: str) -> None:
+    """What the new process does: `python -m <command>` with these settings, its output in a file."""
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for descriptor in (1, 2):
+        os.dup2(out, descriptor)
+    for name in [name for name in os.environ if name.startswith(("QUADRA_", "DATABASE_URL"))]:
+        del os.environ[name]
+    os.environ.update(settings)
+    os.setsid()
+    sys.argv = list(command)
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+
 class WorkerProcess:
-    def __init__(self, keeper: Keeper, url: str, log: Path, **settings: str):
+    def __init__(self, keeper: Keeper, url: str, log: Path, *command: str, **settings: str):
+        """`command` is what follows `python -m`; without it, the worker with handlers for tests."""
         self.log = log
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("QUADRA_", "DATABASE_URL"))}
         own = {"DATABASE_URL": url, "QUADRA_JOB_BACKOFF": "100ms", "QUADRA_JOB_LEASE": "1s"}
         own |= {f"QUADRA_{name.upper()}": value for name, value in settings.items()}
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.jobs.worker_process"],
-                cwd=ROOT,
-                env=inherited | own,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        self._process = CONTEXT.Process(target=run, args=(command or ("tests.jobs.worker_process",), own, str(log)))
+        self._process.start()
         self._keeper = keeper
         keeper.tell(f"pid {self.pid}")
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return int(self._process.pid or 0)
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.join()
         self._keeper.tell(f"gone {self.pid}")
 
     def halt(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
-    def terminate(self) -> int:
+    def terminate(self) -> int | None:
         """SIGTERM; the exit code."""
         self._process.terminate()
-        code = self._process.wait(timeout=30)
+        self._process.join(timeout=30)
         self._keeper.tell(f"gone {self.pid}")
-        return code
+        return self._process.exitcode

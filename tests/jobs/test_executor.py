@@ -15,16 +15,19 @@ import sqlalchemy as sa
 
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
+from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.jobs import executor
+from quadra.jobs.claim import claim
 from quadra.jobs.errors import Permanent, Transient
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler
-from quadra.jobs.lease import Lease
-from quadra.jobs.queue import enqueue
-from quadra.jobs.run import Ended
+from quadra.jobs.lease import Lease, release
+from quadra.jobs.queue import enqueue_for_batches
+from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
+from quadra.worker import Worker
 from tests.jobs.conftest import count_effects, effects, get
 from tests.jobs.processes import wait_until
 
@@ -160,6 +163,19 @@ def test_a_worker_with_too_many_hanging_handlers_takes_no_more(
         release.set()
 
 
+def test_a_job_that_is_given_back_and_claimed_again_is_another_run(database: Database, add: Callable[..., str]) -> None:
+    """The same attempt of the same job, while the thread of the claim before has not quite ended."""
+    add()
+    keys = []
+    for _ in range(2):
+        with database.begin() as session:
+            (job,) = claim(session, worker="w", kinds=["insert"], limit=1, length=timedelta(seconds=9))
+        with database.begin() as session:
+            release(session, job)
+        keys.append(Run(job, Handler(effect), timedelta(seconds=9)).key)
+    assert keys[0] != keys[1]
+
+
 def test_no_more_jobs_run_at_once_than_allowed(database: Database, add: Callable[..., str]) -> None:
     now: list[int] = []
     most: list[int] = []
@@ -182,9 +198,14 @@ def test_long_jobs_keep_their_lease(database: Database, add: Callable[..., str])
         time.sleep(2.2)
         effect(runtime, lease)
 
-    with working(database, work):
+    runtime = Runtime(load(job_lease="1s", job_backoff="20ms"), database)
+    worker = Worker(runtime, {"insert": Handler(work)})  # which also takes back what is lost
+    worker.start()
+    try:
         job_id = add()
         wait_until(lambda: state(database, job_id) == "SUCCESS")
+    finally:
+        worker.stop()
     assert (get(database, job_id).attempt, count_effects(database)) == (1, {job_id: 1})
 
 
@@ -239,8 +260,8 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
     database = postgres_database
 
     def add() -> None:
-        with database.begin() as session:
-            enqueue(session, kind="insert", max_attempts=5)
+        with database.connect_to_write() as connection:  # which rings no bell in this process
+            enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
 
     with working(database, effect, job_poll="60s") as (_, ended):
         time.sleep(0.5)

@@ -6,13 +6,16 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from quadra.accounts.projects import create_project
 from quadra.core import clock
 from quadra.core.database import Database
+from quadra.ingest.tables import Batch
 from quadra.jobs.dead_letters import requeue
 from quadra.jobs.queue import enqueue, enqueue_for_batches
 from quadra.jobs.tables import Job, WorkerRow
@@ -29,8 +32,8 @@ def start(keeper: Keeper, any_database_url: str, tmp_path: Path) -> Iterator[Sta
     """`start(job_lease="2s")`: a worker process with these settings."""
     with ExitStack() as stack:
 
-        def begin(**settings: str) -> WorkerProcess:
-            process = WorkerProcess(keeper, any_database_url, tmp_path / "workers.log", **settings)
+        def begin(*command: str, **settings: str) -> WorkerProcess:
+            process = WorkerProcess(keeper, any_database_url, tmp_path / "workers.log", *command, **settings)
             stack.callback(process.kill)
             return process
 
@@ -46,6 +49,11 @@ def running_at(database: Database, process: WorkerProcess) -> bool:
     query = sa.select(Job.id).where(Job.state == "RUNNING", Job.leased_by.contains(f":{process.pid}:"))
     with database.read() as session:
         return session.scalar(query.limit(1)) is not None
+
+
+def batch_status(database: Database, batch_id: str) -> str:
+    with database.read() as session:
+        return session.get_one(Batch, batch_id).status
 
 
 def is_up(database: Database, process: WorkerProcess) -> bool:
@@ -155,6 +163,18 @@ def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
     assert (given_back.attempt, given_back.error_context, given_back.lease_token) == (0, [], None)
     with any_database.read() as session:
         assert session.scalars(sa.select(WorkerRow)).all() == []
+
+
+def test_the_command_works_until_it_is_told_to_stop(any_database: Database, start: Start) -> None:
+    worker = start("quadra", "worker", batch_max_age="1s")
+    wait_until(lambda: is_up(any_database, worker))
+    with any_database.begin() as session:
+        create_project(session, name="Shop")
+    with any_database.begin() as session:
+        opened_at = clock.now() - timedelta(minutes=1)
+        session.add(Batch(id="left", project_id=1, writer="dead", opened_at=opened_at, event_count=1))
+    wait_until(lambda: batch_status(any_database, "left") != "OPEN")
+    assert worker.terminate() == 0
 
 
 def test_how_soon_a_job_is_claimed(any_database: Database, start: Start) -> None:

@@ -143,7 +143,8 @@ def test_a_key_of_a_project_sees_and_does_only_its_own(
     shop = bearer("shop")
     assert ids(client.get("/api/admin/jobs", headers=shop)) == [ours]
     assert ids(client.get(DLQ, headers=shop), "dead_letters") == [ours]
-    assert client.post(f"{DLQ}/{theirs}/requeue", headers=shop).status_code == 404
+    refused = client.post(f"{DLQ}/{theirs}/requeue", headers=shop)
+    assert (refused.status_code, refused.json["error"]["message"]) == (404, f"There is no job {theirs}.")
     assert client.post(f"{DLQ}/{ours}/discard", headers=shop).status_code == 200
     assert (get(database, theirs).state, get(database, ours).state) == ("FAILED", "DISCARDED")
 
