@@ -167,18 +167,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_batch_status_opened", table_name="batch")
-    op.drop_index("ix_batch_project_opened", table_name="batch")
+    # indexes go with their tables; MariaDB would not let the one of a foreign key go before
     op.drop_table("batch")
-    op.drop_index("ix_api_key_project_id", table_name="api_key")
     op.drop_table("api_key")
     op.drop_table("user")
     op.drop_table("project")
-    op.drop_index("ix_job_claim", table_name="job")
-    op.drop_index("ix_job_batch_id", table_name="job")
     op.drop_table("job")
     op.drop_table("installation_secret")
-    op.drop_index("ix_event_batch_id", table_name="event")
     op.drop_table("event")
-    op.drop_index("ix_audit_entry_at", table_name="audit_entry")
     op.drop_table("audit_entry")

@@ -19,8 +19,10 @@ table = partial(op.create_table, mysql_charset="utf8mb4", mariadb_charset="utf8m
 
 
 def exact(length: int) -> sa.String:
-    """A string that compares byte for byte, in MySQL too."""
-    return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    """A string that compares byte for byte, in MySQL too, where only these two collations count trailing spaces."""
+    is_mariadb = getattr(op.get_context().dialect, "is_mariadb", False)
+    collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
+    return sa.String(length).with_variant(sa.String(length, collation=collation), "mysql", "mariadb")
 
 
 def upgrade() -> None:
