@@ -1,0 +1,139 @@
+"""Settings: each from its variable, refused by name with what it accepts."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from quadra.core.errors import Misconfigured
+from quadra.core.settings import load
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's; what `load` adds is taken away again."""
+    monkeypatch.setattr(os, "environ", {name: value for name, value in os.environ.items() if not ours(name)})
+
+
+def ours(name: str) -> bool:
+    return name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "accepts"),
+    [
+        ("QUADRA_PORT", "http", "integer"),
+        ("QUADRA_PORT", "70000", "65535"),
+        ("QUADRA_PORT", "-1", "0"),
+        ("QUADRA_ASYNC_MODE", "twisted", "'eventlet' or 'gevent'"),
+        ("QUADRA_BATCH_MAX_EVENTS", "0", "greater than or equal to 1"),
+        ("QUADRA_BATCH_MAX_AGE", "soon", "a duration such as 10m, 60s, 250ms or 1h"),
+        ("QUADRA_BATCH_MAX_AGE", "-5s", "a duration"),
+        ("QUADRA_INGEST_TIMEOUT", "", "a duration"),
+        ("QUADRA_LOG_LEVEL", "LOUD", "'DEBUG'"),
+        ("QUADRA_USE_STRUCTURED_LOGGING", "perhaps", "boolean"),
+        ("QUADRA_TRUSTED_PROXIES", "10.0.0.0/99", "10.0.0.0/99"),
+        ("QUADRA_ENVIRONMENT", "staging", "'development' or 'production'"),
+        ("DATABASE_URL", "oracle://x/y", "starts with sqlite://"),
+    ],
+)
+def test_a_wrong_value_names_its_variable_and_what_it_accepts(
+    name: str, value: str, accepts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, name, value)
+    with pytest.raises(Misconfigured) as caught:
+        load()
+    assert name in caught.value.message
+    assert accepts in caught.value.message
+
+
+def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_PORT", "x")
+    monkeypatch.setitem(os.environ, "QUADRA_ASYNC_MODE", "y")
+    with pytest.raises(Misconfigured) as caught:
+        load()
+    assert "QUADRA_PORT='x'" in caught.value.message
+    assert "QUADRA_ASYNC_MODE='y'" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10m", 600), ("60s", 60), ("250ms", 0.25), ("1.5h", 5400), ("2d", 172800), ("7", 7), (" 5 s ", 5)],
+)
+def test_a_duration_is_a_number_with_a_unit(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_BATCH_MAX_AGE", text)
+    assert load().batch_max_age == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "QUADRA_DATABASE_URL"])
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
+        ("mysql://h/d", "mysql+pymysql://h/d"),
+        ("mariadb://h/d", "mariadb+pymysql://h/d"),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    ],
+)
+def test_the_database_is_named_with_and_without_prefix(
+    name: str, given: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, name, given)
+    assert load().database_url == url
+
+
+def test_the_variable_with_prefix_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "DATABASE_URL", "sqlite:///general.db")
+    monkeypatch.setitem(os.environ, "QUADRA_DATABASE_URL", "sqlite:///own.db")
+    assert load().database_url == "sqlite:///own.db"
+
+
+def test_without_a_database_it_is_sqlite_in_the_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_DATA_DIR", str(tmp_path))
+    found = load()
+    assert found.database_url == f"sqlite:///{tmp_path / 'quadra.db'}"
+    assert found.is_sqlite
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "QUADRA_SECRET_KEY", "REDIS_URL"])
+def test_a_value_may_lie_in_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("redis://h:1/2\n" if name == "REDIS_URL" else "sqlite:///from-file.db\n")
+    monkeypatch.setitem(os.environ, f"{name}_FILE", str(secret))
+    found = load()
+    field = name.removeprefix("QUADRA_").lower()
+    assert getattr(found, field) == secret.read_text().strip()
+
+
+def test_the_variable_itself_wins_over_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("from the file")
+    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY_FILE", str(tmp_path / "secret"))
+    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY", "itself")
+    assert load().secret_key == "itself"
+
+
+def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY_FILE", "/nonexistent/secret")
+    with pytest.raises(Misconfigured, match=r"QUADRA_SECRET_KEY_FILE: cannot read /nonexistent/secret: No such file"):
+        load()
+
+
+@pytest.mark.parametrize("secret", ["", "changeme", "SECRET", "development"])
+def test_production_refuses_a_default_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_ENVIRONMENT", "production")
+    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY", secret)
+    with pytest.raises(Misconfigured, match="QUADRA_SECRET_KEY"):
+        load()
+    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY", "d41d8cd98f00b204e9800998ecf8427e")
+    assert load().environment == "production"
+
+
+def test_redis_is_named_by_its_parts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "r.example", "PORT": "6380", "PASSWORD": "p", "DB": "3", "SSL": "true"}.items():
+        monkeypatch.setitem(os.environ, f"QUADRA_REDIS_{name}", value)
+    assert load().redis_url == "rediss://:p@r.example:6380/3"
