@@ -20,12 +20,12 @@ from quadra.core.runtime import runtime
 blueprint = Blueprint("openapi", __name__)
 
 SAYS = """\
-Times in answers are ISO 8601 in UTC. Requests take camelCase and snake_case. Every answer carries `X-Request-ID`, taken over
-from the request where that had a valid one. Errors have one shape everywhere: a `code` for programs, a `message` for people,
-and the `fields` that are wrong.
+Times in answers are ISO 8601 in UTC. Requests take camelCase and snake_case; an empty parameter in the address counts
+as left out. Every answer carries `X-Request-ID`, taken over from the request where that had a valid one. Errors have
+one shape everywhere: a `code` for programs, a `message` for people, and the `fields` that are wrong.
 
-`429` and `503` mean *not now*: send it again after `Retry-After` seconds, with the same ids. `400`, `401`, `403` and `413` mean
-*never like this*."""
+`429` and `503` mean *not now*: send it again after `Retry-After` seconds, with the same ids. `400`, `401`, `403` and
+`413` mean *never like this*."""
 
 
 ERRORS = {

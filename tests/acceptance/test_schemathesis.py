@@ -79,7 +79,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 
 @api.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
@@ -102,7 +102,8 @@ def test_every_answer_is_described(case: schemathesis.Case, quadra: QuadraProces
         response_headers_conformance,
         response_schema_conformance,
     ]
-    if not case.path.startswith(LENIENT):
+    empty = "" in (case.query or {}).values()  # counts as left out
+    if not case.path.startswith(LENIENT) and not empty:
         wanted.append(negative_data_rejection)
     case.validate_response(answer, checks=wanted)
     if answer.status_code == 400:
