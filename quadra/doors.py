@@ -6,6 +6,7 @@ The order is that of the page `/api/docs`.
 from __future__ import annotations
 
 from quadra.accounts import openapi as accounts
+from quadra.analytics import openapi as analytics
 from quadra.core.openapi import Group
 from quadra.dashboard import openapi as dashboard
 from quadra.health import openapi as health
@@ -17,6 +18,7 @@ from quadra.warehouse import openapi as warehouse
 DESCRIBED: tuple[Group, ...] = (
     *ingest.GROUPS,
     dashboard.LIVE,
+    *analytics.GROUPS,
     *insights.GROUPS,
     *jobs.GROUPS,
     *warehouse.GROUPS,

@@ -1,0 +1,132 @@
+"""What somebody asked, parameter by parameter, from an address or a JSON body alike.
+
+What is wrong is collected, so that an answer names every wrong field at once: read all, then `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from quadra.core.errors import Invalid
+from quadra.core.http import snake_case
+
+LONGEST = 1_000
+VALUES_MOST = 100
+
+Where = tuple[tuple[str, tuple[str, ...]], ...]
+"""Property -> the values of which an event must have one; "" is no value at all. All properties must fit."""
+
+
+class Given:
+    def __init__(self, values: Mapping[str, Sequence[Any]]):
+        self._values = {_name(name): list(found) for name, found in values.items()}
+        self.wrong: dict[str, str] = {}
+
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> Given:
+        """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, a list is several values."""
+        values: dict[str, list[Any]] = {}
+        for name, value in body.items():
+            if isinstance(value, Mapping):
+                for key, inner in value.items():
+                    values[f"{name}[{key}]"] = inner if isinstance(inner, list) else [inner]
+            elif value is not None:
+                values[name] = [value]
+        return cls(values)
+
+    def check(self) -> None:
+        """Raises `Invalid`, naming every wrong field."""
+        if self.wrong:
+            raise Invalid("The question cannot be answered as it is.", fields=self.wrong)
+
+    def raw(self, name: str) -> Any:
+        """The last value given, as it came; None where there is none."""
+        found = self._values.get(name)
+        return found[-1] if found else None
+
+    def text(self, name: str) -> str | None:
+        """None where it is left out or empty."""
+        return self._as_text(name, self.raw(name)) or None
+
+    def choice(self, name: str, choices: Sequence[str], default: str) -> str:
+        found = self.text(name)
+        if found is None or found in choices:
+            return found or default
+        self.wrong[name] = "one of " + ", ".join(choices)
+        return default
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        found = self.text(name)
+        if found is None:
+            return default
+        if found.isascii() and found.removeprefix("-").isdigit() and len(found) < 16 and least <= int(found) <= most:
+            return int(found)
+        self.wrong[name] = f"a number from {least} to {most}"
+        return default
+
+    def flag(self, name: str) -> bool | None:
+        """None where it is left out."""
+        found = self.text(name)
+        if found is None:
+            return None
+        if found.lower() not in ("true", "false", "1", "0"):
+            self.wrong[name] = "true or false"
+        return found.lower() in ("true", "1")
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """`a,b` or several times; empty where it is left out."""
+        parts: list[str] = []
+        for value in self._values.get(name, []):
+            each = value if isinstance(value, list) else self._as_text(name, value).split(",")
+            parts += [self._as_text(name, part) for part in each]
+        return tuple(dict.fromkeys(part for part in parts if part))
+
+    def where(self, prefix: str = "where") -> Where:
+        """`where[plan]=pro`, several; the same property several times is any of the values."""
+        found: list[tuple[str, tuple[str, ...]]] = []
+        for name, values in self._values.items():
+            if name == prefix and values != [[]]:
+                self.wrong[name] = f"written {prefix}[property]=value"
+            if not name.startswith(f"{prefix}["):
+                continue
+            prop = name.removeprefix(f"{prefix}[").removesuffix("]")
+            if not name.endswith("]") or not prop or len(name) > LONGEST or len(values) > VALUES_MOST or not values:
+                self.wrong[name[:LONGEST]] = f"written {prefix}[property]=value"
+                continue
+            found.append((self._as_text(name, prop), tuple(self._as_text(name, value) for value in values)))
+        return tuple(found)
+
+    def _as_text(self, name: str, value: Any) -> str:
+        try:
+            return text_of(value)
+        except ValueError:
+            self.wrong[name] = f"a text, number or boolean of at most {LONGEST} characters"
+            return ""
+
+
+def text_of(value: Any) -> str:
+    """As values of properties are compared: numbers and booleans become text. Raises ValueError."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float) or len(text := str(value)) > LONGEST or "\0" in text:
+        raise ValueError
+    return text
+
+
+def given_of(pairs: Iterable[tuple[str, str]]) -> Given:
+    """The parameters of an address."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return Given(values)
+
+
+def _name(name: str) -> str:
+    """In snake_case, but for the name of a property in brackets."""
+    plain, bracket, rest = name.partition("[")
+    return snake_case(plain) + bracket + rest

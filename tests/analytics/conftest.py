@@ -1,0 +1,84 @@
+"""A warehouse to fill, and questions asked as an address asks them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from quadra.accounts.projects import create_project
+from quadra.accounts.tables import Project
+from quadra.analytics.given import Given, given_of
+from quadra.core import clock, migrate
+from quadra.core.database import Database
+from quadra.core.runtime import Runtime
+from quadra.core.settings import load
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.log import Log
+from quadra.ingest.wire import from_dict
+from quadra.warehouse.engine import close_all
+from tests.analytics.reference import Event
+
+_numbers = itertools.count(1)
+
+
+class Place:
+    """A database whose every story is a project of its own."""
+
+    def __init__(self, runtime: Runtime):
+        self.runtime = runtime
+        self._log = Log(runtime.database, writer="test", batch_max_events=10_000)
+
+    def project(self, timezone: str = "UTC", week_start: str = "monday") -> Project:
+        with self.runtime.database.begin() as session:
+            return create_project(session, name=f"Story {next(_numbers)}", timezone=timezone, week_start=week_start)
+
+    def tell(self, events: Sequence[Event], timezone: str = "UTC", week_start: str = "monday") -> Project:
+        """A project with these events."""
+        project = self.project(timezone, week_start)
+        rows = []
+        for event in events:
+            wire = {
+                "event_id": f"e{next(_numbers)}",
+                "event_type": event.event_type or event.name,
+                "event_name": event.name,
+                "kind": event.kind,
+                "user_id": event.id,
+                "anonymous_id": event.anonymous_id,
+                "timestamp": clock.iso(clock.from_us(event.us)),
+                "properties": event.props,
+                **event.fields,
+            }
+            sender = Sender(project.id, "http", bot=event.bot)
+            given = {name: value for name, value in wire.items() if value is not None}
+            rows.append(accept(from_dict(given), sender, clock.now_us()))
+        if rows:
+            self._log.append(rows)
+        return project
+
+    def ask(self, lens: Any, project: Project, body: dict[str, Any] | None = None, /, **asked: Any) -> Any:
+        """`ask(trends, project, event="a", where={"plan": "pro"})`."""
+        asked = {"from": "2026-03-02", "to": "2026-03-15", **(body or {}), **asked}
+        return lens.answer(self.runtime, lens.read(_given(asked), project))
+
+
+def _given(asked: dict[str, Any]) -> Given:
+    pairs: list[tuple[str, str]] = []
+    for name, value in asked.items():
+        if isinstance(value, dict):
+            pairs += [(f"{name}[{prop}]", str(each)) for prop, each in value.items()]
+        elif value is not None:
+            pairs.append((name, str(value)))
+    return given_of(pairs)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    data = tmp_path_factory.mktemp("data")
+    database = Database(f"sqlite:///{data / 'quadra.db'}")
+    migrate.upgrade(database)
+    yield Place(Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database))
+    close_all()
+    database.dispose()

@@ -1,0 +1,152 @@
+"""The rules once more, in plain Python and by brute force: what the lenses must agree with. It knows nothing of the SQL."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+US = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def us_of(text: str) -> int:
+    """Of a UTC time such as `2026-03-02 10:00` or `2026-03-02`."""
+    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - EPOCH) // US
+
+
+@dataclass(frozen=True)
+class Event:
+    id: str | None
+    """What the row says; `people` says whom it belongs to."""
+    us: int
+    name: str
+    props: dict[str, Any] = field(default_factory=dict, hash=False)
+    anonymous_id: str | None = None
+    bot: bool = False
+    kind: str | None = None
+    event_type: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def has(self, prop: str) -> bool:
+        return self.text(prop) is not None
+
+    def text(self, prop: str) -> str | None:
+        value = self.props.get(prop)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return None if value is None else str(value)
+
+
+def ev(who: str | None, at: str, name: str = "a", /, **props: Any) -> Event:
+    """`ev("u1", "2026-03-02 10:00", "bought", price=3)`"""
+    return Event(who, us_of(at), name, props)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The range and the axis of a question."""
+
+    start: int
+    end: int
+    interval: str
+    zone: str = "UTC"
+    week_start: str = "monday"
+
+    def holds(self, event: Event) -> bool:
+        return self.start <= event.us < self.end
+
+    def period(self, us: int) -> datetime:
+        """The first moment of the period that a time is in, as an instant."""
+        zone = ZoneInfo(self.zone)
+        local = (EPOCH + us * US).astimezone(zone)
+        if self.interval == "hour":
+            # an elapsed hour: both 1 o'clocks of the night in which the clock is set back are periods
+            return (EPOCH + us * US) - timedelta(
+                minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+            )
+        day = local.date()
+        if self.interval == "week":
+            while day.strftime("%A").lower() != self.week_start:
+                day -= timedelta(days=1)
+        elif self.interval == "month":
+            day = day.replace(day=1)
+        return self.midnight(day)
+
+    def midnight(self, day: date) -> datetime:
+        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+
+    def axis(self, before: int = 0) -> list[datetime]:
+        """All periods that the range touches, found by walking through it in small steps."""
+        found: list[datetime] = []
+        at = self.start
+        while at < self.end:
+            period = self.period(at)
+            if not found or found[-1] != period:
+                found.append(period)
+            at += 15 * 60 * 1_000_000
+        last = self.period(self.end - 1)
+        if found[-1] != last:
+            found.append(last)
+        for _ in range(before):
+            found.insert(0, self.period((found[0] - EPOCH) // US - 1))
+        return found
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    name: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    def fits(self, event: Event) -> bool:
+        if self.name is not None and event.name != self.name:
+            return False
+        return all((event.text(prop) or "") == value for prop, value in self.where)
+
+
+People = dict[str, str]
+
+
+def person(event: Event, people: People) -> str | None:
+    return None if event.id is None else people.get(event.id, event.id)
+
+
+def trend(
+    events: Iterable[Event], people: People, span: Span, wanted: Wanted, aggregate: str, prop: str = "n"
+) -> list[Any]:
+    """[(at, value)]"""
+    axis = span.axis()
+    width = {"weekly_active": 7, "monthly_active": 30}.get(aggregate, 0) if span.interval == "day" else 0
+    fitting = [event for event in events if wanted.fits(event) and event.us < span.end]
+    answer = []
+    for number, period in enumerate(axis):
+        if width:
+            window = span.axis(before=width - 1)[number : number + width]
+            inside = [event for event in fitting if span.period(event.us) in window]
+        else:
+            inside = [event for event in fitting if span.holds(event) and span.period(event.us) == period]
+        whose = Counter(who for event in inside if (who := person(event, people)) is not None)
+        numbers = [event.props[prop] for event in inside if isinstance(event.props.get(prop), int | float)]
+        value: Any = {
+            "total": len(inside),
+            "sum": sum(numbers),
+            "avg": sum(numbers) / len(numbers) if numbers else 0,
+            "max_per_user": max(whose.values(), default=0),
+        }.get(aggregate, len(whose))
+        answer.append((iso(period), value))
+    return answer
+
+
+def by_person(events: Iterable[Event], people: People) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: event.us):
+        if (who := person(event, people)) is not None:
+            found[who].append(event)
+    return found

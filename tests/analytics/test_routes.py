@@ -1,0 +1,82 @@
+"""The doors of the lenses: who may ask, about which project, and what every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from quadra.accounts import room as accounts
+from quadra.accounts.keys import make_key
+from quadra.accounts.projects import get_project
+from quadra.analytics import routes
+from quadra.core import http
+from tests.analytics.conftest import Place
+from tests.analytics.reference import ev
+
+As = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> FlaskClient:
+    app = Flask("test")
+    app.extensions["quadra"] = place.runtime
+    http.set_up(app)
+    accounts.set_up(app, place.runtime)
+    app.register_blueprint(routes.blueprint)
+    return app.test_client()
+
+
+@pytest.fixture
+def as_(place: Place) -> As:
+    def headers(slug: str, scope: str = "read") -> dict[str, str]:
+        with place.runtime.database.begin() as session:
+            _, plain = make_key(session, project=get_project(session, slug), scope=scope)
+        return {"Authorization": f"Bearer {plain}"}
+
+    return headers
+
+
+@pytest.mark.parametrize("prefix", ["/api/analytics", "/api/v2/analytics"])
+@pytest.mark.parametrize("path", list(routes.GETS))
+def test_every_question_is_for_viewers_of_that_project(
+    client: FlaskClient, as_: As, place: Place, prefix: str, path: str
+) -> None:
+    mine, other = place.tell([ev("u", "2026-03-02 10:00")]), place.tell([ev("u", "2026-03-02 10:00")] * 3)
+    address = f"{prefix}/{path}?from=2026-03-01&to=2026-03-03"
+    assert client.get(address).status_code == 401
+    assert client.get(address, headers=as_(mine.slug, "ingest")).status_code == 403
+    answer = client.get(address, headers=as_(mine.slug))
+    assert answer.status_code == 200
+    assert {"computed_at", "rows_read", "elapsed_ms"} < set(answer.json)
+    assert answer.json["rows_read"] == 1
+    assert client.get(f"{address}&project={other.slug}", headers=as_(mine.slug)).status_code == 404
+    wrong = client.get(f"{address}&timezone=Nowhere", headers=as_(mine.slug))
+    assert wrong.status_code == 400
+    assert list(wrong.json["error"]["fields"]) == ["timezone"]
+
+
+def test_parameters_may_be_in_camel_case_and_properties_stay_as_they_are(
+    client: FlaskClient, as_: As, place: Place
+) -> None:
+    project = place.tell([ev("u", "2026-03-02 10:00", planType="pro", plan_type="free")])
+    address = "/api/analytics/trends?from=2026-03-02&to=2026-03-02&weekStart=sunday&breakdownLimit=3"
+    for where, count in {"planType": 1, "plan_type": 0}.items():
+        answer = client.get(f"{address}&where[{where}]=pro", headers=as_(project.slug))
+        assert answer.json["series"][0]["points"][0]["value"] == count
+
+
+def test_an_offset_may_come_unquoted(client: FlaskClient, as_: As, place: Place) -> None:
+    project = place.tell([ev("u", "2026-03-02 10:00")])
+    address = "/api/analytics/trends?from=2026-03-02T12:00:00+02:00&to=2026-03-03"
+    answer = client.get(address, headers=as_(project.slug))
+    assert [point["value"] for point in answer.json["series"][0]["points"]] == [1, 0]
+
+
+def test_without_a_range_the_last_30_days_are_asked_about(client: FlaskClient, as_: As, place: Place) -> None:
+    headers = as_(place.project().slug)
+    for days, points in {"": 30, "?days=7": 7, "?from=2026-03-01&days=3": 3, "?to=2026-03-05&days=2": 2}.items():
+        answer = client.get(f"/api/analytics/trends{days}", headers=headers)
+        assert len(answer.json["series"][0]["points"]) == points
