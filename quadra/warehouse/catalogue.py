@@ -33,7 +33,7 @@ def live(session: Session, project_id: int) -> list[Listed]:
     low, high = (sa.type_coerce(at, sa.BigInteger) for at in (Segment.min_occurred_at, Segment.max_occurred_at))
     query = sa.select(Segment.id, Segment.path, Segment.rows, Segment.links, low, high)
     found = session.execute(query.where(Segment.project_id == project_id, Segment.state == LIVE).order_by(Segment.id))
-    return [Listed(*row) for row in found.tuples()]
+    return [Listed(*row) for row in found]
 
 
 def day_of(us: int) -> date:

@@ -82,7 +82,7 @@ def _due(session: Session, project_id: int) -> list[Key]:
     query = sa.select(Batch.id, Batch.event_count).where(waiting).order_by(Batch.id).limit(BATCHES_AT_ONCE)
     taken: list[Key] = []
     rows = 0
-    for batch_id, count in session.execute(query).tuples():
+    for batch_id, count in session.execute(query):
         if taken and rows + count > ROWS_AT_ONCE:
             break
         taken.append((batch_id, count))

@@ -102,7 +102,7 @@ def _due(session: Session, settings: Settings, project_id: int) -> list[Key]:
     query = sa.select(Batch.id, Batch.event_count).where(here).order_by(Batch.sealed_at).limit(BATCHES_AT_ONCE)
     taken: list[Key] = []
     rows = 0
-    for batch_id, count in session.execute(query).tuples():
+    for batch_id, count in session.execute(query):
         if taken and rows + count > ROWS_AT_ONCE:
             break
         taken.append((batch_id, count))
@@ -127,7 +127,7 @@ def _require_covered(warehouse: Warehouse, rows: pa.Table, segments: Sequence[Se
         if segments:
             source = files([warehouse.store.local(segment.path) for segment in segments])
             held = f"SELECT {COLUMNS} FROM {source} WHERE batch_id IN (SELECT DISTINCT batch_id FROM hot)"
-        missing = cursor.execute(
+        missing = cursor.sql(
             f"SELECT event_id, batch_id FROM (SELECT {COLUMNS} FROM hot EXCEPT ALL {held}) ORDER BY ALL LIMIT 5"
         ).fetchall()
     if missing:

@@ -6,10 +6,12 @@ extension or change a setting even if a statement asked for it is the second loc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from quadra.core.settings import Settings
 
@@ -44,3 +46,13 @@ def connect(settings: Settings, segments: Path) -> duckdb.DuckDBPyConnection:
 def quoted(text: Any) -> str:
     """A string literal. For names that we made; values of others are parameters."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def arrow(cursor: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
+    """The answer as Arrow, without a copy of its rows."""
+    return cursor.sql(sql, params=dict(params or {})).to_arrow_table()
+
+
+def rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = cursor.sql(sql).fetchall()
+    return found

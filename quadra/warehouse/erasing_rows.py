@@ -17,6 +17,7 @@ from quadra.ingest.tables import Batch, Event
 from quadra.jobs.errors import LeaseLost
 from quadra.jobs.lease import Lease
 from quadra.jobs.tables import rows_hit
+from quadra.warehouse.duck import rows
 from quadra.warehouse.engine import Warehouse, warehouse_of
 from quadra.warehouse.publishing import Outrun, replace
 from quadra.warehouse.tables import Erasure, Segment
@@ -37,7 +38,7 @@ def erase_hot(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
         here = sa.and_(Event.project_id == erasure.project_id, theirs, Event.received_at <= erasure.requested_at)
         with runtime.database.read() as session:
             query = sa.select(Event.batch_id, Event.event_id).where(here).limit(ROWS_AT_ONCE)
-            for batch_id, event_id in session.execute(query).tuples():
+            for batch_id, event_id in session.execute(query):
                 found[batch_id].append(event_id)
     if not found:
         return 0
@@ -90,8 +91,7 @@ def _without(warehouse: Warehouse, segment: Segment, erasure: Erasure) -> tuple[
     theirs = f"coalesce(user_id IN (SELECT id FROM erased) AND epoch_us(received_at) <= {requested_us}, false)"
     with closing(warehouse.cursor()) as cursor:
         cursor.register("erased", pa.table({"id": pa.array(erasure.ids, pa.string())}))
-        found = cursor.execute(f"SELECT count(*) FROM {source} WHERE {theirs}").fetchone()
-        count = int(found[0]) if found else 0
+        ((count,),) = rows(cursor, f"SELECT count(*) FROM {source} WHERE {theirs}")
         if not count:
             return 0, []
         require_sound(warehouse, [segment])
@@ -101,5 +101,5 @@ def _without(warehouse: Warehouse, segment: Segment, erasure: Erasure) -> tuple[
         return count, [write(cursor, warehouse.store, rest, project_id=segment.project_id, day=segment.day)]
 
 
-def _count(session: Session, erasure: Erasure, rows: int) -> None:
-    session.execute(sa.update(Erasure).where(Erasure.id == erasure.id).values(rows=Erasure.rows + rows))
+def _count(session: Session, erasure: Erasure, count: int) -> None:
+    session.execute(sa.update(Erasure).where(Erasure.id == erasure.id).values(rows=Erasure.rows + count))

@@ -63,9 +63,9 @@ def replay(session: Session, runtime: Runtime) -> int:
         (project.slug, erasure.user_id, clock.to_us(erasure.requested_at)): erasure
         for erasure, project in session.execute(
             sa.select(Erasure, Project).join(Project, Project.id == Erasure.project_id)
-        ).tuples()
+        )
     }
-    projects = dict(session.execute(sa.select(Project.slug, Project.id)).tuples().all())
+    projects = dict(session.execute(sa.select(Project.slug, Project.id)).all())
     for entry in read(runtime.settings):
         key = (entry.project, entry.user_id, entry.requested_us)
         if key not in known and entry.project in projects:

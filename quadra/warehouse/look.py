@@ -19,7 +19,7 @@ from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.warehouse.catalogue import Listed
 from quadra.warehouse.columns import NAMES
-from quadra.warehouse.duck import quoted
+from quadra.warehouse.duck import arrow, quoted
 from quadra.warehouse.people import People
 from quadra.warehouse.store import Store
 
@@ -107,14 +107,14 @@ class Look:
         began = time.perf_counter()
         with self._bounded(timeout or self._timeout):
             self._prepare(sql)
-            table = self._cursor.execute(sql, dict(params or {})).to_arrow_table()
+            table = arrow(self._cursor, sql, params)
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
     def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
         """The answer piece by piece, for exports that do not fit into memory."""
         with self._bounded(STREAM_SECONDS):
             self._prepare(sql)
-            reader: pa.RecordBatchReader = self._cursor.execute(sql, dict(params or {})).to_arrow_reader(STREAM_ROWS)
+            reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(STREAM_ROWS)
             yield from reader
 
     def cancel(self) -> None:

@@ -40,7 +40,7 @@ def find_days(session: Session, *, rows_most: int) -> list[tuple[int, date]]:
         .group_by(Segment.project_id, Segment.day)
         .having(sa.func.count() > 1)
     )
-    days = session.execute(several).tuples().all()
+    days = session.execute(several).all()
     return [(project_id, day) for project_id, day in days if choose(_of_day(session, project_id, day), rows_most)]
 
 

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from quadra.warehouse.catalogue import Listed
-from quadra.warehouse.duck import quoted
+from quadra.warehouse.duck import arrow, quoted
 
 ALIASES = ("alias", "$create_alias")
 """The event types that say that two ids are one person."""
@@ -65,7 +65,7 @@ class People:
         self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Sequence[Listed], paths: Sequence[str]
     ) -> pa.Table:
         """id -> person, for the ids that are not the person's name; `cursor` has the fresh rows as `fresh`."""
-        fresh = _arrow(cursor, links_sql("fresh"))
+        fresh = arrow(cursor, links_sql("fresh"))
         linking = [(segment, path) for segment, path in zip(segments, paths, strict=True) if segment.links]
         if not linking and not fresh.num_rows:
             return NOBODY
@@ -83,7 +83,7 @@ class People:
     ) -> Iterable[pa.Table]:
         for segment, path in segments:
             if segment.id not in self._links:
-                self._links[segment.id] = _arrow(cursor, links_sql(f"read_parquet({quoted(path)})"))
+                self._links[segment.id] = arrow(cursor, links_sql(f"read_parquet({quoted(path)})"))
             self._links.move_to_end(segment.id)
             yield self._links[segment.id]
         while len(self._links) > LINKS_KEPT_MOST:
@@ -93,7 +93,7 @@ class People:
 def resolve(cursor: duckdb.DuckDBPyConnection, links: Sequence[pa.Table]) -> pa.Table:
     """id -> person, from links."""
     cursor.register("links", pa.concat_tables(links))
-    first = _arrow(cursor, FIRST_SQL)
+    first = arrow(cursor, FIRST_SQL)
     cursor.unregister("links")
     if not pa.compute.any(first["goes_on"]).as_py():
         return pa.table([first["id"], first["leads_to"]], schema=PEOPLE)
@@ -125,10 +125,6 @@ def _root(one: str, parents: Parents) -> str:
     while one in parents:
         one = parents[one][1]
     return one
-
-
-def _arrow(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
-    return cursor.execute(sql).to_arrow_table()
 
 
 def _frozen(links: pa.Table) -> Any:

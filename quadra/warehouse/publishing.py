@@ -41,7 +41,7 @@ def publish_compaction(session: Session, batches: Mapping[str, int], written: Se
             raise Outrun
         # now that they are locked: an erasure takes rows out and lowers the count in one transaction
         query = sa.select(Batch.id, Batch.event_count).where(Batch.id.in_(chunk))
-        if dict(session.execute(query).tuples().all()) != {batch_id: batches[batch_id] for batch_id in chunk}:
+        if dict(session.execute(query).all()) != {batch_id: batches[batch_id] for batch_id in chunk}:
             raise Outrun
     session.add_all([item.segment for item in written])
 

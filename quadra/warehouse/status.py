@@ -18,7 +18,7 @@ def status(session: Session) -> list[dict[str, Any]]:
     """One entry for each project that has events. `waiting` is what no compaction has taken yet, open batches included."""
     live = {row.project_id: row for row in session.execute(_live())}
     waiting = {row.project_id: row for row in session.execute(_waiting())}
-    slugs = dict(session.execute(sa.select(Project.id, Project.slug)).tuples().all())
+    slugs = dict(session.execute(sa.select(Project.id, Project.slug)).all())
     return [
         _entry(slugs.get(found, str(found)), live.get(found), waiting.get(found)) for found in sorted({*live, *waiting})
     ]

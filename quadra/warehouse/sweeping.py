@@ -45,7 +45,7 @@ def remove_retired(runtime: Runtime, *, grace: timedelta | None = None) -> int:
     before = clock.now() - (runtime.settings.segment_grace if grace is None else grace)
     over = sa.and_(Segment.state == RETIRED, Segment.retired_at < before)
     with runtime.database.read() as session:
-        found = session.execute(sa.select(Segment.id, Segment.path).where(over).limit(AT_ONCE)).tuples().all()
+        found = session.execute(sa.select(Segment.id, Segment.path).where(over).limit(AT_ONCE)).all()
     for segment_id, path in found:
         store.remove(path)  # first: were it listed no more and still there, it would only be an orphan
         with runtime.database.begin() as session:

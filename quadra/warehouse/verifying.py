@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.jobs.errors import Permanent
+from quadra.warehouse.duck import rows
 from quadra.warehouse.engine import Warehouse, warehouse_of
 from quadra.warehouse.store import sha256_of
 from quadra.warehouse.tables import LIVE, Segment
@@ -58,15 +59,13 @@ def find_damage(warehouse: Warehouse, segment: Segment, *, decode: bool = True) 
 
 
 def _find_undecodable(warehouse: Warehouse, segment: Segment) -> Damage | None:
+    source = files([warehouse.store.local(segment.path)])
     with closing(warehouse.cursor()) as cursor:
         try:
-            found = cursor.execute(
-                f"SELECT {FINGERPRINT} FROM {files([warehouse.store.local(segment.path)])}"
-            ).fetchone()
+            ((count, _hash),) = rows(cursor, f"SELECT {FINGERPRINT} FROM {source}")
         except duckdb.Error as error:
             return Damage(segment.path, "its content", "readable", str(error).splitlines()[0])
-    rows = found[0] if found else 0
-    return None if rows == segment.rows else Damage(segment.path, "its row count", str(segment.rows), str(rows))
+    return None if count == segment.rows else Damage(segment.path, "its row count", str(segment.rows), str(count))
 
 
 def require_sound(warehouse: Warehouse, segments: list[Segment]) -> None:

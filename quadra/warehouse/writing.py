@@ -14,7 +14,7 @@ from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
 from quadra.warehouse.columns import NAMES, ORDER
-from quadra.warehouse.duck import quoted
+from quadra.warehouse.duck import quoted, rows
 from quadra.warehouse.people import IS_LINK
 from quadra.warehouse.store import Store
 from quadra.warehouse.tables import Segment
@@ -69,21 +69,22 @@ def write(cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, proje
         size, digest = store.publish(name)
     except duckdb.IOException as error:
         raise store.away(error) from error
-    facts = cursor.execute(
+    (facts,) = rows(
+        cursor,
         f"SELECT {FINGERPRINT}, count(*) FILTER ({IS_LINK}), min(epoch_us(occurred_at)), max(epoch_us(occurred_at)), "
-        f"min(epoch_us(received_at)), max(epoch_us(received_at)) FROM {files([store.local(name)])}"
-    ).fetchone()
-    meant = cursor.execute(f"SELECT {FINGERPRINT} FROM {source}").fetchone()
-    if facts is None or facts[:2] != meant:
-        raise WriteFailed(f"Segment {name} holds {facts and facts[:2]} and should hold {meant}.")
-    rows, _hash, links, *times = facts
+        f"min(epoch_us(received_at)), max(epoch_us(received_at)) FROM {files([store.local(name)])}",
+    )
+    (meant,) = rows(cursor, f"SELECT {FINGERPRINT} FROM {source}")
+    if facts[:2] != meant:
+        raise WriteFailed(f"Segment {name} holds {facts[:2]} and should hold {meant}.")
+    count, _hash, links, *times = facts
     low, high, received_low, received_high = map(clock.from_us, times)
     segment = Segment(
         id=segment_id,
         project_id=project_id,
         day=day,
         path=name,
-        rows=rows,
+        rows=count,
         bytes=size,
         sha256=digest,
         links=links,

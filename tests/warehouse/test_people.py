@@ -1,0 +1,130 @@
+"""Which ids are one person: the rules of docs/warehouse.md, one by one."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.warehouse.engine import query
+from quadra.warehouse.people import _cut_circles, _root
+from tests.warehouse.conftest import ask, compact_all, event, store
+
+AT = clock.now_us() - 10 * 86_400_000_000
+
+
+def seen(number: int, second: int, user: str | None = None, anon: str | None = None, **fields: Any) -> Any:
+    at = AT + second * 1_000_000
+    return event(number, user_id=user or anon, anonymous_id=anon, occurred_at=at, **fields)
+
+
+def people(runtime: Runtime) -> dict[str, str | None]:
+    return dict(ask(runtime, "SELECT event_id, person FROM events"))
+
+
+def test_anonymous_rows_belong_to_the_user_whom_the_visitor_became(any_runtime: Runtime) -> None:
+    store(any_runtime, [seen(1, 0, anon="a"), seen(2, 5, "u", "a"), seen(3, 9, anon="a"), seen(4, 9, anon="b")])
+    expected = {"e-1": "u", "e-2": "u", "e-3": "u", "e-4": "b"}
+    assert people(any_runtime) == expected
+    compact_all(any_runtime)
+    assert people(any_runtime) == expected
+
+
+def test_a_link_outside_of_the_range_counts(runtime: Runtime) -> None:
+    store(runtime, [seen(1, 0, anon="a"), seen(2, 86_400 * 3, "u", "a")])
+    compact_all(runtime)
+    store(runtime, [seen(3, 1, anon="b"), seen(4, 86_400 * 4, "v", "b")])
+    found = "SELECT person FROM events WHERE occurred_us < $end ORDER BY 1"
+    assert ask(runtime, found, end=AT + 86_400_000_000) == [("u",), ("v",)]
+
+
+def test_a_shared_device_belongs_to_its_first_user_and_the_second_keeps_their_own_rows(runtime: Runtime) -> None:
+    store(runtime, [seen(2, 5, "second", "a"), seen(1, 1, "first", "a"), seen(3, 9, anon="a")])
+    assert people(runtime) == {"e-1": "first", "e-2": "second", "e-3": "first"}
+
+
+def test_at_the_same_microsecond_the_smaller_id_is_led_to(runtime: Runtime) -> None:
+    store(runtime, [seen(1, 1, "z", "a"), seen(2, 1, "b", "a"), seen(3, 0, anon="a")])
+    assert people(runtime)["e-3"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "properties"),
+    [("alias", {"previousId": "old"}), ("alias", {"previous_id": "old"}), ("$create_alias", {"alias": "old"})],
+)
+def test_an_alias_joins_two_ids(runtime: Runtime, event_type: str, properties: dict[str, str]) -> None:
+    store(runtime, [seen(1, 0, "old"), seen(2, 1, "new", event_type=event_type, properties=properties)])
+    for _ in ("fresh", "compacted"):
+        assert people(runtime) == {"e-1": "new", "e-2": "new"}
+        compact_all(runtime)
+
+
+def test_a_chain_is_followed_to_its_end(runtime: Runtime) -> None:
+    alias = {"event_type": "alias", "properties": {"previousId": "mid"}}
+    store(runtime, [seen(1, 0, anon="a"), seen(2, 1, "mid", "a"), seen(3, 2, "end", **alias)])
+    assert set(people(runtime).values()) == {"end"}
+
+
+def test_the_newest_link_of_a_circle_is_left_out(runtime: Runtime) -> None:
+    store(
+        runtime,
+        [
+            seen(1, 1, "b", event_type="alias", properties={"previousId": "a"}),
+            seen(2, 2, "a", event_type="alias", properties={"previousId": "b"}),
+        ],
+    )
+    assert people(runtime) == {"e-1": "b", "e-2": "b"}
+
+
+def test_rows_of_nobody_have_no_person(runtime: Runtime) -> None:
+    store(runtime, [seen(1, 0), seen(2, 0, "u", "a")])
+    assert people(runtime) == {"e-1": None, "e-2": "u"}
+
+
+def test_the_order_of_arrival_and_compaction_change_nothing(sqlite_runtime: Runtime) -> None:
+    chance = random.Random(7)
+    rows = [
+        seen(number, chance.randrange(20), chance.choice(["u", "v", "w", None]), chance.choice(["a", "b", "c", None]))
+        for number in range(60)
+    ] + [
+        seen(60 + number, chance.randrange(20), chance.choice("uvw"), event_type="alias",
+             properties={"previousId": chance.choice("uvwabc")})
+        for number in range(6)
+    ]  # fmt: skip
+    store(sqlite_runtime, rows, per_batch=1000)
+    fresh = people(sqlite_runtime)
+    compact_all(sqlite_runtime)
+    assert people(sqlite_runtime) == fresh
+    again = [
+        row.__class__(**{**{name: getattr(row, name) for name in row.__struct_fields__}, "project_id": 2})
+        for row in rows
+    ]
+    chance.shuffle(again)
+    for at in range(0, 66, 11):
+        store(sqlite_runtime, again[at : at + 11])
+        if at % 2:
+            compact_all(sqlite_runtime, 2)
+    assert dict(_of(sqlite_runtime, 2)) == fresh
+
+
+def _of(runtime: Runtime, project_id: int) -> list[tuple[Any, ...]]:
+    return query(runtime, project_id, "SELECT event_id, person FROM events").rows
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 3), st.sampled_from("abcdefgh"))))
+def test_without_circles_every_chain_ends(links: dict[str, tuple[int, str]]) -> None:
+    parents = {one: link for one, link in links.items() if link[1] != one}
+    before = dict(parents)
+    _cut_circles(parents)
+    for one in before:
+        assert _root(one, parents) not in parents
+    for one in before.keys() - parents.keys():  # only what lay on a circle was cut
+        at = before[one][1]
+        for _ in before:
+            at = before[at][1] if at in before and at != one else at
+        assert at == one
