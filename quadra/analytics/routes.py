@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.tables import Project
-from quadra.analytics import trends
+from quadra.analytics import lifecycle, retention, stickiness, trends
 from quadra.analytics.given import Given, given_of
 from quadra.core.runtime import Runtime, runtime
 
@@ -20,6 +20,9 @@ PREFIXES = ("/api/analytics", "/api/v2/analytics")
 
 GETS: dict[str, tuple[Callable[[Given, Project], Any], Callable[[Runtime, Any], dict[str, Any]]]] = {
     "trends": (trends.read, trends.answer),
+    "retention": (retention.read, retention.answer),
+    "stickiness": (stickiness.read, stickiness.answer),
+    "lifecycle": (lifecycle.read, lifecycle.answer),
 }
 """path -> how a question that an address holds is read, and how it is answered. A new lens is a new line."""
 

@@ -150,3 +150,82 @@ def by_person(events: Iterable[Event], people: People) -> dict[str, list[Event]]
         if (who := person(event, people)) is not None:
             found[who].append(event)
     return found
+
+
+def retention(
+    events: Iterable[Event],
+    people: People,
+    span: Span,
+    first: Wanted,
+    returning: Wanted,
+    kind: str,
+    minimum: int = 1,
+    cumulative: bool = False,
+) -> list[tuple[str, int, list[int]]]:
+    """[(at, size, returned)]"""
+    axis = span.axis()
+    cohorts: list[list[set[str]]] = [[set() for _ in axis] for _ in axis]
+    for who, theirs in by_person(events, people).items():
+        begun = [span.period(event.us) for event in theirs if first.fits(event)]
+        if kind == "first_time":
+            begun = begun[:1]
+        back = Counter(span.period(event.us) for event in theirs if returning.fits(event))
+        for row, period in enumerate(axis):
+            if period not in begun:
+                continue
+            cohorts[row][0].add(who)
+            for later in range(1, len(axis) - row):
+                seen = [back[at] >= minimum for at in axis[row + later :]]
+                if any(seen) if cumulative else seen[0]:
+                    cohorts[row][later].add(who)
+    return [
+        (iso(at), len(cohorts[row][0]), [len(cell) for cell in cohorts[row][: len(axis) - row]])
+        for row, at in enumerate(axis)
+    ]
+
+
+def stickiness(
+    events: Iterable[Event],
+    people: People,
+    span: Span,
+    wanted: Wanted,
+    count: int = 1,
+    criterion: Any = lambda times: True,
+    cumulative: bool = False,
+) -> list[int]:
+    axis = span.axis()
+    groups = [axis[at : at + count] for at in range(0, len(axis), count)]
+    buckets = [0] * len(groups)
+    for theirs in by_person(events, people).values():
+        times = Counter(span.period(event.us) for event in theirs if wanted.fits(event) and span.holds(event))
+        each = [sum(times[period] for period in group) for group in groups]
+        active = sum(1 for done in each if done and criterion(done))
+        for bucket in range(1, active + 1) if cumulative else [active]:
+            if bucket:
+                buckets[bucket - 1] += 1
+    return buckets
+
+
+def lifecycle(
+    events: Iterable[Event], people: People, span: Span, wanted: Wanted
+) -> list[tuple[str, int, int, int, int]]:
+    """[(at, new, returning, resurrecting, dormant)]"""
+    before, *axis = span.axis(before=1)
+    found = []
+    whose = {
+        who: [span.period(event.us) for event in theirs if wanted.fits(event)]
+        for who, theirs in by_person(events, people).items()
+    }
+    for period in axis:
+        states: Counter[str] = Counter()
+        for periods in whose.values():
+            now, just_before = period in periods, before in periods
+            if now and min(periods) == period:
+                states["new"] += 1
+            elif now:
+                states["returning" if just_before else "resurrecting"] += 1
+            elif just_before:
+                states["dormant"] += 1
+        found.append((iso(period), states["new"], states["returning"], states["resurrecting"], -states["dormant"]))
+        before = period
+    return found
