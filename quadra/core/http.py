@@ -146,7 +146,8 @@ class OffLoop:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = "HTTP_TRANSFER_ENCODING" in environ
-        environ["wsgi.input_terminated"] = chunked  # both servers end a body in chunks where it ends; Flask must be told
+        if chunked:  # both servers end such a body where it ends, and Flask must be told so
+            environ["wsgi.input_terminated"] = True
         if self._stays(environ["PATH_INFO"]):
             return self._app(environ, start_response)
         # the body is read here: a green socket must not be read from another thread

@@ -158,6 +158,12 @@ def test_a_body_in_chunks_is_read(quadra: QuadraProcess, path: str) -> None:
         assert wanted in stored_ids(database)
 
 
+def test_a_body_in_chunks_is_read_off_the_loop_as_well(quadra: QuadraProcess) -> None:
+    body = b'{"project":"default","scope":"read","name":"in chunks"}'
+    answer = chunked(quadra, "/api/keys", [body[:9], body[9:]], f"Authorization: Bearer {quadra.init['admin_key']}")
+    assert b'"name":"in chunks"' in answer, answer
+
+
 def test_a_body_in_chunks_is_bounded_as_well(quadra: QuadraProcess) -> None:
     answer = chunked(quadra, "/api/events", [b" " * 2**20] * 6)
     assert answer.startswith(b"HTTP/1.1 413"), answer[:200]
