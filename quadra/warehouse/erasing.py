@@ -52,7 +52,7 @@ def erase_person(runtime: Runtime, lease: Lease) -> None:
 def _begin(runtime: Runtime, lease: Lease) -> Erasure:
     """The erasure with all ids of the person: noted before the first row goes, since the rows say which they are."""
     with runtime.database.read() as session:
-        erasure = session.get(Erasure, lease.job.args.get("erasure_id"))
+        erasure = session.get(Erasure, str(lease.job.args.get("erasure_id")))
         slug = session.scalar(sa.select(Project.slug).where(Project.id == lease.job.project_id))
     if erasure is None or slug is None:
         raise Permanent("The erasure of this job is gone.")
