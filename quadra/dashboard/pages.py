@@ -11,13 +11,20 @@ from quadra.accounts.projects import list_projects
 from quadra.core.errors import QuadraError
 from quadra.core.http import request_id
 from quadra.core.runtime import runtime
+from quadra.ingest.tables import BATCH_STATES
+from quadra.jobs.states import JOB_STATES
 
 blueprint = Blueprint(
     "dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates"
 )
 
-NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = ((None, (("Live", "dashboard.live"),)),)
+NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
+    (None, (("Live", "dashboard.live"),)),
+    ("Engine", (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"))),
+)
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
+
+PIPELINE_TABS = {"batches": "Batches", "jobs": "Jobs", "dead-letters": "Dead letters"}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
@@ -49,6 +56,24 @@ def home() -> Any:
 @blueprint.get("/live")
 def live() -> Any:
     return page("live.html", "dashboard.live", base_url=base_url())
+
+
+@blueprint.get("/insights")
+def insights() -> Any:
+    return page("insights.html", "dashboard.insights")
+
+
+@blueprint.get("/pipeline")
+@blueprint.get("/pipeline/<any(" + ", ".join(f"'{tab}'" for tab in PIPELINE_TABS) + "):tab>")
+def pipeline(tab: str = "batches") -> Any:
+    return page(
+        "pipeline.html",
+        "dashboard.pipeline",
+        tab=tab,
+        tabs=PIPELINE_TABS.items(),
+        batch_states=BATCH_STATES,
+        job_states=JOB_STATES,
+    )
 
 
 def error(problem: QuadraError) -> str:

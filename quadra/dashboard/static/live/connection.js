@@ -1,5 +1,5 @@
 // The line to the server: joins the project, joins again with its last cursor after every gap, and says in one
-// word how it is. It never computes a number; it hands on what the server said.
+// word how it is. It never computes a number; it hands on what the server said. A page gives the functions it cares for.
 
 const ANSWER_MS = 10_000;
 // While nothing arrives the server may be silent, but "active users" and "same time yesterday" still move.
@@ -7,7 +7,12 @@ const SILENCE_MS = 20_000;
 
 const SIGNED_OUT = new Set(['unauthorised', 'unauthorized', 'forbidden', '401', '403']);
 
-export function connect({ path, project, onState, onSnapshot, onUpdate, onEvents, onCatchUp }) {
+const ignore = () => {};
+
+export function connect({
+  path, project, onState, onSnapshot = ignore, onUpdate = ignore, onEvents = ignore, onCatchUp = ignore,
+  onBatches = ignore, onJobs = ignore, onInsights = ignore,
+}) {
   const socket = window.io('/live', {
     path,
     transports: ['websocket', 'polling'],
@@ -85,6 +90,18 @@ export function connect({ path, project, onState, onSnapshot, onUpdate, onEvents
 
   socket.on('catch_up', (message) => {
     if (mine(message)) onCatchUp(message);
+  });
+
+  socket.on('batch:update', (message) => {
+    if (mine(message)) onBatches(message.batches);
+  });
+
+  socket.on('job:update', (message) => {
+    if (mine(message)) onJobs(message.jobs);
+  });
+
+  socket.on('insight:new', (message) => {
+    if (mine(message)) onInsights(message.insights);
   });
 
   setInterval(() => {

@@ -1,0 +1,77 @@
+// One insight as people read it: how serious, what, how sure, on which numbers, and what to do. Text of senders and of an
+// LLM is shown as text, never as markup.
+
+import { count } from '../live/format.js';
+import { el, facts } from '../pipeline/elements.js';
+import { batchHref, milliseconds, shortId, span, things, when } from '../pipeline/words.js';
+import { numbers, summary } from './evidence.js';
+
+const SEVERITIES = { warning: 'Something is wrong', notice: 'Worth a look', info: 'Good to know' };
+const CONFIDENCE = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+const findingsOf = (insight) => insight.evidence?.findings ?? [];
+
+/** Whether it tells of something; otherwise all was as usual, or there was nothing to compare with. */
+export const isFinding = (insight) => (insight.patterns?.length ?? 0) > 0;
+
+/** [word, tone] */
+export function severity(insight) {
+  const worst = findingsOf(insight)[0]?.severity;
+  if (worst) return [SEVERITIES[worst] ?? worst, worst];
+  if (insight.analyst === 'llm') return ['Comment', isFinding(insight) ? 'comment' : 'quiet'];
+  return [insight.confidence > 0 ? 'Nothing unusual' : 'No judgement', 'quiet'];
+}
+
+export const confidence = ({ confidence: sure }) => el('span', { class: 'sure' }, `confidence ${CONFIDENCE.format(sure)}`);
+
+export const analyst = (insight) => (insight.analyst === 'llm' ? `LLM ${insight.model ?? ''}`.trim() : 'local analyst');
+
+/** What it says first, without "2 more below", and without the word that stands above it anyway. */
+export const headline = (insight) => findingsOf(insight)[0]?.text ?? insight.summary.replace(/^Nothing unusual: /, '');
+
+export function card(insight, project, { linked = true } = {}) {
+  const [word, tone] = severity(insight);
+  const findings = findingsOf(insight);
+  const others = findings.length > 0 ? findings.slice(1) : [];
+  const spoken = findings.length === 0 ? insight.patterns ?? [] : [];
+  const heading = el('h3', { id: `insight-${insight.id}` }, headline(insight));
+  return el('article', { class: `insight ${tone}`, 'aria-labelledby': heading.id },
+    el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), el('span', {}, when(insight.created_at))),
+    heading,
+    el('p', { class: 'meta' },
+      linked ? el('a', { href: batchHref(project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`) : null,
+      el('span', {}, things(insight.event_count, 'event'), ...window_(insight)),
+      el('span', {}, analyst(insight)),
+      insight.tokens ? el('span', {}, `${count(insight.tokens)} tokens${insight.cost_usd === null ? '' : `, $${insight.cost_usd.toPrecision(2)}`}`) : null,
+      tone === 'quiet' ? el('span', {}, summary(insight.evidence ?? {}, true)) : null),
+    findings.length > 0 ? evidence(findings[0]) : null,
+    others.length > 0 ? el('ol', { class: 'findings' }, ...others.map(finding)) : null,
+    spoken.length > 0 ? el('ul', { class: 'bullets' }, ...spoken.map((text) => el('li', {}, text))) : null,
+    insight.recommendations?.length > 0
+      ? el('div', { class: 'todo' }, el('h4', {}, 'What to do'), el('ul', { class: 'bullets' }, ...insight.recommendations.map((text) => el('li', {}, text))))
+      : null,
+    tone === 'quiet' ? null : whole(insight));
+}
+
+function window_({ time_window: { from, to } = {} }) {
+  const times = span(from, to);
+  return times ? [', ', times] : [];
+}
+
+function finding(found) {
+  return el('li', { class: found.severity },
+    el('p', {}, el('strong', { class: 'severity' }, SEVERITIES[found.severity] ?? found.severity), ' ', found.text, ' ', confidence(found)), evidence(found));
+}
+
+function evidence(found) {
+  const rows = numbers(found);
+  return rows.length === 0 ? null : el('details', { class: 'fold' }, el('summary', {}, 'Evidence'), facts(rows, true));
+}
+
+function whole(insight) {
+  const held = summary(insight.evidence ?? {});
+  const asked = insight.evidence?.asked_about;
+  const told = asked ? el('details', { class: 'fold' }, el('summary', {}, 'What the LLM was told'), el('pre', { tabindex: 0 }, JSON.stringify(asked, null, 2))) : null;
+  const took = insight.analysis_time_ms > 0 ? ` · analysed in ${milliseconds(insight.analysis_time_ms)}` : '';
+  return el('div', { class: 'sub held' }, held ? `The batch: ${held}${took}` : null, told);
+}

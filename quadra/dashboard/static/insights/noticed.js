@@ -1,0 +1,77 @@
+// On the live page: the newest insights, and the signs that Quadra itself is well.
+
+import { ask } from '../pipeline/rest.js';
+import { el, fill } from '../pipeline/elements.js';
+import { Metrics } from '../pipeline/metrics.js';
+import { light, signs } from '../pipeline/signs.js';
+import { batchHref, href, shortId, things, when } from '../pipeline/words.js';
+import { analyst, confidence, headline, severity } from './card.js';
+
+const SHOWN = 3;
+const EVERY_MS = 30_000;
+
+export class Noticed {
+  #project;
+  #list = document.getElementById('noticed');
+  #nothing = document.getElementById('noticed-nothing');
+  #insights = new Map();
+  #metrics;
+
+  constructor(project) {
+    this.#project = project;
+    const well = document.getElementById('well');
+    this.#metrics = new Metrics((metrics, elapsed) => {
+      const found = signs(metrics, elapsed);
+      fill(document.getElementById('signs'), found, () => found.map((sign) => this.#sign(sign)));
+      well.hidden = false;
+    }, (error) => {
+      // whoever may not see the numbers is not told of them; when they are away for now, what stands there is old
+      if (error.status === 403) well.hidden = true;
+      else if (well.querySelector('.skeleton')) fill(document.getElementById('signs'), error.message, () => el('li', { class: 'sub' }, error.message));
+    });
+    this.refresh();
+    setInterval(() => {
+      if (!document.hidden) this.refresh();
+    }, EVERY_MS);
+  }
+
+  /** The pipeline moved. */
+  moved() {
+    this.#metrics.soon();
+  }
+
+  hear(insights) {
+    for (const insight of insights) this.#insights.set(insight.id, insight);
+    const newest = [...this.#insights.values()].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || (a.id < b.id ? 1 : -1)).slice(0, SHOWN);
+    this.#insights = new Map(newest.map((insight) => [insight.id, insight]));
+    this.#nothing.hidden = newest.length > 0;
+    this.#list.hidden = newest.length === 0;
+    this.#nothing.textContent = 'No insight yet. The first comes moments after the first batch is sealed.';
+    fill(this.#list, newest, () => newest.map((insight) => this.#row(insight)));
+  }
+
+  async refresh() {
+    try {
+      this.hear((await ask('/api/insights', { project: this.#project, limit: SHOWN })).insights);
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      if (this.#insights.size > 0) return;
+      this.#list.hidden = true;
+      this.#nothing.hidden = false;
+      this.#nothing.textContent = `The insights cannot be shown just now. ${error.message}`;
+    }
+  }
+
+  #row(insight) {
+    const [word, tone] = severity(insight);
+    return el('li', { class: `insight ${tone}` },
+      el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), when(insight.created_at)),
+      el('p', { class: 'headline' }, el('a', { href: href('/insights', this.#project, { batch: insight.batch_id }) }, headline(insight))),
+      el('p', { class: 'meta' }, el('a', { href: batchHref(this.#project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`),
+        el('span', {}, things(insight.event_count, 'event')), el('span', {}, analyst(insight))));
+  }
+
+  #sign({ tone, name, value, href: path }) {
+    return el('li', {}, el('a', { href: href(path, this.#project) }, light(tone), `${name} `, el('strong', {}, value)));
+  }
+}

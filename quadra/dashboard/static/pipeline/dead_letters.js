@@ -1,0 +1,131 @@
+// The tab of dead letters: why each job was given up, and what a person decides about it.
+
+import { count } from '../live/format.js';
+import { confirm } from './confirm.js';
+import { el, facts, fill } from './elements.js';
+import { history } from './history.js';
+import { List } from './list.js';
+import { act } from './rest.js';
+import { tell } from './said.js';
+import { batchHref, href, shortId, things, when } from './words.js';
+
+const PATH = '/api/admin/dead-letter-queue';
+
+export function makeDeadLetters({ project, acts, address, kinds, moved }) {
+  const root = document.getElementById('panel-dead-letters');
+  const badge = document.getElementById('dead-count');
+  /** The filters of another tab are not ours. */
+  const wanted = (name) => (address.tab === 'dead-letters' ? address.get(name) : '');
+
+  const list = new List(root, {
+    path: PATH,
+    name: 'dead_letters',
+    params: () => ({ project, kind: wanted('kind'), batch_id: wanted('batch') }),
+    key: (letter) => letter.job_id,
+    at: (letter) => letter.finished_at ?? letter.updated_at,
+    // jobs as the socket tells them come here as well: a dead letter is a job that FAILED
+    shows: (letter) => letter.status === 'FAILED' && (!wanted('kind') || letter.kind === wanted('kind'))
+      && (!wanted('batch') || letter.batch_id === wanted('batch')),
+    build,
+    heard: kinds.learn,
+    counted(total) {
+      if (wanted('kind') || wanted('batch')) return;
+      badge.hidden = total === 0;
+      badge.textContent = ` ${count(total)}`;
+    },
+    nothing: () => (wanted('kind') || wanted('batch')
+      ? [el('p', {}, 'No dead letter is like that.')]
+      : [el('p', {}, 'No dead letter. Every job that failed so far was tried again and came through, or still waits for its next attempt.')]),
+  });
+
+  function build(first) {
+    const body = el('div');
+    const name = el('h3', { id: `letter-${first.job_id}` }, el('strong', {}, first.kind), first.batch_id
+      ? [' of batch '] : ' of no batch', first.batch_id ? el('a', { href: batchHref(project, first.batch_id), 'data-tab': 'batches', title: first.batch_id }, shortId(first.batch_id)) : null);
+    const buttons = acts ? el('div', { class: 'choices' },
+      el('button', { class: 'button accent', type: 'button', 'aria-describedby': name.id, onclick: () => requeue(first) }, 'Requeue'),
+      el('button', { class: 'button', type: 'button', 'aria-describedby': name.id, onclick: () => discard(first) }, 'Discard')) : null;
+    const element = el('li', {}, el('article', { class: 'letter', 'aria-labelledby': name.id }, el('div', { class: 'panel-head wrap' }, name, buttons), body));
+
+    function draw(letter) {
+      const entries = letter.history ?? letter.error_context ?? [];
+      // not the whole letter: as a job it comes with other fields, and must not fold up what is being read
+      fill(body, [letter.last_error, entries, letter.finished_at, letter.attempt_count], () => {
+        const line = letter.last_error ?? entries.at(-1)?.message;
+        return [
+          el('p', { class: 'wrong' }, line ?? 'It failed and left no message.'),
+          facts([
+            ['Given up', when(letter.finished_at)],
+            ['Attempts', `${count(letter.attempt_count)} of ${count(letter.max_attempts)}`],
+            ['Made', when(letter.created_at)],
+            ['Trigger', { SCHEDULED: 'scheduled', MANUAL: 'by hand' }[letter.trigger_type] ?? letter.trigger_type],
+            ['Last worker', letter.worker],
+            ['Job', el('code', {}, letter.job_id)],
+          ], true),
+          history(entries),
+        ];
+      });
+    }
+
+    draw(first);
+    return { element, draw };
+  }
+
+  async function requeue(letter) {
+    const yes = await confirm({
+      title: 'Run this job again?',
+      act: 'Requeue',
+      body: [
+        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ` goes back into the queue with all its ${things(letter.max_attempts, 'attempt')}, and a worker takes it at once.`),
+        el('p', {}, 'Its history is kept. Should it fail in all of them again, it comes back here.'),
+      ],
+    });
+    if (yes) {
+      await decide(letter, 'requeue', [
+        `The job ${letter.kind}${about(letter)} is in the queue again. `,
+        el('a', { href: href('/pipeline/jobs', project, { batch: letter.batch_id }), 'data-tab': 'jobs' }, 'See how it does'),
+      ]);
+    }
+  }
+
+  async function discard(letter) {
+    const yes = await confirm({
+      title: 'Discard this job?',
+      act: 'Discard',
+      danger: true,
+      body: [
+        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ' will never be done. This cannot be taken back.'),
+        el('p', {}, `${lost(letter)} The job stays among the jobs as DISCARDED, with its history.`),
+      ],
+    });
+    if (yes) await decide(letter, 'discard', [`The job ${letter.kind}${about(letter)} is discarded.`]);
+  }
+
+  async function decide(letter, what, done) {
+    let job;
+    try {
+      ({ job } = await act(`${PATH}/${letter.job_id}/${what}`));
+    } catch (error) {
+      tell(false, error.status === 409
+        ? `Nothing was done: it is no dead letter any more, or another job like it is unfinished. ${error.message}`
+        : `Nothing was done. ${error.message}`);
+      await list.load();
+      return;
+    }
+    const next = list.rows.element(letter.job_id)?.nextElementSibling ?? list.rows.element(letter.job_id)?.previousElementSibling;
+    list.remove(letter.job_id);
+    moved(job);
+    tell(true, ...done);
+    (next?.querySelector('button') ?? document.getElementById('tab-dead-letters')).focus();
+  }
+
+  return { list, root };
+}
+
+const about = ({ batch_id: batch }) => (batch ? ` of batch ${shortId(batch)}` : '');
+
+function lost({ kind, batch_id: batch }) {
+  if (kind === 'analyse') return 'No event is lost. The batch has no insight unless you analyse it by hand, under Batches.';
+  if (kind === 'analyse_llm') return 'No event is lost. The batch keeps the insight of the local analyst.';
+  return batch ? 'No event is lost; only this step is left out for the batch.' : 'No event is lost.';
+}

@@ -1,0 +1,33 @@
+// How elements are made: text is always text, never markup, whoever it comes from.
+
+/** `el('a', {href}, 'text', child, null)`; attributes that are null, undefined or false are left out. */
+export function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === 'onclick') element.addEventListener('click', value);
+    else if (value === true) element.setAttribute(key, '');
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false && child !== ''));
+  return element;
+}
+
+const shown = new WeakMap();
+
+/** Fill a place only when what it shows has changed: a fold that was opened stays open, and nothing flickers. */
+export function fill(place, facts, make) {
+  const signature = JSON.stringify(facts);
+  if (shown.get(place) === signature) return;
+  shown.set(place, signature);
+  place.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== ''));
+}
+
+/** A definition list of [word, what it is]; what is unknown is left out. `row`: beside one another where there is room. */
+export function facts(pairs, row = false) {
+  const list = el('dl', { class: row ? 'facts row' : 'facts' });
+  for (const [word, value] of pairs) {
+    if (value === null || value === undefined || value === '') continue;
+    list.append(el('div', {}, el('dt', {}, word), el('dd', {}, value)));
+  }
+  return list;
+}

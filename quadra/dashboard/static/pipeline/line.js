@@ -1,0 +1,50 @@
+// The live connection of a page that shows the pipeline: its pill, its troubles, and what to do while it is away.
+
+import { Arrivals } from '../live/arrivals.js';
+import { connect } from '../live/connection.js';
+import { perSecond } from '../live/format.js';
+import { Pill } from '../live/pill.js';
+import { NO_LIBRARY, say, sayState } from '../live/problem.js';
+
+const REFRESH_MS = 30_000;
+
+/** `hear`: {onBatches, onJobs, onInsights}, as they come. `refresh()` is called after each gap, and while there is no line. */
+export function openLine(project, hear, refresh) {
+  const pill = new Pill();
+  const arrivals = new Arrivals();
+  let live = false;
+  let wasLive = false;
+
+  if (!window.io) {
+    pill.state('refused');
+    say('connection', NO_LIBRARY);
+  } else {
+    connect({
+      path: document.body.dataset.socketPath,
+      project,
+      ...hear,
+      onState(state, reason) {
+        // what moved between the first answer and the first join is missing as well
+        if (state === 'live' && !live) refresh();
+        live = state === 'live';
+        wasLive ||= live;
+        if (!live && wasLive) arrivals.lost();
+        pill.state(state);
+        sayState(state, reason);
+      },
+      onSnapshot: (snapshot) => arrivals.replace(snapshot.series, snapshot.at),
+      onUpdate: (update) => arrivals.merge(update.series, update.at),
+    });
+  }
+
+  setInterval(() => {
+    if (wasLive) pill.rate(perSecond(arrivals.recentRate()));
+    pill.draw();
+  }, 1000);
+  setInterval(() => {
+    if (!live && !document.hidden) refresh();
+  }, REFRESH_MS);
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && !live) refresh();
+  });
+}
