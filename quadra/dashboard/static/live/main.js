@@ -1,6 +1,7 @@
 // The live page, put together: messages change what we know at once, and one frame later what is drawn.
 // Totals are always the server's absolute values; this page never adds anything up.
 
+import { Noticed } from '../insights/noticed.js';
 import { Arrivals } from './arrivals.js';
 import { ArrivalsChart } from './chart.js';
 import { connect } from './connection.js';
@@ -9,16 +10,17 @@ import { showStart } from './first_event.js';
 import { perSecond } from './format.js';
 import { drawRate, drawTotals } from './key_numbers.js';
 import { Pill } from './pill.js';
+import { NO_LIBRARY, say, sayState } from './problem.js';
 import { Types } from './types.js';
 
 const live = document.getElementById('live');
-const problem = document.getElementById('problem');
 
 const arrivals = new Arrivals();
 const chart = new ArrivalsChart(arrivals, live.dataset.echarts);
 const feed = new Feed();
 const pill = new Pill();
 const types = new Types();
+const noticed = new Noticed(live.dataset.project);
 
 let known = null;
 let rate = 0;
@@ -55,25 +57,11 @@ function learn(snapshot) {
   soon();
 }
 
-function say(sentence) {
-  problem.hidden = !sentence;
-  problem.textContent = sentence ?? '';
-}
-
-function sayWhy(state, reason) {
-  say({ 'signed-out': 'You are logged out, so this page no longer moves.', refused: reason }[state]);
-  if (state !== 'signed-out') return;
-  const link = document.createElement('a');
-  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = 'Log in again';
-  problem.append(' ', link);
-}
-
 const project = live.dataset.project;
 
 if (!window.io) {
   pill.state('refused');
-  say('The live connection needs a library that could not be loaded. Reload the page; if it stays, the server was set up without its front-end libraries.');
+  say('connection', NO_LIBRARY);
 } else {
   connect({
     path: document.body.dataset.socketPath,
@@ -83,7 +71,7 @@ if (!window.io) {
       if (!connected && known) arrivals.lost();
       live.dataset.state = state;
       pill.state(state);
-      sayWhy(state, reason);
+      sayState(state, reason);
     },
     onSnapshot(snapshot, latest) {
       arrivals.replace(snapshot.series, snapshot.at);
@@ -103,8 +91,12 @@ if (!window.io) {
     onCatchUp({ missed, events }) {
       feed.add(events);
       pill.caughtUp(missed);
+      noticed.refresh();
       soon();
     },
+    onBatches: () => noticed.moved(),
+    onJobs: () => noticed.moved(),
+    onInsights: (insights) => noticed.hear(insights),
   });
 }
 
