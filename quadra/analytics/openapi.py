@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quadra.accounts.projects import WEEK_STARTS
 from quadra.analytics import openapi_shapes as shapes
+from quadra.analytics.openapi_funnel import FUNNEL
 from quadra.analytics.periods import INTERVALS
 from quadra.analytics.question import DAYS, DAYS_MOST
 from quadra.analytics.retention import KINDS, PERIODS_MOST
@@ -142,6 +143,6 @@ GROUPS = (
     Group(
         title="Questions",
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
-        doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE),
+        doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE, FUNNEL),
     ),
 )

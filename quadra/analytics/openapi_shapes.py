@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from quadra.core.openapi import Time
@@ -53,3 +55,41 @@ class LifecyclePeriod(Struct):
 
 class Lifecycle(Told, kw_only=True):
     periods: list[LifecyclePeriod]
+
+
+class FunnelStep(Struct):
+    name: str
+    count: int
+    conversion_rate: float
+    step_conversion_rate: float
+    average_seconds: float | None
+    median_seconds: float | None
+
+
+class FunnelAnswer(Told, kw_only=True):
+    steps: list[FunnelStep]
+    breakdown: dict[str, list[FunnelStep]] = {}
+
+
+class AskedStep(Struct):
+    event: str | None = None
+    where: dict[str, str | float | bool | list[str] | None] = {}
+
+
+class AskedExclusion(Struct, kw_only=True):
+    event: str
+    from_step: int
+    to_step: int
+    where: dict[str, str | float | bool | list[str] | None] = {}
+
+
+class AskedFunnel(Struct, kw_only=True):
+    """What every question takes (`from`, `to`, `timezone`, …) stands here too, or in the address."""
+
+    steps: list[AskedStep]
+    order: Literal["ordered", "strict", "unordered"] = "ordered"
+    window_seconds: float | None = None
+    exclusions: list[AskedExclusion] = []
+    breakdown: str | None = None
+    breakdown_attribution: str = "first_touch"
+    breakdown_limit: int = 25

@@ -10,8 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.tables import Project
-from quadra.analytics import lifecycle, retention, stickiness, trends
+from quadra.analytics import funnel, funnel_body, lifecycle, retention, stickiness, trends
 from quadra.analytics.given import Given, given_of
+from quadra.core.errors import Invalid
+from quadra.core.http import json_body
 from quadra.core.runtime import Runtime, runtime
 
 blueprint = Blueprint("analytics", __name__)
@@ -38,5 +40,24 @@ def _door(path: str) -> None:
         blueprint.add_url_rule(f"{prefix}/{path}", f"{path}_{number}", show, methods=["GET"])
 
 
+def show_funnel() -> ResponseReturnValue:
+    """A question that is too long for an address; what is common to all may stand in either."""
+    body = json_body()
+    project = require_project(_slug(body), "viewer")
+    given = Given.of_body({**request.args.to_dict(), **body})
+    return funnel.answer(runtime(), funnel_body.read(given, project))
+
+
+def _slug(body: dict[str, Any]) -> str | None:
+    slug = body.get("project") or request.args.get("project")
+    if slug is not None and not isinstance(slug, str):
+        raise Invalid("A field has the wrong type.", fields={"project": "the slug of a project"})
+    return slug
+
+
+for _prefix in PREFIXES:
+    blueprint.add_url_rule(
+        f"{_prefix}/funnels/query", f"funnel_{PREFIXES.index(_prefix)}", show_funnel, methods=["POST"]
+    )
 for _path in GETS:
     _door(_path)

@@ -80,3 +80,18 @@ def test_without_a_range_the_last_30_days_are_asked_about(client: FlaskClient, a
     for days, points in {"": 30, "?days=7": 7, "?from=2026-03-01&days=3": 3, "?to=2026-03-05&days=2": 2}.items():
         answer = client.get(f"/api/analytics/trends{days}", headers=headers)
         assert len(answer.json["series"][0]["points"]) == points
+
+
+@pytest.mark.parametrize("prefix", ["/api/analytics", "/api/v2/analytics"])
+def test_a_funnel_is_for_viewers_of_that_project(client: FlaskClient, as_: As, place: Place, prefix: str) -> None:
+    mine, other = place.tell([ev("u", "2026-03-02 10:00"), ev("u", "2026-03-02 11:00", "b")]), place.project()
+    body = {"from": "2026-03-02", "to": "2026-03-03", "steps": [{"event": "a"}, {"event": "b"}], "windowSeconds": 3600}
+    address = f"{prefix}/funnels/query"
+    assert client.post(address, json=body).status_code == 401
+    answer = client.post(address, json=body, headers=as_(mine.slug))
+    assert answer.status_code == 200
+    assert [step["count"] for step in answer.json["steps"]] == [1, 1]
+    assert answer.json["rows_read"] == 2
+    assert client.post(address, json={**body, "project": other.slug}, headers=as_(mine.slug)).status_code == 404
+    assert client.post(address, json={**body, "project": 1}, headers=as_(mine.slug)).status_code == 400
+    assert client.post(f"{address}?timezone=Nowhere", json=body, headers=as_(mine.slug)).status_code == 400

@@ -1,0 +1,90 @@
+"""Funnels on random histories against brute force: every order, windows, exclusions, breakdowns."""
+
+from __future__ import annotations
+
+from statistics import fmean, median
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quadra.analytics import funnel, funnel_body
+from quadra.analytics.given import Given
+from quadra.core import clock
+from tests.analytics import funnels
+from tests.analytics.conftest import Place
+from tests.analytics.funnels import Plan
+from tests.analytics.histories import HOUR, History, histories
+from tests.analytics.reference import Span, Wanted
+
+SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+STEP = st.builds(
+    lambda name, plan: Wanted(name, (("plan", plan),) if plan else ()),
+    st.sampled_from(["a", "a", "b", "c", None]),
+    st.sampled_from([None, None, None, "x"]),
+)
+
+
+@st.composite
+def plans(draw: st.DrawFn, order: str) -> Plan:
+    steps = tuple(draw(st.lists(STEP, min_size=1, max_size=3)))
+    exclusions = []
+    for name in draw(st.sampled_from([[], [], ["c"], ["b", "c"]])) if len(steps) > 1 else []:
+        start = 0 if order == "unordered" else draw(st.integers(0, len(steps) - 2))
+        end = len(steps) - 1 if order == "unordered" else draw(st.integers(start + 1, len(steps) - 1))
+        exclusions.append((Wanted(name), start, end))
+    return Plan(steps, draw(st.sampled_from([HOUR, 3 * HOUR, 20 * HOUR])), order, tuple(exclusions))
+
+
+def body_of(plan: Plan, span: Span) -> dict[str, Any]:
+    return {
+        "from": clock.iso(clock.from_us(span.start)),
+        "to": clock.iso(clock.from_us(span.end)),
+        "order": plan.order,
+        "window_seconds": plan.window // 1_000_000,
+        "steps": [{"event": step.name, "where": dict(step.where)} for step in plan.steps],
+        "exclusions": [
+            {"event": wanted.name, "from_step": start, "to_step": end} for wanted, start, end in plan.exclusions
+        ],
+    }
+
+
+def shown(plan: Plan, ways: list[tuple[int, ...]]) -> list[Any]:
+    found: list[Any] = []
+    for step in range(len(plan.steps)):
+        gaps = [(times[step] - times[step - 1]) / 1e6 for times in ways if len(times) > step] if step else []
+        reached = sum(1 for times in ways if len(times) > step)
+        found.append((reached, pytest.approx(fmean(gaps)) if gaps else None, median(gaps) if gaps else None))
+    return found
+
+
+def seen(steps: list[Any]) -> list[Any]:
+    return [(step["count"], step["average_seconds"], step["median_seconds"]) for step in steps]
+
+
+SHORT = histories(days=1, most=12)
+ATTRIBUTIONS = ("first_touch", "last_touch", "all_events", "step:0")
+
+
+@pytest.mark.parametrize("order", funnel_body.ORDERS)
+def test_funnels_agree_with_the_reference(place: Place, order: str) -> None:
+    @SOME
+    @given(history=SHORT, plan=plans(order), attribution=st.sampled_from(ATTRIBUTIONS), hours=st.integers(-12, 0))
+    def check(history: History, plan: Plan, attribution: str, hours: int) -> None:
+        # the links lie long before, so the range decides what happens
+        span = Span(history.middle + hours * HOUR, history.end, "day", history.zone)
+        project = place.tell(history.events, history.zone)
+        body = {**body_of(plan, span), "breakdown": "plan", "breakdown_attribution": attribution}
+        answer = funnel.answer(place.runtime, funnel_body.read(Given.of_body(body), project))
+        events, people = history.events, history.people
+        assert seen(answer["steps"]) == shown(plan, funnels.ways(events, people, span, plan))
+        expected = funnels.groups(events, people, span, plan, "plan", attribution)
+        if attribution not in ("first_touch", "last_touch") or len(
+            {(people.get(e.id or ""), e.us) for e in events}
+        ) == len(events):
+            assert {label: seen(steps) for label, steps in answer["breakdown"].items()} == {
+                label: shown(plan, ways) for label, ways in expected.items()
+            }
+
+    check()
