@@ -60,4 +60,10 @@ filters.addEventListener('submit', (event) => event.preventDefault());
 addEventListener('popstate', show);
 
 show();
-openLine(project, { onInsights: (insights) => list.hear(insights) }, () => list.refresh());
+openLine(project, {
+  onInsights: (insights) => list.hear(insights),
+  // a batch that is analysed once more keeps its insight, with other words in it
+  onJobs(jobs) {
+    if (jobs.some((job) => job.trigger_type === 'MANUAL' && job.status === 'SUCCESS')) list.refresh();
+  },
+}, () => list.refresh());
