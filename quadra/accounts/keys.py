@@ -21,6 +21,8 @@ from quadra.core.errors import Invalid, NotFound
 START = "qk_"
 PREFIX_LENGTH = 11
 LONGEST = 200
+STALE_SECONDS = 60
+"""How long an answer that is no longer fresh may serve while it is looked up again behind."""
 TOUCH_EVERY = timedelta(minutes=1)
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://(\*\.)?[^\s/*?#@]+")
 
@@ -146,11 +148,11 @@ class KeyRing:
         self._lock = threading.Lock()
 
     def cached(self, plain: str) -> tuple[bool, Key | None]:
-        """`(True, the key or None)` when it was looked up lately, else `(False, what it was then)`. Never blocks."""
+        """`(True, the key or None)` when it was looked up lately, else `(False, what it was a minute ago)`. Never blocks."""
         at = time.monotonic()
         known = self._known.get(plain)
         if known is not None:
-            return known[0] > at, known[1]
+            return known[0] > at, known[1] if at - known[0] < STALE_SECONDS else None
         return self._unknown.get(plain, 0.0) > at, None
 
     def store(self, plain: str, key: Key | None) -> None:

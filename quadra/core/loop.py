@@ -104,6 +104,10 @@ class Threads:
 
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call `function` on a native thread and wait for it without blocking the loop. Its errors come out here."""
+        return self.run_within(None, function, *args, **kwargs)
+
+    def run_within(self, seconds: float | None, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """`run` that waits so long and no longer. Raises `TimeoutError`; the call itself goes on and nobody hears of it."""
         done = self._loop.waiter()
         outcome: list[Any] = [None, None]
 
@@ -112,7 +116,8 @@ class Threads:
             done.set()
 
         self.submit(lambda: function(*args, **kwargs), settle)
-        done.wait()
+        if not done.wait(seconds):
+            raise TimeoutError
         if outcome[1] is not None:
             raise outcome[1]
         result: T = outcome[0]

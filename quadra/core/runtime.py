@@ -27,6 +27,11 @@ class Runtime:
         """Native threads for whole requests and anything else that blocks, except the writer, which has its own."""
         return Threads(self.loop, 12, "request")
 
+    @cached_property
+    def probes(self) -> Threads:
+        """Threads for health checks alone: they must answer while everything else hangs."""
+        return Threads(self.loop, 2, "probe")
+
 
 def build(settings: Settings) -> Runtime:
     return Runtime(settings=settings, database=Database(settings.database_url))

@@ -10,7 +10,9 @@ from quadra.core.runtime import runtime
 
 blueprint = Blueprint("health", __name__)
 
-ON_LOOP = {"/health"}
+ON_LOOP = {"/health", "/health/ready"}
+READY_SECONDS = 2.0
+"""How long the database may take to answer before this process counts as not ready."""
 
 
 @blueprint.get("/health")
@@ -21,9 +23,9 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> tuple[Response, int]:
-    """This process can do its main job now."""
+    """This process can do its main job now. Answers in time also while the database, or every other thread, hangs."""
     try:
-        runtime().database.ping()
-    except SQLAlchemyError:
+        runtime().probes.run_within(READY_SECONDS, runtime().database.ping)
+    except (SQLAlchemyError, TimeoutError):
         return jsonify(status="unavailable", checks={"database": "fail"}), 503
     return jsonify(status="ready", checks={"database": "pass"}), 200

@@ -39,6 +39,7 @@ class Intake:
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
         self._ring = KeyRing(self._load)
+        self._looking: set[str] = set()
         self._noted: dict[int, datetime] = {}
 
     def key(self, plain: str) -> Key:
@@ -58,24 +59,25 @@ class Intake:
         fresh, key = self._ring.cached(plain)
         if fresh:
             return key
-        try:
-            key = self._threads.run(self._load, plain)
-        except Unavailable:
-            if key is not None:
-                return key  # known a moment ago: the writer will say whether events can be stored
-            raise
+        if key is not None:
+            self.refresh(plain)
+            return key
+        key = self._threads.run(self._load, plain)
         self._ring.store(plain, key)
         return key
 
     def refresh(self, plain: str) -> tuple[bool, Key | None]:
-        """(still fresh, key) without waiting; a stale key is looked up in the background."""
+        """(still fresh, key) without waiting. A key that was known a minute ago serves while it is looked up behind: many
+        senders must not wait for a database that hangs, and the writer says whether their events can be stored.
+        """
         fresh, key = self._ring.cached(plain)
-        if not fresh:
-            self._ring.store(plain, key)  # the old answer serves until the new one is here
+        if not fresh and plain not in self._looking:
+            self._looking.add(plain)
             self._threads.submit(lambda: self._load(plain), lambda found, error: self._refreshed(plain, found, error))
         return fresh, key
 
     def _refreshed(self, plain: str, key: Key | None, error: BaseException | None) -> None:
+        self._looking.discard(plain)
         if error is None:
             self._ring.store(plain, key)
         elif not isinstance(error, Unavailable):
