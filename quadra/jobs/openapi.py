@@ -59,6 +59,7 @@ class TheJob(Struct):
 
 
 KIND = Param(name="kind", shape=str, says="Only jobs of this kind.")
+PROJECT = Param(name="project", shape=str, says="Left out: all that you may see.")
 BATCH = Param(name="batch_id", shape=str, says="Only jobs of this batch.")
 PAGING = (
     Param(name="limit", shape={"type": "integer", "minimum": 1, "maximum": LIMIT_MOST, "default": LIMIT}),
@@ -102,7 +103,7 @@ GROUPS = (
                 path="/api/admin/jobs",
                 title="List jobs",
                 needs="viewer",
-                params=(STATUS, KIND, BATCH, *PAGING),
+                params=(PROJECT, STATUS, KIND, BATCH, *PAGING),
                 answers={
                     200: Answer(
                         says="Newest first.",
@@ -118,7 +119,7 @@ GROUPS = (
                 title="List dead letters",
                 says="Jobs that failed as often as they may: nothing happens to them until somebody decides.",
                 needs="viewer",
-                params=(KIND, BATCH, *PAGING),
+                params=(PROJECT, KIND, BATCH, *PAGING),
                 answers={200: Answer(says="The last to die first.", shape=DeadLetterPage)},
                 refuses=(400,),
             ),

@@ -26,7 +26,7 @@ LIMIT, LIMIT_MOST, PAGE_MOST = 50, 1_000, 1_000_000
 
 @blueprint.get("/api/admin/jobs")
 def show_jobs() -> ResponseReturnValue:
-    """`?status&kind&batch_id&limit&cursor&page`"""
+    """`?project&status&kind&batch_id&limit&cursor&page`"""
     by = require("viewer")
     with runtime().database.read() as session:
         page = questions.list_jobs(session, _wanted(by), **_paging())
@@ -35,7 +35,7 @@ def show_jobs() -> ResponseReturnValue:
 
 @blueprint.get("/api/admin/dead-letter-queue")
 def show_dead_letters() -> ResponseReturnValue:
-    """`?kind&batch_id&limit&cursor&page`"""
+    """`?project&kind&batch_id&limit&cursor&page`"""
     by = require("viewer")
     with runtime().database.read() as session:
         page = questions.list_dead_letters(session, _wanted(by), **_paging())
@@ -121,7 +121,9 @@ def _wanted(by: Caller) -> Wanted:
     status = given.get("status") or None
     if status is not None and status not in JOB_STATES:
         raise Invalid("There is no such status.", fields={"status": "one of " + ", ".join(JOB_STATES)})
-    return Wanted(status, given.get("kind") or None, given.get("batch_id") or None, by.projects)
+    slug = given.get("project")
+    projects = frozenset({require_project(slug, "viewer").id}) if slug else by.projects
+    return Wanted(status, given.get("kind") or None, given.get("batch_id") or None, projects)
 
 
 def _paging() -> dict[str, Any]:

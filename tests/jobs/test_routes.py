@@ -149,6 +149,17 @@ def test_a_key_of_a_project_sees_and_does_only_its_own(
     assert (get(database, theirs).state, get(database, ours).state) == ("FAILED", "DISCARDED")
 
 
+def test_jobs_of_one_project_can_be_asked_for_and_a_foreign_one_is_not_there(
+    client: FlaskClient, job: Any, bearer: Any
+) -> None:
+    ours, theirs = job("shop", state="FAILED"), job("other")
+    everyone = bearer()
+    assert ids(client.get("/api/admin/jobs?project=shop", headers=everyone)) == [ours]
+    assert ids(client.get("/api/admin/jobs?project=other", headers=everyone)) == [theirs]
+    assert ids(client.get(f"{DLQ}?project=other", headers=everyone), "dead_letters") == []
+    assert client.get("/api/admin/jobs?project=other", headers=bearer("shop")).status_code == 404
+
+
 @pytest.mark.parametrize("verb", ["requeue", "discard"])
 def test_only_editors_decide_about_dead_letters(
     client: FlaskClient, database: Database, job: Any, bearer: Any, verb: str
