@@ -93,3 +93,43 @@ class AskedFunnel(Struct, kw_only=True):
     breakdown: str | None = None
     breakdown_attribution: str = "first_touch"
     breakdown_limit: int = 25
+
+
+class Edge(Struct):
+    position: int
+    source: str
+    target: str
+    count: int
+    average_seconds: float
+
+
+class Paths(Told, kw_only=True):
+    edges: list[Edge]
+
+
+class SessionMeasures(Struct, kw_only=True):
+    count: int
+    people: int
+    bounces: int
+    bounce_rate: float
+    average_seconds: float
+    median_seconds: float
+    events_per_session: float
+
+
+class SessionPeriod(SessionMeasures, kw_only=True):
+    at: Time
+
+
+class PageCount(Struct):
+    page: str
+    count: int
+
+
+class Sessions(SessionMeasures, kw_only=True):
+    entries: list[PageCount]
+    exits: list[PageCount]
+    periods: list[SessionPeriod]
+    computed_at: Time
+    rows_read: int
+    elapsed_ms: float

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.tables import Project
-from quadra.analytics import funnel, funnel_body, lifecycle, retention, stickiness, trends
+from quadra.analytics import funnel, funnel_body, lifecycle, paths, retention, sessions, stickiness, trends
 from quadra.analytics.given import Given, given_of
 from quadra.core.errors import Invalid
 from quadra.core.http import json_body
@@ -25,6 +25,8 @@ GETS: dict[str, tuple[Callable[[Given, Project], Any], Callable[[Runtime, Any], 
     "retention": (retention.read, retention.answer),
     "stickiness": (stickiness.read, stickiness.answer),
     "lifecycle": (lifecycle.read, lifecycle.answer),
+    "paths": (paths.read, paths.answer),
+    "sessions": (sessions.read, sessions.answer),
 }
 """path -> how a question that an address holds is read, and how it is answered. A new lens is a new line."""
 

@@ -229,3 +229,45 @@ def lifecycle(
         found.append((iso(period), states["new"], states["returning"], states["resurrecting"], -states["dormant"]))
         before = period
     return found
+
+
+def visits(events: Iterable[Event], people: People) -> list[tuple[str, list[Event]]]:
+    """The sessions of each person, in order."""
+    found: list[tuple[str, list[Event]]] = []
+    for who, theirs in by_person(events, people).items():
+        for number, event in enumerate(theirs):
+            if number == 0 or event.us - theirs[number - 1].us > 30 * 60 * 1_000_000:
+                found.append((who, []))
+            found[-1][1].append(event)
+    return found
+
+
+def paths(
+    events: Iterable[Event],
+    people: People,
+    span: Span,
+    most: int,
+    start: str | None,
+    end: str | None,
+    without: str | None,
+) -> list[tuple[int, str, str, int, float]]:
+    """[(position, source, target, count, average seconds)]"""
+    gaps: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+    taking = [event for event in events if span.holds(event) and event.name != without]
+    for _who, visit in visits(taking, people):
+        way: list[Event] = []
+        for event in visit:
+            if not way or way[-1].name != event.name:
+                way.append(event)
+        names = [event.name for event in way]
+        if start is not None:
+            way = way[names.index(start) :] if start in names else []
+        names = [event.name for event in way]
+        if end is not None:
+            way = way[: names.index(end) + 1] if end in names else []
+        way = way[:most]
+        for position in range(1, len(way)):
+            source, target = way[position - 1], way[position]
+            gaps[position, source.name, target.name].append(target.us - source.us)
+    rows = [(*edge, len(spent), sum(spent) / len(spent) / 1e6) for edge, spent in gaps.items()]
+    return sorted(rows, key=lambda row: (-row[3], row[1], row[2], row[0]))

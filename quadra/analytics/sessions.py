@@ -1,0 +1,98 @@
+"""Sessions: what a person does without a pause of more than 30 minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from quadra.accounts.tables import Project
+from quadra.analytics.given import Given
+from quadra.analytics.matching import Match, Parameters, people_only
+from quadra.analytics.periods import INTERVALS, Periods
+from quadra.analytics.question import Question, read_question, told
+from quadra.core.runtime import Runtime
+from quadra.warehouse.engine import query
+
+GAP_US = 30 * 60 * 1_000_000
+"""A pause of exactly this does not end a session."""
+PAGE = "regexp_replace(page_url, '([^/])/+$', '\\1')"
+"""A page is its address as it came; a slash at its end makes no difference."""
+PAGES, PAGES_MOST = 20, 1_000
+MEASURES = ("count", "people", "bounces", "average_seconds", "median_seconds", "events_per_session")
+
+
+@dataclass(frozen=True)
+class Sessions:
+    question: Question
+    limit: int
+
+
+def read(given: Given, project: Project) -> Sessions:
+    sessions = Sessions(
+        question=read_question(given, project, intervals=(*INTERVALS, "whole")),
+        limit=given.number("limit", PAGES, 1, PAGES_MOST),
+    )
+    given.check()
+    return sessions
+
+
+def answer(runtime: Runtime, sessions: Sessions) -> dict[str, Any]:
+    question = sessions.question
+    periods = question.periods()
+    params = Parameters()
+    sql = _sql(sessions, periods, params)
+    found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
+    rows: dict[str, list[tuple[Any, ...]]] = {"entry": [], "exit": [], "period": [], "whole": []}
+    for part, *row in found.rows:
+        rows[part].append(tuple(row))
+    by_period = {number: row for number, _page, *row in rows["period"]}
+    whole = rows["whole"][0][2:]
+    return told(
+        found,
+        **_measures(whole),
+        entries=[{"page": page, "count": row[0]} for _number, page, *row in rows["entry"]],
+        exits=[{"page": page, "count": row[0]} for _number, page, *row in rows["exit"]],
+        periods=[
+            {"at": periods.at(number), **_measures(by_period.get(number, (0,) * len(MEASURES)))}
+            for number in range(len(periods))
+        ],
+    )
+
+
+def _measures(row: Any) -> dict[str, Any]:
+    said = dict(zip(MEASURES, row, strict=True))
+    said["bounce_rate"] = said["bounces"] / said["count"] * 100 if said["count"] else 0.0
+    return said
+
+
+def _sql(sessions: Sessions, periods: Periods, params: Parameters) -> str:
+    """Rows (part, period, page, the measures): one for each period, one for all, and the first pages of sessions."""
+    where = f"{people_only(sessions.question.include_bots)} AND {Match(where=sessions.question.where).sql(params)}"
+    ordered = "PARTITION BY person ORDER BY us, event_id"
+    measures = """count(*) AS count, count(DISTINCT person) AS people, count(*) FILTER (bounced) AS bounces,
+            coalesce(favg(us), 0) / 1e6 AS average_seconds, coalesce(median(us), 0) / 1e6 AS median_seconds,
+            coalesce(favg(events), 0) AS events_per_session"""
+    limit = params.add(sessions.limit)
+    nothing = ", ".join(f"0 AS {name}" for name in MEASURES[1:])
+    pages = [
+        f"""(SELECT '{part}' AS part, 0 AS period, {part} AS page, count(*) AS count, {nothing} FROM visits
+            WHERE {part} IS NOT NULL GROUP BY {part} ORDER BY count DESC, page LIMIT {limit})"""
+        for part in ("entry", "exit")
+    ]
+    return f"""
+        WITH taken AS (
+            SELECT person, occurred_us AS us, event_id, kind, {PAGE} AS page FROM events WHERE {where}
+        ), cut AS (
+            SELECT *, coalesce(us - lag(us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM taken
+        ), numbered AS (
+            SELECT *, sum(begins::INTEGER) OVER ({ordered} ROWS UNBOUNDED PRECEDING) AS session FROM cut
+        ), visits AS MATERIALIZED (
+            SELECT person, min(us) AS occurred_us, max(us) - min(us) AS us, count(*) AS events,
+                count(*) FILTER (kind = 'page') <= 1 AND count(*) FILTER (kind <> 'page' AND kind <> 'identify') = 0 AS bounced,
+                arg_min(page, (us, event_id)) FILTER (page IS NOT NULL) AS entry,
+                arg_max(page, (us, event_id)) FILTER (page IS NOT NULL) AS exit
+            FROM numbered GROUP BY person, session
+        )
+        SELECT 'whole' AS part, 0 AS period, '' AS page, {measures} FROM visits
+        UNION ALL SELECT 'period', {periods.index_sql()} AS period, '', {measures} FROM visits GROUP BY ALL
+        UNION ALL {pages[0]} UNION ALL {pages[1]}"""

@@ -1,0 +1,150 @@
+"""Paths and sessions: each rule by its number, and random histories against the reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quadra.analytics import paths, sessions
+from quadra.core import clock
+from quadra.core.errors import Invalid
+from tests.analytics import reference
+from tests.analytics.conftest import Place
+from tests.analytics.histories import HOUR, History, histories
+from tests.analytics.reference import Event, Span, ev
+
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+DAY = {"from": "2026-03-02", "to": "2026-03-02"}
+START = ev("u", "2026-03-02 10:00").us
+
+
+def walk(history: str, who: str = "u") -> list[Event]:
+    """`a0 b5`: names and minutes."""
+    return [Event(who, START + int(word[1:]) * 60_000_000, word[0]) for word in history.split()]
+
+
+def pages(history: str) -> list[Event]:
+    """`/a/ 0 /b 5`: pages and minutes, in turns."""
+    words = history.split()
+    return [
+        Event("u", START + int(minute) * 60_000_000, "page_view", kind="page", fields={"page_url": page})
+        for page, minute in zip(words[::2], words[1::2], strict=True)
+    ]
+
+
+def edges(answer: Any) -> list[str]:
+    return [f"{edge['position']} {edge['source']}>{edge['target']} {edge['count']}" for edge in answer["edges"]]
+
+
+def of(place: Place, events: list[Event], **asked: Any) -> list[str]:
+    return edges(place.ask(paths, place.tell(events), DAY, **asked))
+
+
+def test_rule_55_a_pause_over_30_minutes_begins_a_session(place: Place) -> None:
+    assert of(place, walk("a0 b30 c61 d62")) == ["1 a>b 1", "1 c>d 1"]
+
+
+def test_rule_56_repeats_collapse_and_a_slash_at_the_end_does_not_matter(place: Place) -> None:
+    assert of(place, walk("a0 a1 b2 a3")) == ["1 a>b 1", "2 b>a 1"]
+    assert of(place, pages("/a/ 0 /a 1 /b/ 2 / 3"), include="page") == ["1 /a>/b 1", "2 /b>/ 1"]
+
+
+def test_rule_57_an_edge_counts_once_in_each_session(place: Place) -> None:
+    assert of(place, walk("a0 b1 a2 b3 a100 b101")) == ["1 a>b 2", "3 a>b 1", "2 b>a 1"]
+
+
+def test_rule_58_sessions_are_cut_at_start_and_end(place: Place) -> None:
+    told = [*walk("x0 a1 b2 a3 c4"), *walk("b0 c1", "v")]
+    assert of(place, told, start="a") == ["1 a>b 1", "3 a>c 1", "2 b>a 1"]
+    assert of(place, told, end="b") == ["2 a>b 1", "1 x>a 1"]
+    assert of(place, told, start="b", end="c") == ["2 a>c 1", "1 b>a 1", "1 b>c 1"]
+    assert of(place, pages("/x 0 /a 1 /b 2"), include="page", start="/a/") == ["1 /a>/b 1"]
+
+
+def test_rule_59_at_most_max_steps_nodes_after_the_cut(place: Place) -> None:
+    told = walk("x0 a1 b2 c3 d4 e5 f6")
+    assert of(place, told, start="a", max_steps=3) == ["1 a>b 1", "2 b>c 1"]
+    assert len(of(place, told)) == 4
+
+
+def test_rule_60_an_excluded_event_is_taken_out_and_time_spans_the_gap(place: Place) -> None:
+    found = place.ask(paths, place.tell(walk("a0 z4 b10 y11")), DAY, exclude_events="z,y")
+    assert edges(found) == ["1 a>b 1"]
+    assert found["edges"][0]["average_seconds"] == 600
+    assert of(place, walk("a0 z4 b10"), include_events="a,b") == ["1 a>b 1"]
+
+
+def test_rule_61_edges_by_count_then_by_name(place: Place) -> None:
+    told = [*walk("b0 c1", "u1"), *walk("b0 c1", "u2"), *walk("a0 z1", "u3"), *walk("a0 c1", "u4")]
+    assert of(place, told) == ["1 b>c 2", "1 a>c 1", "1 a>z 1"]
+
+
+def test_page_views_and_other_events_can_be_told_apart(place: Place) -> None:
+    told = [*pages("/a 0 /b 2"), *walk("c1 d3")]
+    assert of(place, told) == ["1 /a>c 1", "3 /b>d 1", "2 c>/b 1"]
+    assert of(place, told, include="page") == ["1 /a>/b 1"]
+    assert of(place, told, include="event") == ["1 c>d 1"]
+    with pytest.raises(Invalid) as error:
+        of(place, told, include="what", max_steps=1, limit=0)
+    assert set(error.value.fields) == {"include", "max_steps", "limit"}
+
+
+def apart(history: History) -> list[Event]:
+    """Nobody does two things at one instant: their order would be nobody's business."""
+    found: dict[tuple[str, int, str | None], Event] = {}
+    for event in history.events:  # the links lie long before the range, and each of them is needed
+        found[history.people[event.id or ""], event.us, event.anonymous_id] = event
+    return list(found.values())
+
+
+def test_paths_agree_with_the_reference(place: Place) -> None:
+    name = st.sampled_from([None, None, "a", "b"])
+
+    @FEW
+    @given(
+        history=histories(days=1, most=40, step=HOUR // 4), most=st.integers(2, 6), start=name, end=name, without=name
+    )
+    def check(history: History, most: int, start: str | None, end: str | None, without: str | None) -> None:
+        events, span = apart(history), Span(history.middle - 20 * HOUR, history.end, "day", history.zone)
+        expected = reference.paths(events, history.people, span, most, start, end, without)
+        asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
+        project = place.tell(events, history.zone)
+        found = place.ask(paths, project, asked, max_steps=most, start=start, end=end, exclude_events=without)
+        assert [tuple(edge.values()) for edge in found["edges"]] == expected
+
+    check()
+
+
+def test_sessions_have_a_length_and_first_and_last_pages(place: Place) -> None:
+    told = [*pages("/a 0 /b/ 10 /a 100"), *walk("c0 d30 e61", "v"), replace(walk("z0", "bot")[0], bot=True)]
+    found = place.ask(sessions, place.tell(told), DAY)
+    assert (found["count"], found["people"], found["bounces"], found["bounce_rate"]) == (4, 2, 1, 25)
+    assert (found["average_seconds"], found["median_seconds"]) == (600, 300)
+    assert found["entries"] == [{"page": "/a", "count": 2}]
+    assert found["exits"] == [{"page": "/a", "count": 1}, {"page": "/b", "count": 1}]
+    assert found["periods"][0]["count"] == 4
+    nothing = place.ask(sessions, place.project(), DAY)
+    assert (nothing["count"], nothing["average_seconds"], nothing["bounce_rate"]) == (0, 0, 0)
+
+
+def test_sessions_agree_with_the_reference(place: Place) -> None:
+    @FEW
+    @given(history=histories(days=2, most=40, step=HOUR // 4), interval=st.sampled_from(["hour", "day", "week"]))
+    def check(history: History, interval: str) -> None:
+        span = Span(history.middle - 20 * HOUR, history.end, interval, history.zone)
+        inside = [event for event in history.events if span.holds(event)]
+        expected = [(span.period(visit[0].us), visit) for _who, visit in reference.visits(inside, history.people)]
+        asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
+        found = place.ask(sessions, place.tell(history.events, history.zone), asked, interval=interval)
+        assert found["count"] == len(expected)
+        lengths = [(visit[-1].us - visit[0].us) / 1e6 for _at, visit in expected]
+        assert found["median_seconds"] == (median(lengths) if lengths else 0)
+        counted = [(reference.iso(at), sum(1 for one, _visit in expected if one == at)) for at in span.axis()]
+        assert [(period["at"], period["count"]) for period in found["periods"]] == counted
+
+    check()
