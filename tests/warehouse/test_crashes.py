@@ -1,0 +1,29 @@
+"""kill -9 at every point of compaction, merge, cooling and erasure: no event lost, none doubled, no orphan counted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTIONS = {"compact": (7, 17), "merge": (11, 31), "cool": (5, 11), "erase": (11, 29)}
+"""Every so many points on SQLite and on PostgreSQL; 1 tries all of them and takes minutes."""
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_kill_at_any_point_loses_and_doubles_nothing(action: str, database_url: str, tmp_path: Path) -> None:
+    step = ACTIONS[action][0 if database_url.startswith("sqlite") else 1]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.warehouse.crashing", action, str(step), str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert int(done.stdout) >= 4
