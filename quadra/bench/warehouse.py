@@ -51,9 +51,12 @@ QUESTIONS = {
             max(occurred_us) FILTER (name = 'cart') AS b, max(occurred_us) FILTER (name = 'buy') AS c
             FROM events WHERE name IN ('view', 'cart', 'buy') GROUP BY person)
         SELECT count(a), count(*) FILTER (b > a), count(*) FILTER (b > a AND c > b) FROM steps""",
-    "last 100 of one user": "SELECT occurred_us, name, page_url, properties FROM events WHERE user_id = 'user-77' ORDER BY occurred_us DESC LIMIT 100",
+    "last 100 of one user": """
+        SELECT occurred_us, name, page_url, properties FROM events WHERE user_id = 'user-77'
+        ORDER BY occurred_us DESC LIMIT 100""",
 }
 
+VISITOR = "'visitor-' || substr(md5('v' || u), 1, 16)"
 HISTORY = """(
     SELECT uuid()::VARCHAR AS event_id, 'batch-' || (i // 500) AS batch_id, 'event' AS kind,
         ['view', 'view', 'view', 'click', 'search', 'cart', 'buy', 'login'][1 + (hash(i) % 8)::INT] AS name,
@@ -72,7 +75,7 @@ HISTORY = """(
         NULL::VARCHAR AS fields,
         '{{"plan":"' || ['free', 'pro', 'team'][1 + (hash(u, 3) % 3)::INT] || '","amount":' || (hash(i, 7) % 1000)
             || ',"country":"' || ['DE', 'FR', 'IR', 'US'][1 + (hash(u, 4) % 4)::INT] || '"}}' AS properties
-    FROM (SELECT i, u, 'visitor-' || substr(md5('v' || u), 1, 16) AS anonymous_id
+    FROM (SELECT i, u, {visitor} AS anonymous_id
         FROM (SELECT range AS i, hash(range, {start}) % {users} AS u FROM range({first}, {last})))
 )"""
 
@@ -84,11 +87,17 @@ def make_history(runtime: Runtime, *, events: int, days: int) -> dict[str, Any]:
     warehouse = warehouse_of(runtime)
     began = time.perf_counter()
     with closing(warehouse.cursor()) as cursor:
+        cursor.execute(
+            f"CREATE TEMP TABLE people AS SELECT {VISITOR} AS id, 'user-' || u AS person FROM range({USERS}) t(u)"
+        )
+        people = cursor.sql("FROM people").to_arrow_table()
         for number in range(days):
             start = today - (days - number) * (DAY // clock.MICROSECOND)
-            source = HISTORY.format(start=start, users=USERS, first=number * per_day, last=(number + 1) * per_day)
+            source = HISTORY.format(
+                start=start, users=USERS, visitor=VISITOR, first=number * per_day, last=(number + 1) * per_day
+            )
             cursor.execute(f"CREATE OR REPLACE TEMP TABLE made AS SELECT {', '.join(NAMES)} FROM {source}")
-            written = write(cursor, warehouse.store, "made", project_id=1, day=catalogue.day_of(start))
+            written = write(cursor, warehouse.store, "made", people=people, project_id=1, day=catalogue.day_of(start))
             with runtime.database.begin() as session:
                 session.add(written.segment)
     with runtime.database.read() as session:
@@ -130,8 +139,8 @@ def raw(runtime: Runtime) -> duckdb.DuckDBPyConnection:
     memory = f"{runtime.settings.query_memory_mb}MB"
     connection = duckdb.connect(config={"threads": runtime.settings.query_threads, "memory_limit": memory})
     connection.execute(
-        "CREATE VIEW events AS SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us, "
-        f"user_id AS person FROM {files(paths)}"
+        "CREATE VIEW events AS SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us "
+        f"FROM {files(paths)}"
     )
     return connection
 

@@ -21,6 +21,7 @@ from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.warehouse.catalogue import DAY_US, day_of, first_kept_us
 from quadra.warehouse.engine import Warehouse, warehouse_of
+from quadra.warehouse.links import NOBODY
 from quadra.warehouse.publishing import Outrun, publish_compaction
 from quadra.warehouse.rows import Key, read_batches
 from quadra.warehouse.writing import Written, write
@@ -92,6 +93,7 @@ def _due(session: Session, project_id: int) -> list[Key]:
 
 def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:
     """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
+    people = warehouse.who_is_who(project_id) if rows.num_rows else NOBODY
     days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
     with closing(warehouse.cursor()) as cursor:
         for start_us in sorted(pc.unique(days).to_pylist()):
@@ -99,4 +101,4 @@ def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int |
                 continue
             cursor.register("of_one_day", rows.filter(pc.equal(days, start_us)))
             day = day_of(start_us)
-            written.append(write(cursor, warehouse.store, "of_one_day", project_id=project_id, day=day))
+            written.append(write(cursor, warehouse.store, "of_one_day", people=people, project_id=project_id, day=day))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
@@ -68,6 +69,11 @@ class Warehouse:
         finally:
             self._turns.release()
 
+    def who_is_who(self, project_id: int) -> pa.Table:
+        """id -> person, for the ids that are not the person's name, as of now."""
+        with self.look(project_id) as look:
+            return look.known.people
+
     def _look(
         self, cursor: duckdb.DuckDBPyConnection, project_id: int, start_us: int | None, end_us: int | None
     ) -> Look:
@@ -77,9 +83,9 @@ class Warehouse:
         with self.runtime.database.snapshot() as session:
             segments = catalogue.live(session, project_id)
             fresh = self.fresh.read(session, project_id)
-        cursor.register("fresh", fresh)
+        cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
-        return Look(cursor, self.store, self.people, project_id, segments, fresh.num_rows, span, timeout)
+        return Look(cursor, self.store, self.people, project_id, segments, fresh, span, timeout)
 
 
 _warehouses: dict[int, Warehouse] = {}

@@ -66,8 +66,8 @@ def _begin(runtime: Runtime, lease: Lease) -> Erasure:
 
 
 def _ids_of(runtime: Runtime, project_id: int, user_id: str) -> Sequence[str]:
-    with warehouse_of(runtime).look(project_id) as look:
-        people = dict(zip(*(column.to_pylist() for column in look.people.columns), strict=True))
+    known = warehouse_of(runtime).who_is_who(project_id)
+    people = dict(zip(*(column.to_pylist() for column in known.columns), strict=True))
     person = people.get(user_id, user_id)
     return [person, *(one for one, whose in people.items() if whose == person)]
 

@@ -98,7 +98,10 @@ def _without(warehouse: Warehouse, segment: Segment, erasure: Erasure) -> tuple[
         if count == segment.rows:
             return count, []
         rest = f"(SELECT {COLUMNS} FROM {source} WHERE NOT {theirs})"
-        return count, [write(cursor, warehouse.store, rest, project_id=segment.project_id, day=segment.day)]
+        people = warehouse.who_is_who(segment.project_id)
+        return count, [
+            write(cursor, warehouse.store, rest, people=people, project_id=segment.project_id, day=segment.day)
+        ]
 
 
 def _count(session: Session, erasure: Erasure, count: int) -> None:

@@ -24,6 +24,19 @@ PROJECTS_MOST = 32
 """Kept at the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What no compaction has taken, as of one moment."""
+
+    sealed: pa.Table
+    """The same object as long as it has the same rows."""
+    opened: pa.Table
+
+    @property
+    def table(self) -> pa.Table:
+        return pa.concat_tables([self.sealed, self.opened])
+
+
 @dataclass
 class _Kept:
     """The sealed batches of a project that this process has read, as one table."""
@@ -38,7 +51,7 @@ class FreshRows:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
-    def read(self, session: Session, project_id: int) -> pa.Table:
+    def read(self, session: Session, project_id: int) -> Fresh:
         """The rows of all batches that no compaction has taken, as the session's snapshot sees them.
 
         Raises `Unavailable` when there are too many: then compaction is far behind.
@@ -49,10 +62,7 @@ class FreshRows:
             raise Unavailable(f"{rows:,} events wait for their compaction; try again soon.", retry_after_seconds=15)
         sealed = frozenset((row.id, row.event_count) for row in found if row.status != "OPEN")
         opened = [(row.id, row.event_count) for row in found if row.status == "OPEN"]
-        tables = [self._read_sealed(session, project_id, sealed)]
-        if opened:
-            tables.append(read_batches(session, opened))
-        return pa.concat_tables(tables)
+        return Fresh(self._read_sealed(session, project_id, sealed), read_batches(session, opened))
 
     def _read_sealed(self, session: Session, project_id: int, keys: frozenset[Key]) -> pa.Table:
         kept = self._of(project_id)

@@ -19,9 +19,11 @@ from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.warehouse.catalogue import Listed
 from quadra.warehouse.columns import NAMES
-from quadra.warehouse.duck import arrow, quoted
-from quadra.warehouse.people import People
+from quadra.warehouse.duck import arrow
+from quadra.warehouse.fresh import Fresh
+from quadra.warehouse.people import Known, People
 from quadra.warehouse.store import Store
+from quadra.warehouse.writing import files
 
 STREAM_SECONDS = 1_800.0
 """How long an export may take. Less than the grace that replaced files have."""
@@ -84,7 +86,7 @@ class Look:
         people: People,
         project_id: int,
         segments: Sequence[Listed],
-        fresh_rows: int,
+        fresh: Fresh,
         span: Range,
         timeout: float,
     ):
@@ -94,10 +96,12 @@ class Look:
         self._project_id = project_id
         self._segments = segments
         self._span = span
+        self._fresh = fresh
         self._timeout = timeout
         self._view = ""
         self._overlapping = [segment for segment in segments if span.overlaps(segment)]
-        self.rows_read = sum(segment.rows for segment in self._overlapping) + fresh_rows
+        self.rows_read = sum(segment.rows for segment in self._overlapping)
+        self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
         """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself.
@@ -121,7 +125,7 @@ class Look:
         self._cursor.interrupt()
 
     def _prepare(self, sql: str) -> None:
-        """Make the relation. Who is who is only looked up for statements that say `person`."""
+        """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
         who = re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
         view = self._events(who)
         if view != self._view:
@@ -129,41 +133,42 @@ class Look:
             self._view = view
 
     def _events(self, who: bool) -> str:
-        person = "user_id AS person"
-        joined = ""
-        if who:
-            people = self.people
-            if people.num_rows:
-                person, joined = "coalesce(people.person, user_id) AS person", "LEFT JOIN people ON people.id = user_id"
         columns = ", ".join(NAMES)
-        return (
-            f"SELECT {columns}, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us, {person} "
-            f"FROM ({self._union(columns)}) {joined}"
-        )
-
-    def _union(self, columns: str) -> str:
         whole = [segment for segment in self._overlapping if self._span.holds(segment)]
         partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
-        parts = [f"SELECT {columns} FROM fresh WHERE {self._span.sql}"]
+        sources = [("fresh", self._span.sql)]
         if whole:
-            parts.append(f"SELECT {columns} FROM {self._files(whole)}")
+            sources.append((files(self._paths(whole)), "true"))
         if partial:
-            parts.append(f"SELECT {columns} FROM {self._files(partial)} WHERE {self._span.sql}")
-        return " UNION ALL ".join(parts)
+            sources.append((files(self._paths(partial)), self._span.sql))
+        parts = [self._part(source, condition, columns, who) for source, condition in sources]
+        times = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
+        return f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
 
-    def _files(self, segments: Sequence[Listed]) -> str:
-        names = ", ".join(quoted(path) for path in self._paths(segments))
-        return f"read_parquet([{names}], hive_partitioning = false)"
+    def _part(self, source: str, condition: str, columns: str, who: bool) -> str:
+        if not who:
+            return f"SELECT {columns} FROM {source} WHERE {condition}"
+        # fresh rows bear no name yet; those in files bear one that only suspects may have changed
+        names, stored = ("people", "user_id") if source == "fresh" else ("suspects", "person")
+        if not getattr(self.known, names).num_rows:
+            return f"SELECT {columns}, {stored} AS person FROM {source} WHERE {condition}"
+        listed = ", ".join(f"rows.{name}" for name in NAMES)
+        return (
+            f"SELECT {listed}, coalesce({names}.person, rows.{stored}) AS person FROM {source} AS rows "
+            f"LEFT JOIN {names} ON {names}.id = rows.user_id WHERE {condition}"
+        )
 
     def _paths(self, segments: Sequence[Listed]) -> list[str]:
         return [str(self._store.local(segment.path)) for segment in segments]
 
     @cached_property
-    def people(self) -> pa.Table:
-        """id -> person, for the ids that are not the person's name. All of history says so, whatever range is asked."""
-        found = self._who.of(self._cursor, self._project_id, self._segments, self._paths(self._segments))
-        self._cursor.register("people", found)
-        return found
+    def known(self) -> Known:
+        """Who is who. All of history says so, whatever range is asked."""
+        pairs = list(zip(self._segments, self._paths(self._segments), strict=True))
+        known = self._who.of(self._cursor, self._project_id, pairs, self._fresh)
+        self._cursor.register("people", known.people)
+        self._cursor.register("suspects", known.suspects)
+        return known
 
     @contextmanager
     def _bounded(self, seconds: float) -> Iterator[None]:

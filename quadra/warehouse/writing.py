@@ -9,13 +9,14 @@ from datetime import date
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
 from quadra.warehouse.columns import NAMES, ORDER
 from quadra.warehouse.duck import quoted, rows
-from quadra.warehouse.people import IS_LINK
+from quadra.warehouse.links import IS_LINK
 from quadra.warehouse.store import Store
 from quadra.warehouse.tables import Segment
 
@@ -53,18 +54,25 @@ def files(paths: Sequence[Any]) -> str:
     return f"read_parquet([{', '.join(quoted(path) for path in paths)}], hive_partitioning = false)"
 
 
-def write(cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, project_id: int, day: date) -> Written:
+def write(
+    cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, people: pa.Table, project_id: int, day: date
+) -> Written:
     """Write the rows of `source`, a relation or a query in parentheses, which are all of that day and not none.
+
+    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py).
 
     Raises `Unavailable` when the store is, `WriteFailed` when the file does not hold the same.
     """
     began, segment_id = time.time(), uuid7()
     name = f"{project_id}/{day:%Y-%m}/{day}-{segment_id}.parquet"
     staged = store.staging(name)
+    cursor.register("people_now", people)
+    named = "coalesce(people_now.person, user_id) AS person"
     try:
         cursor.execute(
-            f"COPY (SELECT {COLUMNS} FROM {source} ORDER BY {ORDER}) TO {quoted(staged)} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+            f"COPY (SELECT {COLUMNS}, {named} FROM {source} LEFT JOIN people_now ON people_now.id = user_id "
+            f"ORDER BY {ORDER}) TO {quoted(staged)} "
+            f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
         )
         size, digest = store.publish(name)
     except duckdb.IOException as error:

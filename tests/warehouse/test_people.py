@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.warehouse.engine import query
-from quadra.warehouse.people import _cut_circles, _root
+from quadra.warehouse.links import cut_circles, root
+from quadra.warehouse.merging import find_days, merge_some
 from tests.warehouse.conftest import ask, compact_all, event, store
+from tests.warehouse.test_erasing import erase
 
 AT = clock.now_us() - 10 * 86_400_000_000
 
@@ -120,11 +123,59 @@ def _of(runtime: Runtime, project_id: int) -> list[tuple[Any, ...]]:
 def test_without_circles_every_chain_ends(links: dict[str, tuple[int, str]]) -> None:
     parents = {one: link for one, link in links.items() if link[1] != one}
     before = dict(parents)
-    _cut_circles(parents)
+    cut_circles(parents)
     for one in before:
-        assert _root(one, parents) not in parents
+        assert root(one, parents) not in parents
     for one in before.keys() - parents.keys():  # only what lay on a circle was cut
         at = before[one][1]
         for _ in before:
             at = before[at][1] if at in before and at != one else at
         assert at == one
+
+
+def expected(rows: list[Any]) -> dict[str, str | None]:
+    """The rules once more, slowly."""
+    links: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        old = row.anonymous_id
+        if row.event_type == "alias":
+            pairs = [(old, row.user_id), (msgspec.json.decode(row.properties)["previousId"], row.user_id)]
+        else:
+            pairs = [(old, row.user_id)]
+        for one, leads_to in pairs:
+            if one and leads_to and one != leads_to:
+                links[one] = min(links.get(one, (2**63, "")), (row.occurred_at, leads_to))
+    cut_circles(links)
+    return {row.event_id: row.user_id and root(row.user_id, links) for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_questions_between_compactions_follow_every_change_of_names(sqlite_runtime: Runtime, seed: int) -> None:
+    chance = random.Random(seed)
+    there: list[Any] = []
+    for number in range(60):
+        alias = {"event_type": "alias", "properties": {"previousId": chance.choice("uvwabc")}}
+        row = seen(
+            number,
+            chance.randrange(200_000),  # three days
+            chance.choice(["u", "v", "w", None]),
+            chance.choice(["a", "b", "c", None]),
+        )
+        if chance.random() < 0.1:
+            row = seen(number, chance.randrange(200_000), chance.choice("uvw"), **alias)
+        there.append(row)
+        store(sqlite_runtime, [row], seal=chance.random() < 0.7)
+        what = chance.random()
+        if what < 0.2:
+            compact_all(sqlite_runtime)
+        elif what < 0.3:
+            with sqlite_runtime.database.read() as session:
+                days = find_days(session, rows_most=1_000)
+            for project_id, day in days:
+                merge_some(sqlite_runtime, project_id, day)
+        if chance.random() < 0.6:
+            assert people(sqlite_runtime) == expected(there)
+    if seed % 2:  # a link that is erased holds no more
+        erase(sqlite_runtime, "v")
+        left = [row for row in there if row.event_id in people(sqlite_runtime)]
+        assert people(sqlite_runtime) == expected(left)

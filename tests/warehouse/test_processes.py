@@ -1,0 +1,119 @@
+"""Two real workers compact and merge and are killed again and again, while events come in and questions are asked."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quadra.core.runtime import Runtime
+from quadra.warehouse import sweeping
+from quadra.warehouse.verifying import live_segments, verify
+from tests.servers.keeper import Keeper
+from tests.warehouse.conftest import compact_all, event, installation, numbers, scalar, store
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 15
+SETTINGS = {
+    "QUADRA_SEGMENT_EVENTS": "200",
+    "QUADRA_SEGMENT_AGE": "300ms",
+    "QUADRA_JOB_LEASE": "1s",
+    "QUADRA_JOB_BACKOFF": "50ms",
+    "QUADRA_JOB_MAX_ATTEMPTS": "1000",
+}
+
+
+class Worker:
+    """`quadra worker` in a process of its own."""
+
+    def __init__(self, keeper: Keeper, runtime: Runtime, log: Path):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("QUADRA_", "DATABASE_URL"))}
+        own = {
+            "DATABASE_URL": runtime.settings.database_url,
+            "QUADRA_DATA_DIR": str(runtime.settings.data_dir),
+            **SETTINGS,
+        }
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "quadra", "worker"],
+                cwd=ROOT,
+                env=inherited | own,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self._keeper = keeper
+        keeper.tell(f"pid {self.process.pid}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._keeper.tell(f"gone {self.process.pid}")
+
+
+@pytest.fixture
+def shared(database_url: str, tmp_path: Path) -> Iterator[Runtime]:
+    with installation(database_url, tmp_path) as runtime:
+        yield runtime
+
+
+def test_questions_are_exact_while_workers_compact_and_die(shared: Runtime, keeper: Keeper, tmp_path: Path) -> None:
+    chance = random.Random(1)
+    stop = threading.Event()
+    acknowledged = [0]
+    wrong: list[str] = []
+    asked = [0]
+
+    def ask_for_ever() -> None:
+        while not stop.is_set():
+            before = acknowledged[0]
+            seen = numbers(shared)
+            if seen != list(range(len(seen))) or len(seen) < before:
+                wrong.append(f"{before} were acknowledged, then {len(seen)} seen, {len(set(seen))} of them distinct")
+            asked[0] += 1
+
+    workers = [Worker(keeper, shared, tmp_path / "worker.log") for _ in range(2)]
+    asking = threading.Thread(target=ask_for_ever)
+    asking.start()
+    until = time.monotonic() + SECONDS
+    killed_at = time.monotonic() + 5
+    try:
+        while time.monotonic() < until:
+            first = acknowledged[0]
+            rows = [event(number, days_ago=number % 3) for number in range(first, first + 50)]
+            # one transaction, so that questions see none of them or all
+            store(shared, rows, per_batch=50, seal=chance.random() < 0.5)
+            acknowledged[0] += len(rows)
+            if time.monotonic() > killed_at:
+                number = chance.randrange(2)
+                workers[number].kill()
+                workers[number] = Worker(keeper, shared, tmp_path / "worker.log")
+                killed_at = time.monotonic() + chance.uniform(0.5, 4)
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        asking.join()
+        for worker in workers:
+            worker.kill()
+    assert wrong == []
+    assert asked[0] > 20
+    assert scalar(shared, "SELECT count(*) FROM batch WHERE segment_id IS NOT NULL") > 0, (
+        tmp_path / "worker.log"
+    ).read_text()[-3000:]
+    every = list(range(acknowledged[0]))
+    assert numbers(shared) == every
+    compact_all(shared)
+    sweeping.sweep(shared)
+    sweeping.remove_orphans(shared, older_than_seconds=-60)
+    assert numbers(shared) == every
+    assert verify(shared) == []
+    with shared.database.read() as session:
+        assert sum(segment.rows for segment in live_segments(session)) == len(every)
