@@ -1,4 +1,4 @@
-"""The door for one machine: web and worker loops in one process (`quadra serve`)."""
+"""The door for one machine: the web process with a worker beside it (`quadra serve`)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import click
 from quadra import __version__
 from quadra.accounts.setup import Initialised, initialise
 from quadra.app import create_app
+from quadra.companion import Companion
 from quadra.core import logs, migrate, settings
 from quadra.core.errors import Misconfigured
 from quadra.core.runtime import build
 from quadra.core.server import listen, run_until_told
-from quadra.worker import Worker
+from quadra.worker import TURN_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 @click.option("--host", help="Instead of QUADRA_HOST.")
 @click.option("--no-worker", is_flag=True, help="Only the web; `quadra worker` runs elsewhere.")
 def serve(port: int | None, host: str | None, no_worker: bool) -> None:
-    """Start Quadra: web, live dashboard and worker in one process. Ctrl-C stops it cleanly."""
+    """Start Quadra: web, live dashboard and a worker beside it. Ctrl-C stops it cleanly."""
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     runtime = build(settings.load(**given))
     logs.set_up(runtime.settings)
@@ -38,14 +39,14 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
             "Set QUADRA_PORT to a free port (0 picks one)."
         ) from error
     app = create_app(runtime)
-    worker = Worker(runtime)
+    companion = Companion(stop_seconds=runtime.settings.job_grace.total_seconds() + TURN_SECONDS)
     if not no_worker:
-        app.extensions["quadra.on_start"].append(worker.start)
+        app.extensions["quadra.on_start"].append(companion.start)
     address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
     run_until_told(runtime.loop, runtime.loop.server(listener, app), app)
     if not no_worker:
-        worker.stop()
+        companion.stop()
     runtime.database.dispose()
     click.echo("Stopped: everything acknowledged is stored.")
 

@@ -1,8 +1,9 @@
-"""The worker: jobs and upkeep on plain threads. `quadra worker` runs it alone, `quadra serve` beside the web."""
+"""The worker: jobs and upkeep on plain threads. `quadra worker` runs it; `quadra serve` starts one beside the web."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import signal
 import threading
@@ -172,25 +173,29 @@ class Worker:
 
 
 @click.command("worker")
-def worker_command() -> None:
+@click.option("--beside", type=int, hidden=True, help="Stop when the process with this id is no longer the parent.")
+def worker_command(beside: int | None) -> None:
     """Do jobs and upkeep until told to stop. Any number may run on one database."""
     runtime = build(settings.load())
     logs.set_up(runtime.settings)
     migrate.upgrade(runtime.database)
-    fit = run_until_told(Worker(runtime))
+    fit = run_until_told(Worker(runtime), beside)
     runtime.database.dispose()
     if not fit:
         raise Unavailable("Too many jobs hang in this worker; start another one.")
 
 
-def run_until_told(worker: Worker) -> bool:
-    """Work until SIGTERM or SIGINT; False when so many handlers hang that this process must be replaced."""
+def run_until_told(worker: Worker, beside: int | None = None) -> bool:
+    """Work until SIGTERM or SIGINT, or until the parent process `beside` is gone.
+
+    False when so many handlers hang that this process must be replaced.
+    """
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     worker.start()
     logger.info("worker.started", extra={"worker": worker.jobs.name})
-    while not told.wait(1.0) and not worker.jobs.unfit:
+    while not told.wait(1.0) and not worker.jobs.unfit and beside in (None, os.getppid()):
         pass
     worker.stop()
     logger.info("worker.stopped", extra={"worker": worker.jobs.name})
