@@ -92,7 +92,12 @@ Measured {facts["measured_at"]} on {facts["cores"]} cores ({facts["system"]}) th
 database, Python {facts["python"]}, load {facts["load_before"]:.1f} before the start.
 
 Limits: *lane* is Socket.IO on the same loop that acknowledges and stores nothing; *parse* is a Flask route that parses and
-answers; *insert* is the writer's own statement in groups of 1,000 with nothing around it.
+answers; *insert* is the writer's own statement in groups of 1,000 with nothing around it. Unless a line says so, the worker that
+analyses and compacts is not on these cores.
+
+What holds a ratio down on two cores: a limit that stores nothing needs one core and the generator a third of the other, while
+Quadra's loop, its writer, the database and the generator share both. A busy neighbour therefore costs Quadra twice. CPU per event
+moves little with load and is the steadier figure.
 
 | what | events/s | limit | its events/s | ratio | goal | p50 ms | p99 ms | CPU µs/event | RSS MB |
 |---|---|---|---|---|---|---|---|---|---|

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
@@ -72,19 +72,34 @@ def cases(database: str) -> list[Case]:
 
 
 def run(databases: dict[str, str | None], *, rounds: int, seconds: float, say: Say) -> list[dict[str, Any]]:
-    """Measure on each database (name -> URL, None for a fresh SQLite). Raises `AssertionError` when rows and acks differ."""
+    """Measure on each database (name -> URL, None for a fresh SQLite). Raises `AssertionError` when rows and acks differ.
+
+    The web process alone, as where workers have machines of their own; on SQLite also with a worker on the same cores.
+    """
     found: list[dict[str, Any]] = []
     with ExitStack() as stack:
         limits = {which: stack.enter_context(reference(which)) for which in ("lane", "parse")}
         for database, url in databases.items():
-            server = stack.enter_context(quadra(database, url))
-            for case in cases(database):
-                _measure(case, server, limits, rounds, seconds)
-                found.append(_result(case))
-                say(describe(found[-1]))
-            _verify(server, sum(result["stored"] for result in found if result["database"] == database))
+            # a named database would bring the first server's batches along
+            for worker in (False, True) if url is None else (False,):
+                with quadra(database, url, worker=worker) as server:
+                    mine = [_result(case) for case in _measured(database, server, limits, worker, rounds, seconds, say)]
+                    _verify(server, sum(result["stored"] for result in mine))
+                found += mine
             say(f"{database}: every acknowledged event is stored once, and each batch counts its rows")
     return found
+
+
+def _measured(
+    database: str, server: Process, limits: dict[str, Process], worker: bool, rounds: int, seconds: float, say: Say
+) -> Iterator[Case]:
+    chosen = [case for case in cases(database) if not worker or case.against == "lane"]
+    for case in chosen:
+        case.name += ", with a worker beside it" if worker else ""
+        case.goal = "no goal" if worker else case.goal
+        _measure(case, server, limits, rounds, seconds)
+        say(describe(_result(case)))
+        yield case
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -149,7 +164,6 @@ def _result(case: Case) -> dict[str, Any]:
     middle = sorted(case.runs, key=lambda run: run["events_per_second"])[len(case.runs) // 2]
     return {
         "name": case.name,
-        "database": case.name.rpartition(", ")[2],
         "goal": case.goal,
         "against": case.against,
         "ratio": case.ratio(),

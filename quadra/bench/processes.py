@@ -86,8 +86,11 @@ def reference(which: str) -> Iterator[Process]:
 
 
 @contextmanager
-def quadra(name: str, database_url: str | None) -> Iterator[Process]:
-    """A real `quadra serve` on an empty database; SQLite in a directory of its own without a URL."""
+def quadra(name: str, database_url: str | None, *, worker: bool) -> Iterator[Process]:
+    """A real `quadra serve` on an empty database; SQLite in a directory of its own without a URL.
+
+    `worker`: with the worker beside it, which analyses and compacts what is stored on the same cores.
+    """
     directory = Path(tempfile.mkdtemp(prefix="quadra-bench-"))
     url = database_url or f"sqlite:///{directory / 'quadra.db'}"
     environment = {
@@ -103,7 +106,9 @@ def quadra(name: str, database_url: str | None) -> Iterator[Process]:
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
-        process = Process(name, ["-m", "quadra", "serve"], environment, "/health/ready")
+        process = Process(
+            name, ["-m", "quadra", "serve", *([] if worker else ["--no-worker"])], environment, "/health/ready"
+        )
         process.key = json.loads(said)["write_key"] or ""
         process.database_url = url
         try:
