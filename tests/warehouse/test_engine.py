@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
+from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES, property_path
 from quadra.warehouse.engine import query, warehouse_of
 from quadra.warehouse.look import Cancelled
@@ -113,6 +115,23 @@ def test_two_questions_of_one_look_are_about_the_same_moment(runtime: Runtime) -
         compact_all(runtime)
         assert look.query("SELECT count(*) FROM events").rows == [(1,)]
     assert numbers(runtime) == [1, 2]
+
+
+def test_a_compaction_between_the_list_and_the_rows_is_not_seen(
+    any_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(any_runtime, [event(number) for number in range(10)])
+    real = catalogue.live
+
+    def compacted_after(session: Session, project_id: int) -> list[catalogue.Listed]:
+        monkeypatch.undo()
+        found = real(session, project_id)
+        compact_all(any_runtime)
+        return found
+
+    monkeypatch.setattr(catalogue, "live", compacted_after)
+    assert numbers(any_runtime) == list(range(10))
+    assert numbers(any_runtime) == list(range(10))
 
 
 def test_a_statement_cannot_leave_the_segments(sqlite_runtime: Runtime, tmp_path: Path) -> None:

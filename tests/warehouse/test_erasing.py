@@ -99,9 +99,9 @@ def test_every_id_of_the_person_goes(runtime: Runtime) -> None:
         event(5, user_id="second", anonymous_id="a", occurred_at=clock.now_us()),
         event(6, user_id=None),
     ]
-    store(runtime, rows[:3])
+    store(runtime, [*rows[:3], rows[5]])
     compact_all(runtime)
-    store(runtime, rows[3:])
+    store(runtime, rows[3:5])
     erasure = erase(runtime, "old")  # whichever of them is named
     assert sorted(erasure.ids) == ["a", "old", "u"]
     assert numbers(runtime) == [5, 6]
@@ -113,8 +113,10 @@ def test_what_is_received_after_the_request_is_new(runtime: Runtime) -> None:
         request_erasure(session, 1, "u-1", max_attempts=5)
     store(runtime, [event(11)])
     compact_all(runtime)
+    store(runtime, [event(21)])
     work(runtime)
-    assert numbers(runtime) == [11]
+    assert numbers(runtime) == [11, 21]
+    assert scalar(runtime, "SELECT count(*) FROM event") == 2
 
 
 def test_another_project_keeps_its_user(runtime: Runtime) -> None:

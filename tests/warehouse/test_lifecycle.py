@@ -14,7 +14,7 @@ from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
 from quadra.jobs.claim import claim
-from quadra.jobs.errors import Permanent
+from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue
 from quadra.warehouse import sweeping
@@ -114,6 +114,19 @@ def test_two_compactions_of_the_same_batches_publish_once(runtime: Runtime, monk
     assert segments(runtime) == []
 
 
+def test_a_worker_that_lost_its_job_publishes_nothing(runtime: Runtime) -> None:
+    store(runtime, [event(1)])
+    with runtime.database.begin() as session:
+        enqueue(session, kind="compact", project_id=1, max_attempts=5)
+    lease = take(runtime, "compact")
+    with runtime.database.begin() as session:
+        session.execute(sa.text("UPDATE job SET lease_token = 'another'"))
+    with pytest.raises(LeaseLost):
+        compact_some(runtime, 1, lease)
+    assert segments(runtime) == []
+    assert files(runtime) == set()
+
+
 def test_a_file_that_waited_too_long_is_not_recorded(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     store(runtime, [event(1)])
     monkeypatch.setattr("quadra.warehouse.writing.RECORDED_WITHIN_SECONDS", -1.0)
@@ -136,6 +149,26 @@ def test_the_files_of_a_day_are_merged(any_runtime: Runtime) -> None:
     sweeping.sweep(any_runtime)
     assert len(files(any_runtime)) == 1
     assert numbers(any_runtime) == list(range(40))
+
+
+def test_two_merges_of_the_same_files_publish_once(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in range(4):
+        store(runtime, [event(part)])
+        compact_all(runtime)
+    day = segments(runtime)[0].day
+    real = merge_some.__globals__["_write"]
+
+    def merged_meanwhile(*arguments: object) -> object:
+        monkeypatch.undo()
+        written = real(*arguments)
+        assert merge_some(runtime, 1, day) == 4
+        return written
+
+    monkeypatch.setitem(merge_some.__globals__, "_write", merged_meanwhile)
+    with pytest.raises(Outrun):
+        merge_some(runtime, 1, day)
+    assert numbers(runtime) == [0, 1, 2, 3]
+    assert len(segments(runtime)) == 1
 
 
 def _days(runtime: Runtime) -> list[tuple[int, object]]:

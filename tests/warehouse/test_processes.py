@@ -20,7 +20,7 @@ from tests.servers.keeper import Keeper
 from tests.warehouse.conftest import compact_all, event, installation, numbers, scalar, store
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 15
+SECONDS = 10
 SETTINGS = {
     "QUADRA_SEGMENT_EVENTS": "200",
     "QUADRA_SEGMENT_AGE": "300ms",
