@@ -21,8 +21,9 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse import catalogue
 from quadra.warehouse.duck import connect
 from quadra.warehouse.fresh import FreshRows
-from quadra.warehouse.look import Answer, Look, Range
+from quadra.warehouse.look import Answer, Look
 from quadra.warehouse.people import People
+from quadra.warehouse.span import Range
 from quadra.warehouse.store import LocalStore, Store
 
 WAIT_SECONDS = 5.0

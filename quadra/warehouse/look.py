@@ -22,6 +22,7 @@ from quadra.warehouse.columns import NAMES
 from quadra.warehouse.duck import arrow
 from quadra.warehouse.fresh import Fresh
 from quadra.warehouse.people import Known, People
+from quadra.warehouse.span import Range
 from quadra.warehouse.store import Store
 from quadra.warehouse.writing import files
 
@@ -48,32 +49,6 @@ class Answer:
     def rows(self) -> list[tuple[Any, ...]]:
         columns = [column.to_pylist() for column in self.table.columns]
         return list(zip(*columns, strict=True)) if columns else []
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Microseconds since 1970; the start is included, the end is not. None is without bound."""
-
-    start_us: int | None
-    end_us: int | None
-
-    def overlaps(self, segment: Listed) -> bool:
-        late = self.start_us is not None and segment.max_occurred_us < self.start_us
-        early = self.end_us is not None and segment.min_occurred_us >= self.end_us
-        return not late and not early
-
-    def holds(self, segment: Listed) -> bool:
-        """Whether all of the segment lies inside, so that its times need not even be read."""
-        begun = self.start_us is None or segment.min_occurred_us >= self.start_us
-        ended = self.end_us is None or segment.max_occurred_us < self.end_us
-        return begun and ended
-
-    @property
-    def sql(self) -> str:
-        """A condition; of integers, which need no quoting."""
-        bounds = ((">=", self.start_us), ("<", self.end_us))
-        said = [f"occurred_at {sign} make_timestamptz({int(us)})" for sign, us in bounds if us is not None]
-        return " AND ".join(said) or "true"
 
 
 class Look:
