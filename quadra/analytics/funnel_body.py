@@ -27,13 +27,14 @@ def read(given: Given, project: Project) -> Funnel:
         given.wrong.setdefault("steps", f"a list of 1 to {STEPS_MOST} steps")
     exclusions, pairs = _exclusions(given, len(steps) - 1, order)
     breakdown = given.text("breakdown")
+    grouping = _grouping(given, len(steps) - 1, order)  # read without a breakdown too: what is wrong is named
     funnel = Funnel(
         question=read_question(given, project),
         steps=steps,
         walk=Walk(len(steps), _window_us(given), order, pairs),
         exclusions=exclusions,
         breakdown=breakdown,
-        grouping=_grouping(given, len(steps) - 1, order) if breakdown is not None else None,
+        grouping=grouping if breakdown is not None else None,
     )
     given.check()
     return funnel

@@ -28,7 +28,7 @@ class Given:
         """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, a list is several values."""
         values: dict[str, list[Any]] = {}
         for name, value in body.items():
-            if isinstance(value, Mapping):
+            if isinstance(value, Mapping) and snake_case(name).endswith("where"):
                 for key, inner in value.items():
                     values[f"{name}[{key}]"] = inner if isinstance(inner, list) else [inner]
             elif value is not None:

@@ -72,27 +72,30 @@ class FunnelAnswer(Told, kw_only=True):
 
 
 class AskedStep(Struct):
-    event: str | None = None
-    where: dict[str, str | float | bool | list[str] | None] = {}
+    event: str | float | bool | None = None
+    where: dict[str, str | float | bool | list[str | float | bool | None] | None] = {}
 
 
 class AskedExclusion(Struct, kw_only=True):
-    event: str
+    event: str | float | bool
     from_step: int
     to_step: int
-    where: dict[str, str | float | bool | list[str] | None] = {}
+    where: dict[str, str | float | bool | list[str | float | bool | None] | None] = {}
 
 
 class AskedFunnel(Struct, kw_only=True):
-    """What every question takes (`from`, `to`, `timezone`, …) stands here too, or in the address."""
+    """What every question takes (`from`, `to`, `timezone`, …) stands here too, or in the address.
+
+    As in an address, numbers may be written as texts, names as numbers, and an empty text is left out.
+    """
 
     steps: list[AskedStep]
-    order: Literal["ordered", "strict", "unordered"] = "ordered"
-    window_seconds: float | None = None
-    exclusions: list[AskedExclusion] = []
-    breakdown: str | None = None
-    breakdown_attribution: str = "first_touch"
-    breakdown_limit: int = 25
+    order: Literal["ordered", "strict", "unordered", ""] | None = "ordered"
+    window_seconds: float | str | None = None
+    exclusions: list[AskedExclusion] | None = []
+    breakdown: str | float | bool | None = None
+    breakdown_attribution: str | None = "first_touch"
+    breakdown_limit: int | str | None = 25
 
 
 class Edge(Struct):
