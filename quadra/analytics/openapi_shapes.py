@@ -73,14 +73,14 @@ class FunnelAnswer(Told, kw_only=True):
 
 class AskedStep(Struct):
     event: str | float | bool | None = None
-    where: dict[str, str | float | bool | list[str | float | bool | None] | None] = {}
+    where: dict[str, str | float | bool | list[str | float | bool | None] | None] | None = {}
 
 
 class AskedExclusion(Struct, kw_only=True):
     event: str | float | bool
     from_step: int
     to_step: int
-    where: dict[str, str | float | bool | list[str | float | bool | None] | None] = {}
+    where: dict[str, str | float | bool | list[str | float | bool | None] | None] | None = {}
 
 
 class AskedFunnel(Struct, kw_only=True):
