@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.accounts import room as accounts
-from quadra.analytics import routes as analytics
+from quadra.analytics import room as analytics
 from quadra.core import http, openapi_document, realtime
 from quadra.core.runtime import Runtime
 from quadra.dashboard import room as dashboard
@@ -38,7 +38,7 @@ def create_app(runtime: Runtime) -> Flask:
     dashboard.set_up(app, runtime, socketio, intake.writer)
     app.register_blueprint(jobs.blueprint)
     insights.set_up(app, BATCH_KINDS)
-    app.register_blueprint(analytics.blueprint)
+    analytics.set_up(app)
     app.register_blueprint(warehouse.blueprint)
     app.register_blueprint(health.blueprint)
     openapi_document.set_up(app, DESCRIBED)

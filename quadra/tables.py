@@ -1,9 +1,10 @@
 """Every table of every room, for Alembic. A room with tables adds its line here."""
 
 from quadra.accounts import tables as accounts
+from quadra.analytics import tables as analytics
 from quadra.ingest import tables as ingest
 from quadra.insights import tables as insights
 from quadra.jobs import tables as jobs
 from quadra.warehouse import tables as warehouse
 
-ALL = (accounts, ingest, insights, jobs, warehouse)
+ALL = (accounts, analytics, ingest, insights, jobs, warehouse)

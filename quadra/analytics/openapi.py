@@ -5,6 +5,7 @@ from __future__ import annotations
 from quadra.analytics import openapi_shapes as shapes
 from quadra.analytics.openapi_common import EVENT, FLAG, MEASURED, common, question
 from quadra.analytics.openapi_funnel import FUNNEL
+from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.openapi_sessions import PATHS, SESSIONS
 from quadra.analytics.periods import INTERVALS
 from quadra.analytics.retention import KINDS, PERIODS_MOST
@@ -92,4 +93,5 @@ GROUPS = (
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
         doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE, FUNNEL, PATHS, SESSIONS),
     ),
+    SAVED,
 )

@@ -19,6 +19,8 @@ from quadra.core.runtime import Runtime, runtime
 blueprint = Blueprint("analytics", __name__)
 
 PREFIXES = ("/api/analytics", "/api/v2/analytics")
+FUNNELS = "funnels/query"
+"""The one question that a body holds."""
 
 GETS: dict[str, tuple[Callable[[Given, Project], Any], Callable[[Runtime, Any], dict[str, Any]]]] = {
     "trends": (trends.read, trends.answer),
@@ -58,8 +60,6 @@ def _slug(body: dict[str, Any]) -> str | None:
 
 
 for _prefix in PREFIXES:
-    blueprint.add_url_rule(
-        f"{_prefix}/funnels/query", f"funnel_{PREFIXES.index(_prefix)}", show_funnel, methods=["POST"]
-    )
+    blueprint.add_url_rule(f"{_prefix}/{FUNNELS}", f"funnel_{PREFIXES.index(_prefix)}", show_funnel, methods=["POST"])
 for _path in GETS:
     _door(_path)

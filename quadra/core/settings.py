@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
+    rate_limit_share: int = Field(300, ge=1, description="requests a minute per address to share links")
 
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
     registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")

@@ -1,0 +1,13 @@
+"""Put the lenses into a web process: their questions, the views that people keep of them, and the links to those."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from quadra.analytics import routes, saved_view_routes, share_routes
+
+
+def set_up(app: Flask) -> None:
+    app.register_blueprint(routes.blueprint)
+    app.register_blueprint(saved_view_routes.blueprint)
+    app.register_blueprint(share_routes.blueprint)
