@@ -31,8 +31,9 @@ def create_app(runtime: Runtime) -> Flask:
     http.set_up(app)
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__)  # type: ignore[method-assign]
     intake = ingest.make_intake(app, runtime, BATCH_KINDS)
-    socketio = realtime.make_socketio(app, runtime.settings, runtime.loop)
+    socketio = realtime.make_socketio(app, runtime.settings, runtime.loop, runtime.bus)
 
+    app.extensions["quadra.on_start"].append(runtime.bus.start)
     accounts.set_up(app, runtime, ON_LOOP.__contains__)
     ingest.set_up(app, runtime, socketio, intake)
     dashboard.set_up(app, runtime, socketio, intake.writer)

@@ -19,7 +19,7 @@ from quadra.core.runtime import Runtime, build
 from quadra.core.settings import Settings
 from quadra.ingest import batches
 from quadra.insights import archive as archiving
-from quadra.jobs import recover
+from quadra.jobs import recover, wake
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.kinds import HANDLERS
@@ -148,6 +148,8 @@ class Worker:
         ]
 
     def start(self) -> None:
+        wake.reach_others(self._runtime.database, self._runtime.bus)
+        self._runtime.bus.start()
         self.jobs.start()
         for thread in self._threads:
             thread.start()
@@ -158,6 +160,7 @@ class Worker:
         self.jobs.stop(self._runtime.settings.job_grace.total_seconds())
         for thread in self._threads:
             thread.join(TURN_SECONDS)
+        self._runtime.bus.stop()
 
     def _run(self, upkeep: Upkeep) -> None:
         every = upkeep.every(self._runtime.settings).total_seconds()

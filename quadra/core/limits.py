@@ -16,6 +16,7 @@ from limits.errors import StorageError
 
 from quadra.core.errors import Limited
 from quadra.core.http import error_response
+from quadra.core.redis import limits_storage
 from quadra.core.runtime import runtime
 from quadra.core.settings import Settings
 
@@ -67,15 +68,11 @@ A key function must not raise: the limiter would take it for a broken Redis."""
 
 def set_up(app: Flask, settings: Settings, *, exempt: Callable[[], bool] = lambda: False) -> None:
     """Count in `app`. `exempt` names requests that stay on the event loop: a Redis that is away must not hold them."""
-    app.config.update(RATELIMIT_ENABLED=settings.rate_limit_enabled, RATELIMIT_STORAGE_URI="memory://")
+    uri, options = limits_storage(settings)
+    app.config.update(
+        RATELIMIT_ENABLED=settings.rate_limit_enabled, RATELIMIT_STORAGE_URI=uri, RATELIMIT_STORAGE_OPTIONS=options
+    )
     app.config[EXEMPT] = exempt
-    if settings.redis_url:
-        app.config["RATELIMIT_STORAGE_URI"] = settings.redis_url
-        app.config["RATELIMIT_STORAGE_OPTIONS"] = {
-            "wrap_exceptions": True,
-            "socket_connect_timeout": 1,
-            "socket_timeout": 1,
-        }
     limiter.init_app(app)
     app.register_error_handler(RateLimitExceeded, _on_exceeded)
     app.after_request(_send_headers)

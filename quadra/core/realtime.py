@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Iterator
-from queue import Full, Queue
 from typing import Any
 
-import msgspec
 import orjson
-import redis
 from engineio.payload import Payload
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio.pubsub_manager import PubSubManager
 
+from quadra.core.bus import NoBus
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.loop import Loop
 from quadra.core.settings import Settings
 
-logger = logging.getLogger(__name__)
-
-CHANNEL = "quadra"
+TOPIC = "socketio"
 
 
 class WireJson:
@@ -38,7 +31,7 @@ class WireJson:
         return orjson.loads(text)
 
 
-def make_socketio(app: Flask, settings: Settings, loop: Loop) -> SocketIO:
+def make_socketio(app: Flask, settings: Settings, loop: Loop, bus: NoBus) -> SocketIO:
     """Socket.IO over `app`. Origins are checked by each namespace's connect handler: a write key has its own list."""
     # a JavaScript client that emits 20 events at once over polling sends them as one payload; the library's own bound is 16
     Payload.max_decode_packets = 10_000
@@ -46,7 +39,7 @@ def make_socketio(app: Flask, settings: Settings, loop: Loop) -> SocketIO:
         app,
         async_mode=settings.async_mode,
         path=settings.socket_path,
-        client_manager=RedisQueue(settings.redis_url, loop) if settings.redis_url else None,
+        client_manager=BusManager(bus, loop) if bus.configured else None,
         json=WireJson,
         async_handlers=False,
         cors_allowed_origins="*",
@@ -71,36 +64,25 @@ def close_connections(socketio: SocketIO, loop: Loop) -> None:
         loop.sleep(0.1)  # their greenlets write what is left
 
 
-class RedisQueue(PubSubManager):  # type: ignore[misc]
-    """The Redis message queue of Socket.IO, with Redis on native threads.
+class BusManager(PubSubManager):  # type: ignore[misc]
+    """Socket.IO's own messages between replicas, over the bus.
 
-    python-socketio's own manager blocks and therefore wants monkey-patched sockets; here a thread listens and a thread
-    publishes, and only decoded messages reach the loop. While Redis is away messages are dropped: dashboards notice the gap
-    by their cursor and catch up from the database.
+    python-socketio's managers block and therefore want monkey-patched sockets; the bus has threads of its own, and only
+    decoded messages reach the loop.
     """
 
-    name = "quadra-redis"
+    name = "quadra-bus"
 
-    def __init__(self, url: str, loop: Loop):
-        super().__init__(channel=CHANNEL)
-        self._url = url
+    def __init__(self, bus: NoBus, loop: Loop):
+        super().__init__(channel=TOPIC)
+        self._bus = bus
         self._loop = loop
-        self._outgoing: Queue[bytes] = Queue(maxsize=10_000)
         self._incoming: list[Any] = []
         self._arrived = loop.waiter()
-        self.heard_at = 0.0
-        """Monotonic seconds when the subscription last proved to be alive."""
-
-    def initialize(self) -> None:
-        threading.Thread(target=self._publish_from_thread, name="redis-publish", daemon=True).start()
-        threading.Thread(target=self._listen_from_thread, name="redis-listen", daemon=True).start()
-        super().initialize()
+        bus.on(TOPIC, lambda message: loop.call_from_thread(lambda: self._hand_over(message)))
 
     def _publish(self, data: Any) -> None:
-        try:
-            self._outgoing.put_nowait(msgspec.json.encode(data))
-        except Full:
-            logger.warning("live.message.dropped", extra={"reason": "redis is slow or away"})
+        self._bus.publish(TOPIC, data)
 
     def _listen(self) -> Iterator[Any]:
         while True:
@@ -108,35 +90,6 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]
             self._arrived = self._loop.waiter()
             messages, self._incoming = self._incoming, []
             yield from messages
-
-    def _publish_from_thread(self) -> None:
-        client = redis.Redis.from_url(self._url, socket_timeout=5, socket_connect_timeout=3)
-        while True:
-            message = self._outgoing.get()
-            try:
-                client.publish(CHANNEL, message)
-            except redis.RedisError as error:
-                logger.warning("live.message.dropped", extra={"reason": str(error)})
-                time.sleep(0.2)
-
-    def _listen_from_thread(self) -> None:
-        wait = 0.2
-        while True:
-            try:
-                client = redis.Redis.from_url(self._url, socket_connect_timeout=3, health_check_interval=5)
-                subscription = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-                subscription.subscribe(CHANNEL)
-                wait = 0.2
-                while True:
-                    message = subscription.get_message(timeout=5)
-                    self.heard_at = time.monotonic()
-                    if message is not None:
-                        decoded = msgspec.json.decode(message["data"])
-                        self._loop.call_from_thread(lambda m=decoded: self._hand_over(m))  # type: ignore[misc]
-            except (redis.RedisError, msgspec.DecodeError) as error:
-                logger.warning("live.subscription.lost", extra={"reason": str(error), "retry_seconds": wait})
-                time.sleep(wait)
-                wait = min(wait * 2, 5)
 
     def _hand_over(self, message: Any) -> None:
         self._incoming.append(message)

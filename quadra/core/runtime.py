@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from functools import cached_property
 
 from flask import current_app
 
+from quadra.core.bus import NoBus, make_bus
 from quadra.core.database import Database
 from quadra.core.loop import Loop, Threads
 from quadra.core.settings import Settings
@@ -23,6 +26,11 @@ class Runtime:
         return Loop(self.settings.async_mode)
 
     @cached_property
+    def bus(self) -> NoBus:
+        """Messages to and from the other processes; the door that serves starts it."""
+        return make_bus(self.settings, process_name())
+
+    @cached_property
     def threads(self) -> Threads:
         """Native threads for whole requests and anything else that blocks, except the writer, which has its own."""
         return Threads(self.loop, 12, "request")
@@ -31,6 +39,10 @@ class Runtime:
     def probes(self) -> Threads:
         """Threads for health checks alone: they must answer while everything else hangs."""
         return Threads(self.loop, 2, "probe")
+
+
+def process_name() -> str:
+    return f"{socket.gethostname()[:50]}:{os.getpid()}"
 
 
 def build(settings: Settings) -> Runtime:

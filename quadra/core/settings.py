@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -71,14 +72,21 @@ class Settings(BaseSettings):
 
     redis_url: str = Field(
         "",
-        description="joins replicas, shares limits; empty: none; also read without the prefix",
+        description="joins replicas, shares limits; empty: none; `rediss://` is TLS; also read without the prefix",
         validation_alias=AliasChoices("QUADRA_REDIS_URL", "REDIS_URL"),
     )
     redis_host: str = Field("", description="instead of REDIS_URL, with the following")
     redis_port: int = Field(6379, ge=1, le=65535)
+    redis_username: str = ""
     redis_password: str = ""
     redis_db: int = Field(0, ge=0)
-    redis_ssl: bool = False
+    redis_ssl: bool = Field(False, description="TLS, to Sentinels too")
+    redis_ssl_ca: Path | None = Field(None, description="file with the certificate of the authority that signed Redis'")
+    redis_max_connections: int = Field(50, ge=4, description="of each process")
+    redis_use_sentinel: bool = Field(False, description="ask Sentinels for the master instead of naming a host")
+    redis_sentinel_hosts: Words = Field([], description="`host:port`, with commas; the port may be left out (26379)")
+    redis_sentinel_master: str = Field("mymaster", description="the name under which Sentinels know the master")
+    redis_sentinel_password: str = Field("", description="of the Sentinels themselves")
 
     batch_max_events: int = Field(100, ge=1, description="seals a batch")
     batch_max_age: Duration = Field(timedelta(minutes=10), description="seals a batch")
@@ -135,10 +143,7 @@ class Settings(BaseSettings):
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data_dir / 'quadra.db'}"
         self.database_url = _with_driver(self.database_url)
-        if not self.redis_url and self.redis_host:
-            scheme = "rediss" if self.redis_ssl else "redis"
-            auth = f":{self.redis_password}@" if self.redis_password else ""
-            self.redis_url = f"{scheme}://{auth}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        self._check_redis()
         if (self.llm_base_url or self.llm_api_key) and not self.llm_model:
             raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL and _API_KEY empty")
         if self.environment == "production" and self.secret_key.lower() in DEFAULT_SECRETS:
@@ -147,6 +152,32 @@ class Settings(BaseSettings):
             )
         return self
 
+    def _check_redis(self) -> None:
+        """`redis_url` is where Redis is, whichever way it was named; with Sentinel nobody knows before asking."""
+        if self.redis_use_sentinel:
+            if not self.redis_sentinel_hosts:
+                raise ValueError("QUADRA_REDIS_SENTINEL_HOSTS: name the Sentinels, such as a:26379,b:26379,c:26379")
+            if self.redis_url or self.redis_host:
+                raise ValueError("QUADRA_REDIS_USE_SENTINEL: leave REDIS_URL and QUADRA_REDIS_HOST empty then")
+            for word in self.redis_sentinel_hosts:
+                sentinel_address(word)
+        elif self.redis_sentinel_hosts:
+            raise ValueError("QUADRA_REDIS_SENTINEL_HOSTS: they are asked only with QUADRA_REDIS_USE_SENTINEL=true")
+        elif not self.redis_url and self.redis_host:
+            scheme = "rediss" if self.redis_ssl else "redis"
+            name, password = quote(self.redis_username, safe=""), quote(self.redis_password, safe="")
+            auth = f"{name}:{password}@" if name or password else ""
+            host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+            self.redis_url = f"{scheme}://{auth}{host}:{self.redis_port}/{self.redis_db}"
+        if self.redis_url and not re.match(r"(rediss?|unix)://", self.redis_url):
+            raise ValueError("REDIS_URL: starts with redis://, rediss:// or unix://")
+        if self.redis_ssl_ca and not self.redis_ssl_ca.is_file():
+            raise ValueError(f"QUADRA_REDIS_SSL_CA: there is no file {self.redis_ssl_ca}")
+
+    @property
+    def redis_configured(self) -> bool:
+        return bool(self.redis_url) or self.redis_use_sentinel
+
     @property
     def llm_configured(self) -> bool:
         return bool(self.llm_base_url or self.llm_api_key)
@@ -154,6 +185,14 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+
+def sentinel_address(word: str) -> tuple[str, int]:
+    """`host`, `host:port` or `[v6]:port`. Raises `ValueError`."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:\[\]]+))(?::(\d{1,5}))?", word)
+    if not found or not 0 < int(found[3] or 26379) < 65536:
+        raise ValueError(f"QUADRA_REDIS_SENTINEL_HOSTS: {word!r} is not host:port")
+    return found[1] or found[2], int(found[3] or 26379)
 
 
 def _with_driver(url: str) -> str:

