@@ -1,30 +1,48 @@
-"""The `quadra` command as a table of contents."""
+"""The `quadra` command as a table of contents. A command's module is imported only when that command is asked for."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
 from quadra import __version__
-from quadra.accounts.commands import init, key, project
-from quadra.accounts.user_commands import user
-from quadra.bench.commands import bench
 from quadra.core.errors import QuadraError
-from quadra.ingest.commands import demo, events, import_
-from quadra.serve import serve
-from quadra.warehouse.commands import erase, warehouse
-from quadra.worker import worker_command
+
+COMMANDS = {
+    "serve": "quadra.serve:serve",
+    "worker": "quadra.worker:worker_command",
+    "init": "quadra.accounts.commands:init",
+    "project": "quadra.accounts.commands:project",
+    "key": "quadra.accounts.commands:key",
+    "user": "quadra.accounts.user_commands:user",
+    "import": "quadra.ingest.commands:import_",
+    "demo": "quadra.ingest.commands:demo",
+    "events": "quadra.ingest.commands:events",
+    "warehouse": "quadra.warehouse.commands:warehouse",
+    "erase": "quadra.warehouse.commands:erase",
+    "bench": "quadra.bench.commands:bench",
+}
+"""name -> module:function. A new command is a new line."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Contents(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.command(cls=Contents, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="quadra")
 def quadra() -> None:
     """Self-hosted, real-time event analytics."""
-
-
-for command in (serve, worker_command, init, project, key, user, bench, import_, demo, events, warehouse, erase):
-    quadra.add_command(command)
 
 
 def main() -> None:
