@@ -22,6 +22,8 @@ COMMANDS = {
     "events": "quadra.ingest.commands:events",
     "warehouse": "quadra.warehouse.commands:warehouse",
     "erase": "quadra.warehouse.commands:erase",
+    "wal": "quadra.backup.wal_commands:wal",
+    "replica": "quadra.backup.replica_commands:replica",
     "bench": "quadra.bench.commands:bench",
 }
 """name -> module:function. A new command is a new line."""

@@ -128,6 +128,16 @@ class Settings(BaseSettings):
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")
     query_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
+    postgres_admin_url: str = Field(
+        "", description="a superuser, for base backups, WAL switches and promotion; empty: the database's own user"
+    )
+    postgres_bin: Path | None = Field(None, description="where pg_basebackup, pg_ctl, pg_rewind lie, if not as usual")
+    wal_archive: Path | None = Field(None, description="where archive_command puts the WAL; see quadra wal setup")
+    replicas: Words = Field([], description="the database's replicas, as URLs or host:port, with commas")
+    replica_lag_degraded: Duration = Field(timedelta(seconds=300), gt=timedelta(0))
+    replica_lag_unhealthy: Duration = Field(timedelta(seconds=600), gt=timedelta(0))
+    fence_command: str = Field("", description="makes sure that the old primary cannot write; run before a promotion")
+
     use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rate_limit_enabled: bool = True

@@ -1,0 +1,95 @@
+"""`quadra wal`: the archive of PostgreSQL's write-ahead log, which point-in-time recovery replays."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from pathlib import Path
+
+import click
+
+from quadra.accounts.terminal import json_option, say
+from quadra.backup import wal_archive, wal_chain
+from quadra.core.errors import Conflict, Misconfigured, QuadraError
+from quadra.core.settings import Settings, load
+
+
+class PushFailed(QuadraError):
+    """PostgreSQL keeps the file and tries again."""
+
+    code = "wal_not_archived"
+
+
+@click.group()
+def wal() -> None:
+    """The archive of PostgreSQL's write-ahead log."""
+
+
+@wal.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("name")
+def push(path: Path, name: str) -> None:
+    """Put one file into the archive, safe on the disk: archive_command = 'quadra wal push %p %f'."""
+    try:
+        wal_archive.push(directory(load()), path, name)
+    except (OSError, EOFError, zlib.error, wal_archive.Refused) as error:
+        raise PushFailed(f"{name} is not archived: {error}") from error
+
+
+@wal.command()
+def setup() -> None:
+    """Print the lines that PostgreSQL's configuration needs to archive."""
+    archive = directory(load())
+    python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+    for line in (
+        "# postgresql.conf; archive_mode needs a restart. The program needs Python alone and may be copied elsewhere.",
+        "# PostgreSQL's own user must be able to write to the directory.",
+        "wal_level = replica",
+        "archive_mode = on",
+        f'archive_command = \'{python} {wal_archive.__file__} push {archive} "%p" "%f"\'',
+        "archive_timeout = 60    # the most that is lost with the machine, in seconds",
+        "wal_log_hints = on      # lets an old primary come back by pg_rewind",
+    ):
+        click.echo(line)
+
+
+@wal.command()
+@click.option("--read", "thorough", is_flag=True, help="Also read every segment back.")
+@json_option
+def verify(thorough: bool, as_json: bool) -> None:
+    """Name what is missing among the archived segments, and with --read what is damaged."""
+    archive = directory(load())
+    names = wal_chain.archived(archive)
+    known = wal_archive.identity(archive)
+    if not names or known is None:
+        raise Conflict(f"There is no WAL in {archive}. Next: quadra wal setup")
+    first = wal_chain.parse(names[0], known["segment_bytes"])
+    chain = wal_chain.follow(archive, timeline=first.timeline, start=first.number * known["segment_bytes"])
+    broken = list(wal_chain.damaged(archive, tuple(names))) if thorough else []
+    body = {
+        "ok": not chain.gaps and not broken,
+        "segments": len(names),
+        "first": names[0],
+        "last": names[-1],
+        "timeline": chain.timeline,
+        "gaps": [{"first": gap.first, "last": gap.last, "count": gap.count} for gap in chain.gaps],
+        "damaged": [{"name": name, "what": what} for name, what in broken],
+    }
+    lines = [f"{len(names)} segments in {archive}, from {names[0]} to {names[-1]}."]
+    lines += [f"GAP: {gap}" for gap in chain.gaps] + [f"DAMAGED: {name}: {what}" for name, what in broken]
+    say(
+        as_json,
+        body,
+        [*lines, *(["Nothing is missing." + (" All can be read." if thorough else "")] if body["ok"] else [])],
+    )
+    if not body["ok"]:
+        sys.exit(1)
+
+
+def directory(settings: Settings) -> Path:
+    """Where the archive is. Raises `Misconfigured`."""
+    if settings.wal_archive is None:
+        raise Misconfigured(
+            "QUADRA_WAL_ARCHIVE: name the directory for PostgreSQL's write-ahead log, then quadra wal setup."
+        )
+    return settings.wal_archive.absolute()
