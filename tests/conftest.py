@@ -19,6 +19,7 @@ from tests.servers.available import NotAvailable
 from tests.servers.base import Server
 from tests.servers.keeper import Keeper
 from tests.servers.mariadb import MariadbServer
+from tests.servers.moto import MotoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 from tests.servers.redis import RedisServer
@@ -73,6 +74,13 @@ def mariadb(keeper: Keeper) -> Iterator[MariadbServer]:
 @pytest.fixture(scope="session")
 def redis_server(keeper: Keeper) -> Iterator[RedisServer]:
     with closing(_start(RedisServer, keeper)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def fake_s3(keeper: Keeper) -> Iterator[MotoServer]:
+    """moto's server: `.bucket()` is a new one, `.settings(…)` and `.environment` say where it is."""
+    with closing(_start(MotoServer, keeper)) as server:
         yield server
 
 

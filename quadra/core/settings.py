@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     segment_age: Duration = Field(timedelta(minutes=10), description="after which fewer are compacted too")
     segment_rows: int = Field(2_000_000, ge=1_000, description="beyond which files of a day are not merged")
     segment_grace: Duration = Field(timedelta(hours=1), ge=timedelta(0), description="of replaced and orphaned files")
+    segment_s3: str = Field(
+        "", description="bucket or bucket/prefix for segments, DATA_DIR caches; empty: DATA_DIR alone"
+    )
+    segment_cache_mb: int = Field(20_000, ge=64, description="of segments from S3 that are kept on this machine")
     query_memory_mb: int = Field(1024, ge=64, description="for all questions of a process together")
     query_threads: int = Field(2, ge=1)
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")
@@ -137,6 +141,11 @@ class Settings(BaseSettings):
     replica_lag_degraded: Duration = Field(timedelta(seconds=300), gt=timedelta(0))
     replica_lag_unhealthy: Duration = Field(timedelta(seconds=600), gt=timedelta(0))
     fence_command: str = Field("", description="makes sure that the old primary cannot write; run before a promotion")
+    s3_endpoint: str = Field("", description="of an S3-compatible store; empty is Amazon's own")
+    s3_region: str = "us-east-1"
+    s3_access_key: str = Field("", description="empty: as the AWS tools find it, such as the machine's role")
+    s3_secret_key: str = ""
+    s3_encryption: Literal["", "AES256", "aws:kms"] = Field("", description="that the store is asked for")
 
     use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
