@@ -5,6 +5,8 @@ from __future__ import annotations
 from quadra.analytics import openapi_shapes as shapes
 from quadra.analytics.openapi_common import EVENT, FLAG, MEASURED, common, question
 from quadra.analytics.openapi_funnel import FUNNEL
+from quadra.analytics.openapi_overview import AI_USAGE, ERRORS_SEEN, OVERVIEW, PERFORMANCE, USERS
+from quadra.analytics.openapi_recorded import FEATURES, SATISFACTION
 from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.openapi_sessions import PATHS, SESSIONS
 from quadra.analytics.periods import INTERVALS
@@ -93,5 +95,11 @@ GROUPS = (
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
         doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE, FUNNEL, PATHS, SESSIONS),
     ),
+    Group(
+        title="Overview",
+        says="Numbers of people, of requests, of errors, of models. Rates are in per cent.",
+        doors=(OVERVIEW, USERS, PERFORMANCE, ERRORS_SEEN, AI_USAGE),
+    ),
+    Group(title="Recorded kinds", says="What senders recorded as such.", doors=(FEATURES, SATISFACTION)),
     SAVED,
 )

@@ -12,7 +12,9 @@ FLAG = {"type": "boolean", "default": False}
 A_TIME = "A bare date, ISO 8601, or milliseconds since 1970; without an offset it is the time zone's."
 
 
-def common(*, interval: str = "interval", intervals: tuple[str, ...] = INTERVALS) -> tuple[Param, ...]:
+def common(
+    *, interval: str = "interval", intervals: tuple[str, ...] = INTERVALS, days: int = DAYS
+) -> tuple[Param, ...]:
     """What every question takes."""
     return (
         Param(name="project", shape=str, says="Left out: the project of the key that asks, else `default`."),
@@ -25,7 +27,7 @@ def common(*, interval: str = "interval", intervals: tuple[str, ...] = INTERVALS
         ),
         Param(
             name="days",
-            shape={"type": "integer", "minimum": 1, "maximum": DAYS_MOST, "default": DAYS},
+            shape={"type": "integer", "minimum": 1, "maximum": DAYS_MOST, "default": days},
             says="Where `from` or `to` is left out: how many days there are. Without both they end today.",
         ),
         Param(name=interval, shape={"enum": list(intervals), "default": "day"}),
@@ -42,6 +44,12 @@ def common(*, interval: str = "interval", intervals: tuple[str, ...] = INTERVALS
 
 
 MEASURED = {"computed_at": "2026-01-31T12:00:00.000Z", "rows_read": 51_200, "elapsed_ms": 12.4}
+
+
+def limit(usual: int, most: int, says: str, name: str = "limit") -> Param:
+    return Param(name=name, shape={"type": "integer", "minimum": 1, "maximum": most, "default": usual}, says=says)
+
+
 EVENT = Param(name="event", shape=str, says="Its name. Left out: any event.", example="page_view")
 
 

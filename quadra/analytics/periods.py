@@ -51,6 +51,29 @@ class Calendar:
         local = clock.from_us(us).astimezone(self.zone)
         return (local.minute * 60 + local.second) * 1_000_000 + local.microsecond
 
+    def hour_sql(self, start_us: int, end_us: int, column: str = "occurred_us") -> str:
+        """An expression for the hour (0 to 23) that the zone's clocks show at a time in [start, end)."""
+        sections, at = [(start_us, self._ahead(start_us))], start_us
+        while at < end_us:
+            later = min(at + 24 * HOUR_US, end_us)
+            if self._ahead(later) != sections[-1][1]:
+                low, high = at, later
+                while high - low > 1:  # the very instant at which the clock was set
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if self._ahead(middle) == sections[-1][1] else (low, middle)
+                sections.append((high, self._ahead(high)))
+                at = high
+            else:
+                at = later
+        ahead = "".join(f"WHEN {column} >= {begins} THEN {by} " for begins, by in reversed(sections[1:]))
+        ahead = f"CASE {ahead}ELSE {sections[0][1]} END" if ahead else str(sections[0][1])
+        return f"CAST(({column} + {ahead}) // {HOUR_US} % 24 AS INTEGER)"
+
+    def _ahead(self, us: int) -> int:
+        """Of UTC, in microseconds."""
+        offset = clock.from_us(us).astimezone(self.zone).utcoffset()
+        return 0 if offset is None else offset // clock.MICROSECOND
+
     def starts(self, interval: str, us: int, before: int = 0) -> Iterator[int]:
         """The start of the period that holds an instant, or of one that many periods before; then all that follow."""
         if interval == "hour":

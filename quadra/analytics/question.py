@@ -57,6 +57,7 @@ def read_question(
     interval: str = "day",
     name: str = "interval",
     span: int | None = None,
+    days: int = DAYS,
 ) -> Question:
     """What was asked. `name` is what the lens calls its interval; `span` is how many periods the range has where `from` or
     `to` is left out. What is wrong is noted in `given`; `given.check()` comes next.
@@ -68,7 +69,7 @@ def read_question(
         given.wrong["timezone"] = "a name such as Europe/Berlin"
         calendar = Calendar(zoneinfo.ZoneInfo("UTC"))
     chosen = given.choice(name, intervals, interval)
-    start_us, end_us = _range(given, calendar, chosen, span)
+    start_us, end_us = _range(given, calendar, chosen, span, days)
     return Question(
         project_id=project.id,
         calendar=calendar,
@@ -90,9 +91,9 @@ def told(answer: Answer, **body: Any) -> dict[str, Any]:
     }
 
 
-def _range(given: Given, calendar: Calendar, interval: str, span: int | None) -> tuple[int, int]:
+def _range(given: Given, calendar: Calendar, interval: str, span: int | None, usual: int) -> tuple[int, int]:
     start, end = _instant(given, calendar, "from", 0), _instant(given, calendar, "to", 1)
-    days = given.number("days", DAYS, 1, DAYS_MOST)
+    days = given.number("days", usual, 1, DAYS_MOST)
     if start is not None and end is not None and given.raw("days") is not None:
         given.wrong["days"] = "left out where from and to are given"
     try:

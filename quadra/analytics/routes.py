@@ -10,7 +10,23 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.tables import Project
-from quadra.analytics import funnel, funnel_body, lifecycle, paths, retention, sessions, stickiness, trends
+from quadra.analytics import (
+    ai,
+    errors,
+    features,
+    funnel,
+    funnel_body,
+    lifecycle,
+    overview,
+    paths,
+    performance,
+    retention,
+    satisfaction,
+    sessions,
+    stickiness,
+    trends,
+    users,
+)
 from quadra.analytics.given import Given, given_of
 from quadra.core.errors import Invalid
 from quadra.core.http import json_body
@@ -29,6 +45,13 @@ GETS: dict[str, tuple[Callable[[Given, Project], Any], Callable[[Runtime, Any], 
     "lifecycle": (lifecycle.read, lifecycle.answer),
     "paths": (paths.read, paths.answer),
     "sessions": (sessions.read, sessions.answer),
+    "dashboard": (overview.read, overview.answer),
+    "users": (users.read, users.answer),
+    "ai": (ai.read, ai.answer),
+    "performance": (performance.read, performance.answer),
+    "errors": (errors.read, errors.answer),
+    "user/features/stats": (features.read, features.answer),
+    "user/satisfaction/metrics": (satisfaction.read, satisfaction.answer),
 }
 """path -> how a question that an address holds is read, and how it is answered. A new lens is a new line."""
 
