@@ -1,8 +1,8 @@
 """The projects that somebody watches through this process, and what their viewers are sent.
 
 Each web process computes the numbers of a project for its own viewers: from its own flushes at once, and from the database
-for whatever other processes stored. So the totals are absolute and right without Redis. Everything here runs on the event
-loop; what reads the database is handed to native threads.
+for whatever other processes stored, as soon as they say so over Redis and once a second in any case. So the totals are
+absolute and right without Redis. Everything here runs on the event loop; what reads the database is handed to native threads.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,8 +19,9 @@ from quadra.core.errors import QuadraError
 from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
 from quadra.dashboard import reading
-from quadra.dashboard.pipeline_feed import Feed, changes
-from quadra.dashboard.tally import SERIES_SECONDS, Seen, Tally
+from quadra.dashboard.channel import SAMPLE, SAMPLE_MOST, Channel, Gap, newest_first
+from quadra.dashboard.pipeline_feed import changes
+from quadra.dashboard.replicas import Replicas
 from quadra.ingest.log import Appended
 
 logger = logging.getLogger(__name__)
@@ -31,54 +31,19 @@ TICK_SECONDS = 0.05
 PAUSE_SECONDS = 0.1
 """Between two messages with numbers to one project's viewers."""
 CHECK_SECONDS = 1.0
-"""How often batches of other processes are looked for."""
+"""How often batches of other processes are looked for, whether or not anybody told of them."""
+DEEP_SECONDS = 30.0
+"""How often is looked far back."""
 FEED_SECONDS = 0.25
 """How often changed batches, jobs and insights are looked for."""
-SAMPLE = 10
-"""Raw events sent at once at the most."""
 TICK_SERIES_SECONDS = 10
 OVERLAP = timedelta(seconds=15)
 """How far back each look for new batches reaches: clocks differ and transactions take time."""
+DEEP_OVERLAP = timedelta(minutes=3)
+"""How far back a deep look reaches: for a transaction that hung before it was committed."""
 
 Emit = Callable[[str, str, dict[str, Any]], None]
 """(room, message name, payload)"""
-
-
-class Channel:
-    """One project that somebody watches."""
-
-    def __init__(self, project_id: int, slug: str, name: str, timezone: str):
-        self.project_id = project_id
-        self.slug = slug
-        self.project = {"slug": slug, "name": name, "timezone": timezone}
-        self.room = f"project:{project_id}"
-        self.tally = Tally(ZoneInfo(timezone))
-        self.viewers: set[str] = set()
-        self.ready = False
-        self.waiting: list[Appended] = []
-        """Flushes that came while the history was being read."""
-        self.fresh: list[dict[str, Any]] = []
-        self.changed = False
-        self.sent_at = 0
-        self.checked_at = clock.now()
-        self.feed = Feed(slug)
-
-    def snapshot(self) -> dict[str, Any]:
-        """All numbers, with arrivals as far back as the page shows them."""
-        return self.tally.snapshot(clock.now_us(), series_seconds=SERIES_SECONDS)
-
-    def count(self, appended: Appended) -> None:
-        """What this process's writer has just stored."""
-        at = clock.now_us()
-        for batch, rows in appended.stored:
-            if rows[0].project_id != self.project_id:
-                continue
-            seen = [Seen(r.event_id, r.name, r.user_id, r.occurred_at, r.received_at, r.bot) for r in rows]
-            self.tally.add(batch.id, seen, at)
-            if batch.id in appended.sealed:
-                self.tally.close(batch.id, batch.event_count, at)
-            self.fresh += [reading.shown(row) for row in rows[-SAMPLE:]]
-            self.changed = True
 
 
 class Channels:
@@ -91,8 +56,10 @@ class Channels:
         self._threads = threads
         self._emit = emit
         self._open: dict[int, Channel] = {}
+        self._replicas = Replicas(runtime.bus, runtime.loop, hear=self._hear, changed=self._queue_changed)
 
     def start(self) -> None:
+        self._replicas.start()
         for seconds, turn in ((TICK_SECONDS, self._tick), (CHECK_SECONDS, self._check), (FEED_SECONDS, self._tell)):
             self._loop.spawn(self._for_ever, seconds, turn)
 
@@ -117,6 +84,7 @@ class Channels:
 
     def stored(self, appended: Appended) -> None:
         """This process's writer has committed; runs right after the acknowledgements."""
+        self._replicas.tell(appended)
         if not self._open:
             return
         for project_id in {rows[0].project_id for _batch, rows in appended.stored}:
@@ -143,10 +111,12 @@ class Channels:
         at = clock.now_us()
         if not channel.changed or not channel.viewers or at - channel.sent_at < PAUSE_SECONDS * 1_000_000:
             return
+        pauses = (at - channel.sent_at) / (PAUSE_SECONDS * 1_000_000)
         channel.changed, channel.sent_at = False, at
-        fresh, channel.fresh = channel.fresh[-SAMPLE:], []
+        # after a quiet moment more at once: nothing is left out that would have been sent one by one
+        fresh = newest_first(channel.fresh, int(min(SAMPLE * pauses, SAMPLE_MOST)))
+        channel.fresh = []
         if fresh:
-            fresh.sort(key=lambda event: event["receivedAt"], reverse=True)
             self._emit(channel.room, "admin:event", {"project": channel.slug, "events": fresh})
         numbers = channel.tally.snapshot(at, series_seconds=TICK_SERIES_SECONDS)
         self._emit(channel.room, "metrics_update", {"project": channel.slug, **numbers})
@@ -156,12 +126,68 @@ class Channels:
         if not channel.viewers:
             self._open.pop(channel.project_id, None)
             return
+        self._look(channel, deep=clock.now() - channel.deep_at > timedelta(seconds=DEEP_SECONDS))
+        channel.tally.prune(clock.now_us())
+
+    def _look(self, channel: Channel, *, deep: bool) -> None:
+        """Find in the database what is not counted yet."""
         began = clock.now()
-        since, known = channel.checked_at - OVERLAP, list(channel.tally.partial)
+        since, known = channel.checked_at - (DEEP_OVERLAP if deep else OVERLAP), list(channel.tally.partial)
         states = self._threads.run(reading.changed, self._database, channel.project_id, since=since, known=known)
         self._read(channel, states)
+        # a project's open batch may be removed when everything in it was erased
+        channel.tally.forget(set(known) - {state.id for state in states}, clock.now_us())
         channel.checked_at = began
-        channel.tally.prune(clock.now_us())
+        if deep:
+            channel.deep_at = began
+
+    def _hear(self, project_id: int, states: list[reading.BatchState]) -> None:
+        """Another process has stored something. Read on one greenlet for each channel; what comes meanwhile is next."""
+        channel = self._open.get(project_id)
+        if channel is None or not channel.ready or not channel.viewers:
+            return
+        for state in states:
+            channel.told[state.id] = state
+        if not channel.reading_told:
+            channel.reading_told = True
+            self._loop.spawn(self._read_told, channel)
+
+    def _read_told(self, channel: Channel) -> None:
+        try:
+            while channel.told:
+                told, channel.told = list(channel.told.values()), {}
+                self._read(channel, told)
+                self._tick(channel)
+        except (QuadraError, SQLAlchemyError) as error:
+            logger.warning("live.turn.postponed", extra={"turn": "told", "reason": str(error)})
+        except Exception:
+            logger.exception("live.turn.failed", extra={"turn": "told"})
+        finally:
+            channel.reading_told = False
+
+    def _queue_changed(self, alive: bool) -> None:
+        """Redis went away, or is back."""
+        for channel in list(self._open.values()):
+            if not alive:
+                channel.gap = channel.gap or Gap()
+            elif channel.gap is not None:
+                self._loop.spawn(self._close_gap, channel)
+
+    def _close_gap(self, channel: Channel) -> None:
+        """Find what may have been lost with the messages about it, and tell the viewers what they saw late."""
+        while (gap := channel.gap) is not None and self._open.get(channel.project_id) is channel:
+            try:
+                self._look(channel, deep=True)
+            except (QuadraError, SQLAlchemyError) as error:
+                logger.warning("live.turn.postponed", extra={"turn": "gap", "reason": str(error)})
+                self._loop.sleep(CHECK_SECONDS)
+                continue
+            if channel.gap is not gap:  # somebody else has closed it meanwhile
+                continue
+            channel.gap = None
+            self._tick(channel)
+            if gap.missed:
+                self._emit(channel.room, "catch_up", gap.payload(channel.slug))
 
     def _tell(self, channel: Channel) -> None:
         """What moved in the pipeline."""
@@ -187,7 +213,10 @@ class Channels:
             if channel.tally.missing(state.id, state.event_count):
                 rows = self._threads.run(reading.rows_of, self._database, state.id)
                 new = set(channel.tally.add(state.id, [seen for seen, _shown in rows], clock.now_us()))
-                channel.fresh += [shown for seen, shown in rows if seen.event_id in new]
+                events = [shown for seen, shown in rows if seen.event_id in new]
+                channel.show(events)
                 channel.changed = channel.changed or bool(new)
+                if channel.gap is not None:
+                    channel.gap.add(events)
             if state.sealed:
                 channel.tally.close(state.id, state.event_count, clock.now_us())

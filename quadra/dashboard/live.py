@@ -17,12 +17,16 @@ from quadra.core.errors import Forbidden, NotFound, QuadraError, Unauthorised
 from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
 from quadra.dashboard import reading
-from quadra.dashboard.channels import Channel, Channels
+from quadra.dashboard.channel import Channel
+from quadra.dashboard.channels import Channels
+from quadra.dashboard.tally import MINUTE, Cursor, read_cursor
 from quadra.ingest.writer import Writer
 
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "/live"
+OLDEST = 50 * 60 * MINUTE
+"""The age of a cursor from which on nothing is caught up: the numbers of today and yesterday are told anew anyway."""
 ADMIT_SECONDS = 30.0
 """How often everybody who was let in is asked again: keys are revoked, users disabled, sessions ended."""
 
@@ -73,9 +77,9 @@ class Live:
             channel = self._find(str(wanted.get("project") or "default"))
             channel.viewers.add(_sid())
             join_room(channel.room)
-            cursor = str(wanted.get("cursor") or "")
-            if cursor.isdecimal() and 0 < int(cursor) < 2**62:
-                self._catch_up(channel, int(cursor))
+            cursor = read_cursor(str(wanted.get("cursor") or ""))
+            if cursor is not None and cursor.horizon_at > clock.now_us() - OLDEST:
+                self._catch_up(channel, cursor)
             latest = self._threads.run(reading.latest, self._runtime.database, channel.project_id)
         except QuadraError as error:
             return {"error": error.as_dict()}
@@ -105,13 +109,17 @@ class Live:
             project = get_project(session, slug)
             return project.id, project.name, project.timezone
 
-    def _catch_up(self, channel: Channel, cursor: int) -> None:
-        max_age = self._runtime.settings.batch_max_age
-        count, events = self._threads.run(
-            reading.missed, self._runtime.database, channel.project_id, cursor, max_age=max_age
-        )
-        payload = {"from": cursor // 1000, "to": clock.now_us() // 1000, "missed": count, "events": events}
-        self._server.emit("catch_up", payload, to=_sid(), namespace=NAMESPACE)
+    def _catch_up(self, channel: Channel, cursor: Cursor) -> None:
+        to = clock.now_us() // 1000
+        count, events = self._threads.run(reading.missed, self._runtime.database, channel.project_id, cursor)
+        payload = {
+            "project": channel.slug,
+            "from": min(cursor.received_at or cursor.horizon_at, to * 1000) // 1000,
+            "to": to,
+            "missed": count,
+            "events": events,
+        }
+        self._emit(_sid(), "catch_up", payload)
 
     def _emit(self, room: str, name: str, payload: dict[str, Any]) -> None:
         # ignore_queue: every replica tells its own viewers

@@ -13,7 +13,8 @@ PAGES = ("accounts.login.show_page", "accounts.login.submit_page", "accounts.log
 
 
 class Join(Struct):
-    """`cursor` is that of the last numbers you saw: what came since is told as `catch_up`."""
+    """`cursor` is that of the last numbers you saw: what came since is told as `catch_up`. It is opaque, and every replica
+    understands it."""
 
     project: str | UnsetType = UNSET
     cursor: str | UnsetType = UNSET
@@ -96,6 +97,7 @@ class Shown(Struct):
 
 
 class CatchUp(Struct, rename={"from_": "from"}):
+    project: str
     from_: int
     to: int
     missed: int
@@ -143,7 +145,8 @@ LIVE = Group(
             namespace="/live",
             name="catch_up",
             to_server=False,
-            says="How many events came since your cursor, and the newest of them.",
+            says="How many events came since your cursor, or while this replica could not hear the others, and the newest "
+            "of them; you may have some of these already.",
             payload=CatchUp,
         ),
     ),

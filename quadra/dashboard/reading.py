@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.dashboard.tally import ACTIVE, LATEST, MINUTE, SECOND, SLOT, Loaded, Seen
+from quadra.dashboard.tally import ACTIVE, LATEST, MINUTE, PREFIX, REACH, SECOND, SLOT, Cursor, Loaded, Seen, first_id
 from quadra.ingest.tables import Batch, Event
 
 HISTORY = timedelta(hours=50)
@@ -21,6 +21,10 @@ HISTORY = timedelta(hours=50)
 RECENT = timedelta(minutes=25)
 """Reaches back over what the page shows second by second."""
 MAX_CAUGHT_UP = 200
+LATE = timedelta(minutes=1)
+"""How long before the viewer's last event one may have been received that was committed only after it."""
+SLACK = timedelta(minutes=1)
+"""Between the time in a batch's id and the time in its row."""
 ACTIVE_TWICE = timedelta(microseconds=2 * ACTIVE)
 
 
@@ -54,14 +58,18 @@ def history(database: Database, project_id: int) -> tuple[Loaded, list[BatchStat
         arrivals = session.execute(_of(recent, second, sa.func.count()).group_by(second))
         visitors = session.execute(_of(seen, slot, Event.user_id).distinct())
         newest = session.scalar(_of(recent, sa.func.max(sa.type_coerce(Event.received_at, sa.BigInteger))))
+        opened = _states(session, sa.and_(Batch.project_id == project_id, Batch.status == "OPEN"))
+        horizon = min([first_id(clock.to_us(at) - REACH), *(state.id[:PREFIX] for state in opened)])
+        known = sa.and_(sealed, sa.or_(Batch.opened_at >= at - RECENT, Batch.id >= horizon))
         loaded = Loaded(
             minutes={(int(unit), name): count for unit, name, count in counts},
             arrivals={int(unit): count for unit, count in arrivals},
             visitors=[(int(unit), user) for unit, user in visitors],
-            done=[state.id for state in _states(session, recent)],
-            cursor=newest or 0,
+            done={state.id: state.event_count for state in _states(session, known)},
+            horizon=horizon,
+            received_at=newest or 0,
         )
-        return loaded, _states(session, sa.and_(Batch.project_id == project_id, Batch.status == "OPEN"))
+        return loaded, opened
 
 
 def _of(which: sa.ColumnElement[bool], *columns: Any) -> sa.Select[Any]:
@@ -94,15 +102,27 @@ def latest(database: Database, project_id: int) -> list[dict[str, Any]]:
         return [shown(event) for event in session.scalars(query.order_by(Event.received_at.desc()).limit(LATEST))]
 
 
-def missed(database: Database, project_id: int, cursor: int, *, max_age: timedelta) -> tuple[int, list[dict[str, Any]]]:
-    """(how many events came after the cursor, the newest of them). `max_age` is that of open batches."""
-    after = clock.from_us(cursor)
-    batches = sa.or_(Batch.status == "OPEN", Batch.opened_at >= after - max_age - RECENT)
-    there = sa.and_(Batch.project_id == project_id, batches, Event.received_at > after)
+def missed(database: Database, project_id: int, cursor: Cursor) -> tuple[int, list[dict[str, Any]]]:
+    """(how many events a viewer with this cursor has not been told of, the newest of them).
+
+    The number is exact. Where some of them were received before the viewer's last event and committed after it, the list
+    may also hold events that the viewer has: it tells them apart by their ids.
+    """
+    since = clock.from_us(cursor.horizon_at) - SLACK
+    batches = sa.and_(Batch.project_id == project_id, Batch.opened_at >= since, Batch.id >= cursor.horizon)
+    last = clock.from_us(cursor.received_at)
+    newest = Event.received_at.desc()
     with database.read() as session:
-        count = session.scalar(_of(there, sa.func.count()))
-        events = session.scalars(_of(there, Event).order_by(Event.received_at.desc()).limit(MAX_CAUGHT_UP))
-        return count or 0, [shown(event) for event in events]
+        held = session.scalar(sa.select(sa.func.sum(Batch.event_count)).where(batches)) or 0
+        count = max(0, int(held) - cursor.counted)
+        if not count:
+            return 0, []
+        later = sa.and_(batches, Event.received_at > last)
+        events = list(session.scalars(_of(later, Event).order_by(newest).limit(min(count, MAX_CAUGHT_UP))))
+        if len(events) < min(count, MAX_CAUGHT_UP):
+            late = sa.and_(batches, Event.received_at.between(last - LATE, last))
+            events += session.scalars(_of(late, Event).order_by(newest).limit(MAX_CAUGHT_UP - len(events)))
+        return count, [shown(event) for event in events]
 
 
 def shown(event: Any) -> dict[str, Any]:

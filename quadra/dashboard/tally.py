@@ -6,7 +6,8 @@ once. Each row must count once, so the tally remembers which rows of a batch it 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +22,10 @@ SERIES_SECONDS = 300
 RATE_SECONDS = 5
 LATEST = 50
 TYPES = 12
+REACH = 5 * MINUTE
+"""How far back a cursor counts batches. No transaction is open for so long: whatever was begun earlier has been seen."""
+REMEMBERED = 15 * MINUTE
+TIDY = 10 * SECOND
 
 
 class Seen(NamedTuple):
@@ -44,8 +49,11 @@ class Loaded:
     """second since 1970 -> events received in it"""
     visitors: Iterable[tuple[int, str]] = ()
     """(ten-second slot, user) of the last ten minutes"""
-    done: Iterable[str] = ()
-    cursor: int = 0
+    done: Mapping[str, int] = field(default_factory=dict)
+    """sealed batch -> its events, for all that `horizon` reaches back to and more"""
+    horizon: str = ""
+    received_at: int = 0
+    """of the newest event"""
 
 
 @dataclass
@@ -59,11 +67,15 @@ class Tally:
     """ten-second slot -> who was there, for the last ten minutes"""
     partial: dict[str, set[str]] = field(default_factory=dict)
     """batch -> the event ids that were counted, while the batch may still grow or is not complete here"""
-    done: dict[str, int] = field(default_factory=dict)
-    """batches that are counted whole -> when that was noted"""
-    latest: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LATEST))
-    cursor: int = 0
-    """received_at of the newest event counted"""
+    done: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """batches that are counted whole -> (their events, when that was noted)"""
+    received_at: int = 0
+    """of the newest event counted"""
+    horizon: str = ""
+    """Batch ids sort by time; no batch that may still grow here lies before this one."""
+    _within: int = 0
+    """Events counted of the batches from the horizon on."""
+    _tidied: int = 0
     _day: int = 0
     _today: Counter[str] = field(default_factory=Counter)
     _before_minute: int = 0
@@ -77,8 +89,10 @@ class Tally:
         self.arrivals.update(history.arrivals)
         for slot, user in history.visitors:
             self.visitors.setdefault(slot, set()).add(user)
-        self.done.update(dict.fromkeys(history.done, at))
-        self.cursor = max(self.cursor, history.cursor)
+        self.done.update({batch_id: (count, at) for batch_id, count in history.done.items()})
+        self.horizon = history.horizon
+        self._within = sum(count for batch_id, count in history.done.items() if batch_id >= self.horizon)
+        self.received_at = max(self.received_at, history.received_at)
         self._day = 0
 
     def add(self, batch_id: str, rows: Iterable[Seen], at: int) -> list[str]:
@@ -93,6 +107,8 @@ class Tally:
             have.add(row.event_id)
             new.append(row.event_id)
             self._count(row, at)
+        if batch_id >= self.horizon:
+            self._within += len(new)
         return new
 
     def close(self, batch_id: str, event_count: int, at: int) -> bool:
@@ -101,9 +117,13 @@ class Tally:
             return True
         if len(self.partial.get(batch_id, ())) < event_count:
             return False
-        self.partial.pop(batch_id, None)
-        self.done[batch_id] = at
+        self.done[batch_id] = len(self.partial.pop(batch_id, ())), at
         return True
+
+    def forget(self, batch_ids: Iterable[str], at: int) -> None:
+        """Expect no more of these batches: they are gone, or fewer are left of them than were counted at first."""
+        for batch_id in batch_ids:
+            self.done[batch_id] = len(self.partial.pop(batch_id, ())), at
 
     def missing(self, batch_id: str, event_count: int) -> bool:
         """Whether the batch has events that are not counted here."""
@@ -120,7 +140,14 @@ class Tally:
             self.arrivals[row.received_at // SECOND] += 1
         if row.user_id is not None and not row.bot and at - 2 * ACTIVE <= row.occurred_at <= at + MINUTE:
             self.visitors.setdefault(min(row.occurred_at, at) // SLOT, set()).add(row.user_id)
-        self.cursor = max(self.cursor, row.received_at)
+        self.received_at = max(self.received_at, row.received_at)
+
+    @property
+    def cursor(self) -> str:
+        """What is counted here, for a viewer to come back with. An event's time says nothing about when it was committed,
+        so the cursor is a count: how many events of the batches from the horizon on are in these numbers. The difference
+        to what the log holds later is what the viewer has missed, whatever the order of commits and whoever wrote."""
+        return f"{self.horizon}.{self._within}.{self.received_at}"
 
     def snapshot(self, at: int, *, series_seconds: int) -> dict[str, Any]:
         """The numbers as the page shows them (docs/live.md), with arrivals of the last `series_seconds`."""
@@ -131,7 +158,7 @@ class Tally:
         names = self._today.most_common(TYPES)
         return {
             "at": at // 1000,
-            "cursor": str(self.cursor),
+            "cursor": self.cursor,
             "eventsPerSecond": recent / RATE_SECONDS,
             "totals": {
                 "today": self._today.total(),
@@ -153,8 +180,18 @@ class Tally:
             del self.arrivals[second]
         for slot in [slot for slot in self.visitors if slot < (at - 2 * ACTIVE) // SLOT]:
             del self.visitors[slot]
-        for batch_id in [batch_id for batch_id, noted in self.done.items() if noted < at - 15 * MINUTE]:
-            del self.done[batch_id]
+        if at >= self._tidied + TIDY:
+            self._tidied = at
+            self._move_horizon(at)
+            for batch_id in [batch_id for batch_id, (_, noted) in self.done.items() if noted < at - REMEMBERED]:
+                del self.done[batch_id]
+
+    def _move_horizon(self, at: int) -> None:
+        horizon = min([first_id(at - REACH), *(batch_id[:PREFIX] for batch_id in self.partial)])
+        if horizon > self.horizon:
+            passed = (n for batch_id, (n, _) in self.done.items() if self.horizon <= batch_id < horizon)
+            self._within -= sum(passed)
+            self.horizon = horizon
 
     def _active(self, until: int) -> int:
         last = until // SLOT
@@ -188,3 +225,32 @@ class Tally:
         local = datetime.fromtimestamp(at / SECOND, self.timezone)
         midnight = datetime(local.year, local.month, local.day, tzinfo=self.timezone) + timedelta(days=days)
         return int(midnight.timestamp()) * SECOND
+
+
+PREFIX = 13
+"""Characters of a batch id that hold its time in milliseconds."""
+
+
+def first_id(at: int) -> str:
+    """What no id (UUIDv7) made since then sorts before."""
+    text = f"{max(at, 0) // 1000:012x}"
+    return f"{text[:8]}-{text[8:]}"
+
+
+class Cursor(NamedTuple):
+    """A viewer's `Tally.cursor`, read back."""
+
+    horizon: str
+    counted: int
+    received_at: int
+
+    @property
+    def horizon_at(self) -> int:
+        """In microseconds since 1970."""
+        return int(self.horizon.replace("-", ""), 16) * 1000
+
+
+def read_cursor(text: str) -> Cursor | None:
+    """None for anything that is not one of ours."""
+    found = re.fullmatch(r"([0-9a-f]{8}-[0-9a-f]{4})\.(\d{1,15})\.(\d{1,17})", text)
+    return Cursor(found[1], int(found[2]), int(found[3])) if found else None

@@ -124,8 +124,8 @@ def elsewhere(quadra: QuadraProcess, project: dict[str, str]) -> Iterator[Callab
         log = Log(database, writer="elsewhere", batch_max_events=3, job_kinds={})
         project_id = _project_id(database, project["slug"])
 
-        def store(*names: str) -> None:
-            at = clock.now_us()
+        def store(*names: str, seconds_ago: float = 0) -> None:
+            at = clock.now_us() - int(seconds_ago * 1e6)
             log.append([Row(project_id, name, "event", "far", "far", at, at, user_id="bob") for name in names])
 
         yield store
@@ -179,6 +179,34 @@ def test_after_a_gap_the_viewer_hears_exactly_what_was_missed(
     with watching(quadra, project, cursor=cursor) as (client, _):
         client.wait_for(lambda: client.payloads("catch_up"), 3)
         assert client.payloads("catch_up")[0]["missed"] == 0
+
+
+def test_what_was_received_before_the_cursor_and_committed_after_it_was_missed_too(
+    quadra: QuadraProcess, project: dict[str, str], elsewhere: Callable[..., None]
+) -> None:
+    elsewhere("slow-1")
+    with watching(quadra, project) as (client, _):
+        send(quadra, body=[event(), event()], key=project["write"])
+        client.wait_for(lambda: today(client) == 3, 3)
+        cursor = client.payloads("metrics_update")[-1]["cursor"]
+    elsewhere("slow-2", "slow-3", "slow-4", seconds_ago=5)  # into an older batch, and into a new one
+    send(quadra, body=event(eventId="new"), key=project["write"])
+    with watching(quadra, project, cursor=cursor) as (client, answer):
+        client.wait_for(lambda: client.payloads("catch_up"), 3)
+        (found,) = client.payloads("catch_up")
+        assert found["missed"] == 4
+        assert {one["eventId"] for one in found["events"]} >= {"slow-2", "slow-3", "slow-4", "new"}
+        client.wait_for(lambda: today(client) == 7 or answer["snapshot"]["totals"]["today"] == 7, 3)
+
+
+@pytest.mark.parametrize("cursor", ["", "7", "00000000-0000.0.0", "zzzzzzzz-0000.1.1", "01970000-0000.1", ".0.0"])
+def test_a_cursor_that_is_none_or_too_old_catches_up_nothing_and_joins(
+    quadra: QuadraProcess, project: dict[str, str], cursor: str
+) -> None:
+    send(quadra, body=event(), key=project["write"])
+    with watching(quadra, project, cursor=cursor) as (client, answer):
+        assert answer["snapshot"]["totals"]["today"] == 1
+        assert client.payloads("catch_up") == []
 
 
 def test_a_viewer_counts_on_after_a_restart_of_the_server(quadra: QuadraProcess, project: dict[str, str]) -> None:
