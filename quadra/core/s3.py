@@ -138,6 +138,16 @@ class Bucket:
             return None
         return Stored(name, found["ContentLength"], found["LastModified"], found["Metadata"].get("sha256"))
 
+    def digest(self, name: str) -> tuple[int, str]:
+        """Bytes and sha256 of what the store has, read now. Raises `NotFound`, `Unavailable`."""
+        size, hashed = 0, hashlib.sha256()
+        with self._translated(name):
+            answer = self._client.get_object(Bucket=self.bucket, Key=self._prefix + name)
+            for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+                size += len(chunk)
+                hashed.update(chunk)
+        return size, hashed.hexdigest()
+
     def list(self, prefix: str = "") -> Iterator[Stored]:
         """The files whose names begin so, by name. Raises `Unavailable`."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._prefix + prefix)

@@ -125,7 +125,7 @@ def _require_covered(warehouse: Warehouse, rows: pa.Table, segments: Sequence[Se
         cursor.register("hot", rows)
         held = "SELECT * FROM hot WHERE false"
         if segments:
-            source = files([warehouse.store.local(segment.path) for segment in segments])
+            source = files(warehouse.store.ready([segment.path for segment in segments]))
             held = f"SELECT {COLUMNS} FROM {source} WHERE batch_id IN (SELECT DISTINCT batch_id FROM hot)"
         missing = cursor.sql(
             f"SELECT event_id, batch_id FROM (SELECT {COLUMNS} FROM hot EXCEPT ALL {held}) ORDER BY ALL LIMIT 5"

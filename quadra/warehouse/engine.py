@@ -24,7 +24,7 @@ from quadra.warehouse.fresh import FreshRows
 from quadra.warehouse.look import Answer, Look
 from quadra.warehouse.people import People
 from quadra.warehouse.span import Range
-from quadra.warehouse.store import LocalStore, Store
+from quadra.warehouse.stores import store_of
 
 WAIT_SECONDS = 5.0
 """How long a question may wait for its turn before it is refused."""
@@ -36,7 +36,7 @@ class Warehouse:
     def __init__(self, runtime: Runtime):
         self.runtime = runtime
         settings = runtime.settings
-        self.store: Store = LocalStore(settings.data_dir / "segments")
+        self.store = store_of(settings)
         self._lock = threading.Lock()
         self._duck: duckdb.DuckDBPyConnection | None = None
         self._turns = threading.BoundedSemaphore(settings.query_concurrency)
@@ -47,7 +47,7 @@ class Warehouse:
         """A connection of its own to this process's DuckDB. Close it."""
         with self._lock:
             if self._duck is None:
-                self._duck = connect(self.runtime.settings, self.store.local("."))
+                self._duck = connect(self.runtime.settings, self.store.root)
             return self._duck.cursor()
 
     def close(self) -> None:

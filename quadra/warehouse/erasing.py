@@ -56,7 +56,9 @@ def _begin(runtime: Runtime, lease: Lease) -> Erasure:
         slug = session.scalar(sa.select(Project.slug).where(Project.id == lease.job.project_id))
     if erasure is None or slug is None:
         raise Permanent("The erasure of this job is gone.")
-    remember(runtime.settings, Entry(slug, erasure.user_id, clock.to_us(erasure.requested_at)))
+    remember(
+        runtime.settings, warehouse_of(runtime).store, Entry(slug, erasure.user_id, clock.to_us(erasure.requested_at))
+    )
     ids = sorted({*erasure.ids, *_ids_of(runtime, erasure.project_id, erasure.user_id)})
     with runtime.database.begin() as session:
         lease.hold(session)

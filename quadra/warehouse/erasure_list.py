@@ -4,8 +4,9 @@ database holds the erased rows again and may not know of the erasures that came 
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,12 @@ from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from quadra.warehouse.engine import warehouse_of
 from quadra.warehouse.erasing_jobs import enqueue_erasure
+from quadra.warehouse.store import Store
 from quadra.warehouse.tables import Erasure
+
+NOTES = "erasures/"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -31,15 +36,17 @@ def path_of(settings: Settings) -> Path:
     return settings.data_dir / "erasures.ndjson"
 
 
-def remember(settings: Settings, entry: Entry) -> None:
-    """Add an entry; on the disk before this returns. One that is there already changes nothing."""
+def remember(settings: Settings, store: Store, entry: Entry) -> None:
+    """Add an entry; on the disk before this returns, and where the segments are. One that is there already changes nothing."""
+    said = msgspec.json.encode(entry)
+    store.note(f"{NOTES}{hashlib.sha256(said).hexdigest()}.json", said)
     path = path_of(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     if entry in set(read(settings)):
         return
     with path.open("ab") as file:
         # a line of its own, also after one that a crash cut off
-        file.write(b"\n" + msgspec.json.encode(entry) + b"\n")
+        file.write(b"\n" + said + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -47,9 +54,17 @@ def remember(settings: Settings, entry: Entry) -> None:
 def read(settings: Settings) -> Iterator[Entry]:
     """Every entry; lines that a crash cut off are no entries, their erasure did not begin."""
     path = path_of(settings)
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
+    if path.exists():
+        yield from _decoded(path.read_bytes().splitlines())
+
+
+def read_all(settings: Settings, store: Store) -> Iterator[Entry]:
+    """With what is kept beside the segments, where that is another place than this machine."""
+    yield from dict.fromkeys([*read(settings), *_decoded(store.notes(NOTES))])
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[Entry]:
+    for line in lines:
         try:
             yield msgspec.json.decode(line, type=Entry)
         except msgspec.DecodeError:
@@ -66,7 +81,7 @@ def replay(session: Session, runtime: Runtime) -> int:
         )
     }
     projects = dict(session.execute(sa.select(Project.slug, Project.id)).all())
-    for entry in read(runtime.settings):
+    for entry in read_all(runtime.settings, warehouse_of(runtime).store):
         key = (entry.project, entry.user_id, entry.requested_us)
         if key not in known and entry.project in projects:
             at = clock.from_us(entry.requested_us)

@@ -84,8 +84,10 @@ class Look:
         Raises `Unavailable` when it takes too long or too much memory.
         """
         began = time.perf_counter()
-        with self._bounded(timeout or self._timeout):
+        with self._bounded(timeout or self._timeout) as late:
             self._prepare(sql)
+            if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted
+                raise duckdb.InterruptException
             table = arrow(self._cursor, sql, params)
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
@@ -134,7 +136,7 @@ class Look:
         )
 
     def _paths(self, segments: Sequence[Listed]) -> list[str]:
-        return [str(self._store.local(segment.path)) for segment in segments]
+        return [str(path) for path in self._store.ready([segment.path for segment in segments])]
 
     @cached_property
     def known(self) -> Known:
@@ -146,7 +148,7 @@ class Look:
         return known
 
     @contextmanager
-    def _bounded(self, seconds: float) -> Iterator[None]:
+    def _bounded(self, seconds: float) -> Iterator[threading.Event]:
         late = threading.Event()
 
         def interrupt() -> None:
@@ -157,7 +159,7 @@ class Look:
         timer.daemon = True
         timer.start()
         try:
-            yield
+            yield late
         except duckdb.InterruptException as error:
             if late.is_set():
                 message = f"The question took longer than {seconds:g} s; ask about less."

@@ -89,7 +89,7 @@ def merge_some(runtime: Runtime, project_id: int, day: date, lease: Lease | None
 
 
 def _write(warehouse: Warehouse, chosen: Sequence[Segment]) -> Written:
-    source = files([warehouse.store.local(segment.path) for segment in chosen])
+    source = files(warehouse.store.ready([segment.path for segment in chosen]))
     people = warehouse.who_is_who(chosen[0].project_id)
     with closing(warehouse.cursor()) as cursor:
         return write(cursor, warehouse.store, source, people=people, project_id=chosen[0].project_id, day=chosen[0].day)

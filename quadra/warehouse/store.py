@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,9 @@ PARTIAL = ".partial"
 class Store(Protocol):
     """Named files. All of it blocks; what fails raises `Unavailable`, since a full or missing disk may come back."""
 
+    root: Path
+    """The directory below which questions read files on this machine."""
+
     def staging(self, name: str) -> Path:
         """A local path to write the file to; `publish` gives it its name."""
 
@@ -24,7 +27,13 @@ class Store(Protocol):
         """Make what was staged durable and visible; its bytes and sha256."""
 
     def local(self, name: str) -> Path:
-        """Where the file can be read on this machine."""
+        """Where the file can be read on this machine, once it is there."""
+
+    def ready(self, names: Sequence[str]) -> list[Path]:
+        """`local` of several at once."""
+
+    def digest(self, name: str) -> tuple[int, str]:
+        """Bytes and sha256 of what is really kept, read now. Raises `OSError` too, where it is not there or not readable."""
 
     def remove(self, name: str) -> None:
         """Nothing happens when it is gone already."""
@@ -34,6 +43,12 @@ class Store(Protocol):
 
     def older_than(self, seconds: float) -> Iterator[str]:
         """Every file, whole or partial, that nobody wrote to for so long."""
+
+    def note(self, name: str, content: bytes) -> None:
+        """Keep something small beside the files, where the directory of this machine is not where they are kept."""
+
+    def notes(self, prefix: str) -> Iterator[bytes]:
+        """What was kept under names that begin so."""
 
 
 class LocalStore:
@@ -56,18 +71,34 @@ class LocalStore:
             with staged.open("rb") as file:
                 os.fsync(file.fileno())
                 size, digest = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
-            staged.rename(self.root / name)
-            # the entries of the new directories too, up to the one that was there before us
-            for directory in (staged.parent, *staged.parent.parents):
-                _sync_directory(directory)
-                if directory == self.root.parent:
-                    break
+            self._name(staged, name)
         except OSError as error:
             raise _away(error) from error
         return size, digest
 
+    def _name(self, staged: Path, name: str) -> None:
+        staged.rename(self.root / name)
+        # the entries of the new directories too, up to the one that was there before us
+        for directory in (staged.parent, *staged.parent.parents):
+            _sync_directory(directory)
+            if directory == self.root.parent:
+                break
+
     def local(self, name: str) -> Path:
         return self.root / name
+
+    def ready(self, names: Sequence[str]) -> list[Path]:
+        return [self.local(name) for name in names]
+
+    def digest(self, name: str) -> tuple[int, str]:
+        path = self.root / name
+        return path.stat().st_size, sha256_of(path)
+
+    def note(self, name: str, content: bytes) -> None:
+        pass  # what is beside the directory is beside the files
+
+    def notes(self, prefix: str) -> Iterator[bytes]:
+        yield from ()
 
     def remove(self, name: str) -> None:
         try:
@@ -79,8 +110,11 @@ class LocalStore:
         return Unavailable(f"The segments cannot be written: {error}", retry_after_seconds=60)
 
     def older_than(self, seconds: float) -> Iterator[str]:
+        yield from self._older_than(seconds, "*.parquet*")
+
+    def _older_than(self, seconds: float, pattern: str) -> Iterator[str]:
         before = time.time() - seconds
-        for path in sorted(self.root.rglob("*.parquet*")):
+        for path in sorted(self.root.rglob(pattern)):
             try:
                 if path.stat().st_mtime <= before:
                     yield path.relative_to(self.root).as_posix()

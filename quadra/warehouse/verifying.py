@@ -15,7 +15,6 @@ from quadra.core.runtime import Runtime
 from quadra.jobs.errors import Permanent
 from quadra.warehouse.duck import rows
 from quadra.warehouse.engine import Warehouse, warehouse_of
-from quadra.warehouse.store import sha256_of
 from quadra.warehouse.tables import LIVE, Segment
 from quadra.warehouse.writing import FINGERPRINT, files
 
@@ -46,9 +45,8 @@ def live_segments(session: Session, project_id: int | None = None) -> list[Segme
 
 def find_damage(warehouse: Warehouse, segment: Segment, *, decode: bool = True) -> Damage | None:
     """The first thing that is wrong with a segment's file. Without `decode` its bytes are compared and no more."""
-    path = warehouse.store.local(segment.path)
     try:
-        size, digest = path.stat().st_size, sha256_of(path)
+        size, digest = warehouse.store.digest(segment.path)
     except OSError as error:
         return Damage(segment.path, "the file", "there", error.strerror or "not readable")
     if size != segment.bytes:

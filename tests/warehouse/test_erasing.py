@@ -187,10 +187,10 @@ def test_the_list_outlives_the_database_and_is_replayed(tmp_path: Path) -> None:
 def test_a_line_that_a_crash_cut_off_spoils_no_other(sqlite_runtime: Runtime) -> None:
     settings = sqlite_runtime.settings
     entries = [Entry("shop", f"user\n{number}", number) for number in range(2)]
-    remember(settings, entries[0])
+    remember(settings, warehouse_of(sqlite_runtime).store, entries[0])
     with path_of(settings).open("ab") as file:
         file.write(b'{"project": "shop", "us')
-    remember(settings, entries[1])
+    remember(settings, warehouse_of(sqlite_runtime).store, entries[1])
     assert list(read(settings)) == entries
 
 
