@@ -18,8 +18,15 @@ blueprint = Blueprint(
     "dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates"
 )
 
+BOARDS = {
+    "overview": "Overview",
+    "events": "Events",
+}
+"""Pages of lenses: slug -> title. Each is `static/<slug>/main.js` in the frame of `static/board/`, and a line in `NAV`."""
+
 NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
-    (None, (("Live", "dashboard.live"),)),
+    (None, (("Overview", "dashboard.overview"), ("Live", "dashboard.live"))),
+    ("Product", (("Events", "dashboard.events"),)),
     ("Engine", (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"))),
 )
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
@@ -74,6 +81,15 @@ def pipeline(tab: str = "batches") -> Any:
         batch_states=BATCH_STATES,
         job_states=JOB_STATES,
     )
+
+
+def board(slug: str) -> Any:
+    """A page of lenses: a bar, and panels that its module makes."""
+    return page("board.html", f"dashboard.{slug}", slug=slug, title=BOARDS[slug], base_url=base_url())
+
+
+for _slug in BOARDS:
+    blueprint.add_url_rule(f"/{_slug}", endpoint=_slug, view_func=board, defaults={"slug": _slug}, methods=["GET"])
 
 
 def error(problem: QuadraError) -> str:

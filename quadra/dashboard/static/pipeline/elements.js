@@ -1,10 +1,10 @@
 // How elements are made: text is always text, never markup, whoever it comes from.
 
-/** `el('a', {href}, 'text', child, null)`; attributes that are null, undefined or false are left out. */
+/** `el('a', {href}, 'text', child, null)`; attributes that are null, undefined or false are left out; `onclick` and the like are functions. */
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key === 'onclick') element.addEventListener('click', value);
+    if (typeof value === 'function') element.addEventListener(key.slice(2), value);
     else if (value === true) element.setAttribute(key, '');
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value);
   }

@@ -8,7 +8,7 @@ import { NO_LIBRARY, say, sayState } from '../live/problem.js';
 
 const REFRESH_MS = 30_000;
 
-/** `hear`: {onBatches, onJobs, onInsights}, as they come. `refresh()` is called after each gap, and while there is no line. */
+/** `hear`: {onUpdate, onCatchUp, onBatches, onJobs, onInsights}, as they come. `refresh()` is called after each gap, and while there is no line. */
 export function openLine(project, hear, refresh) {
   const pill = new Pill();
   const arrivals = new Arrivals();
@@ -33,7 +33,10 @@ export function openLine(project, hear, refresh) {
         sayState(state, reason);
       },
       onSnapshot: (snapshot) => arrivals.replace(snapshot.series, snapshot.at),
-      onUpdate: (update) => arrivals.merge(update.series, update.at),
+      onUpdate(update) {
+        arrivals.merge(update.series, update.at);
+        hear.onUpdate?.(update);
+      },
     });
   }
 

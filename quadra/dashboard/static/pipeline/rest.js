@@ -4,9 +4,11 @@
 const PATIENCE_MS = 15_000;
 
 export class Refused extends Error {
-  constructor(message, status = 0) {
+  constructor(message, status = 0, fields = null) {
     super(message);
     this.status = status;
+    /** field -> what is wrong with it */
+    this.fields = fields;
   }
 }
 
@@ -17,18 +19,26 @@ export function ask(path, params = {}) {
 }
 
 export function act(path) {
-  return send(path, { method: 'POST', headers: { 'X-CSRF-Token': document.querySelector('meta[name="csrf-token"]').content } });
+  return send(path, { method: 'POST' });
 }
 
-async function send(path, options) {
+/** `body` is sent as JSON. Whoever gives a signal and ends it gets a `Refused` as well, and knows why. */
+export async function send(path, { method = 'GET', body: given, signal = null }) {
+  const options = { method, headers: {} };
+  if (method !== 'GET') options.headers['X-CSRF-Token'] = document.querySelector('meta[name="csrf-token"]').content;
+  if (given !== undefined) {
+    options.headers['Content-Type'] = 'application/json';
+    options.body = JSON.stringify(given);
+  }
+  const patience = AbortSignal.timeout(PATIENCE_MS);
   let answer;
   try {
-    answer = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
   } catch (error) {
     throw new Refused(error.name === 'TimeoutError' ? `Quadra has not answered for ${PATIENCE_MS / 1000} s.` : 'Quadra cannot be reached.');
   }
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with the status ${answer.status}.`, answer.status);
+  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with the status ${answer.status}.`, answer.status, body?.error?.fields);
   if (body === null) throw new Refused('Quadra answered something that is no answer.', answer.status);
   return body;
 }

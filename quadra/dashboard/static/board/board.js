@@ -1,0 +1,94 @@
+// The frame of a page of lenses: its address, its range, its questions, the bar above them, and the live line.
+// A page opens a board, makes Questions and Panels with it, and calls `start`.
+
+import { el } from '../pipeline/elements.js';
+import { Address } from './address.js';
+import { bar } from './bar.js';
+import { keepFresh } from './live.js';
+import { Panel } from './panel.js';
+import { Question } from './question.js';
+import { intervalOf, rangeOf } from './range.js';
+import { ProjectSource, SharedSource } from './source.js';
+
+class Board {
+  #questions = [];
+
+  /** `interval`, `compare`, `filters`, `ranged`: which parts of the bar the page has. `kind`: what is exported. */
+  constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null } = {}) {
+    const { project, timezone, role, echarts, baseUrl, page, shared } = root.dataset;
+    Object.assign(this, { root, project, timezone, role, echarts, baseUrl, page });
+    this.bar = { interval, compare, filters, ranged, bots, kind };
+    this.usual = usual;
+    this.shared = shared ? JSON.parse(shared) : null;
+    this.address = new Address(this.shared?.params ?? null);
+    this.source = this.shared ? new SharedSource(this.shared.token, this.shared.keys) : new ProjectSource(project);
+    if (this.shared) this.timezone = this.shared.params.timezone ?? timezone;
+    this.acts = role === 'editor' || role === 'admin';
+  }
+
+  get range() {
+    return rangeOf(this.address, this.timezone, this.usual);
+  }
+
+  get interval() {
+    return intervalOf(this.address, this.range.days);
+  }
+
+  get compares() {
+    if (!this.bar.compare || this.address.get('compare') === 'no') return false;
+    return !this.shared || this.shared.keys.some((key) => key.endsWith('-before'));
+  }
+
+  /** What every question of the page has in common; `before`: of the time before. */
+  common(before = false) {
+    const { asked, before: earlier } = this.range;
+    const found = this.bar.ranged ? { ...(before ? earlier : asked) } : {};
+    if (this.bar.filters) for (const [property, values] of this.address.filters) found[`where[${property}]`] = values;
+    if (this.address.get('bots') === 'yes') found.include_bots = 'true';
+    return found;
+  }
+
+  ask(key, make, options) {
+    const question = new Question(this, key, make, options);
+    this.#questions.push(question);
+    return question;
+  }
+
+  panel(options) {
+    return new Panel({ board: this, ...options });
+  }
+
+  /** key -> {lens, params} of all questions as they are asked now. What is not a lens cannot be kept. */
+  asked() {
+    const all = Object.assign({}, ...this.#questions.map((question) => question.asked()));
+    return Object.fromEntries(Object.entries(all).filter(([, one]) => one && !one.lens.startsWith('/')));
+  }
+
+  refresh(how) {
+    return Promise.all(this.#questions.map((question) => question.refresh(how)));
+  }
+
+  /** The address of another page about the same time and people. */
+  href(path, more = {}) {
+    const query = new URLSearchParams({ project: this.project });
+    for (const name of ['days', 'from', 'to', 'compare', 'bots']) if (this.address.get(name)) query.set(name, this.address.get(name));
+    for (const [property, values] of this.address.filters) for (const value of values) query.append(`where[${property}]`, value);
+    for (const [name, value] of Object.entries(more)) if (value !== null && value !== '') query.set(name, value);
+    return `${path}?${query}`;
+  }
+
+  /** Shows `parts` under the bar and begins to ask. */
+  start(...parts) {
+    this.root.replaceChildren(...(this.shared ? [] : [bar(this)]), ...parts.map((part) => part.element ?? part));
+    this.root.setAttribute('aria-busy', 'false');
+    this.address.onChange(() => this.refresh());
+    this.refresh();
+    if (!this.shared) keepFresh(this.project, () => !this.bar.ranged || this.range.running, () => this.refresh({ quiet: true }));
+  }
+}
+
+export function openBoard(options) {
+  return new Board(document.getElementById('board'), options);
+}
+
+export const grid = (...parts) => el('div', { class: 'two' }, ...parts.map((part) => part.element ?? part));

@@ -1,0 +1,65 @@
+// A place for a chart. The library is fetched once, when the first chart wants it; whatever becomes of it, the table beside
+// the chart shows the same. Colours follow the page, the size follows the place.
+
+import { theme } from './theme.js';
+
+let library = null;
+
+/** Fetches the chart library; rejected where it cannot be had. */
+export function load(source) {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = source;
+    script.onload = () => resolve(window.echarts);
+    script.onerror = () => reject(new Error('The chart library could not be loaded.'));
+    document.head.append(script);
+  });
+  return library;
+}
+
+export class Chart {
+  #box;
+  #chart = null;
+  #make = null;
+  #click = null;
+  #kinds = '';
+
+  /** `missing()` is called where there is no library. */
+  constructor(box, missing) {
+    this.#box = box;
+    load(box.dataset.echarts).then((echarts) => this.#start(echarts), missing);
+    document.addEventListener('quadra:theme', () => this.#draw());
+  }
+
+  /** `make(theme)` gives the option; it is asked again when colours or sizes change. */
+  draw(make) {
+    this.#make = make;
+    this.#draw();
+  }
+
+  onClick(click) {
+    this.#click = click;
+  }
+
+  #start(echarts) {
+    this.#chart = echarts.init(this.#box, null, { renderer: 'canvas' });
+    this.#chart.on('click', (event) => this.#click?.(event));
+    new ResizeObserver(() => {
+      if (this.#box.clientWidth === 0) return;
+      this.#chart.resize();
+      this.#draw();
+    }).observe(this.#box);
+    this.#draw();
+  }
+
+  #draw() {
+    if (!this.#chart || !this.#make || this.#box.clientWidth === 0) return;
+    const look = theme();
+    const option = this.#make(look, this.#box.clientWidth);
+    const kinds = option.series.map((one) => one.type).join();
+    const common = { animation: false, textStyle: { fontFamily: look.font, color: look.ink }, color: look.series };
+    // what is hovered stays hovered while numbers change; another kind of chart starts afresh
+    this.#chart.setOption({ ...common, ...option }, kinds === this.#kinds ? { replaceMerge: ['series'] } : { notMerge: true });
+    this.#kinds = kinds;
+  }
+}

@@ -1,0 +1,33 @@
+// What is said where nothing has happened yet: how to send the first such event, ready to be copied.
+
+import { el } from '../pipeline/elements.js';
+
+let made = 0;
+
+function copyable(label, code) {
+  made += 1;
+  const id = `snippet-${made}`;
+  const button = el('button', { class: 'button', type: 'button', 'aria-describedby': `${id}-label` }, 'Copy');
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(code);
+      button.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(document.getElementById(id));
+      button.textContent = 'Selected: copy it';
+    }
+    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+  });
+  return el('div', { class: 'snippet' },
+    el('div', { class: 'panel-head' }, el('h3', { id: `${id}-label` }, label), button),
+    el('pre', { tabindex: '0', 'aria-labelledby': `${id}-label` }, el('code', { id }, code)));
+}
+
+/** `event`: the body of the first such event, sent to `path`. */
+export function firstEvent(board, sentence, event, path = '/api/events') {
+  return () => {
+    if (board.shared) return [el('p', {}, 'Nothing in this time.')];
+    const code = `curl ${board.baseUrl}${path} \\\n  -H "X-Quadra-Key: YOUR_WRITE_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${JSON.stringify(event)}'`;
+    return [el('p', {}, sentence), copyable('Send the first one', code)];
+  };
+}

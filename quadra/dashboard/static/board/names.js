@@ -1,0 +1,44 @@
+// Names that the project's events really have, for what people choose from: events, properties, values.
+
+import { ask } from '../pipeline/rest.js';
+
+/** Fields that events of every kind may have. */
+const FIELDS = ['event_type', 'event_name', 'kind', 'user_id', 'page_url', 'referrer', 'event_category', 'device_type', 'browser', 'os', 'session_id', 'success'];
+const MOST = 200;
+const cache = new Map();
+
+function once(key, load) {
+  if (!cache.has(key)) cache.set(key, load().catch((error) => { cache.delete(key); throw error; }));
+  return cache.get(key);
+}
+
+/** The values of a property in the range, the most frequent first. */
+export function valuesOf(board, property) {
+  const range = board.common();
+  const params = { project: board.project, interval: 'whole', breakdown: property, breakdown_limit: MOST, days: range.days, from: range.from, to: range.to };
+  return once(JSON.stringify(params), async () => {
+    const { series } = await ask('/api/analytics/trends', params);
+    return series.map(({ label }) => label);
+  });
+}
+
+export const eventNames = async (board) => (await valuesOf(board, 'event_name')).filter((name) => name !== '');
+
+/** Fields, and the properties of the latest events. */
+export function properties(board) {
+  return once('properties', async () => {
+    const { events } = await ask('/api/analytics/user/events', { project: board.project, limit: MOST, days: 90 });
+    const own = events.flatMap((event) => Object.keys(event.properties ?? {}));
+    return [...new Set([...FIELDS, ...own.sort()])];
+  });
+}
+
+/** Fills a <datalist>, in silence: whoever knows the name can write it. */
+export async function offer(list, names) {
+  const known = await names.catch(() => []);
+  list.replaceChildren(...known.slice(0, MOST).map((name) => {
+    const option = document.createElement('option');
+    option.value = name;
+    return option;
+  }));
+}

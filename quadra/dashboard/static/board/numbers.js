@@ -1,0 +1,59 @@
+// Key numbers, each with the same number of the time before and what became of it.
+
+import { change, put } from '../live/format.js';
+import { el } from '../pipeline/elements.js';
+import { sparkline } from './sparkline.js';
+
+const MOST_IN_A_ROW = 6;
+
+/**
+ * `numbers`: [{title, value: (answer) => number, write, good?: 'up' | 'down', spark?: (answer) => [number], aside?: (answer) => text,
+ * points?: the change is a difference in points, not in per cent}].
+ */
+export function keyNumbers(question, label, numbers) {
+  const section = el('section', { class: 'kpis flow-kpis', 'aria-label': label });
+  const drawn = numbers.map((one) => tile(one));
+  section.append(...drawn.map(({ element }) => element));
+  const rows = Math.ceil(numbers.length / MOST_IN_A_ROW);
+  section.style.setProperty('--columns', Math.ceil(numbers.length / rows));
+  question.on(({ state, answer, before }) => {
+    section.setAttribute('aria-busy', String(state === 'loading'));
+    for (const { draw } of drawn) draw(state, answer, before);
+  });
+  return section;
+}
+
+function tile({ title, value, write, good = null, spark = null, aside = null, points = false }) {
+  const number = el('p', { class: 'num' }, el('span', { class: 'skeleton' }));
+  const delta = el('p', { class: 'delta' }, el('span', { class: 'skeleton' }));
+  const line = spark ? el('div', { class: 'spark', 'aria-hidden': 'true' }) : null;
+  const element = el('article', { class: 'kpi' }, el('h2', {}, title), number, delta, line);
+
+  function draw(state, answer, before) {
+    if (state === 'loading') return;
+    const known = state === 'ready';
+    const now = known ? value(answer) : null;
+    put(number, known ? write(now) : '—');
+    const was = known && before ? value(before) : null;
+    const { text, direction } = difference(now, was, points);
+    // which way is good: for errors and waiting it is down
+    delta.dataset.direction = good === null || direction === 'same' ? 'same' : direction === good ? 'up' : 'down';
+    const more = known && aside ? aside(answer) : null;
+    const strong = el('strong', {}, text ?? '');
+    const words = was === null || was === undefined ? [] : [`${text ? ' ' : ''}before: ${write(was)}`];
+    if (more) words.push(words.length ? ` · ${more}` : more);
+    delta.replaceChildren(strong, ...words);
+    if (!words.length) delta.append('\u00a0');
+    if (line && known) sparkline(line, spark(answer));
+  }
+
+  return { element, draw };
+}
+
+function difference(now, was, points) {
+  if (was === null || was === undefined || now === null || now === undefined) return { text: null, direction: 'same' };
+  if (!points) return change(now, was);
+  const by = Math.round((now - was) * 10) / 10;
+  if (by === 0) return { text: '±0', direction: 'same' };
+  return { text: `${by > 0 ? '+' : '−'}${Math.abs(by)}`, direction: by > 0 ? 'up' : 'down' };
+}

@@ -1,0 +1,91 @@
+// The charts that most pages use: lines over time, bars. Text from outside goes into tooltips as elements, never as markup.
+
+import { compact } from '../live/format.js';
+import { el } from '../pipeline/elements.js';
+import { DASHES } from './theme.js';
+import { named, number, shortened } from './words.js';
+
+export const text = (look, more = {}) => ({ color: look.muted, fontSize: 0.82 * look.rem, ...more });
+
+export function tooltip(look, more) {
+  return {
+    confine: true, transitionDuration: 0, backgroundColor: look.panel, borderColor: look.line, padding: [6, 10],
+    textStyle: { color: look.ink, fontSize: 0.9 * look.rem }, extraCssText: 'max-width: 26rem; white-space: normal', ...more,
+  };
+}
+
+/** What is shown while a point is hovered: a head and [colour, name, value] lines. */
+export function hovered(head, lines) {
+  const rows = lines.map(([colour, name, value]) => {
+    const dot = el('i', { class: 'hover-dot' });
+    if (colour) dot.style.background = colour;
+    return el('p', { class: 'hover-line' }, colour ? dot : null, el('span', {}, shortened(name, 60)), el('b', {}, value));
+  });
+  return el('div', { class: 'hover' }, el('p', { class: 'sub' }, shortened(head, 80)), ...rows);
+}
+
+const legend = (look, shown) => ({
+  show: shown, type: 'scroll', left: 0, top: 0, itemWidth: 1.6 * look.rem, itemHeight: 0.6 * look.rem, itemGap: 1.2 * look.rem,
+  textStyle: text(look, { color: look.ink }), pageTextStyle: text(look), pageIconColor: look.accent, pageIconInactiveColor: look.line,
+  formatter: (name) => shortened(name), tooltip: { show: false },
+});
+
+function frame(look, { labels, format, several, axis = compact, unit }) {
+  return {
+    grid: { left: 4, right: 0.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
+    legend: legend(look, several),
+    xAxis: {
+      type: 'category', data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: look.rule } },
+      axisLabel: text(look, { hideOverlap: true, formatter: (label) => shortened(label, 18) }),
+    },
+    yAxis: {
+      type: 'value', minInterval: unit === 'whole' ? 1 : 0, axisLabel: text(look, { formatter: axis }),
+      splitLine: { lineStyle: { color: look.rule } },
+    },
+    tooltip: tooltip(look, {
+      trigger: 'axis', axisPointer: { type: 'line', lineStyle: { color: look.muted } },
+      formatter: (points) => hovered(points[0].axisValueLabel, points.filter((point) => point.value !== null && point.value !== undefined)
+        .map((point) => [point.color, point.seriesName, (format ?? number)(point.value)])),
+    }),
+  };
+}
+
+/** `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the last period is not over yet. */
+export function lines({ labels, series, format, axis, running = false, area = series.length === 1, unit = 'whole' }) {
+  return (look) => ({
+    ...frame(look, { labels, format, axis, unit, several: series.length > 1 }),
+    series: series.map((one, index) => {
+      const colour = one.faint ? look.muted : look.series[index % look.series.length];
+      const points = running && labels.length > 1 && !one.faint;
+      return {
+        id: `${index}`, name: named(one.name), type: 'line', data: one.values, symbol: labels.length > 1 ? 'none' : 'circle', color: colour,
+        lineStyle: { width: one.faint ? 1.25 : 2, type: one.faint ? [3, 3] : DASHES[index % DASHES.length] },
+        areaStyle: area && !one.faint ? { color: colour, opacity: 0.12 } : undefined,
+        emphasis: { disabled: true },
+        markArea: points && index === 0 ? {
+          silent: true, itemStyle: { color: look.muted, opacity: 0.08 }, data: [[{ xAxis: labels.length - 2 }, { xAxis: labels.length - 1 }]],
+        } : undefined,
+      };
+    }),
+  });
+}
+
+/** Bars over labels; `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
+export function bars({ labels, series, format, axis, stack = false, flat = false, unit = 'whole' }) {
+  return (look) => {
+    const around = frame(look, { labels, format, axis, unit, several: series.length > 1 });
+    if (flat) {
+      [around.xAxis, around.yAxis] = [around.yAxis, { ...around.xAxis, inverse: true }];
+    }
+    around.tooltip.axisPointer = { type: 'shadow' };
+    return {
+      ...around,
+      series: series.map((one, index) => ({
+        id: `${index}`, name: named(one.name), type: 'bar', data: one.values, stack: stack ? 'all' : undefined, barMaxWidth: 2.6 * look.rem,
+        color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],
+        itemStyle: { borderRadius: stack ? 0 : flat ? [0, 3, 3, 0] : [3, 3, 0, 0], borderColor: look.panel, borderWidth: stack ? 0.5 : 0 },
+        emphasis: { disabled: true },
+      })),
+    };
+  };
+}

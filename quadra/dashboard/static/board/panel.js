@@ -1,0 +1,117 @@
+// A part of a page, titled by the question it answers. It shows one Question's answer: a skeleton while it loads, what went
+// wrong with a way to try again, what to do where nothing has happened yet, and otherwise a chart with its table beside it,
+// a table alone, or whatever the page makes of the answer.
+
+import { el, fill } from '../pipeline/elements.js';
+import { Chart } from './chart.js';
+import { Table } from './table.js';
+
+let made = 0;
+
+/**
+ * of        the Question
+ * title     what is asked, for people; `sub` a sentence, or (answer) => sentence
+ * chart     (answer, before) => (look) => option; needs `table`
+ * table     (answer, before) => {columns, rows}
+ * body      (answer, before) => elements
+ * isEmpty   (answer) => whether nothing has happened; `empty` () => elements that say what to do
+ * idle      what is said where there is nothing to ask yet
+ * tools     elements for the head; `size` 'low' or 'tall'
+ */
+export class Panel {
+  element;
+  #options;
+  #parts;
+  #chart = null;
+  #table = null;
+  #asTable = false;
+
+  constructor(options) {
+    this.#options = options;
+    made += 1;
+    const id = `panel-${made}`;
+    const { title, tools = [], chart, table, body, size, board } = options;
+    const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
+    const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} As a chart; the button Table shows the same as numbers` }) : null;
+    if (table) this.#table = new Table(title);
+    this.#parts = {
+      toggle,
+      box,
+      sub: el('p', { class: 'sub' }),
+      problem: el('div', { class: 'notice bad', role: 'alert', hidden: true }),
+      empty: el('div', { class: 'nothing', hidden: true }),
+      skeleton: el('div', { class: `loading ${chart ? `chart ${size ?? ''}` : ''}` }, ...Array.from({ length: chart ? 1 : 4 }, () => el('span', { class: 'skeleton wide' }))),
+      content: el('div', { class: 'content', hidden: true }, box, this.#table?.element),
+      body: body ? el('div', { class: 'made' }) : null,
+    };
+    if (this.#parts.body) this.#parts.content.append(this.#parts.body);
+    if (this.#table && chart) this.#table.element.hidden = true;
+    const { sub, problem, empty, skeleton, content } = this.#parts;
+    this.element = el('section', { class: 'panel', 'aria-labelledby': id },
+      el('div', { class: 'panel-head wrap' }, el('h2', { id }, title), ...tools, toggle), sub, problem, skeleton, empty, content);
+    if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());
+    this.#say(null);
+    options.of.on((question) => this.#draw(question));
+  }
+
+  onClick(click) {
+    this.#chart?.onClick(click);
+    return this;
+  }
+
+  #show(asTable) {
+    this.#asTable = asTable;
+    this.#parts.toggle.setAttribute('aria-pressed', String(asTable));
+    this.#table.element.hidden = !asTable;
+    this.#parts.box.hidden = asTable;
+  }
+
+  #withoutLibrary() {
+    this.#show(true);
+    this.#parts.toggle.hidden = true;
+    this.#parts.content.prepend(el('p', { class: 'notice' }, 'The chart library could not be loaded. The table shows the same numbers.'));
+  }
+
+  #say(answer) {
+    const { sub } = this.#options;
+    const sentence = typeof sub === 'function' ? (answer ? sub(answer) : '') : sub ?? '';
+    this.#parts.sub.hidden = sentence === '' && typeof sub !== 'function';
+    fill(this.#parts.sub, sentence, () => sentence || '\u00a0');
+  }
+
+  #draw(question) {
+    const { state, answer, before, error, stale } = question;
+    const { problem, empty, skeleton, content } = this.#parts;
+    this.element.setAttribute('aria-busy', String(state === 'loading'));
+    skeleton.hidden = state !== 'loading';
+    this.#trouble(problem, state === 'failed' || stale ? error : null, stale, question);
+    const nothing = state === 'idle' || (state === 'ready' && this.#options.isEmpty?.(answer));
+    empty.hidden = !nothing;
+    content.hidden = state !== 'ready' || nothing;
+    if (this.#parts.toggle) this.#parts.toggle.disabled = content.hidden;
+    if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'Nothing in this time.'));
+    if (state !== 'ready') return;
+    this.#say(answer);
+    if (nothing) return;
+    const { chart, table, body } = this.#options;
+    if (chart) this.#chart.draw(chart(answer, before));
+    if (table) {
+      const { columns, rows } = table(answer, before);
+      this.#table.draw(columns, rows);
+    }
+    if (body) {
+      const facts = { ...answer, computed_at: 0, elapsed_ms: 0, rows_read: 0 };
+      fill(this.#parts.body, [facts, before && { ...before, computed_at: 0, elapsed_ms: 0, rows_read: 0 }], () => body(answer, before));
+    }
+  }
+
+  #trouble(place, error, stale, question) {
+    place.hidden = !error;
+    if (!error) return;
+    const wrong = Object.entries(error.fields ?? {}).map(([field, says]) => el('p', {}, el('code', {}, field), `: ${says}`));
+    fill(place, [error.message, error.fields, stale], () => [
+      el('p', {}, `${stale ? 'These numbers are not the newest: ' : ''}${error.message}`), ...wrong,
+      el('button', { class: 'button', type: 'button', onclick: () => question.refresh({ again: true }) }, 'Try again'),
+    ]);
+  }
+}

@@ -1,0 +1,36 @@
+// Tables that most pages have: periods in rows, and names with a bar, a number and what became of it.
+
+import { change } from '../live/format.js';
+import { named, number, period } from './words.js';
+
+/** A series as a table: one row a period, the newest first, one column a series. `series`: [{name, values}]. */
+export function periodTable(board, ats, series, write = number) {
+  const { interval, timezone } = board;
+  const name = { hour: 'Hour', day: 'Day', week: 'Week from', month: 'Month' }[interval];
+  const rows = ats.map((at, place) => [
+    period(at, interval === 'day' || interval === 'week' ? 'date' : interval, timezone),
+    ...series.map(({ values, format }) => (values[place] === undefined ? '—' : (format ?? write)(values[place]))),
+  ]);
+  return { columns: [{ title: name }, ...series.map((one) => ({ title: named(one.name), n: true }))], rows: rows.reverse() };
+}
+
+/** [name, value] pairs, the largest first as they come, each beside what it was before (a Map, or null). */
+export function rankedTable(what, measure, pairs, before = null, { write = number, href = null } = {}) {
+  const most = Math.max(...pairs.map(([, value]) => value), 0) || 1;
+  const columns = [{ title: what }, { title: 'Share of the largest', hidden: true, bar: true }, { title: measure, n: true }];
+  if (before) columns.push({ title: 'Before', n: true }, { title: 'Change', n: true });
+  const rows = pairs.map(([name, value]) => {
+    const cells = [{ text: named(name), href: href?.(name) }, { bar: value / most }, write(value)];
+    if (before) {
+      const was = before.get(name) ?? 0;
+      cells.push(write(was), { text: change(value, was).text });
+    }
+    return cells;
+  });
+  return { columns, rows };
+}
+
+export const labelsOf = (board, ats) => {
+  const { interval, timezone, range } = board;
+  return ats.map((at) => period(at, interval === 'hour' && range.days === 1 ? 'clock' : interval, timezone));
+};

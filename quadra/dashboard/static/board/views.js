@@ -1,0 +1,80 @@
+// Saved views: this page as it is now under a name, the views that were saved before, and links that show one to people
+// without an account.
+
+import { el } from '../pipeline/elements.js';
+import { Refused, send } from '../pipeline/rest.js';
+import { menu } from './menu.js';
+import { moment } from '../live/format.js';
+import { shortened } from './words.js';
+
+const PATH = '/api/saved-views';
+const order = (path, method, body) => send(path, { method, body });
+
+export function savedViews(board) {
+  const list = el('ul', { class: 'views' });
+  const problem = el('p', { class: 'wrong', role: 'alert' });
+  const name = el('input', { 'aria-label': 'Name of the view', placeholder: 'Name', required: true, maxlength: '200', autocomplete: 'off' });
+  const form = board.acts ? el('form', { class: 'save-view' }, name, el('button', { class: 'button primary' }, 'Save this view')) : null;
+
+  async function attempt(act) {
+    problem.textContent = '';
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      problem.textContent = `${error.message} ${Object.values(error.fields ?? {}).join('; ')}`.trim();
+    }
+  }
+
+  async function load() {
+    const { saved_views: views } = await send(`${PATH}?project=${encodeURIComponent(board.project)}`, {});
+    list.replaceChildren(...views.map((view) => row(board, view, attempt, load)));
+    if (views.length === 0) list.append(el('li', { class: 'sub' }, 'No view is saved yet.'));
+  }
+
+  form?.addEventListener('submit', (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const params = { ...board.address.kept, timezone: board.timezone };
+      await order(PATH, 'POST', { project: board.project, name: name.value, page: board.page, params, questions: kept(board) });
+      name.value = '';
+      await load();
+    });
+  });
+  return menu('Save & share', [form, el('h3', {}, 'Saved views'), list, problem].filter(Boolean), () => attempt(load));
+}
+
+/** A range that moves with the days has no fixed time before it, so a view of one is kept without the comparison. */
+function kept(board) {
+  const all = Object.entries(board.asked());
+  return Object.fromEntries(board.range.preset === null ? all : all.filter(([key]) => !key.endsWith('-before')));
+}
+
+function row(board, view, attempt, load) {
+  const query = new URLSearchParams({ project: board.project });
+  for (const [key, value] of Object.entries(view.params)) for (const one of [value].flat()) if (key !== 'timezone') query.append(key, one);
+  const link = el('input', { class: 'share-link', readonly: true, 'aria-label': `Link that shows ${view.name}`, hidden: true });
+  const button = (text, act, says) => el('button', { class: 'button', type: 'button', 'aria-label': `${says} ${view.name}`, onclick: () => attempt(act) }, text);
+  const share = async () => {
+    const { url } = await order(`${PATH}/${view.id}/share`, 'POST');
+    link.value = url;
+    link.hidden = false;
+    link.select();
+    await navigator.clipboard?.writeText(url).catch(() => {});
+  };
+  const unshare = async () => {
+    await order(`${PATH}/${view.id}/share`, 'DELETE');
+    await load();
+  };
+  const remove = async () => {
+    await order(`${PATH}/${view.id}`, 'DELETE');
+    await load();
+  };
+  return el('li', {},
+    el('a', { href: `/${view.page}?${query}`, title: `${view.name}, saved ${moment(Date.parse(view.created_at))}` }, shortened(view.name, 40)),
+    board.acts ? el('span', { class: 'choices' },
+      button(view.share ? 'New link' : 'Share', share, 'Make a link that shows'),
+      view.share ? button('Stop sharing', unshare, 'Take back the link to') : null,
+      button('Delete', remove, 'Delete the view')) : null,
+    link);
+}

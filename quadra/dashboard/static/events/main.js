@@ -1,0 +1,91 @@
+// Explore events: one series or several, counted in the way that is asked for, split by a property, and the latest events.
+
+import { openBoard } from '../board/board.js';
+import { choice, controls, field } from '../board/controls.js';
+import { firstEvent } from '../board/empty.js';
+import { eventNames, properties } from '../board/names.js';
+import { lines } from '../board/options.js';
+import { labelsOf, periodTable, rankedTable } from '../board/rows.js';
+import { named, number } from '../board/words.js';
+
+const MEASURES = [
+  ['total', 'Events'], ['unique', 'People'], ['weekly_active', 'Active in 7 days'], ['monthly_active', 'Active in 30 days'],
+  ['sum', 'Sum of a property'], ['avg', 'Mean of a property'], ['max_per_user', 'Most by one person'],
+];
+const SHOWN = 8;
+
+const board = openBoard({ interval: true });
+const { address } = board;
+const measure = () => address.get('measure', 'total');
+const needsProperty = () => ['sum', 'avg'].includes(measure());
+const measured = () => MEASURES.find(([value]) => value === measure())?.[1] ?? 'Events';
+
+function trend(common, more) {
+  if (needsProperty() && !address.get('property')) return null;
+  return {
+    lens: 'trends',
+    params: {
+      ...common,
+      aggregate: measure(),
+      ...(address.get('event') ? { event: address.get('event') } : {}),
+      ...(address.get('property') && (needsProperty() || measure() === 'max_per_user') ? { property: address.get('property') } : {}),
+      ...more,
+    },
+  };
+}
+
+const breakdown = () => (address.get('breakdown') ? { breakdown: address.get('breakdown'), breakdown_limit: '25' } : {});
+const series = board.ask('series', (common) => trend(common, { interval: board.interval, ...breakdown() }), { compare: true });
+const values = board.ask('values', (common) => trend(common, { interval: 'whole', breakdown: address.get('breakdown', 'event_name'), breakdown_limit: '25' }), { compare: true });
+
+const name = (label) => (address.get('breakdown') ? named(label) : address.get('event') || measured());
+
+function drawn(answer, before) {
+  const found = answer.series.map(({ label, points }) => ({ name: name(label), values: points.map(({ value }) => value) }));
+  if (!before || address.get('breakdown')) return found;
+  return [...found, { name: 'Before', values: before.series[0].points.map(({ value }) => value), faint: true }];
+}
+
+const ats = ({ series: found }) => (found[0]?.points ?? []).map(({ at }) => at);
+const isEmpty = ({ series: found }) => found.every(({ points }) => points.every(({ value }) => value === 0));
+const idle = 'Choose a property whose numbers are added up.';
+
+const over = board.panel({
+  of: series,
+  title: 'How much, over time?',
+  sub: ({ series: found }) => (found.length > SHOWN ? `The ${SHOWN} largest of ${found.length} values; the table has all` : board.compares && !address.get('breakdown') ? 'The dashed line is the time before' : ''),
+  idle,
+  size: 'mid',
+  isEmpty,
+  empty: firstEvent(board, 'No event in this time is like that.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
+  chart: (answer, before) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), running: board.range.running, area: answer.series.length === 1 }),
+  table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
+});
+
+const which = board.panel({
+  of: values,
+  title: 'Which ones the most?',
+  sub: () => `${measured()} by ${address.get('breakdown', 'event_name')} in the whole time`,
+  idle,
+  isEmpty: ({ series: found }) => found.length === 0 || isEmpty({ series: found }),
+  table({ series: found }, before) {
+    const pairs = found.map(({ label, points }) => [label, points[0]?.value ?? 0]);
+    const was = before && new Map(before.series.map(({ label, points }) => [label, points[0]?.value ?? 0]));
+    const property = address.get('breakdown', 'event_name');
+    return rankedTable(property, measured(), pairs, was, {
+      write: number,
+      href: (value) => (board.shared || value === 'Other' ? null : board.href('/events', { [`where[${property}]`]: value })),
+    });
+  },
+});
+
+board.start(
+  controls(
+    field(board, 'event', 'Event', () => eventNames(board), { placeholder: 'any event' }),
+    choice(board, 'measure', 'Count', MEASURES),
+    field(board, 'property', 'of property', () => properties(board), { placeholder: 'for sum and mean' }),
+    field(board, 'breakdown', 'Split by', () => properties(board), { placeholder: 'nothing' }),
+  ),
+  over.element,
+  which.element,
+);

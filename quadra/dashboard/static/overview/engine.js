@@ -1,0 +1,32 @@
+// What Quadra itself says: the newest insights, and signs of whether its queue is well.
+
+import { card } from '../insights/card.js';
+import { el } from '../pipeline/elements.js';
+import { light, signs } from '../pipeline/signs.js';
+import { href } from '../pipeline/words.js';
+
+export function noticed(board, overview) {
+  return board.panel({
+    of: overview,
+    title: 'What has Quadra noticed?',
+    sub: 'The newest insights; each sealed batch gets one',
+    tools: board.shared ? [] : [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
+    isEmpty: ({ insights }) => insights.length === 0,
+    empty: () => 'No insight yet: each batch gets one moments after it is sealed.',
+    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project)))),
+  }).element;
+}
+
+/** Not of a shared page: it is about the whole installation. */
+export function well(board) {
+  if (board.shared) return [];
+  const queue = board.ask('queue', () => ({ lens: '/api/admin/metrics', params: {} }));
+  return [board.panel({
+    of: queue,
+    title: 'Is Quadra well?',
+    sub: 'The queue behind all projects, as measured just now',
+    tools: [el('a', { class: 'button', href: href('/pipeline', board.project) }, 'The pipeline')],
+    body: (metrics) => el('ul', { class: 'signs' }, ...signs(metrics, 0).map(({ tone, name, value, href: path }) => el('li', {},
+      el('a', { href: href(path, board.project) }, light(tone), el('span', {}, `${name} `), el('strong', { class: tone }, value))))),
+  }).element];
+}
