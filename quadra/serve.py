@@ -12,6 +12,7 @@ from quadra.app import create_app
 from quadra.companion import Companion
 from quadra.core import logs, migrate, settings
 from quadra.core.errors import Misconfigured
+from quadra.core.presence import Presence
 from quadra.core.runtime import build
 from quadra.core.server import listen, run_until_told
 from quadra.worker import TURN_SECONDS
@@ -38,7 +39,10 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
             f"Cannot listen on {runtime.settings.host}:{runtime.settings.port}: {error.strerror}. "
             "Set QUADRA_PORT to a free port (0 picks one)."
         ) from error
+    presence = Presence(runtime)
+    presence.enter()
     app = create_app(runtime)
+    presence.attach(app)
     companion = Companion(stop_seconds=runtime.settings.job_grace.total_seconds() + TURN_SECONDS)
     if not no_worker:
         app.extensions["quadra.on_start"].append(companion.start)

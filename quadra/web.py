@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+from gunicorn.arbiter import Arbiter
+
 from quadra.app import create_app
-from quadra.core import settings
+from quadra.core import logs, settings
+from quadra.core.errors import QuadraError
+from quadra.core.presence import Presence
 from quadra.core.runtime import build
 
-app = create_app(build(settings.load()))
+try:
+    runtime = build(settings.load())
+    logs.set_up(runtime.settings)
+    presence = Presence(runtime, master_pid=os.getppid())
+    presence.enter()
+except QuadraError as error:
+    sys.stderr.write(f"Quadra does not start: {error.message}\n")
+    sys.exit(Arbiter.APP_LOAD_ERROR)  # ends the master too: starting again by itself would not help
+app = create_app(runtime)
+presence.attach(app)

@@ -45,8 +45,8 @@ def current(database: Database) -> str | None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Migrate up. Waits up to a minute for a database that is still starting. Raises `Unavailable`."""
-    _wait_until_there(database)
+    """Migrate up. Waits for a database that is still starting. Raises `Unavailable`."""
+    wait_until_there(database)
     if revision == "head" and current(database) == head():
         return
     with database.engine.connect() as connection:
@@ -63,7 +63,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
                 connection.exec_driver_sql("SELECT RELEASE_LOCK('quadra.migrate')")
 
 
-def _wait_until_there(database: Database, seconds: float = 60) -> None:
+def wait_until_there(database: Database, seconds: float = 45) -> None:
+    """Wait for a server that is still starting. Raises `Unavailable`."""
     if database.dialect == "sqlite":
         if database.url.database and database.url.database != ":memory:":
             Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from flask import current_app
 
 from quadra.core.bus import NoBus, make_bus
 from quadra.core.database import Database
+from quadra.core.ids import uuid7
 from quadra.core.loop import Loop, Threads
 from quadra.core.settings import Settings
 
@@ -21,6 +22,11 @@ class Runtime:
     database: Database
 
     @cached_property
+    def name(self) -> str:
+        """Of this process, and of no other one."""
+        return f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"
+
+    @cached_property
     def loop(self) -> Loop:
         """The event loop; only web processes have one."""
         return Loop(self.settings.async_mode)
@@ -28,7 +34,7 @@ class Runtime:
     @cached_property
     def bus(self) -> NoBus:
         """Messages to and from the other processes; the door that serves starts it."""
-        return make_bus(self.settings, process_name())
+        return make_bus(self.settings, self.name)
 
     @cached_property
     def threads(self) -> Threads:
@@ -39,10 +45,6 @@ class Runtime:
     def probes(self) -> Threads:
         """Threads for health checks alone: they must answer while everything else hangs."""
         return Threads(self.loop, 2, "probe")
-
-
-def process_name() -> str:
-    return f"{socket.gethostname()[:50]}:{os.getpid()}"
 
 
 def build(settings: Settings) -> Runtime:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from quadra.core.loop import Loop, Server, favour_latency
@@ -62,6 +64,15 @@ def finish(server: Server, app: Any) -> None:
 
 class EventLoopWorker(Worker):  # type: ignore[misc]
     """The gunicorn worker. One per process: Socket.IO clients must come back to the process that knows them."""
+
+    def init_process(self) -> None:
+        if self.cfg.workers != 1:
+            sys.stderr.write(
+                f"Quadra does not start: gunicorn was asked for {self.cfg.workers} workers. Socket.IO clients must come "
+                "back to the process that knows them: run one worker (--workers 1), and more replicas behind a balancer.\n"
+            )
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+        super().init_process()
 
     def run(self) -> None:
         app = self.wsgi

@@ -9,11 +9,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.servers.base import Server
 from tests.servers.keeper import Keeper
 
+TOP = Path(__file__).resolve().parents[2]
 OURS = ("QUADRA_", "DATABASE_URL", "REDIS_URL")
 
 
@@ -24,7 +26,7 @@ class QuadraProcess(Server):
     as_nobody = False  # its code may lie under a home directory that nobody may not enter
 
     def __init__(self, keeper: Keeper, env: Mapping[str, str] | None = None, *, command: tuple[str, ...] = ("serve",)):
-        """`env` goes on top of what isolates this process; `command` is what follows `quadra`."""
+        """`env` goes on top of what isolates this process; `command` is what follows `quadra` (or gunicorn's settings)."""
         self._extra = dict(env or {})
         self._arguments = command
         self.init: dict[str, Any] = {}
@@ -83,3 +85,16 @@ class QuadraProcess(Server):
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
         return {**inherited, **own, **self._extra}
+
+
+class GunicornProcess(QuadraProcess):
+    """The same Quadra under gunicorn, as deploy/ runs it."""
+
+    name = "Quadra under gunicorn"
+
+    def __init__(self, keeper: Keeper, env: Mapping[str, str] | None = None, *, command: tuple[str, ...] = ()):
+        super().__init__(keeper, env, command=command)
+
+    def _command(self) -> list[str]:
+        conf = str(TOP / "deploy" / "gunicorn.conf.py")
+        return [sys.executable, "-m", "gunicorn", "-c", conf, *self._arguments, "quadra.web:app"]

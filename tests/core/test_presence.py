@@ -1,0 +1,215 @@
+"""Which web processes may run side by side: rows of the living, the dead, and those of whom one cannot know."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from quadra.core import clock, migrate, presence
+from quadra.core.database import Database
+from quadra.core.errors import Misconfigured
+from quadra.core.presence import Presence, WebProcess, place
+from quadra.core.runtime import Runtime
+from quadra.core.settings import Settings
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Database]:
+    database = Database(url)
+    migrate.upgrade(database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with migrated(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
+        yield database
+
+
+@pytest.fixture
+def any_database(any_database_url: str) -> Iterator[Database]:
+    with migrated(any_database_url) as database:
+        yield database
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(presence, "WATCH_SECONDS", 1.0)
+    monkeypatch.setattr(presence.time, "sleep", lambda _seconds: threading.Event().wait(0.1))
+
+
+def new(database: Database, *, redis: bool = False, master_pid: int = 0) -> Presence:
+    settings = Settings(database_url="sqlite://", redis_url="redis://127.0.0.1:1/0" if redis else "")
+    return Presence(Runtime(settings, database), master_pid=master_pid)
+
+
+def put(database: Database, **fields: Any) -> None:
+    own = psutil.Process()
+    row = {
+        "name": "other",
+        "place": "elsewhere",
+        "pid": own.pid,
+        "born": int(own.create_time() * 1e6),
+        "joined": False,
+        **fields,
+    }
+    with database.begin() as session:
+        session.add(WebProcess(**row))
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as session:
+        return sorted(session.scalars(sa.select(WebProcess.name)))
+
+
+def test_the_first_one_enters_and_the_second_one_is_told_what_to_set(database: Database) -> None:
+    new(database).enter()
+    (first,) = names(database)
+    with pytest.raises(Misconfigured) as caught:
+        new(database).enter()
+    assert first in caught.value.message
+    assert "REDIS_URL" in caught.value.message
+    assert names(database) == [first]
+
+
+def test_of_several_that_start_at_once_one_enters(any_database: Database) -> None:
+    entered: list[bool] = []
+
+    def enter() -> None:
+        try:
+            new(any_database).enter()
+            entered.append(True)
+        except Misconfigured:
+            entered.append(False)
+
+    threads = [threading.Thread(target=enter) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(entered) == [False] * 4 + [True]
+
+
+def test_a_process_of_this_machine_that_died_keeps_nobody_out(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(database, place=place(), born=1)  # its id belongs to another process now
+    put(database, name="gone", place=place(), pid=2**22 + 1)
+    new(database).enter()
+    assert len(names(database)) == 1
+    assert "web.start.waited" not in caplog.text
+
+
+def test_a_row_of_another_machine_that_stands_still_keeps_nobody_out_for_long(database: Database) -> None:
+    put(database)
+    new(database).enter()
+    assert "other" not in names(database)
+
+
+def test_a_row_of_another_machine_that_moves_keeps_one_without_redis_out(database: Database) -> None:
+    put(database)
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.2):
+            with database.begin() as session:
+                session.execute(sa.update(WebProcess).values(heartbeat_at=clock.now()))
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        with pytest.raises(Misconfigured, match="other"):
+            new(database).enter()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_old_row_of_another_machine_is_not_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(database, heartbeat_at=clock.now() - timedelta(hours=2))
+    monkeypatch.setattr(presence, "WATCH_SECONDS", 3600)
+    new(database).enter()
+    assert "other" not in names(database)
+
+
+def test_the_worker_that_gunicorn_replaces_keeps_nobody_out(database: Database) -> None:
+    put(database, place=place(), master_pid=77)
+    new(database, master_pid=77).enter()
+    with pytest.raises(Misconfigured):
+        new(database, master_pid=78).enter()
+
+
+def test_with_redis_any_number_enters(database: Database) -> None:
+    put(database, place=place())
+    new(database, redis=True).enter()
+
+
+def test_a_database_without_tables_is_named(database: Database) -> None:
+    migrate.command.downgrade(migrate.config(database), "base")
+    with pytest.raises(Misconfigured, match="quadra init"):
+        new(database).enter()
+
+
+class FakeApp:
+    """What `attach` needs of a Flask app."""
+
+    def __init__(self) -> None:
+        self.extensions: dict[str, list[Callable[[], None]]] = {"quadra.on_start": [], "quadra.on_stop": []}
+
+    def run(self, when: str) -> None:
+        for function in self.extensions[when]:
+            function()
+
+
+def test_a_row_moves_while_its_process_runs_and_goes_with_it_on_a_fake_app(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "UNHEARD_SECONDS", 0.5)
+    apps = []
+    for _ in range(2):
+        app = FakeApp()
+        new(database, redis=True).attach(app)  # type: ignore[arg-type]
+        app.run("quadra.on_start")
+        apps.append(app)
+    wait_until(lambda: len(names(database)) == 2)
+    with database.read() as session:
+        assert len(presence.alive(session)) == 2
+        before = {row.name: row.heartbeat_at for row in presence.alive(session)}
+    put(database, name="without", place=place())
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.2):
+            with database.begin() as session:
+                session.execute(
+                    sa.update(WebProcess).where(WebProcess.name == "without").values(heartbeat_at=clock.now())
+                )
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    wait_until(lambda: "web.process.unheard" in caplog.text)
+    stop.set()
+    thread.join()
+    with database.read() as session:
+        assert all(row.heartbeat_at > before[row.name] for row in presence.alive(session) if row.name in before)
+    for app in apps:
+        app.run("quadra.on_stop")
+    assert names(database) == ["without"]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 10) -> None:
+    for _ in range(int(seconds * 20)):
+        if condition():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("waited in vain")
