@@ -165,10 +165,10 @@ def _commits(archive: Path, names: tuple[str, ...], waldump: Path) -> list[datet
     with tempfile.TemporaryDirectory(prefix="quadra-wal-") as scratch:
         for name in names:
             wal_archive.fetch(archive, name, Path(scratch) / name)
-        # it goes on to the segment after the last, which is not there, and fails at that; what it read until then counts
+        # the last record may go on in a segment that is not there, at which it fails; what it read until then counts
         command = [str(waldump), "--rmgr=Transaction", f"--path={scratch}", f"--timeline={int(timeline, 16)}"]
         done = subprocess.run(
-            [*command, names[0]], capture_output=True, text=True, check=False, timeout=120, env={"TZ": "UTC"}
+            [*command, names[0], names[-1]], capture_output=True, text=True, check=False, timeout=120, env={"TZ": "UTC"}
         )
     return [_time(match[1]) for match in COMMIT.finditer(done.stdout)]
 

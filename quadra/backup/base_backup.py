@@ -1,0 +1,138 @@
+"""A base backup: the whole PostgreSQL cluster as one tar stream, to which the archived log is added to reach any later moment.
+
+It carries the log of its own duration (`--wal-method=fetch`) and a manifest of its files' hashes, so that it can be restored
+alone and checked by `pg_verifybackup`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import psycopg
+
+from quadra.backup.postgres_programs import Person, ProgramFailed, find
+from quadra.backup.replica_sides import address, admin_url, connected, conninfo, one
+from quadra.core.errors import Conflict, Unavailable
+from quadra.core.settings import Settings
+
+CHUNK = 2**20
+POINT = re.compile(r"write-ahead log (start|end) point: ([0-9A-F]+/[0-9A-F]+)(?: on timeline (\d+))?")
+NEEDS = (
+    "A base backup needs wal_level = replica, a free max_wal_senders, a line for `replication` in pg_hba.conf, and a user "
+    "with REPLICATION (QUADRA_POSTGRES_ADMIN_URL)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFacts:
+    """What must be known of a base backup to restore it; it goes into the manifest."""
+
+    system_identifier: str
+    major: int
+    timeline: int
+    start_lsn: str
+    stop_lsn: str
+    finished_at: datetime
+    """By the server's clock: the first moment this backup can be brought to."""
+    database_bytes: int
+    """Of all databases of the cluster; unpacked it needs a little more."""
+
+
+def take(settings: Settings, write: Callable[[bytes], object], on_bytes: Callable[[int, int], object]) -> BaseFacts:
+    """Stream the cluster's tar into `write`; `on_bytes(done, about_in_all)` as it goes.
+
+    Raises `Unavailable` when the server is away, `ProgramFailed` with its reason, `Misconfigured` without pg_basebackup.
+    """
+    url = admin_url(settings)
+    try:
+        with connected(url) as connection:
+            before = one(
+                connection,
+                "SELECT system_identifier::text AS system, current_setting('server_version_num')::int / 10000 AS major, "
+                "(SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint AS bytes, pg_is_in_recovery() AS replica, "
+                "(SELECT count(*) FROM pg_tablespace) AS spaces FROM pg_control_system()",
+            )
+            if before["spaces"] > 2:
+                raise Conflict("The cluster has tablespaces of its own; a base backup here is one stream without them.")
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"The database at {address(url)} does not answer: {error}") from error
+    program = find("pg_basebackup", settings)
+    with tempfile.TemporaryFile() as said:
+        command = [str(program), "--dbname", conninfo(url.set(password=None)), "--pgdata=-", "--format=tar"]
+        options = [
+            "--wal-method=fetch",
+            "--checkpoint=fast",
+            "--manifest-checksums=SHA256",
+            "--verbose",
+            "--no-password",
+        ]
+        with subprocess.Popen(
+            [*command, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=_environment(url.password),
+        ) as process:
+            assert process.stdout is not None
+            try:
+                _pump(process.stdout, write, lambda done: on_bytes(done, int(before["bytes"])))
+            except BaseException:
+                process.kill()  # the disk is full, or somebody pressed Ctrl-C: it must not wait for us for ever
+                raise
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    if process.returncode != 0:
+        reasons = [line for line in text.splitlines() if "error:" in line or "FATAL" in line]
+        raise ProgramFailed(f"pg_basebackup failed: {' '.join(reasons) or text.strip()[-300:]} {NEEDS}")
+    points = {match[1]: match for match in POINT.finditer(text)}
+    with connected(url) as connection:
+        finished_at = one(connection, "SELECT clock_timestamp() AS now")["now"]
+    return BaseFacts(
+        system_identifier=before["system"],
+        major=before["major"],
+        timeline=int(points["start"][3]),
+        start_lsn=points["start"][2],
+        stop_lsn=points["end"][2],
+        finished_at=finished_at,
+        database_bytes=int(before["bytes"]),
+    )
+
+
+def unpack(stream: IO[bytes], directory: Path, who: Person) -> None:
+    """Unpack a base backup's tar into an empty directory that then belongs to `who`."""
+    directory.chmod(0o700)  # PostgreSQL starts on nothing wider
+    who.own(directory)
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            tar.extract(member, directory, filter="data")
+            who.own(directory / member.name)
+
+
+def free_bytes(path: Path) -> int:
+    """Of the file system that `path`, or the nearest parent that exists, lies on."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def _pump(source: IO[bytes], write: Callable[[bytes], object], told: Callable[[int], object]) -> None:
+    done = 0
+    while chunk := source.read(CHUNK):
+        write(chunk)
+        done += len(chunk)
+        told(done)
+
+
+def _environment(password: object) -> dict[str, str]:
+    """The password goes by the environment: arguments are seen by everybody on the machine."""
+    given = {"PGPASSWORD": str(password)} if password else {}
+    return {"LC_ALL": "C", "PATH": "/usr/bin:/bin", **given}
