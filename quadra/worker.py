@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import click
 
+from quadra.backup import replica_memory
 from quadra.core import clock, logs, migrate, settings
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
@@ -115,6 +116,10 @@ def sweep_warehouse(runtime: Runtime, _kinds: Kinds) -> None:
     sweeping.sweep(runtime)
 
 
+def watch_replication(runtime: Runtime, _kinds: Kinds) -> None:
+    replica_memory.watch(runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     name: str
@@ -131,6 +136,7 @@ UPKEEP = (
     Upkeep("archive", lambda _: timedelta(hours=1), archive),
     Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan_warehouse),
     Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep_warehouse),
+    Upkeep("watch-replication", lambda _: timedelta(seconds=10), watch_replication),
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -13,12 +15,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from quadra.backup.postgres_programs import person
 from quadra.core.settings import Settings, load
 from tests.conftest import _start
 from tests.servers.keeper import Keeper
 from tests.servers.postgres import PostgresServer
 from tests.servers.postgres_replica import Archive, PostgresReplica
-from tests.servers.quadra import OURS
+from tests.servers.quadra import OURS, QuadraProcess
+
+WHO = person("nobody" if os.geteuid() == 0 else None)
+"""As whom the servers of tests run."""
 
 
 class Pair:
@@ -84,3 +90,14 @@ def run_quadra(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpro
         )
 
     return run
+
+
+def send(quadra: QuadraProcess, event_id: str) -> None:
+    body = json.dumps({"event_id": event_id, "event_type": "click", "user_id": "u"}).encode()
+    request = urllib.request.Request(
+        f"{quadra.base_url}/api/events",
+        body,
+        {"Content-Type": "application/json", "Authorization": f"Bearer {quadra.init['write_key']}"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert json.load(answer)["stored"] == 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import time
-import urllib.request
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
@@ -16,12 +13,10 @@ import pytest
 from quadra.backup import base_backup, pitr, pitr_cluster, wal_chain
 from quadra.backup.pitr_cluster import Place
 from quadra.backup.pitr_plan import Base, OutOfReach
-from quadra.backup.postgres_programs import ProgramFailed, find, person
+from quadra.backup.postgres_programs import ProgramFailed, find
 from quadra.core.errors import Conflict
-from tests.backup.conftest import sql
+from tests.backup.conftest import WHO, send, sql
 from tests.servers.quadra import QuadraProcess
-
-WHO = person("nobody" if os.geteuid() == 0 else None)
 
 
 def take_base(pair, name: str) -> Base:
@@ -50,17 +45,6 @@ def stamp(act) -> datetime:
     at = datetime.now(UTC)
     time.sleep(0.05)
     return at
-
-
-def send(quadra: QuadraProcess, event_id: str) -> None:
-    body = json.dumps({"event_id": event_id, "event_type": "click", "user_id": "u"}).encode()
-    request = urllib.request.Request(
-        f"{quadra.base_url}/api/events",
-        body,
-        {"Content-Type": "application/json", "Authorization": f"Bearer {quadra.init['write_key']}"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert json.load(answer)["stored"] == 1
 
 
 @pytest.fixture
