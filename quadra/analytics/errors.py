@@ -15,6 +15,7 @@ from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import Asking, asking, field, filled, fitting, iso, within
 from quadra.analytics.periods import Periods
 from quadra.analytics.question import Question, read_question
+from quadra.analytics.resolving import Resolutions, resolutions
 from quadra.core.runtime import Runtime
 
 DAYS = 7
@@ -47,58 +48,65 @@ def read(given: Given, project: Project) -> Errors:
 def answer(runtime: Runtime, errors: Errors) -> dict[str, Any]:
     question = errors.question
     periods = question.periods()
+    said = resolutions(runtime, question.project_id)
     with asking(runtime, question, ever=True) as ask:
         return ask.told(
-            totals=totals(ask, question), groups=_groups(ask, errors), by_day=_by_period(ask, question, periods)
+            totals=totals(ask, question, said),
+            groups=_groups(ask, errors, said),
+            by_day=_by_period(ask, question, periods),
         )
 
 
-def _groups(ask: Asking, errors: Errors) -> list[dict[str, Any]]:
+def _groups(ask: Asking, errors: Errors, said: Resolutions) -> list[dict[str, Any]]:
     """With errors in the range, the most frequent first; when they were first seen all of history says."""
     question, params = errors.question, Parameters()
     only = "" if errors.resolved is None else f"AND resolved = {params.add(errors.resolved)}"
     found = ask.rows(
         f"""
-        WITH {grouped(question, params)}
+        WITH {grouped(question, params, said)}
         SELECT id AS group_id, error_type, message, count, users, first_us, last_us, severity, endpoint, stack_trace,
-            resolved
+            resolved, CASE WHEN resolved THEN resolved_us END AS resolved_us
         FROM groups WHERE count > 0 {only}
         ORDER BY count DESC, last_us DESC, error_type, message LIMIT {params.add(errors.limit)}""",
         params,
     )
     return [
         {
-            **{name: value for name, value in row.items() if name not in ("first_us", "last_us")},
+            **{name: value for name, value in row.items() if name not in ("first_us", "last_us", "resolved_us")},
             "first_seen": iso(row["first_us"]),
             "last_seen": iso(row["last_us"]),
+            "resolved_at": iso(row["resolved_us"]),
         }
         for row in found
     ]
 
 
-def grouped(question: Question, params: Parameters, resolutions: str = "NULL::BIGINT") -> str:
+def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
     """The relation `groups`, for a look at all that is before the end of the range. What is said of a group is its latest."""
+    ids, times = params.add(list(said)), params.add(list(said.values()))
     return f"""
         seen AS (
             SELECT {GROUP_ID} AS id, {field("error_type")} AS error_type, {field("message")} AS message, person,
                 occurred_us, received_us, event_id, {within(question.start_us, question.end_us)} AS now,
                 {field("severity")} AS severity, {field("endpoint")} AS endpoint, {field("stack_trace")} AS stack_trace
             FROM events WHERE {fitting(question, params, kind="error")}
+        ), resolutions AS (
+            SELECT unnest({ids}::VARCHAR[]) AS id, unnest({times}::BIGINT[]) AS resolved_us
         ), groups AS (
             SELECT id, any_value(error_type) AS error_type, any_value(message) AS message, {RANKED},
                 arg_max(severity, {LATEST}) FILTER (severity IS NOT NULL) AS severity,
                 arg_max(endpoint, {LATEST}) FILTER (endpoint IS NOT NULL) AS endpoint,
                 arg_max(stack_trace, {LATEST}) FILTER (stack_trace IS NOT NULL) AS stack_trace,
-                false AS resolved
-            FROM seen GROUP BY id
+                any_value(resolved_us) AS resolved_us, coalesce(max(received_us) <= any_value(resolved_us), false) AS resolved
+            FROM seen LEFT JOIN resolutions USING (id) GROUP BY id
         )"""
 
 
-def totals(ask: Asking, question: Question) -> dict[str, Any]:
+def totals(ask: Asking, question: Question, said: Resolutions) -> dict[str, Any]:
     params = Parameters()
     (found,) = ask.rows(
         f"""
-        WITH {grouped(question, params)}
+        WITH {grouped(question, params, said)}
         SELECT CAST(coalesce(sum(count), 0) AS BIGINT) AS total, count(*) FILTER (count > 0) AS groups,
             count(*) FILTER (count > 0 AND NOT resolved) AS unresolved
         FROM groups""",

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from quadra.analytics import openapi_shapes as shapes
+from quadra.analytics.openapi_business import BUSINESS
 from quadra.analytics.openapi_common import EVENT, FLAG, MEASURED, common, question
 from quadra.analytics.openapi_funnel import FUNNEL
-from quadra.analytics.openapi_overview import AI_USAGE, ERRORS_SEEN, OVERVIEW, PERFORMANCE, USERS
-from quadra.analytics.openapi_recorded import FEATURES, SATISFACTION
+from quadra.analytics.openapi_overview import (
+    AI_USAGE,
+    ERRORS_SEEN,
+    OVERVIEW,
+    PERFORMANCE,
+    REALTIME,
+    REOPEN,
+    RESOLVE,
+    USERS,
+)
+from quadra.analytics.openapi_recorded import (
+    EVENT_TYPES,
+    EVENTS,
+    FEATURES,
+    FUNNELS,
+    JOURNEYS,
+    ONE_FUNNEL,
+    SATISFACTION,
+)
 from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.openapi_sessions import PATHS, SESSIONS
 from quadra.analytics.periods import INTERVALS
@@ -98,8 +116,13 @@ GROUPS = (
     Group(
         title="Overview",
         says="Numbers of people, of requests, of errors, of models. Rates are in per cent.",
-        doors=(OVERVIEW, USERS, PERFORMANCE, ERRORS_SEEN, AI_USAGE),
+        doors=(OVERVIEW, REALTIME, USERS, PERFORMANCE, ERRORS_SEEN, RESOLVE, REOPEN, AI_USAGE),
     ),
-    Group(title="Recorded kinds", says="What senders recorded as such.", doors=(FEATURES, SATISFACTION)),
+    Group(
+        title="Recorded kinds",
+        says="What senders recorded as such.",
+        doors=(EVENTS, EVENT_TYPES, FEATURES, FUNNELS, ONE_FUNNEL, JOURNEYS, SATISFACTION),
+    ),
+    BUSINESS,
     SAVED,
 )

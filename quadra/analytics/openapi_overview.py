@@ -5,7 +5,8 @@ from __future__ import annotations
 from quadra.analytics import ai, errors, performance, users
 from quadra.analytics import openapi_overview_shapes as shapes
 from quadra.analytics.openapi_common import MEASURED, common, limit, question
-from quadra.core.openapi import Param
+from quadra.analytics.routes import PREFIXES
+from quadra.core.openapi import Answer, Door, Param
 
 DAY = "2026-01-31T00:00:00.000Z"
 PEOPLE = {"total": 980, "active": 312, "new": 40, "returning": 272}
@@ -129,7 +130,8 @@ PERFORMANCE = question(
 ERRORS_SEEN = question(
     "errors",
     "Errors",
-    "Errors by type and message. `first_seen` looks at all of history.",
+    "Errors by type and message. `first_seen` looks at all of history. A group is resolved from when somebody said so until "
+    "another error of it arrives.",
     (
         limit(errors.LIMIT, errors.LIMIT_MOST, "How many groups to name."),
         Param(name="resolved", shape={"type": "boolean"}, says="Only groups that are resolved, or are not."),
@@ -151,9 +153,56 @@ ERRORS_SEEN = question(
                 "endpoint": "/checkout",
                 "stack_trace": "at pay (checkout.js:3)",
                 "resolved": False,
+                "resolved_at": None,
             }
         ],
         "by_day": [{"at": DAY, "count": 12, "users": 7}],
         **MEASURED,
     },
 )
+
+MINUTES = {
+    "events": 120,
+    "users": 9,
+    "sessions": 10,
+    "errors": 0,
+    "events_per_second": 2.0,
+    "by_type": {"page_view": 118, "signed_up": 2},
+    "by_page": {"/": 60, "/prices": 58},
+}
+REALTIME = question(
+    "realtime/stats",
+    "Right now",
+    "The last 1, 5 and 30 minutes. A range is of no account.",
+    common(),
+    shapes.Realtime,
+    {
+        "last_1_minute": MINUTES,
+        "last_5_minutes": MINUTES,
+        "last_30_minutes": MINUTES,
+        "at": DAY,
+        **MEASURED,
+    },
+)
+
+GROUP_ID = Param(name="group_id", shape=str, example="0f6fdb3d7ff14cf5b19cbb1ab1cd31bb")
+PROJECT = Param(name="project", shape=str, says="Left out: the project of the key that asks, else `default`.")
+
+
+def _said(verb: str, title: str, says: str, resolved: bool) -> Door:
+    told = {"group_id": GROUP_ID.example, "resolved": resolved, "resolved_at": DAY if resolved else None}
+    return Door(
+        method="POST",
+        path=f"{PREFIXES[0]}/errors/{{group_id}}/{verb}",
+        title=title,
+        says=says,
+        needs="editor",
+        params=(GROUP_ID, PROJECT),
+        answers={200: Answer(says="As it stands now.", shape=shapes.ErrorResolved, example=told)},
+        refuses=(404, 503),
+        also=tuple(f"{prefix}/errors/{{group_id}}/{verb}" for prefix in PREFIXES[1:]),
+    )
+
+
+RESOLVE = _said("resolve", "Resolve errors", "An error of the group that arrives later opens it again. Audited.", True)
+REOPEN = _said("reopen", "Reopen errors", "Takes back that they are resolved. Audited.", False)

@@ -253,6 +253,13 @@ class ErrorGroup(Struct, kw_only=True):
     endpoint: str | None
     stack_trace: str | None
     resolved: bool
+    resolved_at: Time | None
+
+
+class ErrorResolved(Struct, kw_only=True):
+    group_id: str
+    resolved: bool
+    resolved_at: Time | None
 
 
 class ErrorPeriod(Struct, kw_only=True):
@@ -265,3 +272,20 @@ class ErrorsAnswer(Told, kw_only=True):
     totals: ErrorNumbers
     groups: list[ErrorGroup]
     by_day: list[ErrorPeriod]
+
+
+class Minutes(Struct, kw_only=True):
+    events: int
+    users: int
+    sessions: int
+    errors: int
+    events_per_second: float
+    by_type: dict[str, int]
+    by_page: dict[str, int]
+
+
+class Realtime(Told, kw_only=True):
+    last_1_minute: Minutes
+    last_5_minutes: Minutes
+    last_30_minutes: Minutes
+    at: Time

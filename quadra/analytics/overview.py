@@ -12,6 +12,7 @@ from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import Asking, asking, before, filled, fitting, share, within
 from quadra.analytics.people import counted_people
 from quadra.analytics.question import Question, read_question
+from quadra.analytics.resolving import Resolutions, resolutions
 from quadra.analytics.visits import visit_lengths
 from quadra.core.runtime import Runtime
 from quadra.insights.bodies import insight_body
@@ -39,8 +40,9 @@ def read(given: Given, project: Project) -> Overview:
 
 def answer(runtime: Runtime, overview: Overview) -> dict[str, Any]:
     now, then = overview.question, before(overview.question)
+    said = resolutions(runtime, now.project_id)
     with asking(runtime, now, ever=True) as ask:
-        body = _both(_numbers(ask, now), _numbers(ask, then))
+        body = _both(_numbers(ask, now, said), _numbers(ask, then, said))
         body["top_features"] = _features(ask, now, then)
         body["series"] = _series(ask, now, then)
         told = ask.told(**body)
@@ -55,7 +57,7 @@ def _both(now: dict[str, dict[str, Any]], then: dict[str, dict[str, Any]]) -> di
     return {name: {**numbers, "previous": then[name]} for name, numbers in now.items()}
 
 
-def _numbers(ask: Asking, question: Question) -> dict[str, dict[str, Any]]:
+def _numbers(ask: Asking, question: Question, said: Resolutions) -> dict[str, dict[str, Any]]:
     params = Parameters()
     inside = within(question.start_us, question.end_us)
     (row,) = ask.rows(
@@ -81,7 +83,7 @@ def _numbers(ask: Asking, question: Question) -> dict[str, dict[str, Any]]:
             "p95_ms": row["p95_ms"],
         },
         "ai": {name: row[name] for name in ("queries", "tokens", "cost_usd")},
-        "errors": errors.totals(ask, question),
+        "errors": errors.totals(ask, question, said),
     }
 
 

@@ -18,6 +18,8 @@ from quadra.core.errors import Invalid
 from quadra.warehouse.look import Answer
 
 DAYS, DAYS_MOST = 30, 3_660
+START, END = ("from", "start_date"), ("to", "end_date")
+"""The names of the ends of the range; the second ones are those of earlier systems."""
 PERIODS_MOST = 10_000
 BARE_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 OFFSET_AS_SPACE = re.compile(r"(T\S+) (\d\d:?\d\d)")
@@ -92,7 +94,7 @@ def told(answer: Answer, **body: Any) -> dict[str, Any]:
 
 
 def _range(given: Given, calendar: Calendar, interval: str, span: int | None, usual: int) -> tuple[int, int]:
-    start, end = _instant(given, calendar, "from", 0), _instant(given, calendar, "to", 1)
+    start, end = _instant(given, calendar, START, 0), _instant(given, calendar, END, 1)
     days = given.number("days", usual, 1, DAYS_MOST)
     if start is not None and end is not None and given.raw("days") is not None:
         given.wrong["days"] = "left out where from and to are given"
@@ -123,8 +125,9 @@ def _moved(calendar: Calendar, interval: str, start: int, by: int) -> int:
     return next(found)
 
 
-def _instant(given: Given, calendar: Calendar, name: str, days: int) -> int | None:
+def _instant(given: Given, calendar: Calendar, names: tuple[str, ...], days: int) -> int | None:
     """A bare date is its midnight, `days` later; integers are milliseconds; without an offset it is the zone's time."""
+    name = next((name for name in names if given.raw(name) is not None), names[0])
     text = given.text(name)
     if text is None:
         return None

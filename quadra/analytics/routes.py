@@ -13,13 +13,19 @@ from quadra.accounts.tables import Project
 from quadra.analytics import (
     ai,
     errors,
+    event_types,
+    events,
     features,
     funnel,
     funnel_body,
+    journeys,
     lifecycle,
+    metrics,
     overview,
     paths,
     performance,
+    realtime,
+    recorded_funnels,
     retention,
     satisfaction,
     sessions,
@@ -50,18 +56,25 @@ GETS: dict[str, tuple[Callable[[Given, Project], Any], Callable[[Runtime, Any], 
     "ai": (ai.read, ai.answer),
     "performance": (performance.read, performance.answer),
     "errors": (errors.read, errors.answer),
+    "realtime/stats": (realtime.read, realtime.answer),
+    "metrics": (metrics.read, metrics.answer),
+    "user/events": (events.read, events.answer),
+    "user/events/analytics": (event_types.read, event_types.answer),
     "user/features/stats": (features.read, features.answer),
+    "user/funnels": (recorded_funnels.read, recorded_funnels.answer),
+    "user/journeys/analytics": (journeys.read, journeys.answer),
     "user/satisfaction/metrics": (satisfaction.read, satisfaction.answer),
 }
 """path -> how a question that an address holds is read, and how it is answered. A new lens is a new line."""
+NAMED = {"user/funnels/<path:funnel_name>/analytics": (recorded_funnels.read, recorded_funnels.answer_one)}
+"""The same with a parameter in the path."""
 
 
-def _door(path: str) -> None:
-    read, answer = GETS[path]
-
-    def show() -> ResponseReturnValue:
+def _door(path: str, read: Callable[[Given, Project], Any], answer: Callable[[Runtime, Any], dict[str, Any]]) -> None:
+    def show(**named: str) -> ResponseReturnValue:
         project = require_project(request.args.get("project"), "viewer")
-        return answer(runtime(), read(given_of(request.args.items(multi=True)), project))
+        pairs = [pair for pair in request.args.items(multi=True) if pair[0] not in named]
+        return answer(runtime(), read(given_of([*pairs, *named.items()]), project))
 
     for number, prefix in enumerate(PREFIXES, start=1):
         blueprint.add_url_rule(f"{prefix}/{path}", f"{path}_{number}", show, methods=["GET"])
@@ -84,5 +97,5 @@ def _slug(body: dict[str, Any]) -> str | None:
 
 for _prefix in PREFIXES:
     blueprint.add_url_rule(f"{_prefix}/{FUNNELS}", f"funnel_{PREFIXES.index(_prefix)}", show_funnel, methods=["POST"])
-for _path in GETS:
-    _door(_path)
+for _path, (_read, _answer) in {**GETS, **NAMED}.items():
+    _door(_path, _read, _answer)

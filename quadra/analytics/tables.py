@@ -1,4 +1,4 @@
-"""Tables of the lenses: none of their own answers, only the questions that people keep."""
+"""Tables of the lenses: none of their own answers, only the questions that people keep, and what they said of errors."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ class SavedView(Base):
     """Of the token in the link; the token itself is shown once."""
     shared_at: Mapped[datetime | None] = mapped_column(Instant)
     shared_by: Mapped[str | None] = mapped_column(sa.String(300))
+
+
+class ErrorResolution(Base):
+    """Somebody says that a group of errors is dealt with. What arrives of it later opens it again, without a change here."""
+
+    __tablename__ = "error_resolution"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id), primary_key=True, autoincrement=False)
+    group_id: Mapped[str] = mapped_column(name_column(32), primary_key=True)
+    resolved_at: Mapped[datetime] = mapped_column(Instant)
+    resolved_by: Mapped[str] = mapped_column(sa.String(300))

@@ -15,6 +15,8 @@ import msgspec
 from quadra.core import clock
 from quadra.core.ids import uuid7
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
+from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
+from quadra.ingest.secrets import cleaned, covered
 from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
@@ -181,6 +183,16 @@ def _plain(value: Any) -> Any:
     return msgspec.json.decode(value) if type(value) is msgspec.Raw else value
 
 
+def secrets(_wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """Errors and requests bring along what nobody may keep; other kinds are left as they came."""
+    if row.kind not in KINDS_WITH_SECRETS:
+        return
+    row.fields, row.properties = cleaned(row.fields), cleaned(row.properties)
+    for column in ("page_url", "referrer"):
+        if (text := getattr(row, column)) is not None:
+            setattr(row, column, covered(text))
+
+
 def size(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     """The typed fields together are bounded as the properties are."""
     for field in ("traits", "tags"):
@@ -214,7 +226,7 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 
 
 Step = Callable[[Any, Row, Sender, Any], None]
-STEPS: tuple[Step, ...] = (identity, nesting, shape, page, size, properties, time, client)
+STEPS: tuple[Step, ...] = (identity, nesting, shape, page, size, properties, secrets, time, client)
 
 
 def _duration(wire: Any, field: str) -> float | None:

@@ -21,7 +21,9 @@ Text = Annotated[str, Meta(max_length=MAX_JSON_BYTES)]
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Duration = Annotated[float, Meta(ge=0, le=1e15)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
-Order = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+UNNUMBERED = 2**31 - 1
+"""The order of a run's end, which no sender has to number."""
+Order = Annotated[int, Meta(ge=-(2**31), le=UNNUMBERED)]
 
 COMMON: dict[str, Any] = {
     "event_id": Id,

@@ -14,6 +14,7 @@ from quadra.ingest import body, posthog, segment
 from quadra.ingest.accept import Sender
 from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES, PATH, key_from
 from quadra.ingest.intake import Intake
+from quadra.ingest.kinds import UNNUMBERED
 from quadra.ingest.wire import Refused, from_dict
 
 blueprint = Blueprint("ingest", __name__, static_folder=None)
@@ -116,9 +117,9 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
 def _completed(fields: dict[str, Any], event_type: str) -> dict[str, Any]:
     """A run's end is an event of its own: stage or step `completed`, which no sender has to number."""
     if event_type == "funnel_completed":
-        end: dict[str, Any] = {"stage": "completed", "stage_order": 2**31 - 1}
+        end: dict[str, Any] = {"stage": "completed", "stage_order": UNNUMBERED}
     else:
-        end = {"step_name": "completed", "step_order": 2**31 - 1}
+        end = {"step_name": "completed", "step_order": UNNUMBERED}
     if not (fields.get("session_id") or fields.get("sessionId")):
         raise Refused("invalid", {"session_id": "required"})
     return {**end, **fields, "event_type": event_type, "success": fields.get("success", True)}

@@ -46,6 +46,7 @@ def test_the_steps_can_be_read() -> None:
         "page",
         "size",
         "properties",
+        "secrets",
         "time",
         "client",
     ]

@@ -1,0 +1,53 @@
+"""Which events a list of events is of: filters by the names that earlier systems gave them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from quadra.accounts.tables import Project
+from quadra.analytics.given import Given
+from quadra.analytics.matching import Parameters
+from quadra.analytics.moment import Asking, fitting
+from quadra.analytics.question import Question, read_question
+from quadra.ingest.kinds import KINDS
+
+EQUAL = {"event_type": "event_type", "event_name": "name", "event_category": "category", "session_id": "session_id"}
+"""Parameter -> column."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    question: Question
+    equal: tuple[tuple[str, str], ...]
+    kind: str | None
+    user_id: str | None
+    """Any id of a person is all of them."""
+
+
+def read_listed(given: Given, project: Project) -> Listed:
+    return Listed(
+        question=read_question(given, project),
+        equal=tuple((name, value) for name in EQUAL if (value := given.text(name)) is not None),
+        kind=given.choice("kind", tuple(KINDS), "") or None,
+        user_id=given.text("user_id"),
+    )
+
+
+def wanted(ask: Asking, listed: Listed, params: Parameters) -> str:
+    """The condition. Of a person it names the ids, by which files are sorted, so that little of them is read."""
+    said = [fitting(listed.question, params, kind=listed.kind)]
+    said += [f"{EQUAL[name]} = {params.add(value)}" for name, value in listed.equal]
+    if listed.user_id is not None:
+        ids = ", ".join(params.add(each) for each in ids_of(ask, listed.user_id))
+        said.append(f"user_id IN ({ids})")
+    return " AND ".join(said)
+
+
+def ids_of(ask: Asking, user_id: str) -> list[str]:
+    """Every id of the person whom an id belongs to."""
+    known = ask.look.known.people
+    named = known.filter(pc.equal(known["id"], user_id))["person"].to_pylist()
+    person = named[0] if named else user_id
+    return [person, *known.filter(pc.equal(known["person"], person))["id"].to_pylist()]
