@@ -6,6 +6,7 @@ from flask import Flask
 
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
+from quadra.backup import routes as backup
 from quadra.core import http, openapi_document, realtime
 from quadra.core.runtime import Runtime
 from quadra.dashboard import room as dashboard
@@ -41,6 +42,7 @@ def create_app(runtime: Runtime) -> Flask:
     insights.set_up(app, BATCH_KINDS)
     analytics.set_up(app)
     app.register_blueprint(warehouse.blueprint)
+    app.register_blueprint(backup.blueprint)
     app.register_blueprint(health.blueprint)
     openapi_document.set_up(app, DESCRIBED)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from quadra.accounts import openapi as accounts
 from quadra.analytics import openapi as analytics
+from quadra.backup import openapi as backup
 from quadra.core.openapi import Group
 from quadra.dashboard import openapi as dashboard
 from quadra.health import openapi as health
@@ -22,6 +23,7 @@ DESCRIBED: tuple[Group, ...] = (
     *insights.GROUPS,
     *jobs.GROUPS,
     *warehouse.GROUPS,
+    *backup.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,
     dashboard.DESCRIPTION,
