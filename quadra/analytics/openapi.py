@@ -5,6 +5,7 @@ from __future__ import annotations
 from quadra.analytics import openapi_shapes as shapes
 from quadra.analytics.openapi_business import BUSINESS
 from quadra.analytics.openapi_common import EVENT, FLAG, MEASURED, common, question
+from quadra.analytics.openapi_export import EXPORT
 from quadra.analytics.openapi_funnel import FUNNEL
 from quadra.analytics.openapi_overview import (
     AI_USAGE,
@@ -111,7 +112,7 @@ GROUPS = (
     Group(
         title="Questions",
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
-        doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE, FUNNEL, PATHS, SESSIONS),
+        doors=(TRENDS, RETENTION, STICKINESS, LIFECYCLE, FUNNEL, PATHS, SESSIONS, EXPORT),
     ),
     Group(
         title="Overview",

@@ -31,6 +31,9 @@ NOBODYS = 0
 WAIT_SECONDS = 5.0
 """How long a question may wait for its turn before it is refused."""
 
+EXPORTS_AT_ONCE = 2
+"""Of a process, beside its questions."""
+
 
 class Warehouse:
     """The segments of an installation and what this process remembers of them."""
@@ -42,6 +45,7 @@ class Warehouse:
         self._lock = threading.Lock()
         self._duck: duckdb.DuckDBPyConnection | None = None
         self._turns = threading.BoundedSemaphore(settings.query_concurrency)
+        self._exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
         self.fresh = FreshRows()
         self.people = People()
 
@@ -59,9 +63,13 @@ class Warehouse:
                 self._duck = None
 
     @contextmanager
-    def look(self, project_id: int, *, start_us: int | None = None, end_us: int | None = None) -> Iterator[Look]:
-        """Several questions about one moment. Raises `Unavailable` when too many are being asked."""
-        if not self._turns.acquire(timeout=WAIT_SECONDS):
+    def look(
+        self, project_id: int, *, start_us: int | None = None, end_us: int | None = None, export: bool = False
+    ) -> Iterator[Look]:
+        """Several questions about one moment. An `export` may last as long as its reader likes: it waits for other exports
+        and holds no question up. Raises `Unavailable` when too many are being asked."""
+        turns = self._exports if export else self._turns
+        if not turns.acquire(timeout=WAIT_SECONDS):
             raise Unavailable("Too many questions at once; try again.", code="busy", retry_after_seconds=2)
         try:
             cursor = self.cursor()
@@ -70,7 +78,7 @@ class Warehouse:
             finally:
                 cursor.close()
         finally:
-            self._turns.release()
+            turns.release()
 
     def who_is_who(self, project_id: int) -> pa.Table:
         """id -> person, for the ids that are not the person's name, as of now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 import time
@@ -11,16 +12,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
-from quadra.warehouse.catalogue import Listed
+from quadra.warehouse.catalogue import DAY_US, Listed
 from quadra.warehouse.columns import NAMES
-from quadra.warehouse.duck import arrow
+from quadra.warehouse.duck import arrow, quoted
 from quadra.warehouse.fresh import Fresh
 from quadra.warehouse.people import Known, People
 from quadra.warehouse.span import Range
@@ -31,7 +34,7 @@ _notes: ContextVar[list[Noted] | None] = ContextVar("notes", default=None)
 
 STREAM_SECONDS = 1_800.0
 """How long an export may take. Less than the grace that replaced files have."""
-STREAM_ROWS = 10_000
+STREAM_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -118,20 +121,56 @@ class Look:
             table = arrow(self._cursor, sql, params)
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
-    def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float = STREAM_SECONDS
+    ) -> Iterator[pa.RecordBatch]:
         """The answer piece by piece, for exports that do not fit into memory."""
-        with self._bounded(STREAM_SECONDS):
+        with self._bounded(timeout) as late:
             self._prepare(sql)
             reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(STREAM_ROWS)
-            yield from reader
+            for batch in reader:
+                if late.is_set():  # whoever takes the pieces is slow, and DuckDB was not running
+                    raise duckdb.InterruptException
+                yield batch
+
+    def stream_by_day(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
+        """`stream`, the statement being asked of one UTC day after another: what it sorts is never more than a day."""
+        until = time.monotonic() + STREAM_SECONDS
+        if _says_person(sql):
+            with self._bounded(STREAM_SECONDS):
+                self.known  # noqa: B018  of all days at once
+        for day in self._days():
+            yield from day.stream(sql, params, timeout=max(0.001, until - time.monotonic()))
+
+    def save(self, sql: str, params: Mapping[str, Any] | None, path: Path) -> None:
+        """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
+        with self._bounded(STREAM_SECONDS):
+            self._prepare(sql)
+            self._cursor.execute(
+                f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)", dict(params or {})
+            )
+
+    def _days(self) -> Iterator[Look]:
+        """One for each day that has events, of the same moment."""
+        days = {
+            us // DAY_US for segment in self._overlapping for us in (segment.min_occurred_us, segment.max_occurred_us)
+        }
+        for table in (self._fresh.sealed, self._fresh.opened):
+            found = pc.unique(pc.floor_temporal(table["occurred_at"], unit="day")).cast(pa.int64())
+            days.update(us // DAY_US for us in found.to_pylist())
+        for number in sorted(days):
+            day = copy.copy(self)
+            day._span = self._span.within(number * DAY_US, (number + 1) * DAY_US)
+            day._overlapping = [segment for segment in self._overlapping if day._span.overlaps(segment)]
+            day._view = ""
+            yield day
 
     def cancel(self) -> None:
         self._cursor.interrupt()
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
-        who = re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
-        view = self._events(who)
+        view = self._events(_says_person(sql))
         if view != self._view:
             self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
             self._view = view
@@ -197,6 +236,10 @@ class Look:
             raise Unavailable(message, code="query_too_large") from error
         finally:
             timer.cancel()
+
+
+def _says_person(sql: str) -> bool:
+    return re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
 
 
 class Cancelled(QuadraError):

@@ -25,6 +25,11 @@ class Range:
         ended = self.end_us is None or segment.max_occurred_us < self.end_us
         return begun and ended
 
+    def within(self, start_us: int, end_us: int) -> Range:
+        """The part of it that lies in a shorter one."""
+        start = start_us if self.start_us is None else max(start_us, self.start_us)
+        return Range(start, end_us if self.end_us is None else min(end_us, self.end_us))
+
     @property
     def sql(self) -> str:
         """A condition; of integers, which need no quoting."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from quadra.accounts.projects import create_project
 from quadra.accounts.tables import Project
@@ -17,7 +18,9 @@ from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.log import Log
+from quadra.ingest.tables import Batch
 from quadra.ingest.wire import from_dict
+from quadra.warehouse.compaction import compact_some
 from quadra.warehouse.engine import close_all
 from tests.analytics.reference import Event
 
@@ -38,6 +41,10 @@ class Place:
     def tell(self, events: Sequence[Event], timezone: str = "UTC", week_start: str = "monday") -> Project:
         """A project with these events."""
         project = self.project(timezone, week_start)
+        self.append(project, events)
+        return project
+
+    def append(self, project: Project, events: Sequence[Event]) -> None:
         rows = []
         for event in events:
             wire = {
@@ -56,7 +63,14 @@ class Place:
             rows.append(accept(from_dict(given), sender, clock.now_us()))
         if rows:
             self._log.append(rows)
-        return project
+
+    def compact(self, project: Project) -> None:
+        """From now on its events lie in segments."""
+        with self.runtime.database.begin() as session:
+            opened = sa.and_(Batch.project_id == project.id, Batch.status == "OPEN")
+            session.execute(sa.update(Batch).where(opened).values(status="SEALED", sealed_at=clock.now()))
+        while compact_some(self.runtime, project.id):
+            pass
 
     def ask(self, lens: Any, project: Project, body: dict[str, Any] | None = None, /, **asked: Any) -> Any:
         """`ask(trends, project, event="a", where={"plan": "pro"})`."""

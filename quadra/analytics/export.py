@@ -1,0 +1,130 @@
+"""Export: the events themselves, as of one moment, in a file for a spreadsheet, a program or another engine.
+
+Whoever asked to be erased is not in it, even before their erasure was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.accounts.tables import Project
+from quadra.analytics.given import Given
+from quadra.analytics.matching import Match, Parameters, read_match
+from quadra.analytics.question import Question, read_question
+from quadra.core import clock
+from quadra.ingest.kinds import KINDS
+from quadra.warehouse.columns import JSONS, TIMES
+from quadra.warehouse.tables import Erasure
+
+FORMATS = ("csv", "json", "ndjson", "parquet")
+COLUMNS = {
+    "event_id": "event_id",
+    "batch_id": "batch_id",
+    "kind": "kind",
+    "event_name": "name",
+    "event_type": "event_type",
+    "event_category": "category",
+    "user_id": "user_id",
+    "anonymous_id": "anonymous_id",
+    "session_id": "session_id",
+    "occurred_at": "occurred_at",
+    "received_at": "received_at",
+    "page_url": "page_url",
+    "page_title": "page_title",
+    "referrer": "referrer",
+    "device_type": "device_type",
+    "browser": "browser",
+    "os": "os",
+    "duration_ms": "duration_ms",
+    "value": "value",
+    "success": "success",
+    "bot": "bot",
+    "fields": "fields",
+    "properties": "properties",
+}
+"""As they are called outside -> as `events` calls them."""
+PLAIN = ("duration_ms", "value", "success", "bot")
+"""Numbers and booleans: nothing that a spreadsheet could take for a formula."""
+FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+"""What spreadsheets take for the beginning of one; the last four are the wide forms of the first."""
+TIME = "'%Y-%m-%dT%H:%M:%S.%fZ'"
+
+
+@dataclass(frozen=True)
+class Export:
+    question: Question
+    match: Match
+    kinds: tuple[str, ...]
+    format: str
+
+    def name(self, project: Project) -> str:
+        """Of the file: from the first day to the last, in the time zone of the question."""
+        calendar = self.question.calendar
+        first, last = calendar.day_of(self.question.start_us), calendar.day_of(self.question.end_us - 1)
+        return f"quadra-{project.slug}-{first}-{last}.{self.format}"
+
+
+def read(given: Given, project: Project) -> Export:
+    export = Export(
+        question=read_question(given, project),
+        match=read_match(given, "event", "where"),
+        kinds=given.names("kind"),
+        format=given.choice("format", FORMATS, "csv"),
+    )
+    if not set(export.kinds) <= set(KINDS):
+        given.wrong["kind"] = "one or some of " + ", ".join(KINDS)
+    given.check()
+    return export
+
+
+def unerased(session: Session, project_id: int) -> list[tuple[str, int]]:
+    """(user id, until when received) of the erasures that are not done yet."""
+    waiting = sa.and_(Erasure.project_id == project_id, Erasure.done_at.is_(None))
+    found = session.execute(sa.select(Erasure.user_id, Erasure.requested_at).where(waiting))
+    return [(user_id, clock.to_us(at + timedelta(milliseconds=1))) for user_id, at in found]
+
+
+def sql(export: Export, params: Parameters, erased: Sequence[tuple[str, int]]) -> str:
+    """One row an event, in the form its format needs: for JSON one text, for the others columns."""
+    said = [export.match.sql(params), Match(where=export.question.where).sql(params)]
+    if export.kinds:
+        said.append(f"list_contains({params.add(list(export.kinds))}, kind)")
+    if export.question.include_bots is False:
+        said.append("NOT bot")
+    for user_id, until_us in erased:
+        user = params.add(user_id)
+        named = f"coalesce((SELECT people.person FROM people WHERE people.id = {user}), {user})"
+        said.append(f"NOT coalesce(person = {named} AND received_us <= {params.add(until_us)}, false)")
+    where = f"FROM events WHERE {' AND '.join(said)}"
+    if export.format == "parquet":
+        columns = (f'{column} AS "{name}"' for name, column in COLUMNS.items())
+        return f"SELECT {', '.join(columns)} {where}"
+    made = _for_spreadsheets() if export.format == "csv" else [f"{_as_json()} AS line"]
+    return f"SELECT {', '.join(made)} {where} ORDER BY occurred_us, event_id"
+
+
+def _for_spreadsheets() -> Iterable[str]:
+    for name, column in COLUMNS.items():
+        if column in TIMES:
+            yield f'strftime(CAST({column} AS TIMESTAMP), {TIME}) AS "{name}"'
+        elif column in PLAIN:
+            yield f'{column} AS "{name}"'
+        else:
+            yield f"CASE WHEN regexp_matches({column}, '{FORMULA}') THEN '''' || {column} ELSE {column} END AS \"{name}\""
+
+
+def _as_json() -> str:
+    """Objects go through as they were stored: numbers in them keep every digit."""
+    parts = []
+    for name, column in COLUMNS.items():
+        value = column if column in JSONS else f"CAST(to_json({column}) AS VARCHAR)"
+        if column in TIMES:
+            value = f"'\"' || strftime(CAST({column} AS TIMESTAMP), {TIME}) || '\"'"
+        parts.append(f"""'"{name}":', coalesce({value}, 'null')""")
+    between = ", ',', "
+    return f"concat('{{', {between.join(parts)}, '}}')"
