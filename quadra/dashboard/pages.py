@@ -21,12 +21,41 @@ blueprint = Blueprint(
 BOARDS = {
     "overview": "Overview",
     "events": "Events",
+    "funnels": "Funnels",
+    "journeys": "Journeys",
+    "retention": "Retention",
+    "users": "Users",
+    "user": "User",
+    "features": "Features",
+    "satisfaction": "Satisfaction",
+    "ai": "AI usage",
+    "performance": "Performance",
+    "errors": "Errors",
 }
-"""Pages of lenses: slug -> title. Each is `static/<slug>/main.js` in the frame of `static/board/`, and a line in `NAV`."""
+"""Pages of lenses: slug -> title. Each is `static/<slug>/main.js` in the frame of `static/board/`."""
 
 NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
     (None, (("Overview", "dashboard.overview"), ("Live", "dashboard.live"))),
-    ("Product", (("Events", "dashboard.events"),)),
+    (
+        "Product",
+        (
+            ("Events", "dashboard.events"),
+            ("Funnels", "dashboard.funnels"),
+            ("Journeys", "dashboard.journeys"),
+            ("Retention", "dashboard.retention"),
+            ("Users", "dashboard.users"),
+            ("Features", "dashboard.features"),
+            ("Satisfaction", "dashboard.satisfaction"),
+        ),
+    ),
+    (
+        "Services",
+        (
+            ("AI usage", "dashboard.ai"),
+            ("Performance", "dashboard.performance"),
+            ("Errors", "dashboard.errors"),
+        ),
+    ),
     ("Engine", (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"))),
 )
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
@@ -85,7 +114,8 @@ def pipeline(tab: str = "batches") -> Any:
 
 def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
-    return page("board.html", f"dashboard.{slug}", slug=slug, title=BOARDS[slug], base_url=base_url())
+    current = f"dashboard.{'users' if slug == 'user' else slug}"
+    return page("board.html", current, slug=slug, title=BOARDS[slug], base_url=base_url())
 
 
 for _slug in BOARDS:

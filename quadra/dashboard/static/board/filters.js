@@ -6,13 +6,18 @@ import { named, shortened } from './words.js';
 
 export function filterChips(board) {
   const chips = el('span', { class: 'chips' });
-  const add = el('button', { class: 'pill', type: 'button', 'aria-haspopup': 'dialog', onclick: () => open(board) }, '+ Filter');
+  const add = el('button', { class: 'pill', type: 'button', 'aria-haspopup': 'dialog', onclick: () => chooseFilter(board, take) }, '+ Filter');
 
   function draw() {
     const found = board.address.filters.flatMap(([property, values]) => values.map((value) => [property, value]));
     chips.replaceChildren(...found.map(([property, value]) => el('button', {
       class: 'pill chip', type: 'button', title: `${property} = ${named(value, '(none)')}`, onclick: () => remove(property, value),
     }, el('span', { class: 'chip-words' }, `${shortened(property, 20)} = ${shortened(value, 24)}`), el('span', { class: 'hidden' }, ', remove this filter'), el('span', { 'aria-hidden': 'true' }, ' ✕'))));
+  }
+
+  function take(property, value) {
+    const [, already] = board.address.filters.find(([known]) => known === property) ?? [null, []];
+    board.address.change({ [`where[${property}]`]: [...new Set([...already, value])] });
   }
 
   function remove(property, value) {
@@ -24,7 +29,8 @@ export function filterChips(board) {
   return { element: el('span', { class: 'filter-bar' }, chips, add), draw };
 }
 
-function open(board) {
+/** A dialog for one filter; `take(property, value)` gets it. */
+export function chooseFilter(board, take) {
   const property = el('input', { id: 'filter-property', list: 'filter-properties', required: true, autocomplete: 'off', maxlength: '200' });
   const value = el('input', { id: 'filter-value', list: 'filter-values', autocomplete: 'off', maxlength: '1000' });
   const names = el('datalist', { id: 'filter-properties' });
@@ -39,9 +45,7 @@ function open(board) {
     el('div', { class: 'choices' }, el('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Cancel'), el('button', { class: 'button primary' }, 'Filter')));
   const dialog = el('dialog', { class: 'form', 'aria-labelledby': 'filter-title' }, form);
   form.addEventListener('submit', () => {
-    const name = property.value.trim();
-    const [, already] = board.address.filters.find(([known]) => known === name) ?? [null, []];
-    board.address.change({ [`where[${name}]`]: [...new Set([...already, value.value])] });
+    if (property.value.trim()) take(property.value.trim(), value.value);
   });
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);

@@ -40,7 +40,7 @@ function tile({ title, value, write, good = null, spark = null, aside = null, po
     delta.dataset.direction = good === null || direction === 'same' ? 'same' : direction === good ? 'up' : 'down';
     const more = known && aside ? aside(answer) : null;
     const strong = el('strong', {}, text ?? '');
-    const words = was === null || was === undefined ? [] : [`${text ? ' ' : ''}before: ${write(was)}`];
+    const words = known && before ? [`${text ? ' ' : ''}before: ${write(was ?? null)}`] : [];
     if (more) words.push(words.length ? ` · ${more}` : more);
     delta.replaceChildren(strong, ...words);
     if (!words.length) delta.append('\u00a0');

@@ -25,14 +25,14 @@ export function hovered(head, lines) {
 }
 
 const legend = (look, shown) => ({
-  show: shown, type: 'scroll', left: 0, top: 0, itemWidth: 1.6 * look.rem, itemHeight: 0.6 * look.rem, itemGap: 1.2 * look.rem,
+  show: shown, type: 'scroll', left: 0, top: 2, padding: [4, 0], itemWidth: 1.6 * look.rem, itemHeight: 0.6 * look.rem, itemGap: 1.2 * look.rem,
   textStyle: text(look, { color: look.ink }), pageTextStyle: text(look), pageIconColor: look.accent, pageIconInactiveColor: look.line,
   formatter: (name) => shortened(name), tooltip: { show: false },
 });
 
 function frame(look, { labels, format, several, axis = compact, unit }) {
   return {
-    grid: { left: 4, right: 0.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
+    grid: { left: 4, right: 1.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
     legend: legend(look, several),
     xAxis: {
       type: 'category', data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: look.rule } },
@@ -70,7 +70,11 @@ export function lines({ labels, series, format, axis, running = false, area = se
   });
 }
 
-/** Bars over labels; `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
+const said = (look, { says }, flat) => ({
+  show: Boolean(says), position: flat ? 'right' : 'insideTop', color: flat ? look.ink : look.panel, fontSize: 0.82 * look.rem, formatter: ({ dataIndex }) => says[dataIndex],
+});
+
+/** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
 export function bars({ labels, series, format, axis, stack = false, flat = false, unit = 'whole' }) {
   return (look) => {
     const around = frame(look, { labels, format, axis, unit, several: series.length > 1 });
@@ -81,7 +85,7 @@ export function bars({ labels, series, format, axis, stack = false, flat = false
     return {
       ...around,
       series: series.map((one, index) => ({
-        id: `${index}`, name: named(one.name), type: 'bar', data: one.values, stack: stack ? 'all' : undefined, barMaxWidth: 2.6 * look.rem,
+        id: `${index}`, name: named(one.name), type: 'bar', data: one.values, label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
         color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],
         itemStyle: { borderRadius: stack ? 0 : flat ? [0, 3, 3, 0] : [3, 3, 0, 0], borderColor: look.panel, borderWidth: stack ? 0.5 : 0 },
         emphasis: { disabled: true },

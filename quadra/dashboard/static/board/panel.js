@@ -16,7 +16,7 @@ let made = 0;
  * body      (answer, before) => elements
  * isEmpty   (answer) => whether nothing has happened; `empty` () => elements that say what to do
  * idle      what is said where there is nothing to ask yet
- * tools     elements for the head; `size` 'low' or 'tall'
+ * tools     elements for the head; `size` 'low' or 'tall'; `scrolls`: the body is long and scrolls within the panel
  */
 export class Panel {
   element;
@@ -30,7 +30,7 @@ export class Panel {
     this.#options = options;
     made += 1;
     const id = `panel-${made}`;
-    const { title, tools = [], chart, table, body, size, board } = options;
+    const { title, tools = [], chart, table, body, size, board, scrolls } = options;
     const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
     const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} As a chart; the button Table shows the same as numbers` }) : null;
     if (table) this.#table = new Table(title);
@@ -42,7 +42,7 @@ export class Panel {
       empty: el('div', { class: 'nothing', hidden: true }),
       skeleton: el('div', { class: `loading ${chart ? `chart ${size ?? ''}` : ''}` }, ...Array.from({ length: chart ? 1 : 4 }, () => el('span', { class: 'skeleton wide' }))),
       content: el('div', { class: 'content', hidden: true }, box, this.#table?.element),
-      body: body ? el('div', { class: 'made' }) : null,
+      body: body ? el('div', scrolls ? { class: 'made scroll', tabindex: '0', role: 'region', 'aria-labelledby': id } : { class: 'made' }) : null,
     };
     if (this.#parts.body) this.#parts.content.append(this.#parts.body);
     if (this.#table && chart) this.#table.element.hidden = true;
@@ -101,7 +101,8 @@ export class Panel {
     }
     if (body) {
       const facts = { ...answer, computed_at: 0, elapsed_ms: 0, rows_read: 0 };
-      fill(this.#parts.body, [facts, before && { ...before, computed_at: 0, elapsed_ms: 0, rows_read: 0 }], () => body(answer, before));
+      const earlier = before && { ...before, computed_at: 0, elapsed_ms: 0, rows_read: 0 };
+      keep(this.#parts.body, () => fill(this.#parts.body, [facts, earlier], () => body(answer, before)));
     }
   }
 
@@ -114,4 +115,15 @@ export class Panel {
       el('button', { class: 'button', type: 'button', onclick: () => question.refresh({ again: true }) }, 'Try again'),
     ]);
   }
+}
+
+/** What was opened stays open, and what had the focus keeps it, where it is still there: things are known by data-key. */
+function keep(place, draw) {
+  const open = new Set([...place.querySelectorAll('details[open][data-key]')].map(({ dataset }) => dataset.key));
+  const focused = place.contains(document.activeElement) ? document.activeElement.closest('[data-key]')?.dataset.key : null;
+  draw();
+  for (const details of place.querySelectorAll('details[data-key]')) details.open ||= open.has(details.dataset.key);
+  if (!focused || place.contains(document.activeElement)) return;
+  const again = place.querySelector(`[data-key="${CSS.escape(focused)}"]`);
+  (again?.querySelector('summary') ?? again)?.focus();
 }

@@ -7,6 +7,7 @@ import { eventNames, properties } from '../board/names.js';
 import { lines } from '../board/options.js';
 import { labelsOf, periodTable, rankedTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
+import { latest } from './latest.js';
 
 const MEASURES = [
   ['total', 'Events'], ['unique', 'People'], ['weekly_active', 'Active in 7 days'], ['monthly_active', 'Active in 30 days'],
@@ -88,4 +89,5 @@ board.start(
   ),
   over.element,
   which.element,
+  latest(board),
 );

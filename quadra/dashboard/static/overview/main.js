@@ -8,6 +8,7 @@ import { lines } from '../board/options.js';
 import { labelsOf, periodTable, rankedTable } from '../board/rows.js';
 import { dollars, milliseconds, number, percent, seconds } from '../board/words.js';
 import { noticed, well } from './engine.js';
+import { rightNow } from './now.js';
 
 const board = openBoard({ interval: true });
 const overview = board.ask('overview', (common) => ({ lens: 'dashboard', params: { ...common, interval: board.interval } }), { compare: true });
@@ -33,7 +34,7 @@ function seriesPanel(title, name, word) {
   return board.panel({
     of: overview,
     title,
-    sub: board.compares ? 'The dashed line is the time before' : '',
+    sub: () => (board.compares ? 'The dashed line is the time before' : ''),
     isEmpty: ({ events }) => events.total === 0,
     empty: firstEvent(board, 'No event in this time.', { eventType: 'hello', userId: 'me' }),
     chart: (answer, before) => lines({ labels: labelsOf(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true, running: board.range.running }),
@@ -68,6 +69,7 @@ board.start(
   seriesPanel('How many events come in?', 'events', 'Events'),
   grid(seriesPanel('How many people are active?', 'users', 'Active users'), seriesPanel('How many errors are there?', 'errors', 'Errors')),
   grid(doing, features),
+  ...rightNow(board),
   noticed(board, overview),
   ...well(board),
 );

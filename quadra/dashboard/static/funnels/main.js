@@ -1,0 +1,78 @@
+// Funnels: one that is built here step by step, and those that senders record stage by stage.
+
+import { openBoard } from '../board/board.js';
+import { bars } from '../board/options.js';
+import { named, number, percent, seconds } from '../board/words.js';
+import { change } from '../live/format.js';
+import { builder } from './builder.js';
+import { read } from './definition.js';
+import { recorded } from './recorded.js';
+
+const GROUPS = 6;
+const board = openBoard({ kind: 'funnel' });
+
+const funnel = board.ask('funnel', (common) => {
+  const { steps, ...more } = read(board.address);
+  if (steps.length === 0) return null;
+  const { params, where } = apart(common);
+  return { lens: 'funnels/query', params: { ...params, ...(Object.keys(where).length ? { where } : {}), steps, ...more } };
+}, { compare: true });
+
+/** In a body the filters are one object. */
+function apart(common) {
+  const params = {};
+  const where = {};
+  for (const [name, value] of Object.entries(common)) {
+    const property = /^where\[(.+)\]$/s.exec(name)?.[1];
+    if (property) where[property] = value;
+    else params[name] = value;
+  }
+  return { params, where };
+}
+
+const groupsOf = ({ breakdown }) => Object.entries(breakdown ?? {}).slice(0, GROUPS);
+const labels = ({ steps }) => steps.map(({ name }, at) => `${at + 1}. ${named(name)}`);
+
+const drawn = (answer) => {
+  const groups = groupsOf(answer);
+  if (groups.length) return groups.map(([name, steps]) => ({ name: named(name), values: steps.map(({ count }) => count) }));
+  const counts = answer.steps.map(({ count }) => count);
+  return [{ name: 'Got here', values: counts, says: answer.steps.map((step) => (step.conversion_rate >= 8 ? percent(step.conversion_rate) : '')) }, { name: 'Dropped out before', values: counts.map((count, at) => (at ? counts[at - 1] - count : 0)), faint: true }];
+};
+
+const COLUMNS = [{ title: 'People', n: true }, { title: 'Of the first step', n: true }, { title: 'Of the step before', n: true }, { title: 'Dropped out', n: true }, { title: 'Mean time to it', n: true }, { title: 'Median time', n: true }];
+const cells = (steps) => steps.map((step, at) => [
+  number(step.count), percent(step.conversion_rate), at ? percent(step.step_conversion_rate) : '', at ? number(steps[at - 1].count - step.count) : '', at ? seconds(step.average_seconds) : '', at ? seconds(step.median_seconds) : '',
+]);
+
+const options = {
+  of: funnel,
+  idle: 'Choose an event for at least one step.',
+  isEmpty: ({ steps }) => steps[0].count === 0,
+  empty: () => 'Nobody took the first step in this time.',
+};
+
+const chart = board.panel({
+  ...options,
+  title: 'Where do people drop out?',
+  sub: ({ steps }) => `${number(steps.at(-1).count)} of ${number(steps[0].count)} people took all ${steps.length} steps: ${percent(steps.at(-1).conversion_rate)}`,
+  chart: (answer) => bars({ labels: labels(answer), series: drawn(answer), stack: !answer.breakdown }),
+  table: (answer, before) => ({
+    columns: [{ title: 'Step' }, ...COLUMNS, ...(before ? [{ title: 'Before', n: true }, { title: 'Change', n: true }] : [])],
+    rows: cells(answer.steps).map((row, at) => [labels(answer)[at], ...row, ...(before ? [number(before.steps[at].count), change(answer.steps[at].count, before.steps[at].count).text] : [])]),
+  }),
+});
+
+const groups = board.panel({
+  ...options,
+  title: 'Who gets through, and who does not?',
+  sub: () => (board.address.get('breakdown') ? `By ${board.address.get('breakdown')}` : ''),
+  table: ({ breakdown = {}, steps: all }) => ({
+    columns: [{ title: board.address.get('breakdown') || 'Value' }, { title: 'Step' }, ...COLUMNS],
+    rows: Object.entries(breakdown).flatMap(([value, steps]) => cells(steps).map((row, at) => [named(value), `${at + 1}. ${named(all[at].name)}`, ...row])),
+  }),
+});
+
+funnel.on(({ answer }) => { groups.element.hidden = !answer?.breakdown; });
+
+board.start(...(board.shared ? [] : [builder(board)]), chart, groups, ...recorded(board));

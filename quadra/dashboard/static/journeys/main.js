@@ -1,0 +1,45 @@
+// Which ways people take: from page to page and event to event within a session, and the journeys that senders record.
+
+import { openBoard } from '../board/board.js';
+import { choice, controls, field } from '../board/controls.js';
+import { firstEvent } from '../board/empty.js';
+import { eventNames, valuesOf } from '../board/names.js';
+import { named, number, seconds } from '../board/words.js';
+import { recorded } from './recorded.js';
+import { sankey } from './sankey.js';
+
+const SHOWN = 60;
+const board = openBoard({ compare: false });
+const { address } = board;
+const given = (name) => (address.get(name) ? { [name]: address.get(name) } : {});
+
+const paths = board.ask('paths', (common) => ({
+  lens: 'paths',
+  params: { ...common, include: address.get('include', 'page'), max_steps: address.get('steps', '5'), limit: '300', ...given('start'), ...given('end') },
+}));
+const places = async () => [...await valuesOf(board, 'page_url').catch(() => []), ...await eventNames(board).catch(() => [])].filter((name) => name !== '');
+
+const ways = board.panel({
+  of: paths,
+  title: 'Which way do people go?',
+  sub: ({ edges }) => (edges.length > SHOWN ? `The ${SHOWN} most frequent of ${edges.length} moves from step to step; the table has all` : 'Moves from step to step within a session'),
+  isEmpty: ({ edges }) => edges.length === 0,
+  empty: firstEvent(board, 'Nobody went from one place to another in this time.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
+  size: 'tall',
+  chart: ({ edges }) => sankey(edges.slice(0, SHOWN)),
+  table: ({ edges }) => ({
+    columns: [{ title: 'From' }, { title: 'To' }, { title: 'Step', n: true }, { title: 'Sessions', n: true }, { title: 'Mean time', n: true }],
+    rows: edges.map((edge) => [named(edge.source), { text: named(edge.target) }, `${edge.position} → ${edge.position + 1}`, number(edge.count), seconds(edge.average_seconds)]),
+  }),
+});
+
+board.start(
+  controls(
+    field(board, 'start', 'Beginning at', places, { placeholder: 'wherever they begin' }),
+    field(board, 'end', 'Ending at', places, { placeholder: 'wherever they end' }),
+    choice(board, 'include', 'Of', [['page', 'page views'], ['event', 'events'], ['all', 'both']]),
+    choice(board, 'steps', 'Steps', [['5', '5'], ['3', '3'], ['4', '4'], ['7', '7'], ['10', '10']]),
+  ),
+  ways,
+  ...recorded(board),
+);

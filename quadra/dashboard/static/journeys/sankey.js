@@ -1,0 +1,44 @@
+// A Sankey chart of moves: a place stands once for each step, so that the way always goes on to the right.
+
+import { hovered, text, tooltip } from '../board/options.js';
+import { named, number, seconds, shortened } from '../board/words.js';
+
+const key = (position, name) => `${position} ${name}`;
+const nameOf = (id) => id.slice(id.indexOf(' ') + 1);
+
+/** Of an address only what tells pages apart. */
+export function placed(name) {
+  try {
+    const { pathname, search } = new URL(name);
+    return `${pathname}${search}`;
+  } catch {
+    return name;
+  }
+}
+
+export function sankey(edges) {
+  return (look, width) => {
+    const ids = new Map();
+    for (const { position, source, target } of edges) {
+      ids.set(key(position, source), position);
+      ids.set(key(position + 1, target), position + 1);
+    }
+    const letters = Math.max(8, Math.floor(width / (Math.max(...ids.values()) + 1) / (0.62 * look.rem)));
+    return {
+      tooltip: tooltip(look, {
+        trigger: 'item',
+        formatter: ({ dataType, data, value }) => (dataType === 'edge'
+          ? hovered(`${named(nameOf(data.source))} → ${named(nameOf(data.target))}`, [[null, 'Sessions', number(data.value)], [null, 'Mean time', seconds(data.seconds)]])
+          : hovered(named(nameOf(data.name)), [[null, 'Sessions', number(value)]])),
+      }),
+      series: [{
+        id: 'ways', type: 'sankey', left: 4, right: `${Math.min(20, 100 / (Math.max(...ids.values()) + 1))}%`, top: 8, bottom: 8, nodeWidth: 0.7 * look.rem, nodeGap: 0.7 * look.rem, draggable: false,
+        layoutIterations: 24, emphasis: { focus: 'adjacency' }, nodeAlign: 'left',
+        data: [...ids].map(([name, position]) => ({ name, depth: position - 1, itemStyle: { color: look.series[(position - 1) % look.series.length], borderWidth: 0 } })),
+        links: edges.map(({ position, source, target, count, average_seconds: took }) => ({ source: key(position, source), target: key(position + 1, target), value: count, seconds: took })),
+        lineStyle: { color: 'source', opacity: 0.25, curveness: 0.5 },
+        label: text(look, { color: look.ink, formatter: ({ name }) => shortened(placed(nameOf(name)), letters) }),
+      }],
+    };
+  };
+}

@@ -1,0 +1,80 @@
+// Who comes back: people by when they began, and how many of them did something again in the periods after.
+
+import { openBoard } from '../board/board.js';
+import { choice, controls, field } from '../board/controls.js';
+import { firstEvent } from '../board/empty.js';
+import { eventNames } from '../board/names.js';
+import { lines } from '../board/options.js';
+import { named, number, percent, period } from '../board/words.js';
+import { heat } from './heat.js';
+
+const board = openBoard({ interval: true, compare: false });
+const { address } = board;
+const given = (name, parameter = name) => (address.get(name) ? { [parameter]: address.get(name) } : {});
+
+const cohorts = board.ask('cohorts', (common) => ({
+  lens: 'retention',
+  params: {
+    ...common, period: board.interval, ...given('first', 'first_event'), ...given('return', 'return_event'), ...given('kind'),
+    ...given('times', 'minimum_occurrences'), ...given('until', 'cumulative'),
+  },
+}));
+
+const UNITS = { hour: 'hour', day: 'day', week: 'week', month: 'month' };
+const unit = () => UNITS[board.interval];
+const name = (at) => period(at, board.interval, board.timezone);
+const isEmpty = ({ cohorts: found }) => found.every(({ size }) => size === 0);
+const filled = ({ cohorts: found }) => found.filter(({ size }) => size > 0);
+const later = (answer) => Array.from({ length: Math.max(...filled(answer).map(({ returned }) => returned.length)) }, (_, at) => at);
+const share = (people, of) => (of ? (people / of) * 100 : 0);
+
+/** Of all people whose period so many later lies in the range: how many came back then. */
+function mean(answer, at) {
+  const old = filled(answer).filter(({ returned }) => returned.length > at);
+  return share(old.reduce((sum, { returned }) => sum + returned[at], 0), old.reduce((sum, { size }) => sum + size, 0));
+}
+
+const empty = firstEvent(board, 'Nobody began in this time.', { eventType: 'signup', userId: 'me' });
+const sentence = () => `Of the people whose ${address.get('kind') === 'recurring' ? '' : 'first '}“${named(address.get('first'), 'any event')}” was in a ${unit()}, how many had “${named(address.get('return'), 'any event')}” so many ${unit()}s later, in per cent`;
+
+const map = board.panel({
+  of: cohorts,
+  title: 'Who comes back?',
+  sub: sentence,
+  isEmpty,
+  empty,
+  size: 'tall',
+  chart: (answer) => heat({
+    rows: filled(answer).map(({ at, size }) => `${name(at)} · ${number(size)}`),
+    columns: later(answer).slice(1).map((at) => `${at}`),
+    cells: filled(answer).flatMap(({ returned, size }, row) => returned.slice(1).map((people, at) => ({ row, column: at, value: share(people, size), says: `${number(people)} of ${number(size)}` }))),
+    what: (row, column) => `${row}, ${column} ${unit()}s later`,
+  }),
+  table: (answer) => ({
+    columns: [{ title: `Began in the ${unit()} of` }, { title: 'People', n: true }, ...later(answer).map((at) => ({ title: `+${at}`, n: true }))],
+    rows: filled(answer).map(({ at, size, returned }) => [name(at), number(size), ...later(answer).map((place) => (place < returned.length
+      ? { text: percent(share(returned[place], size)), title: `${number(returned[place])} of ${number(size)}` } : ''))]),
+  }),
+});
+
+const curve = board.panel({
+  of: cohorts,
+  title: 'How many are left after some time?',
+  sub: 'All who began, weighed by their number; a period counts for those whose it lies in the range',
+  isEmpty,
+  empty: () => 'Nobody began in this time.',
+  chart: (answer) => lines({ labels: later(answer).map((at) => `+${at}`), series: [{ name: 'Came back', values: later(answer).map((at) => mean(answer, at)) }], format: percent, axis: (value) => `${value} %`, unit: 'part' }),
+  table: (answer) => ({ columns: [{ title: `${unit()}s later` }, { title: 'Came back', n: true }], rows: later(answer).map((at) => [`+${at}`, percent(mean(answer, at))]) }),
+});
+
+board.start(
+  controls(
+    field(board, 'first', 'Began with', () => eventNames(board), { placeholder: 'any event' }),
+    field(board, 'return', 'Came back with', () => eventNames(board), { placeholder: 'any event' }),
+    choice(board, 'kind', 'Counted', [['first_time', 'at their first time ever'], ['recurring', 'each time they begin']]),
+    choice(board, 'until', 'Came back', [['', 'in that period'], ['true', 'in that one or later']]),
+    choice(board, 'times', 'At least', [['', 'once'], ['2', 'twice'], ['3', '3 times'], ['5', '5 times']]),
+  ),
+  map,
+  curve,
+);

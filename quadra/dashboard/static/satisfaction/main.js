@@ -1,0 +1,86 @@
+// What people say when they are asked: NPS, CSAT and CES, with every score that was given and where it was asked for.
+
+import { openBoard } from '../board/board.js';
+import { firstEvent } from '../board/empty.js';
+import { keyNumbers } from '../board/numbers.js';
+import { bars, lines } from '../board/options.js';
+import { labelsOf, periodTable } from '../board/rows.js';
+import { named, number, percent } from '../board/words.js';
+import { el } from '../pipeline/elements.js';
+
+const points = (value) => (value === null || value === undefined ? '—' : `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(Math.round(value))}`);
+const SURVEYS = {
+  nps: { name: 'NPS', write: points, says: 'Share of 9 and 10 less that of 0 to 6: −100 to +100', question: 'Are people recommending it?' },
+  csat: { name: 'CSAT', write: percent, says: 'Share of 4 and 5 of 1 to 5', question: 'Are people content?' },
+  ces: { name: 'CES', write: number, says: 'Mean of 1 to 7', question: 'Is it easy?' },
+};
+
+const board = openBoard({ interval: true, kind: 'survey' });
+const surveys = board.ask('satisfaction', (common) => ({ lens: 'user/satisfaction/metrics', params: common }), { compare: true });
+const answers = board.ask('answers', (common) => ({
+  lens: 'trends', params: { ...common, interval: board.interval, 'where[kind]': 'survey', breakdown: 'survey_type', include_bots: 'false' },
+}));
+
+const of = ({ satisfaction_metrics: found }, type) => found.find((one) => one.survey_type === type);
+const numbers = keyNumbers(surveys, 'Satisfaction in numbers', [
+  ...Object.entries(SURVEYS).map(([type, { name, write }]) => ({
+    title: name, value: (answer) => of(answer, type)?.[type] ?? null, write, good: 'up', points: true,
+    aside: (answer) => (of(answer, type) ? `${number(of(answer, type).total_responses)} answers` : 'nobody asked'),
+  })),
+  { title: 'Answers', value: ({ satisfaction_metrics: found }) => found.reduce((sum, one) => sum + one.total_responses, 0), write: number, good: 'up' },
+]);
+
+const sample = (type, score) => firstEvent(board, `No answer to ${SURVEYS[type].name} in this time.`, { userId: 'me', surveyType: type, score, context: 'checkout' }, '/api/analytics/user/satisfaction/record');
+
+function scores(type, score) {
+  const { name, says, question } = SURVEYS[type];
+  const given = (answer) => Object.entries(of(answer, type)?.distribution ?? {});
+  return board.panel({
+    of: surveys,
+    title: question,
+    sub: `${name}, score by score. ${says}`,
+    isEmpty: (answer) => !of(answer, type),
+    empty: sample(type, score),
+    size: 'low',
+    chart: (answer, before) => bars({
+      labels: given(answer).map(([one]) => one),
+      series: [{ name: 'Answers', values: given(answer).map(([, count]) => count) },
+        ...(before && of(before, type) ? [{ name: 'Before', faint: true, values: given(answer).map(([one]) => of(before, type).distribution[one] ?? 0) }] : [])],
+    }),
+    table(answer, before) {
+      const was = before && of(before, type)?.distribution;
+      const total = of(answer, type).total_responses;
+      return {
+        columns: [{ title: 'Score' }, { title: 'Answers', n: true }, { title: 'Share', n: true }, ...(was ? [{ title: 'Before', n: true }] : [])],
+        rows: given(answer).map(([one, count]) => [one, number(count), percent((count / total) * 100), ...(was ? [number(was[one] ?? 0)] : [])]),
+      };
+    },
+  });
+}
+
+const contexts = board.panel({
+  of: surveys,
+  title: 'Where are people content, and where not?',
+  sub: 'By the context in which they were asked',
+  isEmpty: ({ satisfaction_metrics: found }) => found.length === 0,
+  empty: () => 'No answer in this time.',
+  table: ({ satisfaction_metrics: found }) => ({
+    columns: [{ title: 'Context' }, { title: 'Survey' }, { title: 'Result', n: true }, { title: 'Answers', n: true }, { title: 'Mean score', n: true }, { title: 'Lowest', n: true }, { title: 'Highest', n: true }],
+    rows: found.flatMap(({ survey_type: type, by_context: by }) => Object.entries(by).map(([context, one]) => [
+      named(context), SURVEYS[type].name, SURVEYS[type].write(one[type]), number(one.total_responses), number(one.avg_score), number(one.min_score), number(one.max_score)])),
+  }),
+});
+
+const ats = ({ series }) => (series[0]?.points ?? []).map(({ at }) => at);
+const drawn = ({ series }) => series.map(({ label, points: found }) => ({ name: SURVEYS[label]?.name ?? named(label), values: found.map(({ value }) => value) }));
+const over = board.panel({
+  of: answers,
+  title: 'How many answer?',
+  sub: 'Answers over time',
+  isEmpty: ({ series }) => series.every(({ points: found }) => found.every(({ value }) => value === 0)),
+  empty: () => 'No answer in this time.',
+  chart: (answer) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer), running: board.range.running, area: false }),
+  table: (answer) => periodTable(board, ats(answer), drawn(answer)),
+});
+
+board.start(numbers, el('div', { class: 'three' }, scores('nps', 9).element, scores('csat', 5).element, scores('ces', 6).element), over, contexts);

@@ -1,0 +1,106 @@
+// How many people there are, whether they stay, and who does the most.
+
+import { grid, openBoard } from '../board/board.js';
+import { firstEvent } from '../board/empty.js';
+import { keyNumbers } from '../board/numbers.js';
+import { bars, lines } from '../board/options.js';
+import { labelsOf, periodTable } from '../board/rows.js';
+import { named, number, percent, period, seconds } from '../board/words.js';
+import { el } from '../pipeline/elements.js';
+import { when } from '../pipeline/words.js';
+import { lifecyclePanel } from './lifecycle.js';
+
+const board = openBoard({ interval: true });
+const users = board.ask('users', (common) => ({ lens: 'users', params: { ...common, limit: '50' } }), { compare: true });
+const active = board.ask('active', (common) => ({ lens: 'trends', params: { ...common, aggregate: 'unique', interval: board.interval } }), { compare: true });
+const sticky = board.ask('stickiness', (common) => ({ lens: 'stickiness', params: { ...common, interval: board.interval } }));
+
+const nobody = ({ totals }) => totals.active === 0;
+const empty = firstEvent(board, 'Nobody was active in this time. An event is somebody’s when it has a userId or an anonymousId.', { eventType: 'hello', userId: 'me' });
+
+const numbers = keyNumbers(users, 'Users in numbers', [
+  { title: 'Active', value: ({ totals }) => totals.active, write: number, good: 'up' },
+  { title: 'New', value: ({ totals }) => totals.new, write: number, good: 'up' },
+  { title: 'Returning', value: ({ totals }) => totals.returning, write: number, good: 'up' },
+  { title: 'Last day (DAU)', value: ({ dau }) => dau, write: number, good: 'up' },
+  { title: 'Last 7 days (WAU)', value: ({ wau }) => wau, write: number, good: 'up' },
+  { title: 'Last 30 days (MAU)', value: ({ mau }) => mau, write: number, good: 'up' },
+  { title: 'DAU of MAU', value: ({ stickiness }) => stickiness * 100, write: percent, good: 'up', points: true },
+  { title: 'Mean session', value: ({ sessions }) => sessions.average_seconds, write: seconds, aside: ({ sessions }) => `${number(sessions.count)} sessions` },
+]);
+
+const points = (answer) => answer.series[0].points;
+const drawn = (answer, before) => [
+  { name: 'Active users', values: points(answer).map(({ value }) => value) },
+  ...(before ? [{ name: 'Before', values: points(before).map(({ value }) => value), faint: true }] : []),
+];
+
+const activePanel = board.panel({
+  of: active,
+  title: 'How many people are active?',
+  sub: () => (board.compares ? 'The dashed line is the time before' : ''),
+  isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
+  empty,
+  chart: (answer, before) => lines({ labels: labelsOf(board, points(answer).map(({ at }) => at)), series: drawn(answer, before), area: true, running: board.range.running }),
+  table: (answer, before) => periodTable(board, points(answer).map(({ at }) => at), drawn(answer, before)),
+});
+
+const stickyPanel = board.panel({
+  of: sticky,
+  title: 'How often do people come?',
+  sub: () => `People by the number of ${board.interval}s in this time on which they did something`,
+  isEmpty: ({ buckets }) => buckets.every((people) => people === 0),
+  empty: () => 'Nobody was active in this time.',
+  chart: ({ buckets }) => bars({ labels: buckets.map((_, at) => `${at + 1}`), series: [{ name: 'People', values: buckets }] }),
+  table: ({ buckets }) => ({ columns: [{ title: `${board.interval}s` }, { title: 'People', n: true }], rows: buckets.map((people, at) => [`${at + 1}`, number(people)]) }),
+});
+
+const back = board.panel({
+  of: users,
+  title: 'Do new people come back?',
+  sub: 'Of those who came for the first time in this time and long enough ago',
+  isEmpty: nobody,
+  empty: () => 'Nobody was active in this time.',
+  table: ({ retention }) => ({
+    columns: [{ title: 'On the day' }, { title: 'Of', n: true }, { title: 'Came back', n: true }, { title: 'Share', n: true }],
+    rows: retention.map(({ day, people, returned, rate }) => [`${day} ${day === 1 ? 'day' : 'days'} later`, number(people), number(returned), people ? percent(rate) : '—']),
+  }),
+});
+
+const fresh = board.panel({
+  of: users,
+  title: 'How many new people came?',
+  sub: 'By the day of their first event ever',
+  isEmpty: ({ totals }) => totals.new === 0,
+  empty: () => 'Nobody new in this time.',
+  chart: ({ new: { by_day: days } }) => bars({ labels: days.map(({ at }) => period(at, 'day', board.timezone)), series: [{ name: 'New users', values: days.map((day) => day.users) }] }),
+  table: ({ new: { by_day: days } }) => ({ columns: [{ title: 'Day' }, { title: 'New users', n: true }], rows: days.map(({ at, users: people }) => [period(at, 'date', board.timezone), number(people)]).reverse() }),
+});
+
+const time = (iso) => ({ facts: iso, make: () => when(iso) });
+
+const most = board.panel({
+  of: users,
+  title: 'Who is the most active?',
+  sub: 'People by the number of their events in this time',
+  isEmpty: nobody,
+  empty: () => 'Nobody was active in this time.',
+  table: ({ users: people }) => ({
+    columns: [{ title: 'User' }, { title: 'Share of the largest', hidden: true, bar: true }, { title: 'Events', n: true }, { title: 'First seen' }, { title: 'Last seen' }],
+    rows: people.map(({ user_id: id, events, first_seen: first, last_seen: last }) => [
+      { text: named(id), href: board.shared ? null : board.href('/user', { user: id }) }, { bar: events / people[0].events }, number(events), time(first), time(last),
+    ]),
+  }),
+});
+
+function finder() {
+  if (board.shared) return [];
+  const input = el('input', { class: 'pill', 'aria-label': 'Id of a user', placeholder: 'Id of a user', required: true, autocomplete: 'off', maxlength: '200' });
+  const form = el('form', { class: 'finder', onsubmit: (event) => {
+    event.preventDefault();
+    location.assign(board.href('/user', { user: input.value.trim() }));
+  } }, input, el('button', { class: 'button' }, 'Open timeline'));
+  return [form];
+}
+
+board.start(...finder(), numbers, grid(activePanel, lifecyclePanel(board)), grid(stickyPanel, fresh), grid(most, back));
