@@ -24,6 +24,7 @@ COMMANDS = {
     "erase": "quadra.warehouse.commands:erase",
     "wal": "quadra.backup.wal_commands:wal",
     "replica": "quadra.backup.replica_commands:replica",
+    "validate": "quadra.rollout.commands:validate_command",
     "bench": "quadra.bench.commands:bench",
 }
 """name -> module:function. A new command is a new line."""
