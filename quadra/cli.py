@@ -22,6 +22,7 @@ COMMANDS = {
     "events": "quadra.ingest.commands:events",
     "warehouse": "quadra.warehouse.commands:warehouse",
     "erase": "quadra.warehouse.commands:erase",
+    "pitr": "quadra.backup.pitr_commands:recover_to",
     "wal": "quadra.backup.wal_commands:wal",
     "replica": "quadra.backup.replica_commands:replica",
     "validate": "quadra.rollout.commands:validate_command",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import click
 
 from quadra.accounts.terminal import json_option, say
-from quadra.backup import wal_archive, wal_chain
+from quadra.backup import base_store, wal_archive, wal_chain
 from quadra.core.errors import Conflict, Misconfigured, QuadraError
 from quadra.core.settings import Settings, load
 
@@ -84,6 +86,39 @@ def verify(thorough: bool, as_json: bool) -> None:
     )
     if not body["ok"]:
         sys.exit(1)
+
+
+@wal.command()
+@json_option
+def base(as_json: bool) -> None:
+    """Take a base backup: the whole cluster, onto which the archived WAL is replayed."""
+    settings = load()
+    shown = click.progressbar(length=1, label="Base backup", hidden=as_json or not sys.stdout.isatty())
+    with shown as bar:
+        began = time.monotonic()
+        manifest, path = base_store.take(settings, lambda done, about: _progress(bar, done, about))
+    body = {"id": manifest.id, "path": str(path), "sha256": manifest.sha256, "bytes": manifest.bytes}
+    megabytes, seconds = manifest.bytes / 2**20, time.monotonic() - began
+    say(as_json, body, [f"{manifest.id}: {megabytes:.1f} MB in {seconds:.1f} s, in {path}."])
+
+
+@wal.command()
+@click.option("--keep", type=click.IntRange(1), help="Base backups that stay. [default: QUADRA_BASE_KEEP]")
+@click.option("--dry-run", is_flag=True, help="Say what goes, remove nothing.")
+@json_option
+def prune(keep: int | None, dry_run: bool, as_json: bool) -> None:
+    """Remove old base backups, and the WAL that only they needed."""
+    settings = load()
+    gone, segments = base_store.prune(settings, directory(settings), keep=keep or settings.base_keep, dry_run=dry_run)
+    verb = "would go" if dry_run else "removed"
+    body = {"dry_run": dry_run, "backups": gone, "segments": segments}
+    say(as_json, body, [f"{len(gone)} base backups and {len(segments)} segments {verb}.", *gone])
+
+
+def _progress(bar: Any, done: int, about: int) -> None:
+    """The size is an estimate until the end: the bar never says more than it knows."""
+    bar.length = max(about, done)
+    bar.update(done - bar.pos)
 
 
 def directory(settings: Settings) -> Path:

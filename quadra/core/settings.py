@@ -132,6 +132,10 @@ class Settings(BaseSettings):
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")
     query_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
+    backup_dir: Path | None = Field(None, description="where backups lie; empty: backups/ in DATA_DIR")
+    base_keep: int = Field(
+        2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"
+    )
     postgres_admin_url: str = Field(
         "", description="a superuser, for base backups, WAL switches and promotion; empty: the database's own user"
     )

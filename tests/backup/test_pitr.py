@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import shutil
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -10,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from quadra.backup import base_backup, pitr, pitr_cluster, wal_chain
+from quadra.backup import base_backup, base_store, pitr, pitr_cluster, wal_chain
 from quadra.backup.pitr_cluster import Place
 from quadra.backup.pitr_plan import Base, OutOfReach
 from quadra.backup.postgres_programs import ProgramFailed, find
-from quadra.core.errors import Conflict
+from quadra.core.errors import Conflict, Misconfigured
 from tests.backup.conftest import WHO, send, sql
 from tests.servers.quadra import QuadraProcess
 
@@ -178,3 +181,100 @@ def test_a_base_backup_with_a_wrong_password_says_so(pair):
 
     with pytest.raises(Exception, match="password authentication failed"):
         base_backup.take(settings, lambda _chunk: None, lambda _done, _all: None)
+
+
+def test_the_command_takes_a_base_backup_and_recovers_to_a_moment(pair, history, run_quadra):
+    environment = pair.environment() | {"QUADRA_BACKUP_DIR": str(pair.archive.path / "backups")}
+    taken = run_quadra(environment, "wal", "base", "--json")
+    send(history["quadra"], "third")
+    time.sleep(0.05)
+    moment = datetime.now(UTC).isoformat()
+    time.sleep(0.05)
+    send(history["quadra"], "fourth")
+    place = Place(pair.archive.path / "by-command", pitr_cluster.free_port(), WHO)
+    options = [
+        "--directory",
+        place.directory,
+        "--port",
+        place.port,
+        *(["--as-user", WHO.name] if os.geteuid() == 0 else []),
+    ]
+
+    dry = run_quadra(environment, "pitr", "--to", moment, "--dry-run", *options)
+    assert not place.directory.exists()
+    done = run_quadra(environment, "pitr", "--to", moment, *options)
+    try:
+        assert (dry.returncode, done.returncode) == (0, 0), done.stderr
+        assert "Nothing was changed." in dry.stdout
+        assert json.loads(taken.stdout)["id"] in done.stdout
+        assert "export DATABASE_URL='postgresql://quadra:***@127.0.0.1:" in done.stdout
+        assert {"third"} <= events(pair, place)
+        assert "fourth" not in events(pair, place)
+    finally:
+        pitr_cluster.stop(pair.settings(), place, find_major(pair))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--to", "yesterday"], 2, "is no time such as"),
+        (["--to", "2020-01-01T00:00:00Z"], 1, "before the first base backup"),
+        (["--to", "2099-01-01T00:00:00Z"], 1, "in the future"),
+        (["--to", "latest", "--as-user", "no-such-user"], 1, "as_user"),
+    ],
+)
+def test_wrong_input_is_answered_with_what_to_do(pair, history, run_quadra, arguments, code, said):
+    environment = pair.environment() | {"QUADRA_BACKUP_DIR": str(pair.archive.path / "backups")}
+
+    done = run_quadra(environment, "pitr", *arguments)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_only_postgresql_has_moments_to_go_back_to(run_quadra):
+    done = run_quadra({}, "pitr", "--to", "latest")
+
+    assert done.returncode == 1
+    assert "needs PostgreSQL" in done.stderr
+
+
+def test_pruning_keeps_what_the_kept_backups_need_and_nothing_older(pair, history):
+    settings = pair.settings(backup_dir=pair.archive.path / "pruned")
+    old, _ = base_store.take(settings, lambda _done, _all: None)
+    pitr.ask_living(settings, pair.archive.wal, None)
+    new, _ = base_store.take(settings, lambda _done, _all: None)
+    pitr.ask_living(settings, pair.archive.wal, None)
+    copy = pair.archive.path / "copy"
+    shutil.copytree(pair.archive.wal, copy)
+
+    assert base_store.prune(settings, copy, keep=2, dry_run=True)[0] == []
+    gone, segments = base_store.prune(settings, copy, keep=1)
+
+    assert gone == [old.id]
+    assert segments
+    assert [each.id for each in base_store.manifests(settings)] == [new.id]
+    chain = wal_chain.follow(copy, timeline=1, start=wal_chain.lsn(new.facts.start_lsn))
+    assert chain.gaps == ()
+    assert chain.segments == tuple(wal_chain.archived(copy))
+
+
+def test_one_flipped_byte_is_found(pair):
+    settings = pair.settings(backup_dir=pair.archive.path / "flipped")
+    taken, path = base_store.take(settings, lambda _done, _all: None)
+    assert base_store.verify(settings, taken.id) == taken
+    tar = path / base_store.TAR
+    content = bytearray(tar.read_bytes())
+    content[len(content) // 2] ^= 1
+    tar.write_bytes(content)
+
+    with pytest.raises(base_store.Damage, match="another hash"):
+        base_store.verify(settings, taken.id)
+
+
+def test_a_base_backup_that_fails_publishes_nothing(pair):
+    settings = pair.settings(backup_dir=pair.archive.path / "failed", postgres_bin=pair.archive.path)
+
+    with pytest.raises(Misconfigured, match="pg_basebackup is not on this machine"):
+        base_store.take(settings, lambda _done, _all: None)
+
+    assert list(base_store.directory(settings).iterdir()) == []

@@ -1,0 +1,171 @@
+"""Where base backups lie: `BACKUP_DIR/base/<id>/`, one compressed tar and a manifest.
+
+A backup is written under a hidden name and gets its own by one rename, when all of it is on the disk: whatever has a name
+is whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+
+from quadra import __version__
+from quadra.backup import base_backup, wal_archive, wal_chain
+from quadra.backup.base_backup import CHUNK, BaseFacts
+from quadra.backup.pitr_plan import Base
+from quadra.backup.wal_chain import lsn
+from quadra.core import clock
+from quadra.core.errors import Conflict, NotFound
+from quadra.core.settings import Settings
+
+TAR, MANIFEST = "base.tar.gz", "manifest.json"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    id: str
+    kind: str
+    created_at: datetime
+    bytes: int
+    sha256: str
+    facts: BaseFacts
+    version: str
+
+
+class Damage(Conflict):
+    """This backup is not what its manifest says."""
+
+    code = "damaged"
+
+
+def directory(settings: Settings) -> Path:
+    return settings.backup_dir / "base" if settings.backup_dir else settings.data_dir / "backups" / "base"
+
+
+def take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[Manifest, Path]:
+    """Take one and publish it. Raises what `base_backup.take` raises; nothing is published then."""
+    created_at = clock.now()
+    home = directory(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    name = f"base-{created_at:%Y%m%dT%H%M%S}.{created_at.microsecond // 1000:03d}Z"
+    part = home / f".{name}.part"
+    part.mkdir()
+    try:
+        with (part / TAR).open("wb") as file:
+            out = _Hashing(file)
+            with gzip.GzipFile(
+                filename="", mode="wb", compresslevel=1, fileobj=cast(IO[bytes], out), mtime=0
+            ) as packed:
+                facts = base_backup.take(settings, packed.write, on_bytes)
+            _settle(file)
+        manifest = Manifest(name, "base", created_at, out.count, out.digest.hexdigest(), facts, __version__)
+        with (part / MANIFEST).open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(manifest)))
+            _settle(file)
+        _sync(part)
+        part.rename(home / name)
+        _sync(home)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return manifest, home / name
+
+
+def manifests(settings: Settings) -> list[Manifest]:
+    """Oldest first."""
+    paths = directory(settings).glob(f"base-*/{MANIFEST}")
+    found = [msgspec.json.decode(path.read_bytes(), type=Manifest) for path in paths]
+    return sorted(found, key=lambda manifest: manifest.facts.finished_at)
+
+
+def bases(settings: Settings) -> list[Base]:
+    """As point-in-time recovery needs them."""
+
+    def opener(name: str) -> Callable[[], IO[bytes]]:
+        return lambda: cast(IO[bytes], gzip.open(directory(settings) / name / TAR))
+
+    return [Base(manifest.id, manifest.facts, opener(manifest.id)) for manifest in manifests(settings)]
+
+
+def verify(settings: Settings, name: str) -> Manifest:
+    """Read it all: its hash, and that it unpacks. Raises `NotFound` or `Damage`."""
+    found = next((each for each in manifests(settings) if each.id == name), None)
+    if found is None:
+        raise NotFound(f"There is no base backup {name!r}.")
+    path = directory(settings) / name / TAR
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != found.sha256:
+        raise Damage(f"{path} has another hash than its manifest says: it was changed after it was written.")
+    try:
+        with gzip.open(path) as packed:
+            while packed.read(CHUNK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise Damage(f"{path} cannot be unpacked: {error}") from error
+    return found
+
+
+def prune(settings: Settings, archive: Path, *, keep: int, dry_run: bool = False) -> tuple[list[str], list[str]]:
+    """Remove all but the newest `keep` base backups, and the WAL that only the removed ones needed: (backups, segments).
+
+    WAL older than the oldest backup that stays can be replayed onto nothing. Nothing goes while there is no backup.
+    """
+    every = manifests(settings)
+    gone, stay = every[: max(0, len(every) - keep)], every[max(0, len(every) - keep) :]
+    known = wal_archive.identity(archive)
+    segments: list[str] = []
+    if stay and known is not None:
+        size = known["segment_bytes"]
+        oldest = min(stay, key=lambda manifest: lsn(manifest.facts.start_lsn))
+        first = lsn(oldest.facts.start_lsn) // size
+        segments = [name for name in wal_chain.archived(archive) if wal_chain.parse(name, size).number < first]
+    if not dry_run:
+        for manifest in gone:
+            # its manifest first: a half removed backup is not listed
+            (directory(settings) / manifest.id / MANIFEST).unlink()
+            shutil.rmtree(directory(settings) / manifest.id)
+        for name in segments:
+            (archive / f"{name}.gz").unlink()
+        for left in directory(settings).glob(".base-*.part"):  # of a run that was killed
+            if clock.now().timestamp() - left.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(left, ignore_errors=True)
+    return [manifest.id for manifest in gone], segments
+
+
+class _Hashing:
+    """Counts and hashes what goes through it."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self.digest, self.count = file, hashlib.sha256(), 0
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.count += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _settle(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
