@@ -12,7 +12,7 @@ worker_class = "quadra.core.server.EventLoopWorker"
 # Socket.IO clients must come back to the process that knows them: more replicas, never more workers (refused)
 workers = 1
 preload_app = False  # the event loop must be made after the fork
-graceful_timeout = 20
+graceful_timeout = 40  # longer than QUADRA_DRAIN_DELAY (15 s at the most), flushing and the last answers
 timeout = 60
 backlog = 2048
 # its default lies in the home directory, where replicas of one user would take it from each other

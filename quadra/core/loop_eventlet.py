@@ -39,11 +39,44 @@ def wait_readable(fd: int) -> None:
     eventlet.hubs.trampoline(fd, read=True)
 
 
+class Closing(Exception):
+    """Thrown into the greenlet that waits for connections."""
+
+
+class Listener(eventlet.greenio.GreenSocket):  # type: ignore[misc]
+    """A listening socket that is closed without losing those who have connected already.
+
+    What lies in the kernel's queue when a listening socket is closed gets a reset, though the kernel had accepted it: a
+    balancer takes that for an answer that broke off, and cannot know whether to try again. A refusal it can.
+    """
+
+    _closing = False
+
+    def accept(self) -> Any:
+        if not self._closing:
+            try:
+                return super().accept()
+            except Closing:
+                self._closing = True
+        try:
+            connection, address = self.fd.accept()
+        except OSError:  # nobody waits any more
+            self.close()
+            eventlet.sleep(REQUEST_SECONDS)
+            raise SystemExit from None  # what ends eventlet's loop
+        connection.setblocking(False)
+        return eventlet.greenio.GreenSocket(connection), address
+
+
+REQUEST_SECONDS = 0.2
+"""For those who have just connected to say what they want: a connection that has said nothing yet counts as idle."""
+
+
 class Server:
     """A WSGI server on a listening socket."""
 
     def __init__(self, listener: socket.socket, app: Any):
-        self._listener = eventlet.greenio.GreenSocket(listener)
+        self._listener = Listener(listener)
         self._app = app
         self._greenlet: Any = None
 
@@ -55,5 +88,5 @@ class Server:
         """Take no new connections, close idle ones, give the others `seconds` to end."""
         ended = Waiter()
         self._greenlet.link(lambda _greenlet: ended.set())
-        self._greenlet.kill()
+        self._greenlet.kill(Closing)
         ended.wait(seconds)

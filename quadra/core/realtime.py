@@ -11,6 +11,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 from socketio.pubsub_manager import PubSubManager
 
+from quadra.core import slow
 from quadra.core.bus import NoBus
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.loop import Loop
@@ -35,7 +36,7 @@ def make_socketio(app: Flask, settings: Settings, loop: Loop, bus: NoBus) -> Soc
     """Socket.IO over `app`. Origins are checked by each namespace's connect handler: a write key has its own list."""
     # a JavaScript client that emits 20 events at once over polling sends them as one payload; the library's own bound is 16
     Payload.max_decode_packets = 10_000
-    return SocketIO(
+    socketio = SocketIO(
         app,
         async_mode=settings.async_mode,
         path=settings.socket_path,
@@ -49,6 +50,8 @@ def make_socketio(app: Flask, settings: Settings, loop: Loop, bus: NoBus) -> Soc
         ping_interval=20,
         ping_timeout=20,
     )
+    app.extensions["quadra.on_start"].append(lambda: slow.watch(socketio.server, loop))
+    return socketio
 
 
 def close_connections(socketio: SocketIO, loop: Loop) -> None:

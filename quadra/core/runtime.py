@@ -20,6 +20,8 @@ from quadra.core.settings import Settings
 class Runtime:
     settings: Settings
     database: Database
+    draining: bool = False
+    """Told to stop and still serving, until balancers have turned away."""
 
     @cached_property
     def name(self) -> str:

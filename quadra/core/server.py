@@ -10,12 +10,15 @@ import os
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from quadra.core.loop import Loop, Server, favour_latency
+from quadra.core.runtime import Runtime
 
 DRAIN_SECONDS = 8
 
@@ -45,6 +48,7 @@ def run_until_told(loop: Loop, server: Server, app: Any) -> None:
         signal.signal(number, lambda *_: loop.call_from_thread(stop.set))
     begin(loop, server, app)
     stop.wait()
+    drain(app)
     finish(server, app)
 
 
@@ -54,6 +58,16 @@ def begin(loop: Loop, server: Server, app: Any) -> None:
     for function in app.extensions["quadra.on_start"]:
         function()
     server.start()
+
+
+def drain(app: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Go on serving for DRAIN_DELAY while `/health/ready` says no, so that balancers send nothing new."""
+    runtime: Runtime = app.extensions["quadra"]
+    runtime.draining = True
+    until = time.monotonic() + runtime.settings.drain_delay.total_seconds()
+    while time.monotonic() < until:
+        meanwhile()
+        runtime.loop.sleep(min(0.5, max(0.0, until - time.monotonic())))
 
 
 def finish(server: Server, app: Any) -> None:
@@ -85,6 +99,7 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         while self.alive and self.ppid == os.getppid():
             self.notify()
             loop.sleep(0.5)
+        drain(app, self.notify)
         finish(server, app)
 
     def init_signals(self) -> None:

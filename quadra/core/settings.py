@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         [], description="other sites that may use the dashboard's sockets with a session, with commas"
     )
 
+    drain_delay: Duration = Field(
+        timedelta(0),
+        le=timedelta(seconds=15),
+        description="that a process which was told to stop still serves, while balancers see that it is not ready",
+    )
+
     redis_url: str = Field(
         "",
         description="joins replicas, shares limits; empty: none; `rediss://` is TLS; also read without the prefix",

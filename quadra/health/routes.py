@@ -24,6 +24,8 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 def ready() -> tuple[Response, int]:
     """This process can do its main job now. Answers in time also while the database, or every other thread, hangs."""
+    if runtime().draining:
+        return jsonify(status="unavailable", checks={"draining": "fail"}), 503
     try:
         runtime().probes.run_within(READY_SECONDS, runtime().database.ping)
     except (SQLAlchemyError, TimeoutError):
