@@ -11,7 +11,8 @@ from quadra.core import http, openapi_document, realtime
 from quadra.core.runtime import Runtime
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
-from quadra.health import routes as health
+from quadra.health import room as health
+from quadra.health import routes as health_routes
 from quadra.ingest import room as ingest
 from quadra.ingest import routes as ingest_routes
 from quadra.insights import room as insights
@@ -19,7 +20,7 @@ from quadra.jobs import routes as jobs
 from quadra.kinds import BATCH_KINDS
 from quadra.warehouse import routes as warehouse
 
-ON_LOOP = ingest_routes.PATHS | health.ON_LOOP
+ON_LOOP = ingest_routes.PATHS | health_routes.ON_LOOP
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -30,7 +31,8 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions["quadra.on_stop"] = []
 
     http.set_up(app)
-    app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__)  # type: ignore[method-assign]
+    apart = dict.fromkeys(health_routes.APART, health.threads(runtime))
+    app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__, apart)  # type: ignore[method-assign]
     intake = ingest.make_intake(app, runtime, BATCH_KINDS)
     socketio = realtime.make_socketio(app, runtime.settings, runtime.loop, runtime.bus)
 
@@ -43,7 +45,7 @@ def create_app(runtime: Runtime) -> Flask:
     analytics.set_up(app)
     app.register_blueprint(warehouse.blueprint)
     app.register_blueprint(backup.blueprint)
-    app.register_blueprint(health.blueprint)
+    health.set_up(app, runtime)
     openapi_document.set_up(app, DESCRIBED)
 
     # last: what the rooms still have to say goes out before

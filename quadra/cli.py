@@ -26,6 +26,7 @@ COMMANDS = {
     "wal": "quadra.backup.wal_commands:wal",
     "replica": "quadra.backup.replica_commands:replica",
     "validate": "quadra.rollout.commands:validate_command",
+    "doctor": "quadra.health.commands:doctor",
     "bench": "quadra.bench.commands:bench",
 }
 """name -> module:function. A new command is a new line."""

@@ -18,6 +18,7 @@ from quadra.core import clock, logs, migrate, settings
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import Settings
+from quadra.health import room as health
 from quadra.ingest import batches
 from quadra.insights import archive as archiving
 from quadra.jobs import recover, wake
@@ -120,6 +121,10 @@ def watch_replication(runtime: Runtime, _kinds: Kinds) -> None:
     replica_memory.watch(runtime)
 
 
+def keep_health(runtime: Runtime, _kinds: Kinds) -> None:
+    health.keep_report(runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     name: str
@@ -137,6 +142,7 @@ UPKEEP = (
     Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan_warehouse),
     Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep_warehouse),
     Upkeep("watch-replication", lambda _: timedelta(seconds=10), watch_replication),
+    Upkeep("health", lambda given: given.health_interval, keep_health),
 )
 
 

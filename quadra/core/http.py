@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import orjson
@@ -139,10 +139,14 @@ def _on_unexpected(error: Exception) -> Response:
 class OffLoop:
     """WSGI: run each request on a native thread, except the paths that asked to stay on the loop."""
 
-    def __init__(self, app: WSGIApp, threads: Threads, stays: Callable[[str], bool]):
+    def __init__(
+        self, app: WSGIApp, threads: Threads, stays: Callable[[str], bool], apart: Mapping[str, Threads] | None = None
+    ):
+        """`apart` are paths with threads of their own."""
         self._app = app
         self._threads = threads
         self._stays = stays
+        self._apart = apart or {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -159,7 +163,8 @@ class OffLoop:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             started[:] = status, headers
 
-        chunks = self._threads.run(self._app, environ, start)
+        threads = self._apart.get(environ["PATH_INFO"], self._threads)
+        chunks = threads.run(self._app, environ, start)
         if isinstance(chunks, list | tuple):
             start_response(*started)
             return chunks

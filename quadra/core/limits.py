@@ -9,10 +9,12 @@ import math
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal
 
 from flask import Flask, Response, current_app, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits.errors import StorageError
+from limits.storage import RedisStorage
 
 from quadra.core.errors import Limited
 from quadra.core.http import error_response
@@ -82,6 +84,12 @@ def limited(_error: RateLimitExceeded) -> Limited:
     """What the sender is told, with the seconds to wait."""
     _, seconds = _window()
     return Limited(f"Too many tries; try again in {seconds} s.", retry_after_seconds=seconds)
+
+
+def counted_in() -> Literal["redis", "memory"]:
+    """Where this process counts at present; in memory also while the Redis that is configured is away."""
+    # while the storage is lost, the limiter hands out its fallback
+    return "redis" if isinstance(limiter.limiter.storage, RedisStorage) else "memory"
 
 
 @limiter.request_filter

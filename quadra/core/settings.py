@@ -163,6 +163,29 @@ class Settings(BaseSettings):
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
     rate_limit_share: int = Field(300, ge=1, description="requests a minute per address to share links")
 
+    health_interval: Duration = Field(
+        timedelta(seconds=30), ge=timedelta(seconds=1), description="between two reports that a worker keeps"
+    )
+    health_keep: Duration = Field(timedelta(days=7), ge=timedelta(minutes=1), description="of those reports")
+    health_database_warn: Duration = Field(timedelta(milliseconds=100), description="a round trip is slow from here on")
+    health_database_fail: Duration = timedelta(milliseconds=500)
+    health_write_warn: Duration = Field(timedelta(milliseconds=500), description="a commit is slow from here on")
+    health_write_fail: Duration = timedelta(seconds=2)
+    health_pool_warn: float = Field(80, ge=0, le=100, description="percent of this process's connections in use")
+    health_redis_warn: Duration = Field(timedelta(milliseconds=10), description="a ping is slow from here on")
+    health_redis_fail: Duration = timedelta(milliseconds=50)
+    health_backlog_warn: Duration = Field(timedelta(minutes=5), description="that a job which is due has waited")
+    health_backlog_fail: Duration = timedelta(hours=1)
+    health_dead_letters_warn: int = Field(10, ge=1, description="jobs that were given up within a day")
+    health_ai_warn: Duration = Field(timedelta(seconds=1), description="the LLM's server is slow from here on")
+    health_ai_fail: Duration = timedelta(seconds=5)
+    health_disk_warn: float = Field(80, ge=0, le=100, description="percent of DATA_DIR's disk")
+    health_disk_fail: float = Field(90, ge=0, le=100)
+    health_memory_warn: float = Field(80, ge=0, le=100, description="percent of the machine's")
+    health_memory_fail: float = Field(95, ge=0, le=100)
+    health_cpu_warn: float = Field(80, ge=0, le=100, description="percent of the machine's, over five minutes")
+    health_cpu_fail: float = Field(95, ge=0, le=100)
+
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
     registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")
 

@@ -8,6 +8,7 @@ from flask_socketio import SocketIO
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
 from quadra.dashboard import docs, pages
+from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
 from quadra.ingest.writer import Writer
 
@@ -17,3 +18,4 @@ def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> 
     app.register_blueprint(docs.blueprint)
     app.extensions[ERROR_PAGE] = pages.error
     app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)
+    app.extensions["quadra.on_start"].append(HealthFeed(runtime, socketio).start)

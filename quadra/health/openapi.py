@@ -1,12 +1,14 @@
-"""The doors for load balancers and supervisors, described."""
+"""The doors for load balancers, supervisors, operators and customers, described."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from quadra.core.openapi import Answer, Door, Group
+from quadra.core.openapi import Answer, Door, Group, SocketEvent
+
+Verdict = Literal["healthy", "degraded", "unhealthy"]
 
 
 class Alive(Struct):
@@ -19,10 +21,121 @@ class Ready(Struct):
     checks: dict[str, Literal["pass", "fail"]]
 
 
+class Started(Struct):
+    status: Literal["started", "starting"]
+    checks: dict[str, Literal["pass", "fail"]]
+
+
+class CheckResult(Struct):
+    status: Verdict
+    message: str
+    duration_ms: float
+    details: dict[str, Any]
+
+
+class System(Struct):
+    cpu_percent: float
+    memory_percent: float
+    disk_percent: float
+
+
+class FieldModel(Struct):
+    initialized: bool
+    iterations: int
+    version: str | None
+    artifact_ok: bool | None
+
+
+class Detailed(Struct):
+    """`checks`, `system`, `model` and `uptime_seconds` are for viewers; a stranger learns the verdict."""
+
+    overall_status: Verdict
+    timestamp: str
+    uptime_seconds: float | UnsetType = UNSET
+    checks: dict[str, CheckResult] | UnsetType = UNSET
+    system: System | UnsetType = UNSET
+    model: FieldModel | UnsetType = UNSET
+
+
+class SystemStatus(Struct):
+    status: Verdict
+    uptime_seconds: float
+    version: str
+
+
+class Part(Struct):
+    name: str
+    title: str
+    status: Verdict
+
+
+class Deployment(Struct):
+    current: str
+    status: str
+    recovery_attempts: int
+    total: int
+    successful: int
+    failed: int
+    last_health_check: str | None
+
+
+class Said(Struct):
+    status: Verdict
+    message: str
+
+
+class RecentCheck(Struct):
+    timestamp: str
+    status: Verdict
+    checks: dict[str, Said] | UnsetType = UNSET
+
+
+class RecentChecks(Struct):
+    recent_checks: list[RecentCheck]
+
+
+class Analytics(Struct):
+    pending_deliveries: int | None
+    sinks: list[Any]
+
+
+class Status(Struct):
+    """`analytics` and the single checks are for viewers."""
+
+    system: SystemStatus
+    parts: list[Part]
+    deployment: Deployment
+    health: RecentChecks
+    analytics: Analytics | None
+
+
+class HealthUpdate(Struct, rename="camel"):
+    overall_status: Verdict
+    timestamp: str
+    parts: dict[str, Verdict]
+    checks: dict[str, Said]
+
+
+EXAMPLE = {
+    "overall_status": "healthy",
+    "timestamp": "2026-11-24T14:00:00.000Z",
+    "uptime_seconds": 86_400.0,
+    "checks": {
+        "database": {
+            "status": "healthy",
+            "message": "It answers: 0.4 ms.",
+            "duration_ms": 0.6,
+            "details": {"latency_ms": 0.4, "kind": "postgresql"},
+        }
+    },
+    "system": {"cpu_percent": 12.5, "memory_percent": 41.0, "disk_percent": 37.2},
+    "model": {"initialized": False, "iterations": 0, "version": None, "artifact_ok": None},
+}
+
 GROUPS = (
     Group(
         title="Operations",
-        says="For load balancers and supervisors; nobody needs to log in.",
+        says="For load balancers and supervisors, and for people who wonder how Quadra is; nobody needs to log in.",
         doors=(
             Door(
                 method="GET",
@@ -45,6 +158,57 @@ GROUPS = (
                         example={"status": "unavailable", "checks": {"database": "fail"}},
                     ),
                 },
+            ),
+            Door(
+                method="GET",
+                path="/health/startup",
+                title="Has it started?",
+                says="The database has the tables of this version, and the first start was done.",
+                answers={
+                    200: Answer(
+                        says="It has: ask for readiness from now on.",
+                        shape=Started,
+                        example={"status": "started", "checks": {"migrations": "pass", "first_start": "pass"}},
+                    ),
+                    503: Answer(
+                        says="Not yet.",
+                        shape=Started,
+                        example={"status": "starting", "checks": {"migrations": "fail", "first_start": "fail"}},
+                    ),
+                },
+            ),
+            Door(
+                method="GET",
+                path="/health/detailed",
+                title="How is everything?",
+                says=(
+                    "Runs every check (docs/health.md lists them), at most every three seconds. Who is no viewer learns "
+                    "`overall_status` and nothing else."
+                ),
+                answers={
+                    200: Answer(says="Healthy, or degraded.", shape=Detailed, example=EXAMPLE),
+                    503: Answer(
+                        says="At least one check is unhealthy.",
+                        shape=Detailed,
+                        example={"overall_status": "unhealthy", "timestamp": "2026-11-24T14:00:00.000Z"},
+                    ),
+                },
+            ),
+            Door(
+                method="GET",
+                path="/status",
+                title="How is Quadra?",
+                says="In the words of customers; a browser gets a page. 200 also when it is not well.",
+                answers={200: Answer(says="The status, and the newest checks that were kept.", shape=Status)},
+            ),
+        ),
+        sockets=(
+            SocketEvent(
+                namespace="/live",
+                name="health:update",
+                to_server=False,
+                says="A worker has looked at everything: once every QUADRA_HEALTH_INTERVAL.",
+                payload=HealthUpdate,
             ),
         ),
     ),

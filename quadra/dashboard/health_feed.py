@@ -1,0 +1,60 @@
+"""Tell everybody on the live namespace what a worker found when it last looked at everything: `health:update`.
+
+The report lies in the database, so that every replica tells its own viewers, with or without Redis.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from flask_socketio import SocketIO
+from sqlalchemy.exc import SQLAlchemyError
+
+from quadra.core.errors import QuadraError
+from quadra.core.loop import Threads
+from quadra.core.runtime import Runtime
+from quadra.dashboard.live import NAMESPACE
+from quadra.health import history
+from quadra.health.status import update
+from quadra.health.tables import HealthReport
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+
+
+class HealthFeed:
+    """On the event loop; the database is asked on a thread, while somebody watches and not otherwise."""
+
+    def __init__(self, runtime: Runtime, socketio: SocketIO):
+        self._runtime = runtime
+        self._server = socketio.server
+        self._threads = Threads(runtime.loop, 1, "health-feed")
+        self._told: datetime | None = None
+
+    def start(self) -> None:
+        self._runtime.loop.spawn(self._tell_for_ever)
+
+    def _tell_for_ever(self) -> None:
+        while True:
+            self._runtime.loop.sleep(LOOK_SECONDS)
+            try:
+                self._tell()
+            except (QuadraError, SQLAlchemyError) as error:
+                logger.warning("live.turn.postponed", extra={"turn": "health", "reason": str(error)})
+            except Exception:
+                logger.exception("live.turn.failed", extra={"turn": "health"})
+
+    def _tell(self) -> None:
+        if not any(True for _ in self._server.manager.get_participants(NAMESPACE, None)):
+            return
+        row = self._threads.run(self._latest)
+        if row is not None and row.at != self._told:
+            self._told = row.at
+            # ignore_queue: every replica tells its own viewers
+            self._server.emit("health:update", update(row), namespace=NAMESPACE, ignore_queue=True)
+
+    def _latest(self) -> HealthReport | None:
+        with self._runtime.database.read() as session:
+            return next(iter(history.latest(session, 1)), None)

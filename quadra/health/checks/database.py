@@ -1,0 +1,73 @@
+"""The database: it answers, it takes writes, it has room for more, and it has the tables of this version."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+from quadra.core import clock, migrate
+from quadra.core.ids import uuid7
+from quadra.health.scene import Scene
+from quadra.health.tables import HealthMark
+from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, degraded, graded, healthy, unhealthy
+
+
+def database(scene: Scene) -> Found:
+    """A round trip."""
+    settings = scene.runtime.settings
+    began = time.monotonic()
+    scene.runtime.database.ping()
+    ms = _since(began)
+    status = graded(ms, _ms(settings.health_database_warn), _ms(settings.health_database_fail))
+    said = {DEGRADED: "It answers slowly", UNHEALTHY: "It answers much too slowly"}.get(status, "It answers")
+    return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms, "kind": scene.runtime.database.dialect})
+
+
+def database_write(scene: Scene) -> Found:
+    """A row that is really written and committed, and gone again."""
+    settings = scene.runtime.settings
+    mark = uuid7()
+    began = time.monotonic()
+    with scene.runtime.database.begin() as session:
+        session.execute(sa.insert(HealthMark).values(id=mark, at=clock.now()))
+        session.execute(sa.delete(HealthMark).where(HealthMark.id == mark))
+    ms = _since(began)
+    status = graded(ms, _ms(settings.health_write_warn), _ms(settings.health_write_fail))
+    said = {DEGRADED: "Writing is slow", UNHEALTHY: "Writing is much too slow"}.get(status, "It takes writes")
+    return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms})
+
+
+def connection_pool(scene: Scene) -> Found | None:
+    """How many of this process's connections are in use."""
+    pool = scene.runtime.database.engine.pool
+    if not isinstance(pool, sa.QueuePool):
+        return None
+    most = pool.size() + max(0, pool._max_overflow)
+    used = pool.checkedout()
+    percent = round(100 * used / most, 1)
+    details = {"in_use": used, "most": most, "percent": percent}
+    if used >= most:
+        return unhealthy(f"All {most} connections are in use: requests wait for one.", **details)
+    if percent >= scene.runtime.settings.health_pool_warn:
+        return degraded(f"{used} of {most} connections are in use.", **details)
+    return healthy(f"{used} of {most} connections are in use.", **details)
+
+
+def migrations(scene: Scene) -> Found:
+    """The tables are those of this version."""
+    at, head = migrate.current(scene.runtime.database), migrate.head()
+    details = {"revision": at, "head": head}
+    if at == head:
+        return healthy("The database has the tables of this version.", **details)
+    if at is None:
+        return unhealthy("The database is empty: run `quadra init`.", **details)
+    return unhealthy(f"The database is at revision {at}, this version needs {head}: run `quadra init`.", **details)
+
+
+def _since(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 2)
+
+
+def _ms(duration: object) -> float:
+    return duration.total_seconds() * 1000  # type: ignore[attr-defined,no-any-return]

@@ -1,0 +1,45 @@
+"""The machine: room on the disk, memory, processors."""
+
+from __future__ import annotations
+
+from quadra.health.scene import Scene, disk_percent, memory_percent
+from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Found, graded
+
+GLANCE_SECONDS, LONG_ENOUGH_SECONDS = 30.0, 120.0
+"""A shorter look at the processors proves nothing; one shorter than the second does not prove that the machine is ill:
+starting up is busy, too."""
+
+
+def disk(scene: Scene) -> Found:
+    """The disk of DATA_DIR."""
+    settings = scene.runtime.settings
+    percent = disk_percent(settings.data_dir)
+    status = graded(percent, settings.health_disk_warn, settings.health_disk_fail)
+    return Found(
+        status,
+        f"The disk of {settings.data_dir} is {percent:g} % full.",
+        {"percent": percent, "path": str(settings.data_dir)},
+    )
+
+
+def memory(scene: Scene) -> Found:
+    settings = scene.runtime.settings
+    percent = memory_percent()
+    status = graded(percent, settings.health_memory_warn, settings.health_memory_fail)
+    return Found(status, f"{percent:g} % of the memory is in use.", {"percent": percent})
+
+
+def cpu(scene: Scene) -> Found:
+    """Over five minutes, or as long as this process runs."""
+    settings = scene.runtime.settings
+    percent, seconds = scene.machine.cpu()
+    status = graded(percent, settings.health_cpu_warn, settings.health_cpu_fail)
+    if seconds < GLANCE_SECONDS:
+        status = HEALTHY
+    elif status == UNHEALTHY and seconds < LONG_ENOUGH_SECONDS:
+        status = DEGRADED
+    return Found(
+        status,
+        f"Processors were {percent:g} % busy over {max(1, round(seconds))} s.",
+        {"percent": percent, "measured_seconds": seconds},
+    )

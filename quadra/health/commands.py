@@ -1,0 +1,48 @@
+"""`quadra doctor`: the checks of `/health/detailed`, asked from a terminal, also where no server runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from quadra.core import settings
+from quadra.core.runtime import build
+from quadra.health.checks import CHECKS
+from quadra.health.runner import Runner
+from quadra.health.scene import Scene
+from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Report
+
+MARKS = {HEALTHY: ("ok", "green"), DEGRADED: ("warn", "yellow"), UNHEALTHY: ("FAIL", "red")}
+SAID = {
+    HEALTHY: "Everything is well.",
+    DEGRADED: "Quadra works, with what is marked warn.",
+    UNHEALTHY: "Quadra is not well: mend what is marked FAIL first. docs/health.md says how.",
+}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, as /health/detailed answers.")
+def doctor(as_json: bool) -> None:
+    """Check database, Redis, workers, disk and all else. Exit code 1 when something is unhealthy."""
+    runtime = build(settings.load())
+    runner = Runner(Scene(runtime, "command"), CHECKS)
+    try:
+        report = runner.report()
+        if as_json:
+            click.echo(json.dumps({**report.as_dict(), "system": runner.scene.system()}))
+        else:
+            _print(report)
+    finally:
+        runtime.database.dispose()
+    if report.status == UNHEALTHY:
+        sys.exit(1)
+
+
+def _print(report: Report) -> None:
+    width = max(len(one.name) for one in report.checks)
+    for one in report.checks:
+        mark, colour = MARKS[one.found.status]
+        click.echo(f"{click.style(f'{mark:4}', fg=colour)}  {one.name:{width}}  {one.found.message}")
+    click.echo(f"\n{SAID[report.status]}")

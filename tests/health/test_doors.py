@@ -1,0 +1,133 @@
+"""The doors of health, on a running Quadra."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.clients import Answer, connected, eventually, make_key, send
+from tests.servers.keeper import Keeper
+from tests.servers.quadra import QuadraProcess
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    # one core of a CI machine may be busy with other tests for minutes: that is not what is asked here
+    env = {"QUADRA_HEALTH_INTERVAL": "1s", "QUADRA_HEALTH_CPU_FAIL": "100", "QUADRA_HEALTH_DISK_FAIL": "100"}
+    with closing(QuadraProcess(keeper, env)) as server:
+        yield server
+
+
+def get(quadra: QuadraProcess, path: str, key: str | None = None, **headers: str) -> Answer:
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    return send(quadra, path, method="GET", key=None, **headers)
+
+
+@pytest.fixture(scope="module")
+def read_key(quadra: QuadraProcess) -> str:
+    key: str = make_key(quadra, "read")["key"]
+    return key
+
+
+def test_a_started_quadra_says_so(quadra: QuadraProcess) -> None:
+    answer = get(quadra, "/health/startup")
+    assert (answer.status, answer.json) == (
+        200,
+        {"status": "started", "checks": {"migrations": "pass", "first_start": "pass"}},
+    )
+
+
+def test_a_viewer_sees_every_check(quadra: QuadraProcess, read_key: str) -> None:
+    eventually(lambda: get(quadra, "/health/detailed", read_key).json["checks"]["workers"]["status"] == "healthy", 30)
+    answer = get(quadra, "/health/detailed", read_key)
+    assert answer.status == 200
+    body = answer.json
+    assert set(body) == {"overall_status", "timestamp", "uptime_seconds", "checks", "system", "model"}
+    assert body["overall_status"] in ("healthy", "degraded")
+    assert set(body["system"]) == {"cpu_percent", "memory_percent", "disk_percent"}
+    assert body["model"] == {"initialized": False, "iterations": 0, "version": None, "artifact_ok": None}
+    assert {"database", "database_write", "connection_pool", "migrations", "modules", "backlog", "rate_limits"} <= set(
+        body["checks"]
+    )
+    assert not {"redis", "message_queue", "ai_provider", "replication"} & set(
+        body["checks"]
+    )  # nothing of it is configured
+    for check in body["checks"].values():
+        assert set(check) == {"status", "message", "duration_ms", "details"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer qk_nobody"}])
+def test_a_stranger_sees_the_verdict_only(quadra: QuadraProcess, headers: dict[str, str]) -> None:
+    answer = get(quadra, "/health/detailed", **headers)
+    assert answer.status == 200
+    assert set(answer.json) == {"overall_status", "timestamp"}
+
+
+def test_a_write_key_is_a_stranger_here(quadra: QuadraProcess) -> None:
+    assert set(get(quadra, "/health/detailed", quadra.init["write_key"]).json) == {"overall_status", "timestamp"}
+
+
+def test_the_status_has_the_shape_that_clients_read(quadra: QuadraProcess, read_key: str) -> None:
+    eventually(lambda: len(get(quadra, "/status").json["health"]["recent_checks"]) == 5, 30)
+    body = get(quadra, "/status", read_key).json
+    assert {"system", "deployment", "health", "analytics"} <= set(body)
+    assert set(body["system"]) == {"status", "uptime_seconds", "version"}
+    assert set(body["deployment"]) == {
+        "current", "status", "recovery_attempts", "total", "successful", "failed", "last_health_check",
+    }  # fmt: skip
+    assert set(body["analytics"]) == {"pending_deliveries", "sinks"}
+    times = [one["timestamp"] for one in body["health"]["recent_checks"]]
+    assert times == sorted(times, reverse=True)
+    assert len(set(times)) == 5
+    assert body["health"]["recent_checks"][0]["checks"]["database"]["status"] == "healthy"
+
+
+def test_a_strangers_status_has_verdicts_and_no_details(quadra: QuadraProcess) -> None:
+    body = get(quadra, "/status").json
+    assert body["analytics"] is None
+    assert all(set(one) == {"timestamp", "status"} for one in body["health"]["recent_checks"])
+    assert {part["title"] for part in body["parts"]} >= {"Receiving and storing events", "Analysis and history"}
+
+
+def test_viewers_of_the_live_namespace_are_told_what_a_worker_found(quadra: QuadraProcess, read_key: str) -> None:
+    with connected(quadra, auth={"key": read_key}, namespace="/live", names=("health:update",)) as client:
+        client.wait_for(lambda: len(client.payloads("health:update")) >= 2, 30)
+    first, second = client.payloads("health:update")[:2]
+    assert first["timestamp"] < second["timestamp"]
+    assert first["overallStatus"] in ("healthy", "degraded", "unhealthy")
+    assert first["checks"]["database"]["status"] == "healthy"
+
+
+def doctor(quadra: QuadraProcess, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "quadra", "doctor", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=quadra.directory,
+        env={**quadra._environment(), **env},
+        timeout=60,
+    )
+
+
+def test_doctor_prints_the_same_checks_and_says_by_its_exit_code_whether_all_is_well(quadra: QuadraProcess) -> None:
+    done = doctor(quadra, "--json")
+    body: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert body["checks"]["database"]["status"] == "healthy"
+    done = doctor(quadra, QUADRA_HEALTH_DISK_WARN="0", QUADRA_HEALTH_DISK_FAIL="0")
+    assert done.returncode == 1
+    assert "FAIL  disk" in done.stdout
+
+
+def test_doctor_says_what_to_do_about_an_empty_database(quadra: QuadraProcess, tmp_path: Any) -> None:
+    done = doctor(quadra, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
+    assert done.returncode == 1
+    assert "run `quadra init`" in done.stdout
+    assert "Traceback" not in done.stderr
