@@ -7,12 +7,16 @@ from flask import Flask
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import routes as backup
-from quadra.core import http, openapi_document, realtime
+from quadra.core import http, machine_metrics, openapi_document, realtime, served
 from quadra.core.runtime import Runtime
+from quadra.core.scrape import Scrape
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
+from quadra.gauges import STORED
+from quadra.health import metrics_routes
 from quadra.health import room as health
 from quadra.health import routes as health_routes
+from quadra.ingest import metrics as ingest_metrics
 from quadra.ingest import room as ingest
 from quadra.ingest import routes as ingest_routes
 from quadra.insights import room as insights
@@ -20,7 +24,7 @@ from quadra.jobs import routes as jobs
 from quadra.kinds import BATCH_KINDS
 from quadra.warehouse import routes as warehouse
 
-ON_LOOP = ingest_routes.PATHS | health_routes.ON_LOOP
+ON_LOOP = ingest_routes.PATHS | health_routes.ON_LOOP | {metrics_routes.PATH}
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -30,6 +34,8 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions["quadra.on_start"] = []
     app.extensions["quadra.on_stop"] = []
 
+    app.extensions["quadra.on_served"] = []
+    served.set_up(app, app.extensions["quadra.on_served"])
     http.set_up(app)
     apart = dict.fromkeys(health_routes.APART, health.threads(runtime))
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime.threads, ON_LOOP.__contains__, apart)  # type: ignore[method-assign]
@@ -46,6 +52,14 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(warehouse.blueprint)
     app.register_blueprint(backup.blueprint)
     health.set_up(app, runtime)
+    scrape = Scrape(runtime.loop, runtime.database, STORED)
+    scrape.live += (
+        ingest_metrics.depth(intake.writer),
+        realtime.connections(socketio),
+        machine_metrics.machine(runtime),
+        machine_metrics.bus(runtime),
+    )
+    metrics_routes.set_up(app, scrape)
     openapi_document.set_up(app, DESCRIBED)
 
     # last: what the rooms still have to say goes out before

@@ -8,6 +8,7 @@ import sys
 import click
 
 from quadra import __version__
+from quadra.core import metrics_directory
 from quadra.core.errors import QuadraError
 
 COMMANDS = {
@@ -33,6 +34,13 @@ COMMANDS = {
 
 
 class Contents(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[:1] == ["serve"]:  # before its modules are imported: the metrics library looks only then
+            metrics_directory.share()
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 
+from quadra.core import metrics_directory
+
 logger = logging.getLogger(__name__)
 
 RESTART_SECONDS, RESTART_SECONDS_MOST = 1.0, 30.0
@@ -47,7 +49,12 @@ class Companion:
         while not self._stopping.is_set():
             # an own session: Ctrl-C in the terminal reaches the web process, which ends this one in its turn
             command = [sys.executable, "-m", "quadra", "worker", "--beside", str(os.getpid())]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=metrics_directory.environment_of("worker"),
+            )
             if self._stopping.is_set():  # told between the look and the start
                 self._process.terminate()
             code = self._process.wait()

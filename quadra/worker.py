@@ -14,14 +14,14 @@ from datetime import timedelta
 import click
 
 from quadra.backup import replica_memory
-from quadra.core import clock, logs, migrate, settings
+from quadra.core import clock, logs, metrics_server, migrate, settings
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import Settings
 from quadra.health import room as health
 from quadra.ingest import batches
 from quadra.insights import archive as archiving
-from quadra.jobs import recover, wake
+from quadra.jobs import metrics, recover, wake
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.kinds import HANDLERS
@@ -151,6 +151,7 @@ class Worker:
 
     def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler] = HANDLERS):
         self.jobs = Executor(runtime, handlers)
+        self.jobs.on_ended.append(metrics.ended)
         self._runtime = runtime
         self._kinds = batch_kinds(handlers)
         self._stop = threading.Event()
@@ -194,6 +195,8 @@ def worker_command(beside: int | None) -> None:
     runtime = build(settings.load())
     logs.set_up(runtime.settings)
     migrate.upgrade(runtime.database)
+    if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
+        metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)
     fit = run_until_told(Worker(runtime), beside)
     runtime.database.dispose()
     if not fit:

@@ -34,6 +34,7 @@ from quadra.analytics import (
     users,
 )
 from quadra.analytics.given import Given, given_of
+from quadra.analytics.timing import query_duration_seconds
 from quadra.core.errors import Invalid
 from quadra.core.http import json_body
 from quadra.core.runtime import Runtime, runtime
@@ -74,7 +75,9 @@ def _door(path: str, read: Callable[[Given, Project], Any], answer: Callable[[Ru
     def show(**named: str) -> ResponseReturnValue:
         project = require_project(request.args.get("project"), "viewer")
         pairs = [pair for pair in request.args.items(multi=True) if pair[0] not in named]
-        return answer(runtime(), read(given_of([*pairs, *named.items()]), project))
+        question = read(given_of([*pairs, *named.items()]), project)
+        with query_duration_seconds.labels(path).time():
+            return answer(runtime(), question)
 
     for number, prefix in enumerate(PREFIXES, start=1):
         blueprint.add_url_rule(f"{prefix}/{path}", f"{path}_{number}", show, methods=["GET"])
@@ -85,7 +88,9 @@ def show_funnel() -> ResponseReturnValue:
     body = json_body()
     project = require_project(_slug(body), "viewer")
     given = Given.of_body({**request.args.to_dict(), **body})
-    return funnel.answer(runtime(), funnel_body.read(given, project))
+    question = funnel_body.read(given, project)
+    with query_duration_seconds.labels(FUNNELS).time():
+        return funnel.answer(runtime(), question)
 
 
 def _slug(body: dict[str, Any]) -> str | None:

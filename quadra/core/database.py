@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from quadra.core import clock
+from quadra.core.database_metrics import measure
 from quadra.core.errors import Unavailable
 
 NAMES = {
@@ -83,6 +84,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10):
         self.url = sa.make_url(url)
         self.engine = _engine(self.url, pool_size)
+        measure(self.engine, Base.metadata)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property

@@ -15,9 +15,22 @@ from quadra.core import slow
 from quadra.core.bus import NoBus
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.loop import Loop
+from quadra.core.metrics import Live, counter, gauge
 from quadra.core.settings import Settings
 
 TOPIC = "socketio"
+
+websocket_messages_total = counter(
+    "websocket_messages_total",
+    "Socket.IO events: `in` from clients, `out` to them or to a room of them.",
+    ("event", "direction"),
+)
+
+
+def connections(socketio: SocketIO) -> Live:
+    """The gauge of a web process's connections."""
+    says = "Socket.IO connections that are open, whether by WebSocket or by polling."
+    return lambda: [gauge("websocket_connections", says, len(socketio.server.eio.sockets))]
 
 
 class WireJson:

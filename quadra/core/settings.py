@@ -159,6 +159,15 @@ class Settings(BaseSettings):
 
     use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_allow: Networks = Field(
+        [], description="networks that may read /metrics without a key, beside this machine itself, with commas"
+    )
+    worker_metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="where a `quadra worker` that runs by itself shows its /metrics; empty: nowhere",
+    )
     rate_limit_enabled: bool = True
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
     rate_limit_share: int = Field(300, ge=1, description="requests a minute per address to share links")

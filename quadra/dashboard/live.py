@@ -15,6 +15,7 @@ from quadra.accounts.projects import get_project
 from quadra.core import clock
 from quadra.core.errors import Forbidden, NotFound, QuadraError, Unauthorised
 from quadra.core.loop import Threads
+from quadra.core.realtime import websocket_messages_total
 from quadra.core.runtime import Runtime
 from quadra.dashboard import reading
 from quadra.dashboard.channel import Channel
@@ -72,6 +73,7 @@ class Live:
 
     def _join(self, wanted: Any = None) -> dict[str, Any]:
         """Joining again is fine: the page does so after a silence, to get everything anew."""
+        websocket_messages_total.labels("admin:join", "in").inc()
         wanted = wanted if isinstance(wanted, dict) else {}
         try:
             channel = self._find(str(wanted.get("project") or "default"))
@@ -89,6 +91,7 @@ class Live:
         return {"ok": True, "project": channel.project, "snapshot": channel.snapshot(), "latest": latest}
 
     def _leave(self, wanted: Any = None) -> dict[str, Any]:
+        websocket_messages_total.labels("admin:leave", "in").inc()
         slug = wanted.get("project") if isinstance(wanted, dict) else None
         for channel in self._channels.of(_sid()):
             if slug in (None, channel.slug):
@@ -122,6 +125,7 @@ class Live:
         self._emit(_sid(), "catch_up", payload)
 
     def _emit(self, room: str, name: str, payload: dict[str, Any]) -> None:
+        websocket_messages_total.labels(name, "out").inc()
         # ignore_queue: every replica tells its own viewers
         self._server.emit(name, payload, room=room, namespace=NAMESPACE, ignore_queue=True)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.core.openapi import Answer, Door, Group, SocketEvent
+from quadra.core.openapi import Answer, Door, Group, Param, SocketEvent
 
 Verdict = Literal["healthy", "degraded", "unhealthy"]
 
@@ -200,6 +200,23 @@ GROUPS = (
                 title="How is Quadra?",
                 says="In the words of customers; a browser gets a page. 200 also when it is not well.",
                 answers={200: Answer(says="The status, and the newest checks that were kept.", shape=Status)},
+            ),
+            Door(
+                method="GET",
+                path="/metrics",
+                title="Metrics for Prometheus",
+                says="Open to this machine and to the networks of QUADRA_METRICS_ALLOW; others send a read key as Bearer. "
+                "Answers while the database is away: its gauges are absent then, and database_up is 0.",
+                params=(Param(name="name[]", shape=str, says="Only this series; may be repeated."),),
+                answers={
+                    200: Answer(
+                        says="The text format of Prometheus.",
+                        shape=str,
+                        media="text/plain",
+                        example="quadra_matrix_database_up 1.0",
+                    )
+                },
+                refuses=(401, 403, 503),
             ),
         ),
         sockets=(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +19,7 @@ import msgspec
 from quadra.core.errors import Invalid, QuadraError, TooLarge, Unauthorised
 from quadra.core.http import MAX_BODY_BYTES, REQUEST_ID, WSGIApp
 from quadra.core.ids import uuid7
+from quadra.core.served import http_request_duration_seconds, http_requests_total
 from quadra.ingest import body
 from quadra.ingest.accept import Sender
 from quadra.ingest.intake import Intake, Stored
@@ -53,10 +55,13 @@ class EventsDoor:
     def __init__(self, app: WSGIApp, intake: Intake):
         self._app = app
         self._intake = intake
+        self._children: dict[str, Any] = {}
+        self._duration = http_request_duration_seconds.labels("POST", PATH)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "POST":
             return self._app(environ, start_response)
+        began = time.perf_counter()
         came = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = came if REQUEST_ID.fullmatch(came) else uuid7()
         headers = [
@@ -77,7 +82,15 @@ class EventsDoor:
             status, answer = _failed(QuadraError("Quadra made a mistake; it is in the log."), request_id, headers)
         headers.append(("Content-Length", str(len(answer))))
         start_response(status, headers)
+        self._count(status[:3], time.perf_counter() - began)
         return [answer]
+
+    def _count(self, status: str, seconds: float) -> None:
+        child = self._children.get(status)
+        if child is None:
+            child = self._children[status] = http_requests_total.labels("POST", PATH, status)
+        child.inc()
+        self._duration.observe(seconds)
 
     def _store(self, environ: dict[str, Any]) -> bytes:
         query = parse_qs(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else {}

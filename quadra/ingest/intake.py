@@ -13,6 +13,7 @@ from quadra.core import clock
 from quadra.core.errors import Forbidden, Unauthorised, Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.core.runtime import Runtime
+from quadra.ingest import metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.agents import browser_of
 from quadra.ingest.wire import Refused
@@ -121,6 +122,7 @@ class Intake:
         outcomes: list[Any] = []
         rows: list[Row] = []
         senders = repeat(sender) if isinstance(sender, Sender) else sender
+        door = sender.door if isinstance(sender, Sender) else sender[0].door if sender else "http"
         for wire, who in zip(wires, senders, strict=False):
             try:
                 row = accept(wire, who, received, sent_at)
@@ -129,9 +131,15 @@ class Intake:
             else:
                 rows.append(row)
                 outcomes.append(row)
+        if len(rows) < len(outcomes):
+            metrics.turned_away(door, "refused", len(outcomes) - len(rows))
         if rows:
-            ticket = WaitingTicket(rows, weight, self.loop)
-            self.writer.submit(ticket)
+            ticket = WaitingTicket(rows, weight, door, self.loop)
+            try:
+                self.writer.submit(ticket)
+            except Unavailable:
+                metrics.turned_away(door, "retry", len(rows))
+                raise
             settled = iter(ticket.wait(self.timeout_seconds))
             outcomes = [next(settled) if type(outcome) is Row else outcome for outcome in outcomes]
         return outcomes
@@ -140,11 +148,12 @@ class Intake:
 class WaitingTicket:
     """A ticket whose greenlet waits."""
 
-    __slots__ = ("_done", "_error", "_outcomes", "rows", "weight")
+    __slots__ = ("_done", "_error", "_outcomes", "door", "rows", "weight")
 
-    def __init__(self, rows: Sequence[Row], weight: int, loop: Loop):
+    def __init__(self, rows: Sequence[Row], weight: int, door: str, loop: Loop):
         self.rows = rows
         self.weight = weight
+        self.door = door
         self._done = loop.waiter()
         self._outcomes: Sequence[Outcome] | None = None
         self._error: Unavailable | None = None

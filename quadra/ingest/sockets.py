@@ -15,12 +15,14 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.core.loop import Loop
-from quadra.ingest import lane
+from quadra.core.realtime import websocket_messages_total
+from quadra.ingest import lane, metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.intake import Intake
 from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
 from quadra.ingest.writer import Outcome
 
+DOOR = "socket"
 MAX_BACKLOG = 2_000
 """Answers that may wait for a client to read them; past it Quadra stops reading from that client until it does."""
 TURN = 64
@@ -52,6 +54,9 @@ class Sockets:
         self._loop = loop
         self._clients: dict[str, Client] = {}
         self._dirty: dict[str, Client] = {}
+        self._apart = 0
+        """Messages beside `user:event` whose answers are not counted yet. Each message has one answer, so what is sent in
+        bulk says how many came, and no event is counted by itself."""
         self._server.on("connect", self._connect, namespace="/")
         self._server.on("disconnect", self._disconnect, namespace="/")
         lane.tap(self._server, self._message)
@@ -64,7 +69,7 @@ class Sockets:
             key = self._intake.key(plain)
             sender = self._intake.sender(
                 key,
-                door="socket",
+                door=DOOR,
                 user_agent=environ.get("HTTP_USER_AGENT", ""),
                 origin=environ.get("HTTP_ORIGIN", ""),
                 needs_identity=True,
@@ -91,6 +96,7 @@ class Sockets:
         elif name == "user:events":
             self._many(client, ack, text, payload)
         else:
+            self._count_apart("other")
             message = f"There is no event {name[:100]!r} here; send user:event or user:events."
             self._answer(client, ack, _error(None, "unknown_event", message, {}))
         if self._dirty:
@@ -105,15 +111,19 @@ class Sockets:
             client.waiting += 1
             self._intake.writer.submit(OneTicket(row, len(text or "") + 600, client, ack, self))
         except Refused as refused:
+            metrics.turned_away(DOOR, "refused")
             self._answer(client, ack, _refusal(refused))
         except Unavailable as error:
+            metrics.turned_away(DOOR, "retry")
             client.waiting -= 1
             self._answer(client, ack, _error(event_id, error.code, error.message, {}))
 
     def _many(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
+        self._count_apart("user:events")
         try:
             wires = _parse_many(text, payload)
         except Refused as refused:
+            metrics.turned_away(DOOR, "refused")
             self._answer(client, ack, _refusal(refused))
             return
         ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
@@ -123,6 +133,8 @@ class Sockets:
                 ticket.rows.append(accept(wire, client.sender, received))
             except Refused as refused:
                 ticket.refused.append(refused)
+        if ticket.refused:
+            metrics.turned_away(DOOR, "refused", len(ticket.refused))
         client.waiting += 1
         if not ticket.rows:
             ticket.settle(())
@@ -130,6 +142,7 @@ class Sockets:
         try:
             self._intake.writer.submit(ticket)
         except Unavailable as error:
+            metrics.turned_away(DOOR, "retry", len(ticket.rows))
             ticket.fail(error)
 
     def _answer(self, client: Client, ack: int | None, answer: tuple[bool, bytes]) -> None:
@@ -146,9 +159,25 @@ class Sockets:
 
     def _send(self) -> None:
         dirty, self._dirty = self._dirty, {}
+        sent = 0
         for client in dirty.values():
             answers, client.outbox = client.outbox, []
+            sent += len(answers)
             lane.send_answers(self._server, client.eio_sid, answers)
+        self._count(sent)
+
+    def _count_apart(self, event: str) -> None:
+        self._apart += 1
+        websocket_messages_total.labels(event, "in").inc()
+
+    def _count(self, sent: int) -> None:
+        if not sent:
+            return
+        websocket_messages_total.labels("ack", "out").inc(sent)
+        single = sent - self._apart
+        self._apart = max(0, -single)
+        if single > 0:
+            websocket_messages_total.labels("user:event", "in").inc(single)
 
     def _hold_back(self, client: Client) -> None:
         """Runs in the client's own greenlet: waiting here means not reading from it, and its TCP window closes."""
@@ -165,6 +194,7 @@ class Sockets:
 class OneTicket:
     """A `user:event` that waits for the writer."""
 
+    door = DOOR
     __slots__ = ("_ack", "_client", "_sockets", "rows", "weight")
 
     def __init__(self, row: Row, weight: int, client: Client, ack: int | None, sockets: Sockets):
@@ -195,6 +225,7 @@ class OneTicket:
 class ManyTicket:
     """A `user:events` array that waits for the writer."""
 
+    door = DOOR
     __slots__ = ("_ack", "_client", "_sockets", "refused", "rows", "weight")
 
     def __init__(self, client: Client, ack: int | None, sockets: Sockets, weight: int):

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from quadra.core.database import is_away
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads
+from quadra.ingest import metrics
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Appended, Log
 from quadra.ingest.wire import Refused
@@ -35,6 +36,11 @@ class Ticket(Protocol):
     @property
     def weight(self) -> int:
         """Bytes the rows hold on to while they wait."""
+        ...
+
+    @property
+    def door(self) -> str:
+        """How it came in, for the metrics."""
         ...
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -155,6 +161,8 @@ class Writer:
             else:
                 self._tell(ticket.settle, outcomes[at : at + len(ticket.rows)])
             at += len(ticket.rows)
+        new = sum(len(fresh) for appended in stored for _, fresh in appended.stored)
+        self._tell(metrics.flushed, tickets, at, None if error is not None else outcomes, new)
         self._release(tickets)
         for hook in self.after_flush:
             self._tell(hook)
@@ -170,6 +178,7 @@ class Writer:
         self._pending.clear()
         for ticket in tickets:
             self._tell(ticket.fail, _frozen())
+        self._tell(metrics.flushed, tickets, sum(len(ticket.rows) for ticket in tickets), None, 0)
         self._release(tickets)
         for hook in self.after_flush:
             self._tell(hook)

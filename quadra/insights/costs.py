@@ -22,6 +22,7 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.log import Log
 from quadra.ingest.room import make_log
 from quadra.ingest.wire import Wire
+from quadra.insights import metrics
 from quadra.insights.verdicts import Completion
 
 PROJECT = "quadra"
@@ -53,9 +54,16 @@ def cost_of(settings: Settings, done: Completion) -> float | None:
 
 def record(runtime: Runtime, *, call_id: str, done: Completion, milliseconds: float, error: str | None) -> None:
     """Store the event of one call. `call_id` names the call: recorded twice it is counted once. Raises `Unavailable`."""
+    cost: Any = cost_of(runtime.settings, done)
+    metrics.asked(
+        model=runtime.settings.llm_model[:200],
+        tokens=done.prompt_tokens + done.completion_tokens,
+        cost_usd=cost,
+        seconds=milliseconds / 1000,
+        error=error is not None,
+    )
     with runtime.database.begin() as session:
         project_id = own_project(session)
-    cost: Any = cost_of(runtime.settings, done)
     wire = Wire(
         event_id=f"llm:{call_id}",
         kind="ai",

@@ -23,6 +23,7 @@ from quadra.insights.digest import dump
 from quadra.insights.history import Scene
 from quadra.insights.llm import JunkAnswer
 from quadra.insights.local import Analysis, analyse
+from quadra.insights.metrics import insights_total
 from quadra.insights.store import count_hours, find_insight, mark_analyzed, save_insight
 from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
@@ -73,6 +74,7 @@ def analyse_batch(runtime: Runtime, lease: Lease) -> None:
             count_hours(session, batch.project_id, reading.hours_of(scene.seen, batch))
         if scene.now.read:
             _ask_llm_too(session, runtime, batch, lease.job.trigger)
+    insights_total.labels("local").inc()
     logger.info(
         "insights.insight.made", extra={"batch_id": batch.id, "analyst": "local", "findings": len(analysis.patterns)}
     )
@@ -117,6 +119,7 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
             window_to=local.window_to,
             analysis_ms=_ms(began),
         )
+    insights_total.labels("llm").inc()
     logger.info("insights.insight.made", extra={"batch_id": batch.id, "analyst": "llm", "tokens": told.tokens})
 
 

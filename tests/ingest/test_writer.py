@@ -57,6 +57,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 class Ticket:
     """Somebody who waits, and notes every answer."""
 
+    door = "http"
+
     def __init__(self, *event_ids: str, weight: int = 10, rows: Sequence[Row] = ()):
         self.rows = [*rows, *(row(event_id) for event_id in event_ids)]
         self.weight = weight

@@ -1,0 +1,19 @@
+"""What `/metrics` reads from the database at each scrape, as a table of contents: a room adds a line.
+
+A function takes a session and yields gauges made by `core.metrics.gauge`. All of them together have two seconds.
+"""
+
+from __future__ import annotations
+
+from quadra.core.metrics import Stored
+from quadra.ingest import metrics as ingest
+from quadra.insights import metrics as insights
+from quadra.jobs import metrics as jobs
+from quadra.warehouse import metrics as warehouse
+
+STORED: tuple[Stored, ...] = (
+    ingest.batches,
+    jobs.queue,
+    insights.breakers,
+    warehouse.segments,
+)
