@@ -11,6 +11,7 @@ from flask import Flask, has_request_context, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, login_user, logout_user
 from sqlalchemy.orm import Session
+from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
 from quadra.accounts.tables import User
@@ -110,4 +111,5 @@ def _load(claim: str) -> Member | None:
 
 
 def _template_values() -> dict[str, Any]:
-    return {"csrf_token": csrf_token()} if has_request_context() else {}
+    """The token is made where a template writes it: a page without one begins no session and sets no cookie."""
+    return {"csrf_token": LocalProxy(csrf_token)} if has_request_context() else {}

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
-from quadra.core.errors import QuadraError
+from quadra.core.errors import NotFound, QuadraError
 from quadra.core.http import request_id
 from quadra.core.runtime import runtime
 from quadra.ingest.tables import BATCH_STATES
@@ -77,7 +77,7 @@ def _socket_path() -> dict[str, Any]:
 def _protect(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers["X-Frame-Options"] = "DENY"
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -116,6 +116,14 @@ def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
     current = f"dashboard.{'users' if slug == 'user' else slug}"
     return page("board.html", current, slug=slug, title=BOARDS[slug], base_url=base_url())
+
+
+def shared(token: str, view: dict[str, Any]) -> Any:
+    """What a share link shows to a browser: one page as it was saved, without a login, and nothing else of the project."""
+    if view["page"] not in BOARDS:
+        raise NotFound("This view belongs to no page; ask for it as JSON.")
+    told = {"token": token, "params": view["params"], "keys": view["keys"]}
+    return render_template("shared.html", slug=view["page"], title=BOARDS[view["page"]], name=view["name"], told=told)
 
 
 for _slug in BOARDS:

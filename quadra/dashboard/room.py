@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_socketio import SocketIO
 
+from quadra.analytics.share_routes import SHARE_PAGE
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
 from quadra.dashboard import docs, pages
@@ -17,5 +18,6 @@ def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> 
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(docs.blueprint)
     app.extensions[ERROR_PAGE] = pages.error
+    app.extensions[SHARE_PAGE] = pages.shared
     app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)
     app.extensions["quadra.on_start"].append(HealthFeed(runtime, socketio).start)

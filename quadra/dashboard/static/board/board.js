@@ -9,6 +9,9 @@ import { Panel } from './panel.js';
 import { Question } from './question.js';
 import { intervalOf, rangeOf } from './range.js';
 import { ProjectSource, SharedSource } from './source.js';
+import { summary } from './summary.js';
+
+const SHARED_EVERY_MS = 60_000;
 
 class Board {
   #questions = [];
@@ -79,11 +82,13 @@ class Board {
 
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
-    this.root.replaceChildren(...(this.shared ? [] : [bar(this)]), ...parts.map((part) => part.element ?? part));
+    this.root.replaceChildren(this.shared ? summary(this) : bar(this), ...parts.map((part) => part.element ?? part));
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
     this.refresh();
-    if (!this.shared) keepFresh(this.project, () => !this.bar.ranged || this.range.running, () => this.refresh({ quiet: true }));
+    const runs = () => !this.bar.ranged || this.range.running;
+    if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }));
+    else setInterval(() => !document.hidden && runs() && this.refresh({ quiet: true }), SHARED_EVERY_MS);
   }
 }
 

@@ -12,6 +12,7 @@ const MOST_IN_A_ROW = 6;
  */
 export function keyNumbers(question, label, numbers) {
   const section = el('section', { class: 'kpis flow-kpis', 'aria-label': label });
+  section.hidden = !question.offered;
   const drawn = numbers.map((one) => tile(one));
   section.append(...drawn.map(({ element }) => element));
   const rows = Math.ceil(numbers.length / MOST_IN_A_ROW);

@@ -51,6 +51,7 @@ export class Panel {
       el('div', { class: 'panel-head wrap' }, el('h2', { id }, title), ...tools, toggle), sub, problem, skeleton, empty, content);
     if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());
     this.#say(null);
+    this.element.hidden = !options.of.offered;
     options.of.on((question) => this.#draw(question));
   }
 

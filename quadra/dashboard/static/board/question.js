@@ -23,6 +23,11 @@ export class Question {
     this.compare = compare;
   }
 
+  /** Whether it can be asked here at all: a shared page has the questions that were saved with it. */
+  get offered() {
+    return this.board.source.has(this.key);
+  }
+
   on(hear) {
     this.#hear.push(hear);
     return this;
@@ -44,7 +49,7 @@ export class Question {
     if (quiet && this.state === 'loading' && same) return;
     this.#ended?.abort();
     this.#signature = signature;
-    if (!asked[this.key]) {
+    if (!asked[this.key] || !this.offered) {
       this.#become('idle');
       return;
     }

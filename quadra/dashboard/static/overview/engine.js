@@ -13,7 +13,7 @@ export function noticed(board, overview) {
     tools: board.shared ? [] : [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
     isEmpty: ({ insights }) => insights.length === 0,
     empty: () => 'No insight yet: each batch gets one moments after it is sealed.',
-    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project)))),
+    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project, { linked: !board.shared })))),
   }).element;
 }
 

@@ -44,7 +44,7 @@ const what = board.panel({
 
 const KINDS = ['page', 'event', 'identify', 'feature', 'funnel', 'journey', 'survey', 'ai', 'error', 'request', 'metric'];
 board.start(
-  el('div', { class: 'panel who' }, el('h2', {}, named(user, 'Nobody')), el('a', { href: board.href('/users') }, 'All users'), board.role === 'admin' && user && !board.shared ? eraser(board, user) : null),
+  el('div', { class: 'panel who' }, el('h2', {}, named(user, 'Nobody')), board.shared ? null : el('a', { href: board.href('/users') }, 'All users'), board.role === 'admin' && user && !board.shared ? eraser(board, user) : null),
   controls(choice(board, 'kind', 'Show', [['', 'every kind of event'], ...KINDS.map((name) => [name, `only ${name}`])])),
   when,
   what,

@@ -1,0 +1,11 @@
+// What a shared page is about, in words: it has no bar to choose with.
+
+import { el } from '../pipeline/elements.js';
+import { day, named } from './words.js';
+
+export function summary(board) {
+  const { first, last } = board.range;
+  const filters = board.address.filters.map(([property, values]) => `${property} = ${values.map((value) => named(value)).join(' or ')}`);
+  const parts = [board.bar.ranged ? `${day(first)} to ${day(last)}, in the time zone ${board.timezone}` : '', ...filters.map((one) => `only ${one}`)];
+  return el('p', { class: 'sub isolated' }, parts.filter(Boolean).join(' · '));
+}

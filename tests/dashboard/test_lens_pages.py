@@ -1,0 +1,360 @@
+"""The pages of the lenses as people meet them: a real Quadra, a real browser, real events, sent once for all tests here."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
+
+from tests.dashboard.lens_sample import ARABIC, HOSTILE, USERS, sample
+from tests.servers.keeper import Keeper
+from tests.servers.quadra import QuadraProcess
+
+PAGES = {
+    "overview": "How many events come in?",
+    "events": "How much, over time?",
+    "funnels": "At which stage do they stop?",
+    "journeys": "Which way do people go?",
+    "retention": "Who comes back?",
+    "users": "How many people are active?",
+    "features": "Which features are used the most?",
+    "satisfaction": "Are people content?",
+    "ai": "What does it cost?",
+    "performance": "How long does it take?",
+    "errors": "Is it getting better?",
+}
+"""slug -> a panel of it that has a chart."""
+EVERY = (*PAGES, "user")
+CHART = ".chart[role=img]"
+
+
+@dataclass(frozen=True)
+class Project:
+    quadra: QuadraProcess
+    slug: str
+    write_key: str
+
+    def at(self, page: str, **more: str) -> str:
+        return f"{self.quadra.base_url}/{page}?" + urllib.parse.urlencode({"project": self.slug, **more})
+
+    def send(self, *events: dict[str, Any]) -> None:
+        request = urllib.request.Request(
+            f"{self.quadra.base_url}/api/events",
+            json.dumps({"events": events}).encode(),
+            {"Content-Type": "application/json", "X-Quadra-Key": self.write_key},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            stored = json.load(answer)
+        assert stored["stored"] == len(events), stored
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    with closing(QuadraProcess(keeper)) as process:
+        yield process
+
+
+def _project(quadra: QuadraProcess, name: str) -> Project:
+    made = json.loads(quadra.run("project", "create", name, "--timezone", "UTC", "--json").stdout)
+    return Project(quadra, made["project"], made["write_key"])
+
+
+@pytest.fixture(scope="module")
+def full(quadra: QuadraProcess) -> Project:
+    project = _project(quadra, "Secret shop")
+    project.send(*sample())
+    return project
+
+
+@pytest.fixture(scope="module")
+def empty(quadra: QuadraProcess) -> Project:
+    return _project(quadra, "Nothing yet")
+
+
+class Heard:
+    """What a browser asked for and complained about."""
+
+    def __init__(self, context: BrowserContext, base_url: str):
+        self.asked: list[str] = []
+        self.said: list[str] = []
+        self.base_url = base_url
+        context.on("request", lambda request: self.asked.append(request.url))
+        context.on("console", lambda message: self.said.append(message.text))
+        context.on("weberror", lambda error: self.said.append(str(error.error)))
+        context.on("dialog", self._dialog)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.said.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    def forget(self) -> None:
+        self.asked.clear()
+        self.said.clear()
+
+    def check(self) -> None:
+        assert self.said == []
+        assert [url for url in self.asked if not url.startswith((self.base_url, "data:"))] == []
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, quadra: QuadraProcess) -> Iterator[BrowserContext]:
+    """Logged in once for the module: logging in is limited per minute, and slow on purpose."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(f"{quadra.base_url}/live")
+        page.get_by_label("E-mail").fill(quadra.init["admin_email"])
+        page.get_by_label("Password").fill(quadra.init["admin_password"])
+        page.get_by_role("button", name="Log in").click()
+        expect(page).to_have_url(re.compile("/live"))
+        page.close()
+        yield context
+
+
+@pytest.fixture(scope="module")
+def heard(context: BrowserContext, quadra: QuadraProcess) -> Heard:
+    return Heard(context, quadra.base_url)
+
+
+@pytest.fixture
+def page(context: BrowserContext, heard: Heard) -> Iterator[Page]:
+    heard.forget()
+    page = context.new_page()
+    yield page
+    page.close()
+
+
+def panel(page: Page, title: str) -> Locator:
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def tile(page: Page, title: str) -> Locator:
+    return page.locator(".kpi").filter(has=page.get_by_role("heading", name=title, exact=True))
+
+
+def settled(page: Page) -> None:
+    """All questions are answered."""
+    expect(page.locator("#board")).to_have_attribute("aria-busy", "false")
+    expect(page.locator('#board [aria-busy="true"]')).to_have_count(0, timeout=15_000)
+
+
+@pytest.mark.parametrize("slug", EVERY)
+def test_a_page_shows_what_happened_and_each_chart_as_a_table_too(
+    page: Page, heard: Heard, full: Project, slug: str
+) -> None:
+    answer = page.goto(full.at(slug, **({"user": "user_0"} if slug == "user" else {})))
+    settled(page)
+    assert "default-src 'self'" in (answer.headers["content-security-policy"] if answer else "")
+    expect(page.locator("#board [role=alert]:not([hidden]):not(:empty)")).to_have_count(0)
+    charts = page.locator(CHART).locator("visible=true")
+    toggles = page.get_by_role("button", name="Table", exact=True).locator("visible=true")
+    found = charts.count()
+    assert found == toggles.count() > 0
+    for toggle in toggles.all():
+        toggle.click()
+    expect(charts).to_have_count(0)
+    for section in page.locator("section.panel .content:visible").filter(has=page.locator(".chart")).all():
+        assert section.locator("table:visible tbody tr").count() > 0
+    expect(page).to_have_title(re.compile("Quadra"))
+    assert page.locator("#board script, #board img").count() == 0
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for toggle in toggles.all():
+        toggle.click()
+    expect(page.locator(f"{CHART}:has(canvas)").locator("visible=true")).to_have_count(found)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    heard.check()
+
+
+@pytest.mark.parametrize("slug", EVERY)
+def test_a_page_without_events_says_how_to_send_the_first(page: Page, heard: Heard, empty: Project, slug: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(empty.at(slug, **({"user": "nobody"} if slug == "user" else {})))
+    settled(page)
+    expect(page.locator("#board [role=alert]:not([hidden]):not(:empty)")).to_have_count(0)
+    if slug in PAGES:
+        expect(page.locator(".snippet code").first).to_contain_text(f"curl {empty.quadra.base_url}/api/")
+    else:
+        expect(panel(page, "What did they do?")).to_contain_text("No event of this person")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    heard.check()
+
+
+@pytest.mark.parametrize(("slug", "kind"), [("features", "feature"), ("satisfaction", "survey"), ("ai", "ai")])
+def test_the_event_that_an_empty_page_proposes_is_accepted_and_shown(
+    page: Page, quadra: QuadraProcess, slug: str, kind: str
+) -> None:
+    project = _project(quadra, f"First {kind}")
+    page.goto(project.at(slug))
+    settled(page)
+    for snippet in page.locator(".snippet code").all_text_contents():
+        path = snippet.split()[1]
+        body = snippet[snippet.index("-d '") + 4 : snippet.rindex("'")]
+        headers = {"Content-Type": "application/json", "X-Quadra-Key": project.write_key}
+        with urllib.request.urlopen(urllib.request.Request(path, body.encode(), headers), timeout=10) as answer:
+            assert answer.status == 200
+    expect(panel(page, PAGES[slug]).locator(CHART)).to_be_visible(timeout=20_000)
+
+
+def test_a_number_follows_what_arrives_and_the_focus_stays(page: Page, quadra: QuadraProcess) -> None:
+    project = _project(quadra, "Moving")
+    project.send({"eventType": "opened", "userId": "ada", "properties": {"plan": "pro"}})
+    page.goto(project.at("events", days="1"))
+    settled(page)
+    latest = panel(page, "What came in last?")
+    latest.locator("summary").first.click()
+    table = panel(page, "Which ones the most?").locator("tbody tr")
+    expect(table.nth(0).locator("td").nth(1)).to_have_text("1")
+    project.send(*[{"eventType": "opened", "userId": "bob"} for _ in range(4)])
+    expect(table.nth(0).locator("td").nth(1)).to_have_text("5", timeout=20_000)
+    expect(latest.locator("li")).to_have_count(5)
+    expect(latest.locator("details[open]")).to_have_count(1)
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_what_is_chosen_stands_in_the_address(page: Page, full: Project) -> None:
+    page.goto(full.at("events"))
+    settled(page)
+    page.get_by_label("Time", exact=True).select_option("7")
+    page.get_by_label("Compare").uncheck()
+    page.get_by_label("Split by").fill("plan")
+    page.get_by_label("Split by").press("Enter")
+    page.get_by_role("button", name="+ Filter").click()
+    page.get_by_label("this field or property").fill("plan")
+    page.get_by_label("is", exact=True).fill(HOSTILE)
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page).to_have_url(re.compile(r"days=7.*compare=no.*breakdown=plan.*where%5Bplan%5D="))
+    rows = panel(page, "Which ones the most?").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows.locator("th")).to_have_text(HOSTILE)
+    counted = rows.locator("td").nth(1).text_content()
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(rows.locator("td").nth(1)).to_have_text(str(counted))
+    expect(page.get_by_label("Time", exact=True)).to_have_value("7")
+    page.get_by_role("button", name=re.compile("remove this filter")).click()
+    expect(rows).not_to_have_count(1)
+    page.go_back()
+    expect(rows).to_have_count(1)
+
+
+def test_today_is_compared_with_yesterday_until_the_same_time(page: Page, quadra: QuadraProcess) -> None:
+    project = _project(quadra, "Compared")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urllib.parse.unquote(request.url)))
+    project.send(*[{"eventType": "opened", "userId": f"u{n}"} for n in range(3)])
+    page.goto(project.at("overview", days="1"))
+    settled(page)
+    expect(tile(page, "Active users").locator(".num")).to_have_text("3")
+    expect(tile(page, "Active users").locator(".delta")).to_contain_text("before: 0")
+    (earlier,) = {found for url in asked if (found := re.search(r"/dashboard\?from=(\S+?)&to=(\S+?)T\d\d:\d\d&", url))}
+    assert earlier[1] == earlier[2]
+    page.get_by_label("Compare").uncheck()
+    expect(tile(page, "Active users").locator(".delta")).not_to_contain_text("before")
+
+
+def test_a_funnel_is_built_by_clicking(page: Page, full: Project) -> None:
+    page.goto(full.at("funnels"))
+    settled(page)
+    page.get_by_label("Event of step 1").fill("page_view")
+    page.get_by_label("Event of step 2").fill("searched")
+    page.get_by_role("button", name="+ Step").click()
+    page.get_by_label("Event of step 3").fill("bought")
+    page.get_by_label("Event of step 3").press("Enter")
+    shown = panel(page, "Where do people drop out?")
+    expect(shown).to_contain_text(f"2 of {USERS} people took all 3 steps: 33.3 %")
+    shown.get_by_role("button", name="Table").click()
+    cells = [row.locator("th, td").all_text_contents()[:3] for row in shown.locator("tbody tr").all()]
+    assert cells == [
+        ["1. page_view", "6", "100.0 %"],
+        ["2. searched", "4", "66.7 %"],
+        ["3. bought", "2", "33.3 %"],
+    ]
+    page.get_by_label("Split by").fill("plan")
+    page.get_by_label("Split by").press("Enter")
+    expect(panel(page, "Who gets through, and who does not?")).to_contain_text(ARABIC)
+    page.get_by_role("button", name="Move step 3 up").click()
+    expect(shown.locator("tbody th")).to_have_text(["1. page_view", "2. bought", "3. searched"])
+    page.reload()
+    expect(page.get_by_label("Event of step 2")).to_have_value("bought")
+
+
+def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Project) -> None:
+    page.route("**/api/analytics/paths*", lambda route: route.abort())
+    page.goto(full.at("journeys"))
+    shown = panel(page, PAGES["journeys"])
+    expect(shown.get_by_role("alert")).to_contain_text("Quadra cannot be reached.")
+    page.unroute("**/api/analytics/paths*")
+    shown.get_by_role("button", name="Try again").click()
+    expect(shown.locator(".chart canvas")).to_be_visible()
+    expect(shown.get_by_role("alert")).to_be_hidden()
+
+
+def test_an_error_is_resolved_and_reopened(page: Page, full: Project) -> None:
+    page.goto(full.at("errors"))
+    settled(page)
+    groups = panel(page, "What goes wrong the most?").get_by_role("article")
+    expect(tile(page, "Unresolved").locator(".num")).to_have_text("5")
+    first = groups.first
+    first.locator("summary").click()
+    expect(first.locator("pre")).to_contain_text(HOSTILE)
+    first.get_by_role("button", name="Resolve").click()
+    expect(tile(page, "Unresolved").locator(".num")).to_have_text("4")
+    groups.get_by_role("button", name="Reopen").click()
+    expect(tile(page, "Unresolved").locator(".num")).to_have_text("5")
+
+
+def test_a_person_is_forgotten_after_their_id_was_written(page: Page, full: Project) -> None:
+    full.send({"eventType": "opened", "userId": "forget me/please"})
+    page.goto(full.at("user", user="forget me/please"))
+    expect(panel(page, "What did they do?")).to_contain_text("opened")
+    page.get_by_role("button", name="Erase this person…").click()
+    erase = page.get_by_role("button", name="Erase", exact=True)
+    expect(erase).to_be_disabled()
+    page.get_by_label("Write the id to go on").fill("forget me/please")
+    erase.click()
+    expect(page.get_by_text("A worker is erasing this person now.")).to_be_visible()
+    expect(panel(page, "What did they do?")).to_contain_text("No event of this person", timeout=30_000)
+
+
+def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
+    page: Page, browser: Browser, full: Project, quadra: QuadraProcess
+) -> None:
+    page.goto(full.at("users", days="7"))
+    settled(page)
+    page.get_by_role("button", name="Save & share").click()
+    page.get_by_label("Name of the view").fill(f"Weekly {HOSTILE}")
+    page.get_by_role("button", name="Save this view").click()
+    page.get_by_role("button", name="Make a link that shows").click()
+    link = page.locator(".share-link")
+    expect(link).to_have_value(re.compile(r"/share/qs_"))
+    url = link.input_value()
+    with browser.new_context() as context:
+        heard = Heard(context, quadra.base_url)
+        stranger = context.new_page()
+        stranger.goto(url)
+        settled(stranger)
+        expect(tile(stranger, "Active").locator(".num")).to_have_text(str(USERS))
+        expect(panel(stranger, "Who is the most active?").get_by_role("link")).to_have_count(0)
+        expect(stranger.get_by_role("navigation")).to_have_count(0)
+        expect(stranger.locator("a")).to_have_count(0)
+        assert "Secret" not in stranger.content()
+        assert full.slug not in stranger.content()
+        assert stranger.title().startswith("Weekly <script>")
+        heard.check()
+        assert {urllib.parse.urlsplit(asked).path.split("/")[1] for asked in heard.asked} == {"share", "static"}
+        assert context.cookies() == []
+    page.reload()
+    page.get_by_role("button", name="Save & share").click()
+    page.get_by_role("button", name="Take back the link to").click()
+    expect(page.get_by_role("button", name="Take back the link to")).to_have_count(0)
+    with browser.new_context() as context:
+        stranger = context.new_page()
+        assert stranger.goto(url).status == 404  # type: ignore[union-attr]
