@@ -5,7 +5,8 @@ The living database is only asked to finish its log; nothing of it changes, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from quadra.backup.pitr_cluster import Place, Told
 from quadra.backup.pitr_plan import Base, OutOfReach, Plan, make_plan
 from quadra.backup.postgres_programs import find
 from quadra.backup.replica_sides import admin_url, connected, one
+from quadra.backup.replica_status import first_line
 from quadra.backup.wal_switch import archive_now
 from quadra.core import clock, migrate
 from quadra.core.database import Database
@@ -56,7 +58,7 @@ def ask_living(settings: Settings, archive: Path, target: datetime | None) -> Li
                 )
             return Living(True, about["directory"], archived_until=archive_now(connection, archive))
     except psycopg.OperationalError as error:
-        return Living(False, why_not=str(error).strip().splitlines()[0])
+        return Living(False, why_not=first_line(error))
 
 
 def plan(settings: Settings, bases: Sequence[Base], archive: Path, target: datetime | None) -> Plan:
@@ -100,6 +102,7 @@ def switch_over(settings: Settings, place: Place, major: int) -> list[str]:
     control = find("pg_ctl", settings, major=major)
     as_user = f"sudo -u {place.who.name} "
     psql = f"psql -h 127.0.0.1 -p {place.port} -U {url.username} {url.database}"
+    keep = f"ALTER SYSTEM SET archive_command = '{_archive_command(settings, place)}'"
     return [
         "# 1. stop Quadra: web processes and workers",
         "# 2. give all of them the recovered database, with the same password as before:",
@@ -108,9 +111,9 @@ def switch_over(settings: Settings, place: Place, major: int) -> list[str]:
         "quadra erase --replay",
         "quadra recover",
         "# 4. when you keep it: let it archive, and give it a base backup of its own",
-        f"{psql} -c \"ALTER SYSTEM SET archive_command = '{_archive_command(settings, place)}'\"",
+        f"{psql} -c {shlex.quote(keep)}",
         f"{psql} -c 'SELECT pg_reload_conf()'",
-        "quadra backup take --kind base",
+        "quadra wal base",
         "# or throw it away; the living cluster was not touched:",
         f"{as_user}{control} -D {place.directory} -m fast stop",
         f"rm -r {place.directory}",
@@ -142,6 +145,3 @@ class _Opened:
 
     def close(self) -> None:
         self.database.dispose()
-
-
-Bases = Callable[[], Sequence[Base]]

@@ -24,6 +24,7 @@ from quadra.backup.base_backup import free_bytes
 from quadra.backup.pitr_plan import Plan
 from quadra.backup.postgres_programs import Person, ProgramFailed, find, run, tail
 from quadra.backup.replica_sides import connected, one
+from quadra.backup.wal_archive import restore_command
 from quadra.core.errors import Conflict, Invalid
 from quadra.core.settings import Settings
 
@@ -130,8 +131,6 @@ def _make_directory(place: Place) -> None:
 def _configure(settings: Settings, plan: Plan, place: Place, archive: Path) -> None:
     """Last lines of postgresql.auto.conf: they win over everything the base backup brought along."""
     found = plan.base.facts
-    # the programs that read the archive run as the cluster's user: nothing of Quadra, only what each machine has
-    restore = f'gunzip -c "{archive}/%f.gz" > "%p"'
     wanted: dict[str, Any] = {
         "port": place.port,
         "listen_addresses": "127.0.0.1",
@@ -145,7 +144,7 @@ def _configure(settings: Settings, plan: Plan, place: Place, archive: Path) -> N
         "lc_messages": "C",
         "external_pid_file": "",
         "hot_standby": "off",
-        "restore_command": restore,
+        "restore_command": restore_command(archive),
         "recovery_target_timeline": plan.chain.timeline,
         "recovery_target_action": "promote",
     }

@@ -86,13 +86,13 @@ def _body(plan: Plan, place: Place, dry_run: bool) -> dict[str, Any]:
 
 def _lines(settings: Settings, body: dict[str, Any]) -> list[str]:
     found = body["found"]
-    rows = ", ".join(f"{count:,} {name}" for name, count in found["rows"].items())
+    rows = ", ".join(f"{name} {count:,}" for name, count in found["rows"].items())
     last = found["last_event"]
     revision = "is this version's" if found["revision"] == found["head"] else "is migrated at the next start"
     return [
         "",
         f"Recovered in {body['seconds']} s: {found['recovery'] or 'to the end of the log'}.",
-        f"Rows: {rows or 'none; Quadra has no tables at that moment'}.",
+        f"Rows: {rows or 'none; Quadra had no tables at that moment'}.",
         f"Last event: received {last['received_at']}, occurred {last['occurred_at']}."
         if last
         else "No event is in it.",

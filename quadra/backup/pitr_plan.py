@@ -59,7 +59,7 @@ def parse_target(text: str) -> datetime | None:
 def make_plan(bases: Sequence[Base], archive: Path, waldump: Path, target: datetime | None) -> Plan:
     """Raises `OutOfReach`, which says what the nearest reachable moment is."""
     if not bases:
-        raise OutOfReach("There is no base backup. Next: quadra backup take --kind base")
+        raise OutOfReach("There is no base backup. Next: quadra wal base")
     ordered = sorted(bases, key=lambda base: base.facts.finished_at)
     first = ordered[0].facts.finished_at
     if target is not None and target < first:

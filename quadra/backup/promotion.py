@@ -230,7 +230,7 @@ def _next_steps(settings: Settings, url: sa.URL) -> list[str]:
         "Never start the old primary as it is: it is writable, and events would be in two places.",
         f"Give every web process and worker DATABASE_URL={shown.render_as_string(hide_password=True)} and restart them.",
         f"Take it out of QUADRA_REPLICAS, and the old primary ({address(admin_url(settings))}) in.",
-        "Take a base backup: quadra backup take --kind base",
+        "Take a base backup: quadra wal base",
         f"On the old primary's machine: quadra replica rejoin --data-dir PGDATA --primary {address(url)}",
     ]
 

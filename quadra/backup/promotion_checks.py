@@ -67,7 +67,8 @@ def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> Step
             said = first_line(error)
             if "FATAL:" in str(error):
                 return Step(name, FAIL, f"{address(url)} answers, though not as it should: {said}")
-    return Step(name, PASS, f"{address(url)} did not answer {tries} times: {said}")
+    often = f" in {tries} tries" if tries > 1 else ""
+    return Step(name, PASS, f"{address(url)} does not answer{often}: {said}")
 
 
 def look_at(url: sa.URL) -> Candidate:

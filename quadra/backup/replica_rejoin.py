@@ -15,14 +15,17 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from quadra.backup.postgres_programs import Person, find, run
+from quadra.backup.postgres_programs import Person, ProgramFailed, find, run
 from quadra.backup.replica_sides import address, ask_primary, connected, conninfo
+from quadra.backup.wal_archive import restore_command
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 
 OWN = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf")
 """What pg_rewind replaces by the new primary's: port, memory and addresses are this machine's own."""
 STREAM_SECONDS = 60
+ARCHIVE = "If log is missing that was archived, set QUADRA_WAL_ARCHIVE and try again."
+INSTEAD = "Otherwise move the directory away and make a new replica: pg_basebackup --write-recovery-conf."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,19 @@ def _rewind(settings: Settings, wanted: Rejoin, major: int) -> None:
     command += ["--source-server", made, "--write-recovery-conf"]
     if wanted.config_file:
         command += ["--config-file", wanted.config_file]
+    if settings.wal_archive:
+        # it reads back to before the two parted, where its own pg_wal often does not reach any more
+        command.append("--restore-target-wal")
+        with (wanted.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"# quadra replica rejoin\nrestore_command = '{restore_command(settings.wal_archive)}'\n")
+        kept["postgresql.auto.conf"] = (wanted.data / "postgresql.auto.conf").read_bytes()
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "PGPASSWORD": str(wanted.primary.password or "")}
-    run(command, log=wanted.log, who=wanted.who, cwd=wanted.data, env=environment, seconds=24 * 3600)
+    try:
+        run(command, log=wanted.log, who=wanted.who, cwd=wanted.data, env=environment, seconds=24 * 3600)
+    except ProgramFailed as error:
+        raise ProgramFailed(
+            f"{error.message}\n{INSTEAD if settings.wal_archive else f'{ARCHIVE} {INSTEAD}'}"
+        ) from error
     written = (wanted.data / "postgresql.auto.conf").read_text().splitlines()
     follow = [line for line in written if line.startswith("primary_conninfo")][-1]
     for name, content in kept.items():

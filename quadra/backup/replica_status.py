@@ -89,7 +89,9 @@ def worst_lag_seconds(status: dict[str, Any]) -> float | None:
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What a driver says, in one line, without the address that the reader is told anyway."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.rpartition(" failed: ")[2]
 
 
 def _answer(replicas: list[Any], standbys: list[Any], overall: str, message: str) -> dict[str, Any]:

@@ -74,6 +74,11 @@ def fetch(archive: Path, name: str, target: Path) -> bool:
     return True
 
 
+def restore_command(archive: Path) -> str:
+    """For postgresql.conf. PostgreSQL's user runs it: nothing of Quadra, only what each machine has."""
+    return f'gunzip -c "{archive}/%f.gz" > "%p"'
+
+
 def header(source: BinaryIO) -> tuple[int, int, int]:
     """System identifier, timeline and segment size that a segment's first page names. Raises `Refused`."""
     page = source.read(LONG_HEADER.size)
