@@ -136,7 +136,7 @@ def _counted(trend: Trend, width: int) -> str:
                     PARTITION BY place, label, person ORDER BY period), period + {width})) AS ends
                 FROM active
             )
-            SELECT place, label, period, sum(change) AS value FROM (
+            SELECT place, label, period, CAST(sum(change) AS BIGINT) AS value FROM (
                 SELECT place, label, begins AS period, 1 AS change FROM spans
                 UNION ALL SELECT place, label, ends, -1 FROM spans
             ) GROUP BY ALL"""

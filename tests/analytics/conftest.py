@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
@@ -73,9 +74,10 @@ class Place:
             pass
 
     def ask(self, lens: Any, project: Project, body: dict[str, Any] | None = None, /, **asked: Any) -> Any:
-        """`ask(trends, project, event="a", where={"plan": "pro"})`."""
+        """`ask(trends, project, event="a", where={"plan": "pro"})`; the answer as JSON brings it to whoever asked."""
         asked = {"from": "2026-03-02", "to": "2026-03-15", **(body or {}), **asked}
-        return lens.answer(self.runtime, lens.read(_given(asked), project))
+        answer = lens.answer(self.runtime, lens.read(_given(asked), project))
+        return orjson.loads(orjson.dumps(answer))
 
 
 def _given(asked: dict[str, Any]) -> Given:
