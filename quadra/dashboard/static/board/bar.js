@@ -26,7 +26,7 @@ export function bar(board) {
 
 function period(board) {
   const { address } = board;
-  const select = el('select', { class: 'pill', 'aria-label': 'Time', autocomplete: 'off' });
+  const select = el('select', { class: 'pill', 'aria-label': 'Time', title: `Days of the time zone ${board.timezone}`, autocomplete: 'off' });
   const from = el('input', { type: 'date', class: 'pill', 'aria-label': 'First day' });
   const to = el('input', { type: 'date', class: 'pill', 'aria-label': 'Last day' });
   const dates = el('span', { class: 'dates', hidden: true }, from, ' to ', to);

@@ -4,6 +4,7 @@
 import { el } from '../pipeline/elements.js';
 import { Address } from './address.js';
 import { bar } from './bar.js';
+import { elsewhere } from './elsewhere.js';
 import { keepFresh } from './live.js';
 import { Panel } from './panel.js';
 import { Question } from './question.js';
@@ -82,7 +83,7 @@ class Board {
 
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
-    this.root.replaceChildren(this.shared ? summary(this) : bar(this), ...parts.map((part) => part.element ?? part));
+    this.root.replaceChildren(...(this.shared ? [summary(this)] : [bar(this), ...(this.bar.ranged ? [elsewhere(this)] : [])]), ...parts.map((part) => part.element ?? part));
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
     this.refresh();

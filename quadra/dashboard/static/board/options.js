@@ -30,16 +30,16 @@ const legend = (look, shown) => ({
   formatter: (name) => shortened(name), tooltip: { show: false },
 });
 
-function frame(look, { labels, format, several, axis = compact, unit }) {
+function frame(look, { labels, format, several, axis = compact, unit, letters = 18 }) {
   return {
     grid: { left: 4, right: 1.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
     legend: legend(look, several),
     xAxis: {
       type: 'category', data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: look.rule } },
-      axisLabel: text(look, { hideOverlap: true, formatter: (label) => shortened(label, 18) }),
+      axisLabel: text(look, { hideOverlap: true, formatter: (label) => shortened(label, letters) }),
     },
     yAxis: {
-      type: 'value', minInterval: unit === 'whole' ? 1 : 0, axisLabel: text(look, { formatter: axis }),
+      type: 'value', minInterval: unit === 'whole' ? 1 : 0, axisLabel: text(look, { formatter: axis, hideOverlap: true }),
       splitLine: { lineStyle: { color: look.rule } },
     },
     tooltip: tooltip(look, {
@@ -76,8 +76,8 @@ const said = (look, { says }, flat) => ({
 
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
 export function bars({ labels, series, format, axis, stack = false, flat = false, unit = 'whole' }) {
-  return (look) => {
-    const around = frame(look, { labels, format, axis, unit, several: series.length > 1 });
+  return (look, width) => {
+    const around = frame(look, { labels, format, axis, unit, several: series.length > 1, letters: flat && width > 40 * look.rem ? 40 : 18 });
     if (flat) {
       [around.xAxis, around.yAxis] = [around.yAxis, { ...around.xAxis, inverse: true }];
     }

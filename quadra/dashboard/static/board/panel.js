@@ -48,7 +48,7 @@ export class Panel {
     if (this.#table && chart) this.#table.element.hidden = true;
     const { sub, problem, empty, skeleton, content } = this.#parts;
     this.element = el('section', { class: 'panel', 'aria-labelledby': id },
-      el('div', { class: 'panel-head wrap' }, el('h2', { id }, title), ...tools, toggle), sub, problem, skeleton, empty, content);
+      el('div', { class: 'panel-head' }, el('h2', { id }, title), ...tools, toggle), sub, problem, skeleton, empty, content);
     if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());
     this.#say(null);
     this.element.hidden = !options.of.offered;
@@ -93,7 +93,10 @@ export class Panel {
     if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'Nothing in this time.'));
     if (state !== 'ready') return;
     this.#say(answer);
-    if (nothing) return;
+    if (nothing) {
+      this.#parts.sub.hidden = typeof this.#options.sub === 'function';
+      return;
+    }
     const { chart, table, body } = this.#options;
     if (chart) this.#chart.draw(chart(answer, before));
     if (table) {

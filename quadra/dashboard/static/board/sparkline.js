@@ -5,7 +5,8 @@ const WIDTH = 100;
 const HEIGHT = 24;
 
 export function sparkline(place, values) {
-  const most = Math.max(...values, 1);
+  place.hidden = values.every((value) => value === 0);
+  const most = Math.max(...values, Number.MIN_VALUE);
   const step = WIDTH / Math.max(1, values.length - 1);
   const points = values.map((value, at) => `${(at * step).toFixed(2)},${(HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(2)}`);
   const line = `M${points.join('L')}`;

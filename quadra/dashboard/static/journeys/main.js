@@ -6,7 +6,7 @@ import { firstEvent } from '../board/empty.js';
 import { eventNames, valuesOf } from '../board/names.js';
 import { named, number, seconds } from '../board/words.js';
 import { recorded } from './recorded.js';
-import { sankey } from './sankey.js';
+import { connected, sankey } from './sankey.js';
 
 const SHOWN = 60;
 const board = openBoard({ compare: false });
@@ -22,11 +22,11 @@ const places = async () => [...await valuesOf(board, 'page_url').catch(() => [])
 const ways = board.panel({
   of: paths,
   title: 'Which way do people go?',
-  sub: ({ edges }) => (edges.length > SHOWN ? `The ${SHOWN} most frequent of ${edges.length} moves from step to step; the table has all` : 'Moves from step to step within a session'),
+  sub: ({ edges }) => (edges.length > SHOWN ? `The most frequent of ${edges.length} moves from step to step; the table has all` : 'Moves from step to step within a session'),
   isEmpty: ({ edges }) => edges.length === 0,
   empty: firstEvent(board, 'Nobody went from one place to another in this time.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
   size: 'tall',
-  chart: ({ edges }) => sankey(edges.slice(0, SHOWN)),
+  chart: ({ edges }) => sankey(connected(edges, SHOWN)),
   table: ({ edges }) => ({
     columns: [{ title: 'From' }, { title: 'To' }, { title: 'Step', n: true }, { title: 'Sessions', n: true }, { title: 'Mean time', n: true }],
     rows: edges.map((edge) => [named(edge.source), { text: named(edge.target) }, `${edge.position} → ${edge.position + 1}`, number(edge.count), seconds(edge.average_seconds)]),

@@ -16,6 +16,16 @@ export function placed(name) {
   }
 }
 
+/** The most frequent moves, but for those that hang in the air because the ones before them are not among them. */
+export function connected(edges, most) {
+  const reached = new Set();
+  return edges.slice(0, most).sort((a, b) => a.position - b.position).filter(({ position, source, target }) => {
+    const hangs = position > 1 && !reached.has(key(position, source));
+    if (!hangs) reached.add(key(position + 1, target));
+    return !hangs;
+  });
+}
+
 export function sankey(edges) {
   return (look, width) => {
     const ids = new Map();

@@ -26,7 +26,7 @@ const numbers = keyNumbers(overview, 'Key numbers', [
 ]);
 
 /** One measure of the series, beside the time before. */
-function seriesPanel(title, name, word) {
+function seriesPanel(title, name, word, empty = () => 'No event in this time.') {
   const drawn = (answer, before) => [
     { name: word, values: answer.series.map((point) => point[name]) },
     ...(before ? [{ name: 'Before', values: before.series.map((point) => point[name]), faint: true }] : []),
@@ -36,7 +36,7 @@ function seriesPanel(title, name, word) {
     title,
     sub: () => (board.compares ? 'The dashed line is the time before' : ''),
     isEmpty: ({ events }) => events.total === 0,
-    empty: firstEvent(board, 'No event in this time.', { eventType: 'hello', userId: 'me' }),
+    empty,
     chart: (answer, before) => lines({ labels: labelsOf(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true, running: board.range.running }),
     table: (answer, before) => periodTable(board, answer.series.map(({ at }) => at), drawn(answer, before)),
   });
@@ -47,6 +47,7 @@ const doing = board.panel({
   title: 'What are people doing?',
   sub: 'Events by type',
   isEmpty: ({ events }) => events.total === 0,
+  empty: () => 'No event in this time.',
   table: ({ events }, before) => rankedTable('Type', 'Events', Object.entries(events.by_type).slice(0, 12), before && new Map(Object.entries(before.events.by_type)), {
     href: (type) => (board.shared || type === 'Other' ? null : board.href('/events', { 'where[event_type]': type })),
   }),
@@ -66,7 +67,7 @@ const features = board.panel({
 
 board.start(
   numbers,
-  seriesPanel('How many events come in?', 'events', 'Events'),
+  seriesPanel('How many events come in?', 'events', 'Events', firstEvent(board, 'No event in this time.', { eventType: 'hello', userId: 'me' })),
   grid(seriesPanel('How many people are active?', 'users', 'Active users'), seriesPanel('How many errors are there?', 'errors', 'Errors')),
   grid(doing, features),
   ...rightNow(board),

@@ -22,23 +22,25 @@ const numbers = keyNumbers(asked, 'Requests in numbers', [
 const isEmpty = ({ totals }) => totals.requests === 0;
 const empty = firstEvent(board, 'No request was recorded in this time.', { kind: 'request', endpoint: '/api/cart', method: 'GET', statusCode: 200, responseTimeMs: 42 });
 const nothing = () => 'No request was recorded in this time.';
+const untimed = ({ totals }) => totals.p50_ms === null;
+const noTimes = () => 'No request in this time says how long it took: send responseTimeMs.';
 const ats = ({ by_day: days }) => days.map(({ at }) => at);
 
-function over(title, sub, names, write, more, say) {
+function over(title, sub, names, write, more, say, none = isEmpty) {
   const drawn = ({ by_day: days }) => names.map(([name, word]) => ({ name: word, values: days.map((day) => day[name]) }));
   return board.panel({
     of: asked,
     title,
     sub,
-    isEmpty,
+    isEmpty: none,
     empty: say,
     chart: (answer) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer), format: write, running: board.range.running, ...more }),
     table: (answer) => periodTable(board, ats(answer), drawn(answer), write),
   });
 }
 
-const times = over('How long does it take?', 'Half, 95 and 99 of 100 requests were quicker', [['p50_ms', 'p50'], ['p95_ms', 'p95'], ['p99_ms', 'p99']], milliseconds, { axis: milliseconds, area: false, unit: 'part' }, empty);
-const failures = over('How much fails?', 'Share of the requests that failed', [['error_rate', 'Failed']], percent, { axis: (value) => `${value} %`, unit: 'part' }, nothing);
+const times = over('How long does it take?', 'Half, 95 and 99 of 100 requests were quicker', [['p50_ms', 'p50'], ['p95_ms', 'p95'], ['p99_ms', 'p99']], milliseconds, { axis: milliseconds, area: false, unit: 'part' }, noTimes, untimed);
+const failures = over('How much fails?', 'Share of the requests that failed', [['error_rate', 'Failed']], percent, { axis: (value) => `${value} %`, unit: 'part' }, empty);
 
 const hours = board.panel({
   of: asked,
@@ -61,8 +63,8 @@ const slowest = board.panel({
   of: asked,
   title: 'Which are the slowest?',
   sub: 'Endpoints by their p95',
-  isEmpty,
-  empty: nothing,
+  isEmpty: untimed,
+  empty: noTimes,
   chart: ({ slowest: found }) => bars({ labels: found.map((one) => `${one.method ?? ''} ${named(one.endpoint)}`.trim()), series: [{ name: 'p95', values: found.map((one) => one.p95_ms) }], flat: true, format: milliseconds, axis: milliseconds, unit: 'part' }),
   table: ({ slowest: found }) => ({ columns, rows: found.map(row) }),
 });

@@ -63,7 +63,7 @@ const curve = board.panel({
   sub: 'All who began, weighed by their number; a period counts for those whose it lies in the range',
   isEmpty,
   empty: () => 'Nobody began in this time.',
-  chart: (answer) => lines({ labels: later(answer).map((at) => `+${at}`), series: [{ name: 'Came back', values: later(answer).map((at) => mean(answer, at)) }], format: percent, axis: (value) => `${value} %`, unit: 'part' }),
+  chart: (answer) => lines({ labels: later(answer).slice(1).map((at) => `+${at}`), series: [{ name: 'Came back', values: later(answer).slice(1).map((at) => mean(answer, at)) }], format: percent, axis: (value) => `${value} %`, unit: 'part' }),
   table: (answer) => ({ columns: [{ title: `${unit()}s later` }, { title: 'Came back', n: true }], rows: later(answer).map((at) => [`+${at}`, percent(mean(answer, at))]) }),
 });
 
