@@ -49,6 +49,13 @@ class Caller:
             return f"user:{self.user.email}"
         return "stranger" if self.key is None else f"key:{self.key.prefix}"
 
+    @property
+    def counted_as(self) -> str:
+        """The name under which limits count them; empty for a stranger, who is counted by address."""
+        if self.key is not None:
+            return f"key:{self.key.id}"
+        return "" if self.user is None else f"user:{self.user.id}"
+
     def sees(self, project_id: int) -> bool:
         return self.projects is None or project_id in self.projects
 
@@ -75,6 +82,19 @@ def caller() -> Caller:
     if "caller" not in g:
         g.caller = _find_caller()
     return cast(Caller, g.caller)
+
+
+def counted_as() -> str:
+    """The name under which the current request is counted: its key or its user; empty for a stranger, and for a wrong key.
+
+    Raises `Unavailable`.
+    """
+    try:
+        return caller().counted_as
+    except Unauthorised:
+        return ""
+    except Forbidden:  # the cookie is good, only its CSRF token is missing: that is for the route to refuse
+        return f"user:{flask_login.current_user.id}"
 
 
 def require(role: str) -> Caller:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask, request
 
 from quadra.accounts import sessions
+from quadra.accounts.access import counted_as
 from quadra.accounts.routes import accounts
 from quadra.accounts.setup import secret_key
 from quadra.core import limits
@@ -21,5 +22,5 @@ def set_up(app: Flask, runtime: Runtime, on_loop: Callable[[str], bool] = lambda
     with runtime.database.begin() as session:
         secret = secret_key(session, runtime.settings)
     sessions.set_up(app, runtime.settings, secret=secret)
-    limits.set_up(app, runtime.settings, exempt=lambda: on_loop(request.path))
+    limits.set_up(app, runtime.settings, exempt=lambda: on_loop(request.path), who=counted_as)
     app.register_blueprint(accounts)

@@ -1,6 +1,8 @@
-"""How often somebody may ask, counted in Redis where there is one, else in memory; and from which address they ask.
+"""How often somebody may ask, counted in Redis where there is one, else in memory (docs/limits.md).
 
-Counting blocks on Redis and therefore happens on native threads. Requests that stay on the event loop are exempt here.
+Who is known is counted by key or user, a stranger by address: a client with a valid key is never locked out by strangers at
+the same address. Counting blocks on Redis and therefore happens on native threads. Requests that stay on the event loop are
+exempt here; ingest counts events by itself (`ingest/quota.py`).
 """
 
 from __future__ import annotations
@@ -8,82 +10,150 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from flask import Flask, Response, current_app, request
-from flask_limiter import Limiter, RateLimitExceeded
+from flask import Flask, Response, current_app, g, request
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from limits import RateLimitItem, parse_many
 from limits.errors import StorageError
-from limits.storage import RedisStorage
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy.exc import SQLAlchemyError
 
-from quadra.core.errors import Limited
+from quadra.core.addresses import client_address, client_network, from_trusted_peer
+from quadra.core.errors import Limited, QuadraError
 from quadra.core.http import error_response
 from quadra.core.redis import limits_storage
 from quadra.core.runtime import runtime
 from quadra.core.settings import Settings
 
+__all__ = ["client_address", "client_network", "from_trusted_peer"]  # rooms that limit ask for these here, too
+
 EXEMPT = "QUADRA_LIMITS_EXEMPT"
+WHO = "QUADRA_LIMITS_WHO"
+PREFIX = "quadra"
+EVERYTHING = "everything"
+"""What the one limit of all doors counts together."""
+
+UNLIMITED = frozenset({"/health", "/health/ready", "/health/startup", "/metrics", "/q.js"})
+"""Paths that are counted for nobody: probes and scrapers come often and for ever, and the tracker is on every page."""
+OWN_LIMIT = ("/share/", "/array/")
+"""Beginnings of paths that have a limit of their own, or none."""
+OPEN = frozenset({"/api/auth/login", "/api/auth/logout", "/api/auth/me", "/api/docs", "/api/openapi.json"})
+"""Doors under /api that strangers come to in the normal course of things; outside of /api all are."""
+TRAIN = "/api/train"
+
+_items: dict[str, list[RateLimitItem]] = {}
+_in_memory = MovingWindowRateLimiter(MemoryStorage())
+"""For sockets while Redis is away; requests have the limiter's own fallback."""
 
 
-def client_address() -> str:
-    """Who sent this request. `X-Forwarded-For` counts only as far as trusted proxies wrote it.
+class Allowance(NamedTuple):
+    """How much the sender of a request may, and under which name it is counted."""
 
-    Each proxy adds its peer on the right: from there, the first address that is not a trusted proxy is the client's.
-    What stands further left is the client's own invention.
-    """
-    found = request.remote_addr or ""
-    if not _is_trusted(found):
-        return found
-    for word in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        address = _parse(word)
-        if address is None:
-            break
-        found = str(address)
-        if not _is_trusted(found):
-            break
+    rate: str
+    bucket: str
+    known: bool
+
+
+def allowance() -> Allowance | None:
+    """Of the current request; None where nothing is counted."""
+    if "allowance" not in g:
+        g.allowance = None if _is_exempt() else _find_allowance()
+    found: Allowance | None = g.allowance
     return found
 
 
-def from_trusted_peer() -> bool:
-    """Whether the `X-Forwarded-…` headers of this request were written by a trusted proxy."""
-    return _is_trusted(request.remote_addr or "")
+def _find_allowance() -> Allowance | None:
+    settings, path = runtime().settings, request.path
+    if unlimited(path) or request.method == "OPTIONS":
+        return None
+    try:
+        who: str | None = current_app.config[WHO]()
+    except (QuadraError, SQLAlchemyError):  # the database cannot say who this is; the route will answer so
+        return None
+    if who:
+        if path == TRAIN and request.method == "POST":
+            return Allowance(f"{settings.rate_limit_training}/minute", f"train:{who}", True)
+        return Allowance(f"{settings.rate_limit_reads}/minute", f"read:{who}", True)
+    if path in OPEN or not path.startswith("/api/"):
+        return Allowance(f"{settings.rate_limit_open}/minute", f"open:{client_network()}", False)
+    rate = f"{settings.rate_limit_strangers_day}/day;{settings.rate_limit_strangers_hour}/hour"
+    return Allowance(rate, f"stranger:{client_network()}", False)
 
 
-def client_network() -> str:
-    """The address to count by: an IPv6 customer has a /64 to choose addresses from, so the /64 is counted."""
-    address = _parse(client_address())
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address or "unknown")
+def unlimited(path: str) -> bool:
+    return path in UNLIMITED or path.startswith(OWN_LIMIT)
+
+
+# the limiter asks these while it evaluates a request that is not exempt
+def _rate() -> str:
+    found = allowance()
+    return found.rate if found else "1/second"
+
+
+def _bucket() -> str:
+    found = allowance()
+    return found.bucket if found else "nobody"
 
 
 limiter = Limiter(
     client_network,
+    application_limits=[
+        ApplicationLimit(
+            limit_provider=_rate, key_function=_bucket, scope=EVERYTHING, exempt_when=lambda: allowance() is None
+        )
+    ],
     strategy="moving-window",  # a fixed window lets twice as many through around its edge
     in_memory_fallback_enabled=True,
-    key_prefix="quadra",
+    key_prefix=PREFIX,
 )
 """Decorate with `limiter.limit` or `limiter.shared_limit`.
 
 A key function must not raise: the limiter would take it for a broken Redis."""
 
 
-def set_up(app: Flask, settings: Settings, *, exempt: Callable[[], bool] = lambda: False) -> None:
-    """Count in `app`. `exempt` names requests that stay on the event loop: a Redis that is away must not hold them."""
+def set_up(
+    app: Flask, settings: Settings, *, exempt: Callable[[], bool] = lambda: False, who: Callable[[], str] = lambda: ""
+) -> None:
+    """Count in `app`. `exempt` names requests that stay on the event loop: a Redis that is away must not hold them.
+
+    `who` names the sender of the current request by their key or session; empty is a stranger. May raise `Unavailable`.
+    """
     uri, options = limits_storage(settings)
     app.config.update(
         RATELIMIT_ENABLED=settings.rate_limit_enabled, RATELIMIT_STORAGE_URI=uri, RATELIMIT_STORAGE_OPTIONS=options
     )
     app.config[EXEMPT] = exempt
+    app.config[WHO] = who
     limiter.init_app(app)
     app.register_error_handler(RateLimitExceeded, _on_exceeded)
     app.after_request(_send_headers)
 
 
-def limited(_error: RateLimitExceeded) -> Limited:
+def limited(error: RateLimitExceeded) -> Limited:
     """What the sender is told, with the seconds to wait."""
     _, seconds = _window()
-    return Limited(f"Too many tries; try again in {seconds} s.", retry_after_seconds=seconds)
+    if error.limit.scope != EVERYTHING:
+        return Limited(f"Too many tries; try again in {seconds} s.", retry_after_seconds=seconds)
+    found = allowance()
+    hint = "" if found is None or found.known else " With a key, or logged in, you may ask more often."
+    return Limited(f"Too many requests; try again in {seconds} s.{hint}", retry_after_seconds=seconds)
+
+
+def take(rate: str, bucket: str) -> None:
+    """Count one try of a sender that is not a request, such as a message on a socket. Blocks. Raises `Limited`."""
+    if not limiter.enabled:
+        return
+    items = _items.setdefault(rate, parse_many(rate))
+    for item in items:
+        try:
+            allowed = limiter.limiter.hit(item, PREFIX, bucket, EVERYTHING)
+        except StorageError:
+            allowed = _in_memory.hit(item, PREFIX, bucket, EVERYTHING)
+        if not allowed:
+            seconds = max(1, math.ceil(item.get_expiry() / item.amount))
+            raise Limited(f"Too many requests; try again in {seconds} s.", retry_after_seconds=seconds)
 
 
 def counted_in() -> Literal["redis", "memory"]:
@@ -118,22 +188,3 @@ def _window() -> tuple[int, int]:
         return max(0, current.remaining), max(1, math.ceil(current.reset_at - time.time()))
     except StorageError:  # Redis went away after it counted: what was decided holds, only the figures are missing
         return 0, 1
-
-
-def _is_trusted(address: str) -> bool:
-    parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in runtime().settings.trusted_proxies)
-
-
-def _parse(word: str) -> IPv4Address | IPv6Address | None:
-    """An address, also with a port as some proxies write it. `::ffff:192.0.2.1` is 192.0.2.1."""
-    word = word.strip()
-    if word.startswith("["):
-        word = word[1:].partition("]")[0]
-    elif word.count(":") == 1:
-        word = word.partition(":")[0]
-    try:
-        address = ip_address(word)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

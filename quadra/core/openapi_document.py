@@ -12,6 +12,7 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
 from quadra import __version__
+from quadra.core.limits import unlimited
 from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Schema
 from quadra.core.openapi_examples import curl
 from quadra.core.openapi_shapes import Shapes
@@ -137,6 +138,7 @@ def _refusals(door: Door) -> list[int]:
     found = set(door.refuses)
     found |= {400, 413} if door.body else set()
     found |= {401, 403, 503} if door.for_role or door.needs == WRITE_KEY else set()
+    found |= set() if unlimited(door.path) else {429}
     return sorted(found)
 
 

@@ -168,7 +168,15 @@ class Settings(BaseSettings):
         le=65535,
         description="where a `quadra worker` that runs by itself shows its /metrics; empty: nowhere",
     )
-    rate_limit_enabled: bool = True
+    rate_limit_enabled: bool = Field(True, description="whether anything is counted; docs/limits.md")
+    rate_limit_reads: int = Field(600, ge=1, description="requests a minute of a read or admin key, or of a user")
+    rate_limit_training: int = Field(10, ge=1, description="trainings of the model a minute, the same way")
+    rate_limit_ingest: int = Field(100_000, ge=0, description="events a minute of a write key; 0 counts none")
+    rate_limit_strangers_hour: int = Field(
+        50, ge=1, description="requests to /api of an address without key or session"
+    )
+    rate_limit_strangers_day: int = Field(200, ge=1)
+    rate_limit_open: int = Field(120, ge=1, description="requests a minute of such an address to login, pages, status")
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
     rate_limit_share: int = Field(300, ge=1, description="requests a minute per address to share links")
 

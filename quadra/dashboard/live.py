@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from quadra.accounts.access import Caller, Credentials, admit, credentials
 from quadra.accounts.projects import get_project
 from quadra.core import clock
-from quadra.core.errors import Forbidden, NotFound, QuadraError, Unauthorised
+from quadra.core.errors import Forbidden, Limited, NotFound, QuadraError, Unauthorised
+from quadra.core.limits import client_network, take
 from quadra.core.loop import Threads
 from quadra.core.realtime import websocket_messages_total
 from quadra.core.runtime import Runtime
@@ -62,8 +63,19 @@ class Live:
             shown = credentials(plain if isinstance(plain, str) else "")
             self._callers[_sid()] = self._threads.run(admit, self._runtime.database, shown, "viewer")
         except QuadraError as error:
-            raise Refusal(error.message, error.as_dict()) from error
+            reason = self._count_stranger(error) if isinstance(error, Unauthorised) else error
+            raise Refusal(reason.message, reason.as_dict()) from error
         self._shown[_sid()] = shown
+
+    def _count_stranger(self, error: QuadraError) -> QuadraError:
+        """What somebody who may not connect is told: that, or after too many tries that they are too many."""
+        settings = self._runtime.settings
+        rate = f"{settings.rate_limit_strangers_day}/day;{settings.rate_limit_strangers_hour}/hour"
+        try:
+            self._threads.run(take, rate, f"stranger:{client_network()}")
+        except Limited as limited:
+            return limited
+        return error
 
     def _disconnect(self, _reason: Any = None) -> None:
         self._callers.pop(_sid(), None)
@@ -76,6 +88,7 @@ class Live:
         websocket_messages_total.labels("admin:join", "in").inc()
         wanted = wanted if isinstance(wanted, dict) else {}
         try:
+            self._count()
             channel = self._find(str(wanted.get("project") or "default"))
             channel.viewers.add(_sid())
             join_room(channel.room)
@@ -89,6 +102,13 @@ class Live:
             logger.exception("live.join.failed")
             return {"error": {"code": "unavailable", "message": "The database does not answer; try again."}}
         return {"ok": True, "project": channel.project, "snapshot": channel.snapshot(), "latest": latest}
+
+    def _count(self) -> None:
+        """A join reads as much as a request does, and counts as one. Raises `Limited`."""
+        caller = self._callers.get(_sid())
+        if caller is not None:
+            rate = f"{self._runtime.settings.rate_limit_reads}/minute"
+            self._threads.run(take, rate, f"read:{caller.counted_as}")
 
     def _leave(self, wanted: Any = None) -> dict[str, Any]:
         websocket_messages_total.labels("admin:leave", "in").inc()

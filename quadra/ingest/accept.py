@@ -15,6 +15,7 @@ import msgspec
 from quadra.core import clock
 from quadra.core.ids import uuid7
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
+from quadra.ingest.quota import Meter
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
 from quadra.ingest.secrets import cleaned, covered
 from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit
@@ -42,6 +43,8 @@ class Sender:
     browser: str | None = None
     os: str | None = None
     bot: bool = False
+    meter: Meter | None = None
+    """What counts the events of the key; None where nobody's limit applies."""
     needs_identity: bool = False
     """Sockets must name the event and whoever did it; over HTTP both may be left out."""
 

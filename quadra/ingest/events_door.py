@@ -74,7 +74,7 @@ class EventsDoor:
             ("Vary", "Origin"),
         ]
         try:
-            status, answer = "200 OK", self._store(environ)
+            status, answer = "200 OK", self._store(environ, headers)
         except QuadraError as error:
             status, answer = _failed(error, request_id, headers)
         except Exception:
@@ -92,7 +92,7 @@ class EventsDoor:
         child.inc()
         self._duration.observe(seconds)
 
-    def _store(self, environ: dict[str, Any]) -> bytes:
+    def _store(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> bytes:
         query = parse_qs(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else {}
         header, authorization = environ.get("HTTP_X_QUADRA_KEY", ""), environ.get("HTTP_AUTHORIZATION", "")
         in_query = query.get("key", [""])[0]
@@ -103,7 +103,10 @@ class EventsDoor:
         found = body.parse(raw, ndjson="ndjson" in content_type or "jsonl" in content_type)
         who = who or self._sender(environ, found.key or "")
         weight = len(raw) + EVENT_OVERHEAD_BYTES * len(found.wires)
-        outcomes = self._intake.store(found.wires, who, weight, found.sent_at)
+        try:
+            outcomes = self._intake.store(found.wires, who, weight, found.sent_at)
+        finally:
+            headers += who.meter.headers() if who.meter else []
         if found.single and type(first := outcomes[0]) is Refused:
             raise Invalid(first.message, code=first.code, fields=first.fields)
         return _summary(outcomes, everything=query.get("results") == ["all"])

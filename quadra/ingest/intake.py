@@ -16,6 +16,7 @@ from quadra.core.runtime import Runtime
 from quadra.ingest import metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.agents import browser_of
+from quadra.ingest.quota import Quota
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Outcome, Writer
 
@@ -40,6 +41,7 @@ class Intake:
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
         self._ring = KeyRing(self._load)
+        self.quota = Quota(runtime)
         self._looking: set[str] = set()
         self._noted: dict[int, datetime] = {}
 
@@ -108,6 +110,7 @@ class Intake:
             browser=device.browser if is_browser else None,
             os=device.os if is_browser else None,
             bot=device.bot and is_browser,
+            meter=self.quota.meter(key.id),
             needs_identity=needs_identity,
         )
 
@@ -116,13 +119,20 @@ class Intake:
     ) -> list[Stored | Refused]:
         """Accept and write; waits until durable. One outcome for each wire event, in order, with its event id.
 
-        `sender` is one for all, or one for each. Raises `Unavailable`: then nothing may be taken for stored.
+        `sender` is one for all, or one for each. Raises `Unavailable`: then nothing may be taken for stored. Raises
+        `Limited` where the key has sent too many events already; the request that reaches its limit is stored whole.
         """
+        first = sender if isinstance(sender, Sender) else sender[0] if sender else None
+        door, meter = (first.door, first.meter) if first else ("http", None)
+        if meter is not None:
+            if meter.full:
+                metrics.turned_away(door, "retry", len(wires))
+                raise meter.error()
+            meter.add(len(wires))
         received = clock.now_us()
         outcomes: list[Any] = []
         rows: list[Row] = []
         senders = repeat(sender) if isinstance(sender, Sender) else sender
-        door = sender.door if isinstance(sender, Sender) else sender[0].door if sender else "http"
         for wire, who in zip(wires, senders, strict=False):
             try:
                 row = accept(wire, who, received, sent_at)

@@ -51,7 +51,8 @@ def flushed(tickets: Sequence[Any], rows: int, outcomes: Sequence[Any] | None, n
 
 
 def turned_away(door: str, outcome: str, number: int = 1) -> None:
-    """Events that never reached the writer: `refused` by an accept step, or `retry` where the queue is full."""
+    """Events that never reached the writer: `refused` by an accept step, or `retry` where the queue is full or its key
+    has sent too many."""
     events_total.labels(outcome, door).inc(number)
 
 

@@ -72,4 +72,5 @@ def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, intake: Intake) -> 
         app.register_blueprint(door.blueprint)
     Sockets(socketio, intake, runtime.loop)
     app.extensions["quadra.on_start"].append(intake.writer.start)
+    app.extensions["quadra.on_start"].append(intake.quota.start)
     app.extensions["quadra.on_stop"].append(lambda: intake.writer.stop(FLUSH_SECONDS))

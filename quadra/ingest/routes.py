@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 
 from quadra.core.errors import Invalid
 from quadra.core.http import error_response
@@ -15,6 +15,7 @@ from quadra.ingest.accept import Sender
 from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES, PATH, key_from
 from quadra.ingest.intake import Intake
 from quadra.ingest.kinds import UNNUMBERED
+from quadra.ingest.quota import Meter
 from quadra.ingest.wire import Refused, from_dict
 
 blueprint = Blueprint("ingest", __name__, static_folder=None)
@@ -59,7 +60,9 @@ def sender(key: str, door: str) -> Sender:
     """Whoever sends the current request. Raises `Unauthorised`, `Forbidden`, `Unavailable`."""
     found = intake()
     agent, origin = request.headers.get("User-Agent", ""), request.headers.get("Origin", "")
-    return found.sender(found.key(key), door=door, user_agent=agent, origin=origin)
+    who = found.sender(found.key(key), door=door, user_agent=agent, origin=origin)
+    g.ingest_meter = who.meter
+    return who
 
 
 def raw_body() -> bytes:
@@ -72,6 +75,8 @@ def allow_origins(response: Response) -> Response:
     """Any page may call these routes: no cookie opens them, and a key's own origins were checked before."""
     response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "*")
     response.headers["Vary"] = "Origin"
+    meter: Meter | None = g.get("ingest_meter")
+    response.headers.extend(meter.headers() if meter else [])
     return response
 
 

@@ -19,6 +19,7 @@ from quadra.core.realtime import websocket_messages_total
 from quadra.ingest import lane, metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.intake import Intake
+from quadra.ingest.quota import Meter
 from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
 from quadra.ingest.writer import Outcome
 
@@ -34,12 +35,13 @@ _encode = msgspec.json.encode
 class Client:
     """One connection on namespace `/`."""
 
-    __slots__ = ("eio_sid", "key", "outbox", "sender", "turn", "waiting")
+    __slots__ = ("eio_sid", "key", "meter", "outbox", "sender", "turn", "waiting")
 
-    def __init__(self, eio_sid: str, key: str, sender: Sender):
+    def __init__(self, eio_sid: str, key: str, sender: Sender, meter: Meter):
         self.eio_sid = eio_sid
         self.key = key
         self.sender = sender
+        self.meter = meter
         self.outbox: list[str] = []
         self.waiting = 0
         self.turn = 0
@@ -77,11 +79,13 @@ class Sockets:
         except QuadraError as error:
             raise Refusal(error.message, error.as_dict()) from error
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
-        self._clients[eio_sid] = Client(eio_sid, plain, sender)
+        self._clients[eio_sid] = Client(eio_sid, plain, sender, self._intake.quota.meter(key.id))
 
     def _disconnect(self, sid: str, _reason: Any = None) -> None:
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
-        self._clients.pop(eio_sid, None)
+        client = self._clients.pop(eio_sid, None)
+        if client is not None:
+            client.meter.add(client.turn)
 
     def _message(self, eio_sid: str, name: str, ack: int | None, text: str | None, payload: Any) -> None:
         client = self._clients.get(eio_sid)
@@ -107,6 +111,10 @@ class Sockets:
         try:
             wire = _parse_one(text, payload)
             event_id = wire.event_id
+            if client.meter.full:
+                metrics.turned_away(DOOR, "retry")
+                self._answer(client, ack, _limited(event_id, client.meter))
+                return
             row = accept(wire, client.sender, clock.now_us())
             client.waiting += 1
             self._intake.writer.submit(OneTicket(row, len(text or "") + 600, client, ack, self))
@@ -126,6 +134,11 @@ class Sockets:
             metrics.turned_away(DOOR, "refused")
             self._answer(client, ack, _refusal(refused))
             return
+        if client.meter.full:
+            metrics.turned_away(DOOR, "retry", len(wires))
+            self._answer(client, ack, _limited(None, client.meter))
+            return
+        client.meter.add(len(wires))
         ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
         received = clock.now_us()
         for wire in wires:
@@ -183,6 +196,8 @@ class Sockets:
         """Runs in the client's own greenlet: waiting here means not reading from it, and its TCP window closes."""
         client.turn += 1
         if client.turn >= TURN:
+            if not client.meter.full:
+                client.meter.add(client.turn)  # for each event alone it would be work in the fast lane
             client.turn = 0
             self._loop.sleep(0)
         while client.waiting + lane.backlog(self._server, client.eio_sid) > MAX_BACKLOG:
@@ -290,6 +305,13 @@ def _dict_or_refused(item: Any) -> Any:
 
 def _refusal(refused: Refused) -> tuple[bool, bytes]:
     return _error(refused.event_id, refused.code, refused.message, refused.fields)
+
+
+def _limited(event_id: str | None, meter: Meter) -> tuple[bool, bytes]:
+    """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
+    error = meter.error()
+    told = _describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
+    return False, _encode(told)
 
 
 def _error(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> tuple[bool, bytes]:

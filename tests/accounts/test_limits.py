@@ -10,8 +10,9 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 from quadra.accounts.tables import User
-from quadra.core.limits import EXEMPT, client_address, client_network, limiter
-from tests.accounts.conftest import PASSWORD
+from quadra.core.errors import Limited
+from quadra.core.limits import EXEMPT, client_address, client_network, counted_in, limiter, take
+from tests.accounts.conftest import PASSWORD, bearer
 from tests.servers.redis import RedisServer
 
 WRONG = "wrong horse battery"
@@ -163,3 +164,129 @@ def test_a_path_on_the_event_loop_never_waits_for_redis(
     assert looked == []
     app.test_client().get("/login")
     assert looked == ["/login"]
+
+
+# What everybody may ask, beside passwords
+
+
+def read(client: FlaskClient, path: str = "/api/projects", **options: Any) -> int:
+    return client.get(path, **options).status_code
+
+
+def test_strangers_are_limited_by_the_hour_whatever_they_write_into_forwarding_headers(client: FlaskClient) -> None:
+    answers = [client.get("/api/projects", headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(200)]
+    assert [answer.status_code for answer in answers] == [401] * 50 + [429] * 150
+    last = answers[-1]
+    assert last.json["error"]["code"] == "limited"
+    assert "With a key" in last.json["error"]["message"]
+    assert last.headers["RateLimit-Limit"] == "50"
+    assert int(last.headers["Retry-After"]) > 3000
+
+
+def test_strangers_are_limited_by_the_day_too(make_app: Callable[..., Flask]) -> None:
+    client = make_app(rate_limit_strangers_day=3).test_client()
+    answers = [client.get("/api/projects") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 80_000
+
+
+def test_behind_a_trusted_proxy_each_address_has_its_own_limit(
+    make_app: Callable[..., Flask], trusting: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    changes = trusting({"trusted_proxies": "10.0.0.0/8"}) | {"rate_limit_strangers_hour": 2}
+    client = make_app(**changes).test_client()
+
+    def come(address: str) -> int:
+        return read(client, environ_base={"REMOTE_ADDR": "10.0.0.1"}, headers={"X-Forwarded-For": address})
+
+    assert [come("192.0.2.1") for _ in range(3)] == [401, 401, 429]
+    assert come("192.0.2.2") == 401
+
+
+def test_wrong_keys_count_and_lock_out_nobody_who_has_a_right_one(
+    client: FlaskClient, key_of: Callable[..., str], make_user: Callable[..., User], log_in: Callable[..., Any]
+) -> None:
+    make_user()
+    log_in()
+    good, wrong = bearer(key_of("default", "read")), bearer("qk_wrong")
+    stranger = client.application.test_client()
+    assert [read(stranger, headers=wrong) for _ in range(60)] == [401] * 50 + [429] * 10
+    assert read(stranger, headers=good) == 200
+    assert read(client) == 200  # a session from the same address
+    assert read(stranger, "/login") == 200  # and one may still log in
+
+
+def test_a_key_has_a_limit_of_its_own_and_says_what_is_left(
+    make_app: Callable[..., Flask], key_of: Callable[..., str]
+) -> None:
+    client = make_app(rate_limit_reads=3).test_client()
+    one, other = bearer(key_of("default", "read")), bearer(key_of("default", "read"))
+    answers = [client.get("/api/projects", headers=one) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 61
+    assert "With a key" not in answers[-1].json["error"]["message"]
+    # another address is no way around it, and another key is not affected
+    assert read(client, headers=one, environ_base={"REMOTE_ADDR": "192.0.2.7"}) == 429
+    assert read(client, headers=other) == 200
+
+
+def test_a_session_has_a_limit_of_its_own(make_app: Callable[..., Flask], make_user: Callable[..., User]) -> None:
+    make_user()
+    client = make_app(rate_limit_reads=2).test_client()
+    assert attempt(client, password=PASSWORD) == 200
+    assert [read(client) for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_missing_csrf_token_does_not_make_a_stranger_of_a_user(
+    make_app: Callable[..., Flask], make_user: Callable[..., User]
+) -> None:
+    make_user(role="admin")
+    client = make_app(rate_limit_strangers_hour=1, rate_limit_reads=3).test_client()
+    assert attempt(client, password=PASSWORD) == 200
+    assert [client.post("/api/projects", json={}).status_code for _ in range(4)] == [403, 403, 403, 429]
+
+
+def test_pages_and_logins_of_strangers_have_a_wider_limit(make_app: Callable[..., Flask]) -> None:
+    client = make_app(rate_limit_open=4, rate_limit_strangers_hour=1).test_client()
+    assert [read(client, path) for path in ("/login", "/api/auth/me", "/login", "/api/auth/me")] == [200, 401, 200, 401]
+    assert read(client, "/login") == 429
+    assert read(client) == 401  # the interface is counted apart
+
+
+def test_training_has_the_limit_of_the_contract(make_app: Callable[..., Flask], key_of: Callable[..., str]) -> None:
+    app = make_app()
+    app.add_url_rule("/api/train", "train", dict, methods=["POST"])
+    client, key = app.test_client(), bearer(key_of("default", "admin"))
+    assert [client.post("/api/train", headers=key).status_code for _ in range(11)] == [200] * 10 + [429]
+    assert read(client, headers=key) == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/health/ready", "/health/startup", "/metrics", "/q.js", "/assets/static.css"]
+)
+def test_probes_scrapers_the_tracker_and_static_files_are_never_limited(
+    make_app: Callable[..., Flask], path: str
+) -> None:
+    app = make_app(rate_limit_open=1, rate_limit_strangers_hour=1)
+    app.add_url_rule(path, "pages.static" if "static" in path else "there", dict)
+    client = app.test_client()
+    assert [read(client, path) for _ in range(5)] == [200] * 5
+
+
+def test_without_its_redis_strangers_are_counted_in_memory(make_app: Callable[..., Flask]) -> None:
+    client = make_app(redis_url="redis://127.0.0.1:1").test_client()
+    assert [read(client) for _ in range(51)] == [401] * 50 + [429]
+    assert counted_in() == "memory"
+
+
+def test_what_is_counted_for_a_socket_counts_with_the_requests(
+    make_app: Callable[..., Flask], key_of: Callable[..., str], redis_server: RedisServer
+) -> None:
+    client = make_app(rate_limit_reads=3, redis_url=redis_server.database()).test_client()
+    key = bearer(key_of("default", "read"))
+    name = f"key:{client.get('/api/auth/me', headers=key).json['key']['id']}"
+    take("3/minute", f"read:{name}")
+    assert read(client, headers=key) == 200
+    with pytest.raises(Limited):
+        take("3/minute", f"read:{name}")

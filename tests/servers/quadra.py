@@ -81,6 +81,12 @@ class QuadraProcess(Server):
             "QUADRA_HOST": "127.0.0.1",
             "QUADRA_PORT": str(self.port),
             "QUADRA_DATA_DIR": str(self.directory / "data"),
+            # tests ask more often than people do, and all from one address; those about limits set their own
+            "QUADRA_RATE_LIMIT_READS": "100000",
+            "QUADRA_RATE_LIMIT_OPEN": "100000",
+            "QUADRA_RATE_LIMIT_STRANGERS_HOUR": "100000",
+            "QUADRA_RATE_LIMIT_STRANGERS_DAY": "100000",
+            "QUADRA_RATE_LIMIT_INGEST": "0",
             "PYTHONUNBUFFERED": "1",
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}

@@ -1,0 +1,60 @@
+"""From which address a request came. What a client says of itself counts only as far as trusted proxies wrote it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from flask import request
+
+from quadra.core.runtime import runtime
+
+
+def client_address() -> str:
+    """Who sent this request. `X-Forwarded-For` counts only as far as trusted proxies wrote it.
+
+    Each proxy adds its peer on the right: from there, the first address that is not a trusted proxy is the client's.
+    What stands further left is the client's own invention.
+    """
+    found = request.remote_addr or ""
+    if not _is_trusted(found):
+        return found
+    for word in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        address = _parse(word)
+        if address is None:
+            break
+        found = str(address)
+        if not _is_trusted(found):
+            break
+    return found
+
+
+def from_trusted_peer() -> bool:
+    """Whether the `X-Forwarded-…` headers of this request were written by a trusted proxy."""
+    return _is_trusted(request.remote_addr or "")
+
+
+def client_network() -> str:
+    """The address to count by: an IPv6 customer has a /64 to choose addresses from, so the /64 is counted."""
+    address = _parse(client_address())
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address or "unknown")
+
+
+def _is_trusted(address: str) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in runtime().settings.trusted_proxies)
+
+
+def _parse(word: str) -> IPv4Address | IPv6Address | None:
+    """An address, also with a port as some proxies write it. `::ffff:192.0.2.1` is 192.0.2.1."""
+    word = word.strip()
+    if word.startswith("["):
+        word = word[1:].partition("]")[0]
+    elif word.count(":") == 1:
+        word = word.partition(":")[0]
+    try:
+        address = ip_address(word)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
