@@ -5,6 +5,7 @@ A function takes a session and yields gauges made by `core.metrics.gauge`. All o
 
 from __future__ import annotations
 
+from quadra.backup import replica_metrics
 from quadra.core.metrics import Stored
 from quadra.ingest import metrics as ingest
 from quadra.insights import metrics as insights
@@ -16,4 +17,5 @@ STORED: tuple[Stored, ...] = (
     jobs.queue,
     insights.breakers,
     warehouse.segments,
+    replica_metrics.replication_lag,
 )

@@ -12,7 +12,6 @@ from quadra.backup.replica_status import DEGRADED, HEALTHY, NOT_ENABLED, UNHEALT
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 
-HEALTHY_MS, DEGRADED_MS = 100, 500
 SIZE = {
     "postgresql": "SELECT pg_database_size(current_database())",
     "mysql": "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables "
@@ -32,7 +31,7 @@ def database_health(runtime: Runtime) -> dict[str, Any]:
     with runtime.database.read() as session:
         began = time.perf_counter()
         session.execute(sa.text("SELECT 1"))
-        checks["connection"] = _connection((time.perf_counter() - began) * 1000)
+        checks["connection"] = _connection(runtime, time.perf_counter() - began)
         size = _bytes(runtime, session)
         checks["database_size"] = {"status": HEALTHY, "bytes": size, "mb": round(size / 2**20, 2)}
         checks["connections"] = {"status": HEALTHY, **_connections(runtime, session)}
@@ -47,9 +46,10 @@ def database_health(runtime: Runtime) -> dict[str, Any]:
     return {"overall_status": overall, "timestamp": clock.iso(clock.now()), "checks": checks}
 
 
-def _connection(latency_ms: float) -> dict[str, Any]:
-    status = HEALTHY if latency_ms < HEALTHY_MS else DEGRADED if latency_ms < DEGRADED_MS else UNHEALTHY
-    return {"status": status, "latency_ms": round(latency_ms, 3)}
+def _connection(runtime: Runtime, seconds: float) -> dict[str, Any]:
+    warn, fail = runtime.settings.health_database_warn, runtime.settings.health_database_fail
+    status = UNHEALTHY if seconds >= fail.total_seconds() else DEGRADED if seconds >= warn.total_seconds() else HEALTHY
+    return {"status": status, "latency_ms": round(seconds * 1000, 3)}
 
 
 def _bytes(runtime: Runtime, session: Any) -> int:

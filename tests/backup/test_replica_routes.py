@@ -97,6 +97,21 @@ def test_both_sides_are_in_the_answer(replicated):
     assert health["checks"]["connections"]["total"] >= 1
 
 
+def test_the_lag_is_a_metric(replicated):
+    _pair, _replica, quadra = replicated
+
+    lines = until(
+        lambda: [line for line in metrics(quadra) if line.startswith("quadra_matrix_replication_lag_seconds ")]
+    )
+
+    assert float(lines[0].split()[1]) < 300
+
+
+def metrics(quadra: QuadraProcess) -> list[str]:
+    with urllib.request.urlopen(f"{quadra.base_url}/metrics", timeout=20) as answer:
+        return answer.read().decode().splitlines()
+
+
 def test_while_the_primary_lives_failover_is_refused_and_noted(replicated):
     pair, replica, quadra = replicated
 
