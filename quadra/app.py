@@ -7,7 +7,7 @@ from flask import Flask
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import routes as backup
-from quadra.core import http, machine_metrics, openapi_document, realtime, served
+from quadra.core import access_log, http, machine_metrics, openapi_document, realtime, served
 from quadra.core.runtime import Runtime
 from quadra.core.scrape import Scrape
 from quadra.dashboard import room as dashboard
@@ -34,7 +34,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.extensions["quadra.on_start"] = []
     app.extensions["quadra.on_stop"] = []
 
-    app.extensions["quadra.on_served"] = []
+    app.extensions["quadra.on_served"] = [access_log.listener(ingest_routes.PATHS)]
     served.set_up(app, app.extensions["quadra.on_served"])
     http.set_up(app)
     apart = dict.fromkeys(health_routes.APART, health.threads(runtime))

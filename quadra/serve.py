@@ -28,7 +28,7 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     """Start Quadra: web, live dashboard and a worker beside it. Ctrl-C stops it cleanly."""
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     runtime = build(settings.load(**given))
-    logs.set_up(runtime.settings)
+    logs.set_up(runtime.settings, "web")
     migrate.upgrade(runtime.database)
     with runtime.database.begin() as session:
         made = initialise(session, settings=runtime.settings)

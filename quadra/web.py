@@ -15,7 +15,7 @@ from quadra.core.runtime import build
 
 try:
     runtime = build(settings.load())
-    logs.set_up(runtime.settings)
+    logs.set_up(runtime.settings, "web")
     presence = Presence(runtime, master_pid=os.getppid())
     presence.enter()
 except QuadraError as error:

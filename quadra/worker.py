@@ -193,7 +193,7 @@ class Worker:
 def worker_command(beside: int | None) -> None:
     """Do jobs and upkeep until told to stop. Any number may run on one database."""
     runtime = build(settings.load())
-    logs.set_up(runtime.settings)
+    logs.set_up(runtime.settings, "worker")
     migrate.upgrade(runtime.database)
     if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
         metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)

@@ -81,6 +81,7 @@ def caller() -> Caller:
     """
     if "caller" not in g:
         g.caller = _find_caller()
+        g.actor = g.caller.actor
     return cast(Caller, g.caller)
 
 
@@ -122,6 +123,7 @@ def require_project(slug: str | None, role: str) -> Project:
         project = get_project(session, wanted)
     if not found.sees(project.id):
         raise NotFound(f"There is no project {wanted!r}.")
+    g.project = project.slug
     return project
 
 

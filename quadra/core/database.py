@@ -151,7 +151,11 @@ def is_away(error: DBAPIError) -> bool:
 
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
-    common: dict[str, Any] = {"json_serializer": lambda value: json.dumps(value, separators=(",", ":"))}
+    # an error's text is logged: the values of a statement are people's data, or secrets
+    common: dict[str, Any] = {
+        "hide_parameters": True,
+        "json_serializer": lambda value: json.dumps(value, separators=(",", ":")),
+    }
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False}, **common)
         sa_event.listen(engine, "connect", _sqlite_pragmas)

@@ -1,36 +1,122 @@
-"""Logging: one line an event, JSON where QUADRA_USE_STRUCTURED_LOGGING says so."""
+"""Logging: whoever logs puts a record into a queue and goes on; a thread of its own writes the lines.
+
+The event loop must never wait for a disk or a terminal that nobody reads. The queue has a bound; lines beyond it are
+dropped and counted in `log_lines_dropped_total`.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
+import threading
+from contextlib import suppress
+from logging.handlers import QueueHandler, QueueListener
+from queue import Full, Queue
+from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
+from flask import g, has_request_context
 
+from quadra.core.http import request_id
+from quadra.core.log_files import open_files
+from quadra.core.log_lines import FOREIGN_EVENT, JsonLines, LineFormatter, event_of
+from quadra.core.metrics import counter, errors_total
+from quadra.core.redaction import Redaction, secrets_of
 from quadra.core.settings import Settings
 
-STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+QUEUED_LINES = 10_000
+"""Some megabytes: a burst fits, a disk that hangs for long does not."""
+STOP_SECONDS = 3.0
+QUIET = ("alembic", "engineio", "socketio", "werkzeug", "quadra.core.server", "httpx2", "openai")
+
+log_lines_dropped_total = counter("log_lines_dropped_total", "Lines that found the queue to the log full.")
 
 
-class LineFormatter(logging.Formatter):
-    """For people: time, level, what happened, and its details as `name=value`."""
+class Listener(QueueListener):
+    """Ends within a bound: a terminal that nobody reads must not keep the process from leaving."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        details = " ".join(f"{name}={value}" for name, value in record.__dict__.items() if name not in STANDARD)
-        time = self.formatTime(record, "%H:%M:%S")
-        line = f"{time} {record.levelname.lower():7} {record.getMessage()} {details}".rstrip().replace("\n", " ")
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+    _thread: threading.Thread | None
+
+    def enqueue_sentinel(self) -> None:
+        queue: Any = self.queue
+        queue.put(None, timeout=STOP_SECONDS)
+
+    def stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with suppress(Full):
+            self.enqueue_sentinel()
+            thread.join(STOP_SECONDS)
 
 
-def set_up(settings: Settings) -> None:
-    """Log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    if settings.use_structured_logging:
-        handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", timestamp=True))
-    else:
-        handler.setFormatter(LineFormatter())
+_listeners: list[Listener] = []
+
+
+class Enqueue(QueueHandler):
+    """Puts records into the queue, with what only the thread that logs knows. Never waits."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        record.msg, record.args = record.getMessage(), None  # what it was made of may change before it is written
+        if has_request_context():
+            for name, value in (
+                ("request_id", request_id()),
+                ("user", g.get("actor", "")),
+                ("project", g.get("project", "")),
+            ):
+                if not hasattr(record, name):
+                    setattr(record, name, value)
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except Full:
+            log_lines_dropped_total.inc()
+
+
+class CountErrors(logging.Handler):
+    """Each line of level ERROR is an error in the metrics, by its kind and the room it comes from."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event, _ = event_of(record)
+        raised = record.exc_info[0] if record.exc_info else None
+        names = record.name.split(".")
+        room = names[1] if names[0] == "quadra" and len(names) > 1 else names[0]
+        errors_total.labels(raised.__name__ if raised else event if event != FOREIGN_EVENT else "logged", room).inc()
+
+
+def set_up(settings: Settings, role: str = "web") -> None:
+    """Log to standard error, and to files where LOGS_DIR says so. `role` names the files: web, worker.
+
+    Raises `Misconfigured` where LOGS_DIR cannot be written.
+    """
+    shut_down()
+    redaction = Redaction(secrets_of(settings))
+    as_json = JsonLines(redaction, environment=settings.environment, process=role)
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(as_json if settings.use_structured_logging else LineFormatter(redaction))
+    files = open_files(settings, settings.logs_dir, role) if settings.logs_dir else []
+    for handler in files:
+        handler.setFormatter(as_json)
+    queue: Queue[Any] = Queue(QUEUED_LINES)
+    listener = Listener(queue, console, *files, respect_handler_level=True)
+    _listeners.append(listener)
+    listener.start()
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [Enqueue(queue), CountErrors(logging.ERROR)]
     root.setLevel(settings.log_level)
-    for name in ("alembic", "engineio", "socketio", "werkzeug", "quadra.core.server"):
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+
+
+@atexit.register
+def shut_down() -> None:
+    """Write what waits, and close the files."""
+    while _listeners:
+        listener = _listeners.pop()
+        listener.stop()
+        for handler in listener.handlers:
+            handler.flush()
+            if isinstance(handler, logging.FileHandler):
+                handler.close()

@@ -159,6 +159,9 @@ class Settings(BaseSettings):
 
     use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    logs_dir: Path | None = Field(None, description="for files of JSON lines, all and errors only; empty: none")
+    log_file_mb: int = Field(50, ge=1, description="size at which a log file is rotated")
+    log_files_kept: int = Field(5, ge=1, description="rotated files that are kept of each")
     metrics_allow: Networks = Field(
         [], description="networks that may read /metrics without a key, beside this machine itself, with commas"
     )

@@ -18,6 +18,7 @@ from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.ingest import metrics
 from quadra.ingest.accept import Row
+from quadra.ingest.flush_log import FlushLog
 from quadra.ingest.log import Appended, Log
 from quadra.ingest.wire import Refused
 
@@ -78,6 +79,7 @@ class Writer:
         self._stuck = False
         self._ended = loop.waiter()
         self._started = False
+        self._flush_log = FlushLog()
         self.after_flush: list[Callable[[], None]] = []
         """Called on the loop after the tickets of a flush were settled; doors send their answers in bulk here."""
         self.on_stored: list[Callable[[Appended], None]] = []
@@ -163,6 +165,8 @@ class Writer:
             at += len(ticket.rows)
         new = sum(len(fresh) for appended in stored for _, fresh in appended.stored)
         self._tell(metrics.flushed, tickets, at, None if error is not None else outcomes, new)
+        if at:
+            self._flush_log.flushed(at, new, failed=error is not None)
         self._release(tickets)
         for hook in self.after_flush:
             self._tell(hook)
