@@ -114,6 +114,8 @@ class Look:
         Raises `Unavailable` when it takes too long or too much memory.
         """
         began = time.perf_counter()
+        if (notes := _notes.get()) is not None:
+            notes.append(Noted(sql, dict(params or {}), self._span))
         with self._bounded(timeout or self._timeout) as late:
             self._prepare(sql)
             if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted

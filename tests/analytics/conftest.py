@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
 import pytest
 import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
 
-from quadra.accounts.projects import create_project
+from quadra.accounts import room as accounts
+from quadra.accounts.keys import make_key
+from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.tables import Project
+from quadra.analytics import room
 from quadra.analytics.given import Given, given_of
-from quadra.core import clock, migrate
+from quadra.core import clock, http, migrate
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
@@ -25,6 +30,7 @@ from quadra.warehouse.compaction import compact_some
 from quadra.warehouse.engine import close_all
 from tests.analytics.reference import Event
 
+As = Callable[..., dict[str, str]]
 _numbers = itertools.count(1)
 
 
@@ -98,3 +104,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     yield Place(Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database))
     close_all()
     database.dispose()
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> FlaskClient:
+    """The doors of accounts and lenses, over that warehouse."""
+    app = Flask("test")
+    app.extensions["quadra"] = place.runtime
+    http.set_up(app)
+    accounts.set_up(app, place.runtime)
+    room.set_up(app)
+    return app.test_client()
+
+
+@pytest.fixture
+def as_(place: Place) -> As:
+    """The headers of a new key of a project."""
+
+    def headers(slug: str, scope: str = "read") -> dict[str, str]:
+        with place.runtime.database.begin() as session:
+            _, plain = make_key(session, project=get_project(session, slug), scope=scope)
+        return {"Authorization": f"Bearer {plain}"}
+
+    return headers

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from quadra.accounts import room as accounts
-from quadra.accounts.keys import make_key
-from quadra.accounts.projects import get_project
 from quadra.analytics import routes
-from quadra.core import http
-from tests.analytics.conftest import Place
+from tests.analytics.conftest import As, Place
 from tests.analytics.reference import ev
-
-As = Callable[..., dict[str, str]]
-
-
-@pytest.fixture(scope="module")
-def client(place: Place) -> FlaskClient:
-    app = Flask("test")
-    app.extensions["quadra"] = place.runtime
-    http.set_up(app)
-    accounts.set_up(app, place.runtime)
-    app.register_blueprint(routes.blueprint)
-    return app.test_client()
-
-
-@pytest.fixture
-def as_(place: Place) -> As:
-    def headers(slug: str, scope: str = "read") -> dict[str, str]:
-        with place.runtime.database.begin() as session:
-            _, plain = make_key(session, project=get_project(session, slug), scope=scope)
-        return {"Authorization": f"Bearer {plain}"}
-
-    return headers
 
 
 @pytest.mark.parametrize("prefix", ["/api/analytics", "/api/v2/analytics"])
