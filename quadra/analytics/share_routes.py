@@ -50,7 +50,9 @@ def answer(token: str, key: str) -> ResponseReturnValue:
     question = view.questions.get(key)
     if question is None:
         raise NotFound("This view asks no such question.")
-    return read_asked(question["lens"], question["params"], project).of(runtime())
+    told = read_asked(question["lens"], question["params"], project).of(runtime())
+    told.pop("insights", None)  # the overview's: of the whole project by name, whatever the view is filtered to
+    return told
 
 
 @blueprint.after_request

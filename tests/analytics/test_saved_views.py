@@ -227,3 +227,13 @@ def test_a_browser_gets_the_page_that_the_dashboard_made(
         assert client.get(link, headers=html).headers["Referrer-Policy"] == "no-referrer"
     finally:
         del app.extensions[share_routes.SHARE_PAGE]
+
+
+def test_a_shared_overview_tells_no_insights_which_are_of_the_whole_project(
+    client: FlaskClient, as_: As, place: Place
+) -> None:
+    questions = {"overview": {"lens": "dashboard", "params": {**RANGE, "where": {"plan": "pro"}}}}
+    _, path = shared(client, as_(place.tell(HISTORY).slug), page="overview", questions=questions)
+    told = client.get(f"{path}/data/overview").json
+    assert told["events"]["total"] == 1
+    assert "insights" not in told

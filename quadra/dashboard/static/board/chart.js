@@ -21,7 +21,6 @@ export class Chart {
   #box;
   #chart = null;
   #make = null;
-  #click = null;
   #kinds = '';
 
   /** `missing()` is called where there is no library. */
@@ -37,13 +36,8 @@ export class Chart {
     this.#draw();
   }
 
-  onClick(click) {
-    this.#click = click;
-  }
-
   #start(echarts) {
     this.#chart = echarts.init(this.#box, null, { renderer: 'canvas' });
-    this.#chart.on('click', (event) => this.#click?.(event));
     new ResizeObserver(() => {
       if (this.#box.clientWidth === 0) return;
       this.#chart.resize();

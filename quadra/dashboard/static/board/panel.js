@@ -55,11 +55,6 @@ export class Panel {
     options.of.on((question) => this.#draw(question));
   }
 
-  onClick(click) {
-    this.#chart?.onClick(click);
-    return this;
-  }
-
   #show(asTable) {
     this.#asTable = asTable;
     this.#parts.toggle.setAttribute('aria-pressed', String(asTable));

@@ -56,7 +56,6 @@ const over = board.panel({
   title: 'How much, over time?',
   sub: ({ series: found }) => (found.length > SHOWN ? `The ${SHOWN} largest of ${found.length} values; the table has all` : board.compares && !address.get('breakdown') ? 'The dashed line is the time before' : ''),
   idle,
-  size: 'mid',
   isEmpty,
   empty: firstEvent(board, 'No event in this time is like that.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
   chart: (answer, before) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), running: board.range.running, area: answer.series.length === 1 }),

@@ -7,9 +7,10 @@ import { eventNames, valuesOf } from '../board/names.js';
 import { named, number, seconds } from '../board/words.js';
 import { recorded } from './recorded.js';
 import { connected, sankey } from './sankey.js';
+import { visits } from './visits.js';
 
 const SHOWN = 60;
-const board = openBoard({ compare: false });
+const board = openBoard();
 const { address } = board;
 const given = (name) => (address.get(name) ? { [name]: address.get(name) } : {});
 
@@ -33,7 +34,10 @@ const ways = board.panel({
   }),
 });
 
+const { numbers, pages } = visits(board);
+
 board.start(
+  numbers,
   controls(
     field(board, 'start', 'Beginning at', places, { placeholder: 'wherever they begin' }),
     field(board, 'end', 'Ending at', places, { placeholder: 'wherever they end' }),
@@ -41,5 +45,6 @@ board.start(
     choice(board, 'steps', 'Steps', [['5', '5'], ['3', '3'], ['4', '4'], ['7', '7'], ['10', '10']]),
   ),
   ways,
+  pages,
   ...recorded(board),
 );

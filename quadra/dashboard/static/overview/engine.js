@@ -5,15 +5,16 @@ import { el } from '../pipeline/elements.js';
 import { light, signs } from '../pipeline/signs.js';
 import { href } from '../pipeline/words.js';
 
+/** Not of a shared page: insights are of the whole project, whatever is filtered. */
 export function noticed(board, overview) {
   return board.panel({
     of: overview,
     title: 'What has Quadra noticed?',
     sub: 'The newest insights; each sealed batch gets one',
-    tools: board.shared ? [] : [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
+    tools: [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
     isEmpty: ({ insights }) => insights.length === 0,
     empty: () => 'No insight yet: each batch gets one moments after it is sealed.',
-    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project, { linked: !board.shared })))),
+    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project)))),
   }).element;
 }
 

@@ -71,6 +71,6 @@ board.start(
   grid(seriesPanel('How many people are active?', 'users', 'Active users'), seriesPanel('How many errors are there?', 'errors', 'Errors')),
   grid(doing, features),
   ...rightNow(board),
-  noticed(board, overview),
+  ...(board.shared ? [] : [noticed(board, overview)]),
   ...well(board),
 );
