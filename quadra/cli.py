@@ -23,6 +23,8 @@ COMMANDS = {
     "events": "quadra.ingest.commands:events",
     "warehouse": "quadra.warehouse.commands:warehouse",
     "erase": "quadra.warehouse.commands:erase",
+    "backup": "quadra.backup.commands:backup",
+    "restore": "quadra.backup.commands:restore_command",
     "pitr": "quadra.backup.pitr_commands:recover_to",
     "wal": "quadra.backup.wal_commands:wal",
     "replica": "quadra.backup.replica_commands:replica",

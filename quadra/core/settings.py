@@ -139,6 +139,12 @@ class Settings(BaseSettings):
     query_timeout: Duration = Field(timedelta(seconds=30), gt=timedelta(0))
 
     backup_dir: Path | None = Field(None, description="where backups lie; empty: backups/ in DATA_DIR")
+    backup_secondary_dir: Path | None = Field(None, description="where each backup is copied, on another disk")
+    backup_s3: str = Field("", description="bucket or bucket/prefix where each backup is copied")
+    backup_compression: Literal["zstd", "gzip"] = "zstd"
+    backup_key_file: Path | None = Field(
+        None, description="encrypts backups; a file of 32 bytes or more. Keep a copy: without it they cannot be read"
+    )
     base_keep: int = Field(
         2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"
     )

@@ -1,0 +1,193 @@
+"""`quadra backup` and `quadra restore`. Errors are left to `cli.py`; a backup that is not sound ends with exit code 1."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from quadra.accounts.terminal import json_option, opened, say, table
+from quadra.backup import base_store
+from quadra.backup.manifest import KINDS, Manifest
+from quadra.backup.restore import restore
+from quadra.backup.stores import Kept, Stores
+from quadra.backup.take import Progress, take
+from quadra.backup.verify import LEVELS, verify
+from quadra.core import clock
+from quadra.core.errors import Invalid, NotFound
+from quadra.core.settings import Settings, load
+from quadra.ingest.importers import progress
+
+BASE = "base"
+MB = 2**20
+
+
+@click.group()
+def backup() -> None:
+    """Backups: take, list, prove."""
+
+
+@backup.command("take")
+@click.option("--kind", type=click.Choice([*KINDS, BASE]), default="full", show_default=True)
+@json_option
+def take_one(kind: str, as_json: bool) -> None:
+    """Make a backup and copy it to every store.
+
+    models: the online models. database: the database, its segments, the list of erasures. full: both. base: the whole
+    PostgreSQL cluster, for `quadra pitr`.
+    """
+    settings, began = load(), time.monotonic()
+    with progress.shown(f"Backup ({kind})", None) as tell:
+        whole: list[int] = []
+        if kind == BASE:
+            base, path = base_store.take(settings, lambda done, _all: tell(done, f"{done / MB:,.0f} MB"))
+            body = {"id": base.id, "path": str(path / base_store.TAR), "sha256": base.sha256, "bytes": base.bytes}
+        else:
+
+            def done(size: int) -> None:
+                of = f" of about {whole[-1] / MB:,.0f}" if whole else ""
+                tell(size, f"{size / MB:,.0f}{of} MB")
+
+            body = described(settings, take(settings, kind, Progress(whole.append, done)))
+    seconds, size = time.monotonic() - began, float(str(body["bytes"]))
+    lines = [
+        f"{body['id']}  {size / MB:,.2f} MB in {seconds:.1f} s",
+        f"  {body['path']}",
+        f"  sha256 {body['sha256']}",
+        f"A backup counts once it was restored: quadra backup verify {body['id']}",
+    ]
+    say(as_json, body, lines)
+
+
+def described(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+    """What automation reads of a backup that was made: the file that holds most of it, and that file's hash."""
+    part = manifest.part("database") or manifest.parts[0]
+    path = Stores(settings).home.root / manifest.id / part.file
+    return {
+        "id": manifest.id,
+        "path": str(path),
+        "sha256": part.packed_sha256,
+        "bytes": part.packed_bytes,
+        "rows": manifest.rows,
+        "segments": len(manifest.segments),
+    }
+
+
+@backup.command("list")
+@json_option
+def list_all(as_json: bool) -> None:
+    """Every backup that is whole, newest first."""
+    settings = load()
+    found = [entry(kept) for kept in Stores(settings).list()]
+    found += [
+        {
+            "id": base.id,
+            "kind": base.kind,
+            "created_at": clock.iso(base.created_at),
+            "bytes": base.bytes,
+            "verified_at": None,
+            "stores": [str(base_store.directory(settings))],
+            "encrypted": False,
+        }
+        for base in reversed(base_store.manifests(settings))
+    ]
+    fields = ("id", "created_at", "mb", "verified_at", "stores")
+    rows = [
+        {
+            **one,
+            "mb": f"{one['bytes'] / MB:,.2f}",
+            "verified_at": one["verified_at"] or "never",
+            "stores": len(one["stores"]),
+        }
+        for one in found
+    ]
+    empty = f"There is no backup in {Stores(settings).home.place}. Make one: quadra backup take"
+    say(as_json, {"backups": found}, table(fields, rows) if rows else [empty])
+
+
+def entry(kept: Kept) -> dict[str, Any]:
+    manifest = kept.manifest
+    return {
+        "id": manifest.id,
+        "kind": manifest.kind,
+        "created_at": clock.iso(manifest.created_at),
+        "bytes": manifest.bytes,
+        "verified_at": clock.iso(kept.verified.at) if kept.verified else None,
+        "stores": [store.place for store in kept.stores],
+        "encrypted": bool(manifest.key_id),
+    }
+
+
+@backup.command("verify")
+@click.argument("backup_id", metavar="ID")
+@click.option("--level", type=click.Choice(LEVELS), default="restore", show_default=True)
+@json_option
+def verify_one(backup_id: str, level: str, as_json: bool) -> None:
+    """Prove a backup: hashes; decompressed; restored into a database of its own. ID may be `latest`."""
+    settings = load()
+    if backup_id.startswith(f"{BASE}-"):
+        base = base_store.verify(settings, backup_id)
+        say(as_json, {"ok": True, "level": "decompress", "rows": 0, "id": base.id}, [f"{base.id} is whole."])
+        return
+    kept = latest(settings) if backup_id == "latest" else Stores(settings).find(backup_id)
+    with progress.shown(f"Verifying {kept.manifest.id}", None) as tell:
+        report = verify(settings, kept, level, lambda done: tell(done, f"{done / MB:,.0f} MB"))
+    body = {
+        "ok": report.ok,
+        "level": report.level,
+        "rows": report.rows,
+        "events": report.events,
+        "segments": report.segments,
+        "id": report.id,
+        "damage": report.damage,
+    }
+    sound = f"{report.id} is sound ({report.level}): {report.rows:,} rows, {report.segments:,} segments."
+    say(as_json, body, [sound] if report.ok else report.damage)
+    if not report.ok:
+        sys.exit(1)
+
+
+def latest(settings: Settings) -> Kept:
+    """The newest backup that holds a database. Raises `NotFound`."""
+    found = [kept for kept in Stores(settings).list() if kept.manifest.part("database")]
+    if not found:
+        raise NotFound(f"There is no backup in {' or '.join(store.place for store in Stores(settings).all)}.")
+    return found[0]
+
+
+@click.command("restore")
+@click.option("--latest", "newest", is_flag=True, help="The newest backup of the database.")
+@click.option("--id", "backup_id", help="This one.")
+@click.option(
+    "--yes", is_flag=True, help="Also where something is there: a safety backup is taken, then it is replaced."
+)
+@click.option("--dry-run", is_flag=True, help="Say what happens, change nothing.")
+@json_option
+def restore_command(newest: bool, backup_id: str | None, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Restore a backup into DATABASE_URL and DATA_DIR. Stop Quadra and its workers first."""
+    if newest == bool(backup_id):
+        raise Invalid("Which backup? Say --latest or --id ID; `quadra backup list` shows them.")
+    with opened() as runtime:
+        kept = Stores(runtime.settings).find(backup_id) if backup_id else latest(runtime.settings)
+        made_at = clock.iso(kept.manifest.created_at)
+        if dry_run:
+            what = {"id": kept.manifest.id, "created_at": made_at, "rows": kept.manifest.rows, "dry_run": True}
+            lines = [f"{kept.manifest.id} of {made_at} with {kept.manifest.rows:,} rows. Nothing was changed."]
+            say(as_json, what, lines)
+            return
+        tell = (lambda _line: None) if as_json else click.echo
+        done = restore(runtime, kept, yes=yes, say=tell)
+    body = {"ok": not done.missing_segments, **{name: getattr(done, name) for name in done.__slots__}}
+    lines = [f"{done.id} is restored: {done.events:,} events in {done.seconds:.1f} s."]
+    if done.erasures:
+        lines.append(f"{done.erasures} erasures are repeated by the next worker.")
+    if done.safety_backup:
+        lines.append(f"What was there before is in {done.safety_backup}.")
+    if done.old_database:
+        lines.append(f"The old file was moved to {done.old_database}.")
+    lines += [f"Segment {path} is in no store." for path in done.missing_segments]
+    say(as_json, body, lines)
+    if done.missing_segments:
+        sys.exit(1)

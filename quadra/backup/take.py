@@ -1,0 +1,220 @@
+"""Make a backup: a dump and what belongs to it, written aside, its manifest last, published by one rename, copied on.
+
+A process that dies leaves a hidden directory that nobody lists and the next backup removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, cast
+
+import msgspec
+
+from quadra import __version__
+from quadra.backup.cipher import Key
+from quadra.backup.databases import Dumper, Facts
+from quadra.backup.manifest import KINDS, MANIFEST, VERIFIED, Manifest, Part, new_id
+from quadra.backup.mariadb_dump import MariadbDumper
+from quadra.backup.packing import Tell, packed
+from quadra.backup.postgres_dump import PostgresDumper
+from quadra.backup.segment_copies import keep_segments
+from quadra.backup.sqlite_dump import SqliteDumper
+from quadra.backup.stores import Store, Stores, sync_directory, unavailable
+from quadra.core import clock
+from quadra.core.errors import Conflict, Invalid, Unavailable
+from quadra.core.settings import Settings
+from quadra.warehouse import erasure_list
+
+PART = ".part"
+ROOM = 1.1
+"""Free space that a backup wants, against the size of what it copies: compressed it takes less, before that more."""
+
+
+def nothing(_size: int) -> None:
+    """For who does not want to be told."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told while a backup is made; each is called with what is done and, first, with how much there is."""
+
+    whole: Callable[[int], object] = nothing
+    done: Tell = nothing
+
+
+def dumper_of(settings: Settings) -> Dumper:
+    if settings.is_sqlite:
+        return SqliteDumper()
+    return PostgresDumper() if settings.database_url.startswith("postgresql") else MariadbDumper()
+
+
+def key_of(settings: Settings) -> Key | None:
+    return Key.read(settings.backup_key_file) if settings.backup_key_file else None
+
+
+def models_directory(settings: Settings) -> Path:
+    """Where the online models keep their artifacts."""
+    return settings.data_dir / "models"
+
+
+@contextmanager
+def one_at_a_time(stores: Stores) -> Iterator[None]:
+    """Raises `Conflict` while another backup is made or removed. The lock goes with its process."""
+    try:
+        stores.home.root.mkdir(parents=True, exist_ok=True)
+        with (stores.home.root / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(f"Another backup is being made in {stores.home.place}; try again later.") from None
+            yield
+    except OSError as error:
+        raise unavailable(error, stores.home.place) from error
+
+
+def take(settings: Settings, kind: str, progress: Progress = Progress()) -> Manifest:
+    """Make one backup and copy it to every store. Raises `Conflict`, `Unavailable`, `Misconfigured`, `ProgramFailed`; then
+    nothing is published, except that a copy failed: the message says so, and the backup itself stays.
+    """
+    if kind not in KINDS:
+        raise Invalid("There is no such kind of backup.", fields={"kind": "one of " + ", ".join(KINDS)})
+    stores, key = Stores(settings), key_of(settings)
+    with one_at_a_time(stores):
+        clean_up(stores)
+        created_at, began = clock.now(), time.monotonic()
+        name = new_id(kind, created_at)
+        work = stores.home.root / f".{name}{PART}"
+        work.mkdir()
+        try:
+            parts, facts = _parts(settings, kind, work, key, progress)
+            if facts is not None:
+                keep_segments(settings, stores, facts.segments, key)
+            manifest = _manifest(settings, name, kind, parts, facts, key, time.monotonic() - began, created_at)
+            _publish(work, stores.home.root / name, manifest)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        for store in stores.copies:
+            copy_to(store, stores, manifest)
+    return manifest
+
+
+def copy_to(store: Store, stores: Stores, manifest: Manifest) -> None:
+    """Its parts, then its manifest. Raises `Unavailable`, saying that the backup itself is there."""
+    home = stores.home.root / manifest.id
+    try:
+        for part in manifest.parts:
+            store.put(f"{manifest.id}/{part.file}", home / part.file, part.packed_sha256)
+        store.put_bytes(f"{manifest.id}/{MANIFEST}", msgspec.json.encode(manifest))
+    except Unavailable as error:
+        raise Unavailable(f"{manifest.id} was made, and not copied to {store.place}: {error.message}") from error
+
+
+def mark_verified(kept_in: tuple[Store, ...], backup_id: str, said: bytes) -> None:
+    for store in kept_in:
+        store.put_bytes(f"{backup_id}/{VERIFIED}", said)
+
+
+def clean_up(stores: Stores) -> None:
+    """What a process that died left. Only under the lock."""
+    for path in stores.home.root.glob(f".*{PART}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _parts(
+    settings: Settings, kind: str, work: Path, key: Key | None, progress: Progress
+) -> tuple[list[Part], Facts | None]:
+    compression = settings.backup_compression
+    parts: list[Part] = []
+    facts: Facts | None = None
+    if kind != "models":
+        dumper = dumper_of(settings)
+        told: list[Facts] = []
+
+        def tell(found: Facts) -> None:
+            _require_room(work, found.size)
+            progress.whole(found.size)
+            told.append(found)
+
+        with packed("database", work, f"database{dumper.suffix}", compression, key, progress.done) as packer:
+            dumper.dump(settings, work, packer.write, tell)
+        parts.append(packer.part)
+        (facts,) = told
+    if kind != "database":
+        with packed("models", work, "models.tar", compression, key, nothing) as packer:
+            _tar(models_directory(settings), packer)
+        parts.append(packer.part)
+    erasures = erasure_list.path_of(settings)
+    if kind != "models" and erasures.exists():
+        with packed("erasures", work, erasures.name, compression, key, nothing) as packer:
+            packer.write(erasures.read_bytes())
+        parts.append(packer.part)
+    return parts, facts
+
+
+def _tar(directory: Path, packer: object) -> None:
+    """The files below a directory; none where there is no such directory."""
+    with tarfile.open(fileobj=cast(IO[bytes], packer), mode="w|") as tar:
+        for path in sorted(directory.rglob("*")) if directory.exists() else ():
+            if path.is_file():
+                tar.add(path, path.relative_to(directory).as_posix(), recursive=False)
+
+
+def _manifest(
+    settings: Settings,
+    name: str,
+    kind: str,
+    parts: list[Part],
+    facts: Facts | None,
+    key: Key | None,
+    seconds: float,
+    created_at: datetime,
+) -> Manifest:
+    plain = Manifest(
+        id=name,
+        kind=kind,
+        created_at=created_at,
+        seconds=round(seconds, 3),
+        version=__version__,
+        compression=settings.backup_compression,
+        key_id=key.id if key else "",
+        parts=parts,
+    )
+    if facts is None:
+        return plain
+    return msgspec.structs.replace(
+        plain,
+        segments=facts.segments,
+        dialect=settings.database_url.partition(":")[0].partition("+")[0],
+        server_version=facts.server_version,
+        revision=facts.revision,
+        position=facts.position,
+        counts=facts.counts,
+        counts_exact=facts.counts_exact,
+    )
+
+
+def _publish(work: Path, target: Path, manifest: Manifest) -> None:
+    with (work / MANIFEST).open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(work)
+    work.rename(target)
+    sync_directory(target.parent)
+
+
+def _require_room(work: Path, size: int) -> None:
+    free = shutil.disk_usage(work).free
+    if free < size * ROOM:
+        raise Unavailable(
+            f"{work.parent} has {free / 2**20:,.0f} MB free; a backup of this database wants {size * ROOM / 2**20:,.0f} MB."
+        )

@@ -1,0 +1,167 @@
+"""Prove a backup: by its hashes, by reading it, by restoring it into a database that is thrown away again."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from quadra.backup import databases, sqlite_dump
+from quadra.backup.cipher import Key
+from quadra.backup.manifest import Damage, Manifest, Verified
+from quadra.backup.packing import Tell, check_hash, chunks, unpack
+from quadra.backup.segment_copies import fetch
+from quadra.backup.stores import DirectoryStore, Kept, Stores
+from quadra.backup.take import dumper_of, key_of, mark_verified, nothing
+from quadra.core import clock
+from quadra.core.errors import Misconfigured, NotFound
+from quadra.core.settings import Settings
+
+LEVELS = ("hash", "decompress", "restore")
+
+
+@dataclass
+class Report:
+    """What a verification found."""
+
+    id: str
+    level: str
+    ok: bool = True
+    rows: int = 0
+    events: int = 0
+    segments: int = 0
+    damage: list[str] = field(default_factory=list)
+
+
+def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = nothing) -> Report:
+    """Check every store's copy up to `level` and note it beside the backup when it is sound. What is wrong is in the report,
+    the first of each copy.
+    """
+    stores, key = Stores(settings), key_for(kept.manifest, settings)
+    report = Report(kept.manifest.id, level)
+    # the nearest copy is restored; of the others the bytes are compared, which makes them the same
+    for number, store in enumerate(kept.stores):
+        try:
+            with parts_of(Kept(kept.manifest, (store,), None), stores) as directory:
+                _check(settings, kept.manifest, directory, key, level if number == 0 else "hash", report, tell)
+        except (Damage, NotFound) as error:
+            report.damage.append(error.message)
+    try:
+        report.segments = _check_segments(kept, key, stores.home.root)
+    except NotFound as error:
+        report.damage.append(error.message)
+    report.ok = not report.damage
+    if report.ok:
+        said = msgspec.json.encode(Verified(clock.now(), level, report.rows))
+        mark_verified(kept.stores, kept.manifest.id, said)
+    return report
+
+
+def key_for(manifest: Manifest, settings: Settings) -> Key | None:
+    """The key that a backup was made with. Raises `Misconfigured` where the settings name none or another one."""
+    if not manifest.key_id:
+        return None
+    key = key_of(settings)
+    if key is None:
+        raise Misconfigured(f"{manifest.id} is encrypted: set QUADRA_BACKUP_KEY_FILE to the file with its key.")
+    if key.id != manifest.key_id:
+        raise Misconfigured(
+            f"{manifest.id} is encrypted with the key {manifest.key_id}; QUADRA_BACKUP_KEY_FILE holds {key.id}."
+        )
+    return key
+
+
+@contextmanager
+def parts_of(kept: Kept, stores: Stores) -> Iterator[Path]:
+    """A directory with the files of a backup's nearest copy. Raises `NotFound`."""
+    store = kept.stores[0]
+    if isinstance(store, DirectoryStore):
+        yield store.root / kept.manifest.id
+        return
+    with scratch_directory(stores.home.root) as directory:
+        for part in kept.manifest.parts:
+            store.get(f"{kept.manifest.id}/{part.file}", directory / part.file)
+        yield directory
+
+
+@contextmanager
+def scratch_directory(root: Path) -> Iterator[Path]:
+    root.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix=".scratch-", suffix=".part", dir=root))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _check(
+    settings: Settings, manifest: Manifest, directory: Path, key: Key | None, level: str, report: Report, tell: Tell
+) -> None:
+    for part in manifest.parts:
+        check_hash(directory / part.file, part)
+    if level == "hash":
+        report.rows = report.rows or manifest.rows
+        return
+    database = manifest.part("database")
+    for part in manifest.parts:
+        if part is not database or level == "decompress":
+            for _ in chunks(directory / part.file, part, key):
+                pass
+    if database is None or level == "decompress":
+        report.rows = manifest.rows
+        return
+    with scratch_directory(directory.parent) as scratch:
+        dump = scratch / "dump"
+        unpack(directory / database.file, database, key, dump, tell)
+        dumper = dumper_of(settings)
+        with dumper.scratch(settings, scratch) as url:
+            dumper.load(settings, dump, url)
+            report.rows, report.events = check_restored(url, manifest)
+
+
+def check_restored(url: str, manifest: Manifest) -> tuple[int, int]:
+    """A restored database against its manifest: whole, at its revision, with its rows. (rows, events). Raises `Damage`."""
+    if url.startswith("sqlite"):
+        sqlite_dump.check_integrity(sqlite_dump.file_of(url))
+    for connection in databases.connected(url):
+        found = databases.revision(connection)
+        if found != manifest.revision:
+            raise Damage(f"{manifest.id}: the restored schema is {found or 'none'}, should be {manifest.revision}.")
+        rows = databases.counts(connection)
+        for table, count in manifest.counts.items():
+            have = rows.get(table, -1)
+            if have != count and (manifest.counts_exact or have < 0):
+                raise Damage(f"{manifest.id}: the restored table {table} has {have} rows, should have {count}.")
+        segments = databases.segments(connection)
+        if manifest.counts_exact and len(segments) != len(manifest.segments):
+            raise Damage(f"{manifest.id}: {len(segments)} segments are listed, should be {len(manifest.segments)}.")
+        return sum(rows.values()), databases.events(connection, segments)
+    raise AssertionError("a connection is one")
+
+
+def _check_segments(kept: Kept, key: Key | None, root: Path) -> int:
+    """Each segment of the backup can be fetched whole from each store that has the backup. Raises `NotFound`."""
+    for store in kept.stores:
+        with scratch_directory(root) as scratch:
+            for segment in kept.manifest.segments:
+                fetch([store], segment, key, scratch / "segment")
+    return len(kept.manifest.segments)
+
+
+def unpack_models(directory: Path, manifest: Manifest, key: Key | None, to: Path, scratch: Path) -> int:
+    """The artifacts of the models into a directory; how many. What is there is overwritten."""
+    part = manifest.part("models")
+    if part is None:
+        return 0
+    unpack(directory / part.file, part, key, scratch / "models.tar")
+    to.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(scratch / "models.tar") as tar:
+        members = tar.getmembers()
+        tar.extractall(to, filter="data")
+    return len(members)
