@@ -44,6 +44,13 @@ def current(database: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def behind(database: Database) -> bool:
+    """Whether the database must be migrated first. One of a newer version is not behind: during a rollout the old version's
+    processes may start again after the new one has migrated."""
+    at, known = current(database), ScriptDirectory(str(ROOT / "alembic"))
+    return at is None or (at != head() and any(script.revision == at for script in known.walk_revisions()))
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Migrate up. Waits for a database that is still starting. Raises `Unavailable`."""
     wait_until_there(database)

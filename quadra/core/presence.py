@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from quadra.core import clock, migrate
 from quadra.core.database import Base, Instant, name_column
-from quadra.core.errors import Misconfigured, QuadraError
+from quadra.core.errors import Misconfigured, QuadraError, Unavailable
 from quadra.core.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -72,11 +72,16 @@ class Presence:
 
     def enter(self) -> None:
         """Take a place among the web processes. Raises `Misconfigured` when that needs Redis; may wait some seconds."""
+        try:
+            migrate.wait_until_there(self._runtime.database, seconds=0 if self._joined else 45)
+        except Unavailable:
+            if self._joined:
+                return  # nobody would be kept out, so the row can wait until the database is there
+            raise
+        if migrate.behind(self._runtime.database):
+            raise Misconfigured("The database is older than this version: run `quadra init` first.")
         if self._joined:
-            return  # nobody is kept out, so the row can wait until the database is there
-        migrate.wait_until_there(self._runtime.database)
-        if migrate.current(self._runtime.database) != migrate.head():
-            raise Misconfigured("The database is not at this version's schema: run `quadra init` first.")
+            return
         first_seen: dict[str, datetime] = {}
         gone: set[str] = set()
         until = time.monotonic() + WATCH_SECONDS

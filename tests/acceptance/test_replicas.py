@@ -42,6 +42,7 @@ class Site:
             "REDIS_URL": self.redis.url,
             "QUADRA_TRUSTED_PROXIES": "127.0.0.1",
             "QUADRA_LOG_LEVEL": "INFO",
+            "QUADRA_DRAIN_DELAY": "3s",
         }
         self.a = stack.enter_context(closing(GunicornProcess(keeper, env)))
         self.b = stack.enter_context(closing(GunicornProcess(keeper, env)))

@@ -154,10 +154,24 @@ def test_with_redis_any_number_enters(database: Database) -> None:
     new(database, redis=True).enter()
 
 
-def test_a_database_without_tables_is_named(database: Database) -> None:
-    migrate.command.downgrade(migrate.config(database), "base")
-    with pytest.raises(Misconfigured, match="quadra init"):
-        new(database).enter()
+@pytest.mark.parametrize("redis", [True, False])
+def test_a_database_of_an_older_version_is_named_and_one_of_a_newer_version_is_served(
+    database: Database, redis: bool
+) -> None:
+    with database.begin() as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    new(database, redis=redis).enter()
+    for older in ("0003", "base"):
+        with database.begin() as session:
+            session.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+            if older == "base":
+                session.execute(sa.text("DELETE FROM alembic_version"))
+        with pytest.raises(Misconfigured, match="quadra init"):
+            new(database, redis=redis).enter()
+
+
+def test_with_redis_a_web_process_starts_while_the_database_is_away() -> None:
+    new(Database("postgresql+psycopg://u@127.0.0.1:1/x"), redis=True).enter()
 
 
 class FakeApp:
