@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
 import pyarrow as pa
 
-from quadra.analytics.funnel_groups import Grouping, Labelled
+from quadra.analytics.funnel_groups import TOUCHES, Grouping, Labelled
+from quadra.analytics.funnel_quick import Quick, quick_walk
 from quadra.analytics.funnel_walk import Coded, Times, Walk
 from quadra.analytics.matching import Match, Parameters, people_only, value_sql
 from quadra.analytics.question import Question, told
@@ -35,36 +37,92 @@ class Funnel:
 
 
 def answer(runtime: Runtime, funnel: Funnel) -> dict[str, Any]:
-    question = funnel.question
+    question, grouping = funnel.question, funnel.grouping
+    quick = quick_walk(funnel.walk) if grouping is None or grouping.attribution in TOUCHES else None
     params = Parameters()
-    sql = _sql(funnel, params)
+    sql = _sql(funnel, params) if quick is None else _quick_sql(funnel, params)
     found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
-    ways = [times for events in _people(found.table) if (times := funnel.walk.best(events))]
+    groups: dict[str, list[Times]] = {}
+    if quick is not None:
+        each = list(_walked(funnel.walk, quick, found.table))
+        if grouping is not None:
+            groups = grouping.limited(_by_label(found.table["label"].to_pylist(), each))
+        ways = [times for times in each if times]
+    else:
+        ways = [times for events in _people(found.table) if (times := funnel.walk.best(events))]
+        if grouping is not None:
+            groups = grouping.groups(_labelled(found.table), funnel.walk)
     body: dict[str, Any] = {"steps": _steps(funnel, ways)}
-    if funnel.grouping is not None:
-        groups = funnel.grouping.groups(_labelled(found.table), funnel.walk)
+    if grouping is not None:
         body["breakdown"] = {label: _steps(funnel, mine) for label, mine in groups.items()}
     return told(found, **body)
 
 
-def _sql(funnel: Funnel, params: Parameters) -> str:
-    """Rows of lists, one row a person: the times of their events, the bits, the values."""
+def _by_label(labels: list[str], ways: list[Times]) -> dict[str, dict[int, Times]]:
+    found: dict[str, dict[int, Times]] = {}
+    for who, (label, times) in enumerate(zip(labels, ways, strict=True)):
+        if times:
+            found.setdefault(label, {})[who] = times
+    return found
+
+
+def _walked(walk: Walk, quick: Quick, table: pa.Table) -> Iterator[Times]:
+    """The way of each person; rows are histories as `funnel_quick` reads them."""
+    mask = (1 << walk.steps) - 1
+    for chunk in table["history"].chunks:
+        places, packed = chunk.offsets.to_pylist(), memoryview(chunk.values.buffers()[1] or b"").cast("q")
+        at = chunk.values.offset
+        for start, end in pairwise(places):
+            times = quick(packed, at + start, at + end)
+            if times is None:
+                times = walk.best([(one >> walk.steps, one & mask) for one in packed[at + start : at + end]])
+            yield times
+
+
+def _quick_sql(funnel: Funnel, params: Parameters) -> str:
+    """Rows (history, label), one a person."""
+    steps, order = funnel.walk.steps, funnel.walk.order
+    columns = ["person", f"occurred_us * {1 << steps} + code AS packed", "code"]
+    listed = ["list_sort(list(packed)) AS history"]
+    if order == "ordered":  # whoever took the first step and never the second has one way, however often they took it
+        first = "[min(packed) FILTER (WHERE code & 1 <> 0)]"
+        onwards = f"CASE WHEN bool_or(code & 2 <> 0) THEN list_sort(list(packed)) ELSE {first} END"
+        listed = [f"{onwards if steps > 1 else first} AS history"]
+    if funnel.breakdown is not None and funnel.grouping is not None:
+        columns.append("label")
+        touch = "arg_min" if funnel.grouping.attribution == "first_touch" else "arg_max"
+        touched = f"{touch}(label, (packed, label)) FILTER (WHERE code <> 0 AND label <> '')"
+        listed.append(f"coalesce({touched}, '') AS label")
+    entry = (1 << steps) - 1 if order == "unordered" else 1
+    matter = "true" if order == "strict" else "code <> 0"
+    return f"""
+        SELECT {", ".join(listed)} FROM (
+            SELECT {", ".join(columns)} FROM ({_coded(funnel, params)}) WHERE {matter}
+        ) GROUP BY person HAVING bool_or(code & {entry} <> 0)"""
+
+
+def _coded(funnel: Funnel, params: Parameters) -> str:
+    """Every event of a person with the bits of what it fits, and its value where there is a breakdown."""
     whole = Match(where=funnel.question.where).sql(params)
     bits = [f"CASE WHEN {whole} AND {match.sql(params)} THEN 1 ELSE 0 END" for match in funnel.steps]
     bits += [f"CASE WHEN {match.sql(params)} THEN 1 ELSE 0 END" for match in funnel.exclusions]
     code = " + ".join(f"({bit})::BIGINT * {1 << number}" for number, bit in enumerate(bits))
-    columns = ["person", "occurred_us AS us", f"{code} AS code"]
-    listed = ["list(us ORDER BY us, code) AS times", "list(code ORDER BY us, code) AS codes"]
+    columns = ["person", "occurred_us", f"{code} AS code"]
     if funnel.breakdown is not None:
         columns.append(f"coalesce({value_sql(funnel.breakdown, params)}, '') AS label")
-        order = "us, code, label"
-        listed = [f"list({name} ORDER BY {order}) AS {name}s" for name in ("us", "code", "label")]
+    return f"SELECT {', '.join(columns)} FROM events WHERE {people_only(funnel.question.include_bots)}"
+
+
+def _sql(funnel: Funnel, params: Parameters) -> str:
+    """Rows of lists, one row a person: the times of their events, the bits, the values."""
+    names = ["us", "code", *(["label"] if funnel.breakdown is not None else [])]
+    order = ", ".join(names)
+    listed = [f"list({name} ORDER BY {order}) AS {name}s" for name in names]
     matter = "true" if funnel.walk.order == "strict" else "code <> 0"
     entry = (1 << len(funnel.steps)) - 1 if funnel.walk.order == "unordered" else 1
     return f"""
-        SELECT {", ".join(listed)} FROM (
-            SELECT {", ".join(columns)} FROM events WHERE {people_only(funnel.question.include_bots)}
-        ) WHERE {matter} GROUP BY person HAVING bool_or(code & {entry} <> 0)"""
+        SELECT {", ".join(listed)} FROM (SELECT *, occurred_us AS us FROM ({_coded(funnel, params)}))
+        WHERE {matter} GROUP BY person HAVING bool_or(code & {entry} <> 0)"""
 
 
 def _people(table: pa.Table) -> Iterator[list[Coded]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from quadra.analytics.funnel_walk import Times, Walk
@@ -28,6 +28,10 @@ class Grouping:
             for label, mine in self._views(events, walk):
                 if times := walk.best(mine):
                     found.setdefault(label, {})[who] = times
+        return self.limited(found)
+
+    def limited(self, found: Mapping[str, Mapping[int, Times]]) -> dict[str, Ways]:
+        """The largest groups first, beyond the limit as one. `found` is value -> somebody -> their way."""
         ranked = sorted(found, key=lambda label: (-len(found[label]), label))
         if len(ranked) <= self.limit:
             return {label: list(found[label].values()) for label in ranked}

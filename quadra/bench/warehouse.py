@@ -58,14 +58,14 @@ QUESTIONS = {
 
 VISITOR = "'visitor-' || substr(md5('v' || u), 1, 16)"
 HISTORY = """(
-    SELECT uuid()::VARCHAR AS event_id, 'batch-' || (i // 500) AS batch_id, 'event' AS kind,
+    SELECT uuid()::VARCHAR AS event_id, 'batch-' || (i // 500) AS batch_id,
         ['view', 'view', 'view', 'click', 'search', 'cart', 'buy', 'login'][1 + (hash(i) % 8)::INT] AS name,
-        name AS event_type, NULL::VARCHAR AS category,
+        CASE WHEN name = 'view' THEN 'page' ELSE 'event' END AS kind, name AS event_type, NULL::VARCHAR AS category,
         CASE WHEN hash(i, 2) % 5 = 0 THEN anonymous_id ELSE 'user-' || u END AS user_id,
         anonymous_id,
-        'session-' || substr(md5(u || '-' || (i % 7)), 1, 16) AS session_id,
-        make_timestamptz({start} + (hash(i, 3) % 86400000000)::BIGINT) AS occurred_at,
-        make_timestamptz({start} + (hash(i, 3) % 86400000000)::BIGINT + 40000 + (hash(i, 8) % 90000)::BIGINT) AS received_at,
+        'session-' || substr(md5({start} || '-' || visit), 1, 16) AS session_id,
+        {start} + (hash(visit, {start}, 3) % 85800000000)::BIGINT + (i % 8) * 60000000 + (hash(i, 3) % 60000000)::BIGINT AS us,
+        make_timestamptz(us) AS occurred_at, make_timestamptz(us + 40000 + (hash(i, 8) % 90000)::BIGINT) AS received_at,
         'https://shop.example/p/' || (hash(i, 4) % 500) AS page_url, 'Product ' || (hash(i, 4) % 500) AS page_title,
         CASE WHEN hash(i, 5) % 4 = 0 THEN 'https://search.example/' END AS referrer,
         ['desktop', 'mobile', 'tablet'][1 + (hash(u) % 3)::INT] AS device_type,
@@ -75,8 +75,8 @@ HISTORY = """(
         NULL::VARCHAR AS fields,
         '{{"plan":"' || ['free', 'pro', 'team'][1 + (hash(u, 3) % 3)::INT] || '","amount":' || (hash(i, 7) % 1000)
             || ',"country":"' || ['DE', 'FR', 'IR', 'US'][1 + (hash(u, 4) % 4)::INT] || '"}}' AS properties
-    FROM (SELECT i, u, {visitor} AS anonymous_id
-        FROM (SELECT range AS i, hash(range, {start}) % {users} AS u FROM range({first}, {last})))
+    FROM (SELECT i, u, visit, {visitor} AS anonymous_id
+        FROM (SELECT range AS i, i // 8 AS visit, hash(visit, {start}) % {users} AS u FROM range({first}, {last})))
 )"""
 
 
