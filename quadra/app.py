@@ -6,6 +6,7 @@ from flask import Flask
 
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
+from quadra.backup import backup_routes as backups
 from quadra.backup import routes as backup
 from quadra.core import access_log, http, machine_metrics, openapi_document, realtime, served
 from quadra.core.runtime import Runtime
@@ -51,6 +52,7 @@ def create_app(runtime: Runtime) -> Flask:
     analytics.set_up(app)
     app.register_blueprint(warehouse.blueprint)
     app.register_blueprint(backup.blueprint)
+    app.register_blueprint(backups.blueprint)
     health.set_up(app, runtime)
     scrape = Scrape(runtime.loop, runtime.database, STORED)
     scrape.live += (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quadra.backup import kept_handlers as backup
 from quadra.insights import handlers as insights
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.warehouse import handlers as warehouse
@@ -9,6 +10,7 @@ from quadra.warehouse import handlers as warehouse
 HANDLERS: dict[str, Handler] = {
     **insights.HANDLERS,
     **warehouse.HANDLERS,
+    **backup.HANDLERS,
 }
 """kind -> how it is done"""
 

@@ -27,7 +27,7 @@ from quadra.core import clock
 from quadra.core.errors import Conflict, NotFound
 from quadra.core.settings import Settings
 
-TAR, MANIFEST = "base.tar.gz", "manifest.json"
+TAR, MANIFEST, VERIFIED = "base.tar.gz", "manifest.json", "verified"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -113,7 +113,16 @@ def verify(settings: Settings, name: str) -> Manifest:
                 pass
     except (OSError, EOFError, zlib.error) as error:
         raise Damage(f"{path} cannot be unpacked: {error}") from error
+    (directory(settings) / name / VERIFIED).write_text(clock.iso(clock.now()))
     return found
+
+
+def verified_at(settings: Settings, name: str) -> str | None:
+    """When it was last found sound; None where it never was."""
+    try:
+        return (directory(settings) / name / VERIFIED).read_text()
+    except FileNotFoundError:
+        return None
 
 
 def prune(settings: Settings, archive: Path, *, keep: int, dry_run: bool = False) -> tuple[list[str], list[str]]:

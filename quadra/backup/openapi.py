@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from quadra.core.openapi import Answer, Body, Door, Group, Time
+from quadra.core.openapi import Answer, Body, Door, Group, Param, Time
 from quadra.core.openapi_shapes import Problem
+from quadra.jobs.openapi import TheJob
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 ROOT = "/api/disaster-recovery"
@@ -81,6 +82,49 @@ class DatabaseHealth(Struct):
     checks: dict[str, dict[str, Any]]
 
 
+class Backups(Struct):
+    backups: list[dict[str, Any]]
+    count: int
+    kinds: list[str]
+
+
+class BackupWanted(Struct):
+    kind: str
+
+
+class RestoreWanted(Struct):
+    id: str
+    dry_run: bool = False
+
+
+class RestorePlan(Struct):
+    dry_run: bool
+    backup: dict[str, Any]
+    command: str
+
+
+class RecoveryPoints(Struct):
+    points: list[dict[str, Any]]
+    continuous: dict[str, Any]
+
+
+class BackupHealth(Struct):
+    status: Health
+    backup_count: int
+    most_recent_backup: dict[str, Any] | None
+    total_backup_size_mb: float
+    message: str
+    timestamp: Time
+
+
+ID = "base-20260131T120000.000Z"
+A_BACKUP = {
+    "id": ID,
+    "kind": "base",
+    "created_at": "2026-01-31T12:00:00.000Z",
+    "bytes": 19_922_944,
+    "verified_at": None,
+}
 FAILOVER = {
     "target": "10.0.0.12:5432",
     "dry_run": False,
@@ -150,6 +194,80 @@ GROUPS = (
                     503: Answer(
                         says="Unhealthy; or it does not answer at all, which is an error.", shape=dict[str, Any]
                     ),
+                },
+            ),
+            Door(
+                method="GET",
+                path=f"{ROOT}/backups",
+                title="Which backups are there?",
+                says="Newest first. `kinds` are those that can be taken here.",
+                needs="admin",
+                answers={
+                    200: Answer(
+                        says="All that are whole.",
+                        shape=Backups,
+                        example={"backups": [A_BACKUP], "count": 1, "kinds": ["base"]},
+                    )
+                },
+            ),
+            Door(
+                method="POST",
+                path=f"{ROOT}/backups",
+                title="Take a backup",
+                says="A worker does it. Its job says how it ended; then the backup is in the list.",
+                needs="admin",
+                body=Body(shape=BackupWanted, example={"kind": "base"}),
+                answers={202: Answer(says="The job.", shape=TheJob)},
+                refuses=(409,),
+            ),
+            Door(
+                method="POST",
+                path=f"{ROOT}/backups/{{backup_id}}/verify",
+                title="Verify a backup",
+                says="A worker reads all of it. `verified_at` is set when it is sound; the job of a damaged one fails and "
+                "says what is wrong.",
+                needs="admin",
+                params=(Param(name="backup_id", shape=str, example=ID),),
+                answers={202: Answer(says="The job.", shape=TheJob)},
+                refuses=(404, 409),
+            ),
+            Door(
+                method="POST",
+                path=f"{ROOT}/restore",
+                title="Restore a backup",
+                says="A database that is not empty is never restored over from here; the answer names the command that does it "
+                "on the machine.",
+                needs="admin",
+                body=Body(shape=RestoreWanted, example={"id": ID, "dry_run": True}),
+                answers={200: Answer(says="With `dry_run`: what a restore takes.", shape=RestorePlan)},
+                refuses=(404, 409),
+            ),
+            Door(
+                method="GET",
+                path=f"{ROOT}/recovery-points",
+                title="Which moments can be reached?",
+                says="Each backup; and with an archive of PostgreSQL's log every moment of a span.",
+                needs="admin",
+                answers={200: Answer(says="Newest first.", shape=RecoveryPoints)},
+            ),
+            Door(
+                method="GET",
+                path=f"{ROOT}/health/backups",
+                title="Are the backups young enough?",
+                needs="admin",
+                answers={
+                    200: Answer(says="Healthy or degraded.", shape=BackupHealth),
+                    503: Answer(says="Unhealthy.", shape=dict[str, Any]),
+                },
+            ),
+            Door(
+                method="GET",
+                path=f"{ROOT}/health/detailed",
+                title="Database, backups and replicas in one",
+                needs="admin",
+                answers={
+                    200: Answer(says="Healthy or degraded.", shape=DatabaseHealth),
+                    503: Answer(says="Unhealthy.", shape=dict[str, Any]),
                 },
             ),
         ),

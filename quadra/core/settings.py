@@ -145,6 +145,8 @@ class Settings(BaseSettings):
     backup_key_file: Path | None = Field(
         None, description="encrypts backups; a file of 32 bytes or more. Keep a copy: without it they cannot be read"
     )
+    backup_age_warn: Duration = Field(timedelta(hours=48), description="the newest backup is too old from here on")
+    backup_age_fail: Duration = timedelta(hours=72)
     base_keep: int = Field(
         2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"
     )

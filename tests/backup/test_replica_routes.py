@@ -18,10 +18,12 @@ from tests.servers.quadra import QuadraProcess
 ROOT = "/api/disaster-recovery"
 
 
-def call(quadra: QuadraProcess, path: str, body: Any = None, key: str = "admin_key") -> tuple[int, Any]:
+def call(
+    quadra: QuadraProcess, path: str, body: Any = None, key: str = "admin_key", root: str = ROOT
+) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {quadra.init[key]}"}
-    request = urllib.request.Request(quadra.base_url + ROOT + path, data, headers)
+    request = urllib.request.Request(quadra.base_url + root + path, data, headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
