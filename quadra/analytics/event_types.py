@@ -7,7 +7,7 @@ from typing import Any
 
 from quadra.accounts.tables import Project
 from quadra.analytics.given import Given
-from quadra.analytics.listed import Listed, read_listed, wanted
+from quadra.analytics.listed import Listed, of_person, read_listed, wanted
 from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import asking
 from quadra.core.runtime import Runtime
@@ -30,12 +30,12 @@ def read(given: Given, project: Project) -> EventTypes:
 def answer(runtime: Runtime, types: EventTypes) -> dict[str, Any]:
     with asking(runtime, types.listed.question) as ask:
         params = Parameters()
-        where = wanted(ask, types.listed, params)
+        source, where = of_person(ask, types.listed, params), wanted(types.listed, params)
         found = ask.rows(
             f"""
             SELECT event_type, count(*) AS count, favg(duration_ms) AS avg_duration_ms,
                 CAST(sum(count(*)) OVER () AS BIGINT) AS total
-            FROM events WHERE {where} GROUP BY event_type
+            FROM {source} WHERE {where} GROUP BY event_type
             ORDER BY count DESC, event_type LIMIT {params.add(types.limit)}""",
             params,
         )

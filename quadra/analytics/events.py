@@ -11,7 +11,7 @@ import orjson
 
 from quadra.accounts.tables import Project
 from quadra.analytics.given import Given
-from quadra.analytics.listed import Listed, read_listed, wanted
+from quadra.analytics.listed import Listed, of_person, read_listed, wanted
 from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import Asking, asking, iso, within
 from quadra.analytics.question import END, START
@@ -72,23 +72,23 @@ def _page(ask: Asking, events: Events) -> list[dict[str, Any]]:
 
     The time of the last row is found first, in columns that are small: only rows from then on are read whole.
     """
-    first, last = _where(ask, events, params := Parameters()), events.offset + events.limit
+    params, last = Parameters(), events.offset + events.limit
+    source, where = of_person(ask, events.listed, params), _where(events, params)
     oldest = ask.rows(
-        f"SELECT occurred_us FROM events WHERE {first} ORDER BY occurred_us DESC LIMIT 1 OFFSET {last}", params
+        f"SELECT occurred_us FROM {source} WHERE {where} ORDER BY occurred_us DESC LIMIT 1 OFFSET {last}", params
     )
-    where = _where(ask, events, params := Parameters())
     if oldest:
         where += f" AND {within(oldest[0]['occurred_us'], events.listed.question.end_us)}"
     return ask.rows(
         f"""
-        SELECT {COLUMNS} FROM events WHERE {where}
+        SELECT {COLUMNS} FROM {source} WHERE {where}
         ORDER BY occurred_us DESC, event_id DESC LIMIT {events.limit + 1} OFFSET {events.offset}""",
         params,
     )
 
 
-def _where(ask: Asking, events: Events, params: Parameters) -> str:
-    where = wanted(ask, events.listed, params)
+def _where(events: Events, params: Parameters) -> str:
+    where = wanted(events.listed, params)
     if events.after is None:
         return where
     us, event_id = events.after

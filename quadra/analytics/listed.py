@@ -15,6 +15,7 @@ from quadra.ingest.kinds import KINDS
 
 EQUAL = {"event_type": "event_type", "event_name": "name", "event_category": "category", "session_id": "session_id"}
 """Parameter -> column."""
+IDS_APART = 8
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,21 @@ def read_listed(given: Given, project: Project) -> Listed:
     )
 
 
-def wanted(ask: Asking, listed: Listed, params: Parameters) -> str:
-    """The condition. Of a person it names the ids, by which files are sorted, so that little of them is read."""
+def wanted(listed: Listed, params: Parameters) -> str:
+    """The condition, without the person: `of_person` says whose events they are."""
     said = [fitting(listed.question, params, kind=listed.kind)]
     said += [f"{EQUAL[name]} = {params.add(value)}" for name, value in listed.equal]
-    if listed.user_id is not None:
-        ids = ", ".join(params.add(each) for each in ids_of(ask, listed.user_id))
-        said.append(f"user_id IN ({ids})")
     return " AND ".join(said)
+
+
+def of_person(ask: Asking, listed: Listed, params: Parameters) -> str:
+    """The relation: `events`, or those of one person, id by id, which lets most of each file be left unread."""
+    if listed.user_id is None:
+        return "events"
+    ids = [params.add(each) for each in ids_of(ask, listed.user_id)]
+    if len(ids) > IDS_APART:
+        return f"(SELECT * FROM events WHERE user_id IN ({', '.join(ids)}))"
+    return "(" + " UNION ALL ".join(f"SELECT * FROM events WHERE user_id = {each}" for each in ids) + ")"
 
 
 def ids_of(ask: Asking, user_id: str) -> list[str]:

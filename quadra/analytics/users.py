@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from quadra.analytics.given import Given
 from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import Asking, asking, before, filled, iso, share, within
 from quadra.analytics.people import counted_people, people
-from quadra.analytics.periods import DAY
+from quadra.analytics.periods import DAY, Periods
 from quadra.analytics.question import Question, read_question
 from quadra.analytics.visits import visit_lengths
 from quadra.core.runtime import Runtime
@@ -35,22 +36,60 @@ def read(given: Given, project: Project) -> Users:
 
 def answer(runtime: Runtime, users: Users) -> dict[str, Any]:
     question = users.question
+    earlier = before(question)
+    days = replace(question, interval="day").periods()
+    units = {unit: replace(question, interval=unit).periods() for unit in ("day", "week", "month")}
     with asking(runtime, question, ever=True) as ask:
-        totals = _totals(ask, question)
+        parts: dict[str, list[dict[str, Any]]] = {"totals": [], "new": [], "active": [], "back": [], "person": []}
+        for row in ask.rows(*_sql(users, days)):
+            parts[row["part"]].append(row)
+        new = {row["place"]: row["a"] for row in parts["new"]}
         active = _active(ask, question)
         return ask.told(
-            totals={**totals, "previous": _totals(ask, before(question))},
+            totals={**_totals(parts["totals"][0]), "previous": _before(ask, earlier)},
             **active,
             stickiness=active["dau"] / active["mau"] if active["mau"] else 0.0,
-            new={f"by_{unit}": _new(ask, replace(question, interval=unit)) for unit in ("day", "week", "month")},
-            active_by_day=_active_by_day(ask, replace(question, interval="day")),
-            retention=_retention(ask, question),
-            sessions={**visit_lengths(ask, question), "previous": visit_lengths(ask, before(question))},
-            users=_most_active(ask, users),
+            new={f"by_{unit}": _by_period(new, days, periods) for unit, periods in units.items()},
+            active_by_day=filled(
+                days, ({"period": row["place"], "users": row["a"]} for row in parts["active"]), ("users",)
+            ),
+            retention=_retention(new, {row["place"]: row["a"] for row in parts["back"]}, days),
+            sessions={**visit_lengths(ask, question), "previous": visit_lengths(ask, earlier)},
+            users=[_shown(row) for row in parts["person"]],
         )
 
 
-def _totals(ask: Asking, question: Question) -> dict[str, Any]:
+def _sql(users: Users, days: Periods) -> tuple[str, Parameters]:
+    """Rows (part, place, person, a, b, c), all from one pass over who was there on which day; -1 is before the range."""
+    question, params = users.question, Parameters()
+    day = f"CASE WHEN occurred_us < {question.start_us} THEN -1 ELSE {days.index_sql()} END"
+    nobody = "CAST(NULL AS VARCHAR) AS person"
+    sql = f"""
+        WITH days AS MATERIALIZED (
+            SELECT person, {day} AS day, count(*) AS events, min(occurred_us) AS first_us, max(occurred_us) AS last_us
+            FROM events WHERE {people(question, params)} GROUP BY ALL
+        ), people AS MATERIALIZED (
+            SELECT person, min(day) AS began, min(first_us) AS first_us, max(last_us) AS last_us,
+                CAST(coalesce(sum(events) FILTER (day >= 0), 0) AS BIGINT) AS events
+            FROM days GROUP BY person
+        )
+        SELECT 'totals' AS part, 0 AS place, {nobody}, count(*) AS a, count(*) FILTER (events > 0) AS b,
+            count(*) FILTER (began >= 0) AS c
+        FROM people
+        UNION ALL SELECT 'new', began, {nobody}, count(*), 0, 0 FROM people WHERE began >= 0 GROUP BY began
+        UNION ALL SELECT 'active', day, {nobody}, count(*), 0, 0 FROM days WHERE day >= 0 GROUP BY day
+        UNION ALL SELECT 'back', day - began AS later, {nobody}, count(*), 0, 0
+            FROM days JOIN people USING (person) WHERE began >= 0 AND day - began IN {CAME_BACK_DAYS} GROUP BY later
+        UNION ALL (SELECT 'person', 0, person, events, first_us, last_us FROM people WHERE events > 0
+            ORDER BY events DESC, last_us DESC, person LIMIT {params.add(users.limit)})"""
+    return sql, params
+
+
+def _totals(row: dict[str, Any]) -> dict[str, int]:
+    return {"users": row["a"], "active": row["b"], "new": row["c"], "returning": row["b"] - row["c"]}
+
+
+def _before(ask: Asking, question: Question) -> dict[str, Any]:
     found = counted_people(ask, question)
     return {"users": found.pop("total"), **found}
 
@@ -68,77 +107,24 @@ def _active(ask: Asking, question: Question) -> dict[str, int]:
     return found
 
 
-def _new(ask: Asking, question: Question) -> list[dict[str, Any]]:
+def _by_period(new: dict[int, int], days: Periods, periods: Periods) -> list[dict[str, Any]]:
     """People by the period of their first event ever; of the first period only those who came in the range."""
-    periods, params = question.periods(), Parameters()
-    found = ask.rows(
-        f"""
-        SELECT {periods.index_sql("first_us")} AS period, count(*) AS users FROM (
-            SELECT min(occurred_us) AS first_us FROM events WHERE {people(question, params)} GROUP BY person
-        ) WHERE first_us >= {question.start_us} GROUP BY ALL""",
-        params,
-    )
-    return filled(periods, found, ("users",))
+    counts: Counter[int] = Counter()
+    for day, count in new.items():
+        counts[periods.index(days.starts[day])] += count
+    return filled(periods, ({"period": at, "users": count} for at, count in counts.items()), ("users",))
 
 
-def _active_by_day(ask: Asking, question: Question) -> list[dict[str, Any]]:
-    periods, params = question.periods(), Parameters()
-    where = f"{within(question.start_us, question.end_us)} AND {people(question, params)}"
-    found = ask.rows(
-        f"SELECT {periods.index_sql()} AS period, count(DISTINCT person) AS users FROM events WHERE {where} GROUP BY ALL",
-        params,
-    )
-    return filled(periods, found, ("users",))
-
-
-def _retention(ask: Asking, question: Question) -> list[dict[str, Any]]:
+def _retention(new: dict[int, int], back: dict[int, int], days: Periods) -> list[dict[str, Any]]:
     """Of those who were new in the range, who came back on the very day that many days later, if that day is in it too."""
-    days = replace(question, interval="day").periods()
-    params = Parameters()
-    later = ", ".join(
-        f"count(*) FILTER (first + {day} < {len(days)}) AS people_{day}, "
-        f"count(*) FILTER (list_contains(active, first + {day})) AS returned_{day}"
-        for day in CAME_BACK_DAYS
-    )
-    (found,) = ask.rows(
-        f"""
-        SELECT {later} FROM (
-            SELECT {days.index_sql("first_us")} AS first, active FROM (
-                SELECT min(occurred_us) AS first_us,
-                    list(DISTINCT {days.index_sql()}) FILTER (occurred_us >= {days.starts[0]}) AS active
-                FROM events WHERE {people(question, params)} GROUP BY person
-            ) WHERE first_us >= {question.start_us}
-        )""",
-        params,
-    )
-    return [
-        {
-            "day": day,
-            "people": found[f"people_{day}"],
-            "returned": found[f"returned_{day}"],
-            "rate": share(found[f"returned_{day}"], found[f"people_{day}"]),
-        }
-        for day in CAME_BACK_DAYS
-    ]
+    found = []
+    for later in CAME_BACK_DAYS:
+        whole = sum(count for day, count in new.items() if day + later < len(days))
+        returned = back.get(later, 0)
+        found.append({"day": later, "people": whole, "returned": returned, "rate": share(returned, whole)})
+    return found
 
 
-def _most_active(ask: Asking, users: Users) -> list[dict[str, Any]]:
-    question, params = users.question, Parameters()
-    inside = f"occurred_us >= {question.start_us}"
-    found = ask.rows(
-        f"""
-        SELECT person AS user_id, count(*) FILTER ({inside}) AS events, min(occurred_us) AS first_us,
-            max(occurred_us) AS last_us
-        FROM events WHERE {people(question, params)} GROUP BY person HAVING events > 0
-        ORDER BY events DESC, last_us DESC, person LIMIT {params.add(users.limit)}""",
-        params,
-    )
-    return [
-        {
-            "user_id": row["user_id"],
-            "events": row["events"],
-            "first_seen": iso(row["first_us"]),
-            "last_seen": iso(row["last_us"]),
-        }
-        for row in found
-    ]
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    seen = {"first_seen": iso(row["b"]), "last_seen": iso(row["c"])}
+    return {"user_id": row["person"], "events": row["a"], **seen}
