@@ -32,7 +32,7 @@ class Scraped:
     def names(self) -> set[str]:
         return {name for name, _ in self.samples}
 
-    def get(self, name: str, **labels: str) -> float | None:
+    def get(self, name: str, /, **labels: str) -> float | None:
         return self.samples.get((f"quadra_matrix_{name}", frozenset(labels.items())))
 
     def labels(self, name: str, label: str) -> set[str]:

@@ -58,6 +58,31 @@ def chromium() -> Path:
     raise NotAvailable("no chromium in PATH or /usr/bin")
 
 
+def prometheus() -> Path:
+    """With promtool beside it."""
+    return _first("prometheus", "promtool", among=_directories()) / "prometheus"
+
+
+def promtool() -> Path:
+    return prometheus().with_name("promtool")
+
+
+def alertmanager() -> Path:
+    for name in ("prometheus-alertmanager", "alertmanager"):
+        for directory in _directories():
+            if os.access(directory / name, os.X_OK):
+                return directory / name
+    raise NotAvailable("no prometheus-alertmanager in PATH or /usr/bin")
+
+
+def rsyslog() -> Path:
+    """With the module that posts to Elasticsearch."""
+    found = _first("rsyslogd", among=_directories()) / "rsyslogd"
+    if not any(Path("/usr/lib").glob("*/rsyslog/omelasticsearch.so")):
+        raise NotAvailable("rsyslogd is here, its module omelasticsearch is not")
+    return found
+
+
 @dataclass(frozen=True)
 class Wanted:
     name: str
@@ -73,6 +98,9 @@ WANTED = [
     Wanted("Redis Sentinel", "redis-sentinel", None, redis_sentinel),
     Wanted("HAProxy", "haproxy", None, haproxy),
     Wanted("nginx", "nginx-light", None, nginx),
+    Wanted("Prometheus", "prometheus", None, prometheus),
+    Wanted("Alertmanager", "prometheus-alertmanager", None, alertmanager),
+    Wanted("rsyslog", "rsyslog-elasticsearch", None, rsyslog),
     Wanted("Chromium", "chromium", None, chromium),
 ]
 
