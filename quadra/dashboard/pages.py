@@ -56,7 +56,10 @@ NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
             ("Errors", "dashboard.errors"),
         ),
     ),
-    ("Engine", (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"))),
+    (
+        "Engine",
+        (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"), ("Recovery", "dashboard.recovery")),
+    ),
 )
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
 
@@ -110,6 +113,11 @@ def pipeline(tab: str = "batches") -> Any:
         batch_states=BATCH_STATES,
         job_states=JOB_STATES,
     )
+
+
+@blueprint.get("/recovery")
+def recovery() -> Any:
+    return page("recovery.html", "dashboard.recovery")
 
 
 def board(slug: str) -> Any:

@@ -1,0 +1,25 @@
+// Replicas as the primary and as they themselves tell it.
+
+import { count } from '../live/format.js';
+import { el } from '../pipeline/elements.js';
+import { age } from '../pipeline/words.js';
+import { bytes, command, verdict } from './words.js';
+
+/** [number, words] for the row of numbers. */
+export function replicasInShort(status) {
+  return [count(status.replica_count), verdict(status.overall_status, status.overall_status === 'not_enabled' ? 'not enabled' : undefined)];
+}
+
+const lag = (one) => [one.lag_seconds === null || one.lag_seconds === undefined ? null : `${age(one.lag_seconds)} behind`, one.lag_bytes === null ? null : bytes(one.lag_bytes)].filter(Boolean).join(', ') || '—';
+
+export function replicas(status) {
+  const parts = [el('p', {}, verdict(status.overall_status), ' ', status.message)];
+  if (status.replicas.length > 0) {
+    parts.push(el('ul', { class: 'plain' }, ...status.replicas.map((one) => el('li', {}, el('strong', {}, `${one.name} (${one.client_addr ?? 'local'})`), ' ', verdict(one.status), ` ${one.sync_state ?? ''}, ${lag(one)}. ${one.message}`))));
+  }
+  if (status.configured.length > 0) {
+    parts.push(el('h3', {}, 'As they see themselves'), el('ul', { class: 'plain' }, ...status.configured.map((one) => el('li', {}, el('strong', {}, one.address), ' ', verdict(one.status), ` ${one.message}`))));
+    parts.push(el('p', { class: 'sub' }, 'When the primary is lost: ', command(`quadra replica promote ${status.configured[0].address} --dry-run`)));
+  }
+  return parts;
+}
