@@ -14,7 +14,7 @@ from quadra.core.scrape import Scrape
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
 from quadra.gauges import STORED
-from quadra.health import metrics_routes
+from quadra.health import metrics_routes, observing
 from quadra.health import room as health
 from quadra.health import routes as health_routes
 from quadra.ingest import metrics as ingest_metrics
@@ -54,6 +54,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(backup.blueprint)
     app.register_blueprint(backups.blueprint)
     health.set_up(app, runtime)
+    observing.set_up(app, runtime, intake.writer, ingest_routes.PATHS)
     scrape = Scrape(runtime.loop, runtime.database, STORED)
     scrape.live += (
         ingest_metrics.depth(intake.writer),

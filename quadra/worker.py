@@ -125,6 +125,10 @@ def keep_health(runtime: Runtime, _kinds: Kinds) -> None:
     health.keep_report(runtime)
 
 
+def observe_itself(runtime: Runtime, _kinds: Kinds) -> None:
+    health.observe(runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     name: str
@@ -143,6 +147,7 @@ UPKEEP = (
     Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep_warehouse),
     Upkeep("watch-replication", lambda _: timedelta(seconds=10), watch_replication),
     Upkeep("health", lambda given: given.health_interval, keep_health),
+    Upkeep("observe", lambda _: timedelta(seconds=5), observe_itself),
 )
 
 

@@ -97,6 +97,7 @@ def quadra(name: str, database_url: str | None, *, worker: bool) -> Iterator[Pro
         "QUADRA_DATA_DIR": str(directory),
         "DATABASE_URL": url,
         "QUADRA_LOG_LEVEL": "WARNING",
+        "QUADRA_SELF_OBSERVE": "false",
         "QUADRA_RATE_LIMIT_ENABLED": "false",  # one key sends what many do elsewhere
         "REDIS_URL": "",
     }

@@ -191,6 +191,10 @@ class Settings(BaseSettings):
     rate_limit_login: int = Field(5, ge=1, description="tries a minute per account and address")
     rate_limit_share: int = Field(300, ge=1, description="requests a minute per address to share links")
 
+    self_observe: bool = Field(True, description="whether requests, errors and samples go to the project `quadra`")
+    self_observe_per_second: int = Field(
+        10, ge=1, description="at the most, of each process; more is dropped and counted"
+    )
     health_interval: Duration = Field(
         timedelta(seconds=30), ge=timedelta(seconds=1), description="between two reports that a worker keeps"
     )

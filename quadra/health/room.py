@@ -9,11 +9,13 @@ from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
 from quadra.health import history, routes
 from quadra.health.checks import CHECKS
+from quadra.health.observing import WorkerTurn
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
 
 _runners: dict[Database, Runner] = {}
 """Of the worker in this process: one for each database, in practice one. It remembers which checks hang."""
+_turns: dict[Database, WorkerTurn] = {}
 
 
 def threads(runtime: Runtime) -> Threads:
@@ -38,3 +40,13 @@ def keep_report(runtime: Runtime) -> None:
         scene.machine.start()
         runner = _runners[runtime.database] = Runner(scene, CHECKS)
     history.keep(runtime, runner)
+
+
+def observe(runtime: Runtime) -> None:
+    """A worker's turn: store what it noted about itself. Raises `Unavailable`."""
+    if not runtime.settings.self_observe:
+        return
+    turn = _turns.get(runtime.database)
+    if turn is None:
+        turn = _turns[runtime.database] = WorkerTurn(runtime)
+    turn()

@@ -87,6 +87,7 @@ class QuadraProcess(Server):
             "QUADRA_RATE_LIMIT_STRANGERS_HOUR": "100000",
             "QUADRA_RATE_LIMIT_STRANGERS_DAY": "100000",
             "QUADRA_RATE_LIMIT_INGEST": "0",
+            "QUADRA_SELF_OBSERVE": "false",  # tests count what is stored; the one about it turns it on
             "PYTHONUNBUFFERED": "1",
         }
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
