@@ -14,13 +14,20 @@ import psutil
 
 from quadra import __version__
 from quadra.bench import ingest
+from quadra.bench.replicas import run as run_replicas
 from quadra.core import clock
 
+ACROSS = "## Across replicas"
 LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec", "orjson", "psycopg")
 
 
 @click.command()
 @click.option("--postgres", help="URL of an empty PostgreSQL database to measure too; its tables are filled.")
+@click.option(
+    "--replicas",
+    metavar="REDIS_URL",
+    help="Measure only how soon an event is on a dashboard of another replica, joined by this Redis; needs --postgres.",
+)
 @click.option("--rounds", default=3, show_default=True, help="Pairs of (limit, Quadra) for each figure.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
@@ -28,6 +35,7 @@ LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec",
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table of docs/benchmarks.md.")
 def bench(
     postgres: str | None,
+    replicas: str | None,
     rounds: int,
     seconds: float,
     output: Path | None,
@@ -35,6 +43,17 @@ def bench(
     markdown: Path | None,
 ) -> None:
     """Measure ingest on this machine, against its limits measured in the same minutes."""
+    if replicas:
+        if not postgres:
+            raise click.UsageError("--replicas needs --postgres: two replicas share a database.")
+        across = run_replicas(postgres, replicas, events=max(20, int(rounds * seconds * 10)), say=click.echo)
+        whole = {"machine": machine(), "replicas": across}
+        if output:
+            output.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+        if markdown:
+            before = markdown.read_text().partition(ACROSS)[0] if markdown.exists() else ""
+            markdown.write_text(f"{before.rstrip()}\n\n{replica_table(whole)}".lstrip())
+        return
     databases: dict[str, str | None] = {"SQLite": None}
     if postgres:
         databases["PostgreSQL"] = postgres
@@ -45,9 +64,29 @@ def bench(
     if output:
         output.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     if markdown:
-        markdown.write_text(table(report))
+        _, title, across_before = (markdown.read_text() if markdown.exists() else "").partition(ACROSS)
+        markdown.write_text(table(report) + (f"\n{title}{across_before}" if title else ""))
     if compare:
         click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+
+
+def replica_table(report: dict[str, Any]) -> str:
+    """The last part of docs/benchmarks.md."""
+    facts = report["machine"]
+    lines = f"""{ACROSS}
+
+Made by `quadra bench --replicas REDIS_URL --postgres URL --markdown docs/benchmarks.md`: from before the request with one event
+until it is on a dashboard, of the replica that took it and of another one. Goal: p99 below 100 ms.
+
+Measured {facts["measured_at"]} on {facts["cores"]} cores that also ran PostgreSQL, Redis and the sender, load
+{facts["load_before"]:.1f} before the start.
+
+| on a dashboard of | events | p50 ms | p99 ms | most ms |
+|---|---|---|---|---|
+""".splitlines()
+    for one in report["replicas"]:
+        lines.append(f"| {one['name']} | {one['events']} | {one['p50_ms']} | {one['p99_ms']} | {one['most_ms']} |")
+    return "\n".join(lines) + "\n"
 
 
 def machine() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Process:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
+        self.read_key = ""
         self.database_url = ""
         arguments = [word.replace("{port}", str(self.port)) for word in arguments]
         environment = {**os.environ, **environment, "QUADRA_PORT": str(self.port), "QUADRA_HOST": "127.0.0.1"}
@@ -86,7 +87,9 @@ def reference(which: str) -> Iterator[Process]:
 
 
 @contextmanager
-def quadra(name: str, database_url: str | None, *, worker: bool) -> Iterator[Process]:
+def quadra(
+    name: str, database_url: str | None, *, worker: bool, extra: Mapping[str, str] | None = None
+) -> Iterator[Process]:
     """A real `quadra serve` on an empty database; SQLite in a directory of its own without a URL.
 
     `worker`: with the worker beside it, which analyses and compacts what is stored on the same cores.
@@ -100,6 +103,7 @@ def quadra(name: str, database_url: str | None, *, worker: bool) -> Iterator[Pro
         "QUADRA_SELF_OBSERVE": "false",
         "QUADRA_RATE_LIMIT_ENABLED": "false",  # one key sends what many do elsewhere
         "REDIS_URL": "",
+        **(extra or {}),
     }
     try:
         said = subprocess.run(
@@ -112,6 +116,7 @@ def quadra(name: str, database_url: str | None, *, worker: bool) -> Iterator[Pro
             name, ["-m", "quadra", "serve", *([] if worker else ["--no-worker"])], environment, "/health/ready"
         )
         process.key = json.loads(said)["write_key"] or ""
+        process.read_key = json.loads(said)["admin_key"] or ""
         process.database_url = url
         try:
             yield process

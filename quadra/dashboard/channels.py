@@ -91,6 +91,7 @@ class Channels:
             channel = self._open.get(project_id)
             if channel is not None and channel.ready:
                 channel.count(appended)
+                self._tick(channel)  # at once, unless the viewers were told a moment ago
             elif channel is not None:
                 channel.waiting.append(appended)
 
