@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -294,6 +295,21 @@ def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Proj
     shown.get_by_role("button", name="Try again").click()
     expect(shown).to_contain_text("Nobody went from one place to another")
     expect(shown.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_page_that_meets_a_busy_server_asks_again_by_itself(page: Page, full: Project) -> None:
+    busy = json.dumps({"error": {"code": "busy", "message": "Too many questions at once; try again."}})
+    page.route("**/api/analytics/ai?*", lambda route: route.fulfill(status=503, body=busy), times=2)
+    page.goto(full.at("ai", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
+    expect(panel(page, PAGES["ai"])).to_contain_text("No call of a language model", timeout=10_000)
+
+
+def test_what_has_not_begun_is_not_shown_as_nothing(page: Page, full: Project) -> None:
+    page.goto(full.at("overview", days="1"))
+    shown = panel(page, PAGES["overview"])
+    shown.get_by_role("button", name="Table").click()
+    now = datetime.now(UTC).hour
+    expect(shown.locator("tbody tr")).to_have_count(now + 1)
 
 
 def test_an_error_is_resolved_and_reopened(page: Page, full: Project) -> None:

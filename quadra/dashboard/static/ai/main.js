@@ -4,7 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, begun, periodTable } from '../board/rows.js';
 import { dollars, milliseconds, named, number, percent } from '../board/words.js';
 
 const board = openBoard({ interval: true, kind: 'ai' });
@@ -17,8 +17,8 @@ const mean = (models, name) => {
 };
 
 const numbers = keyNumbers(ai, 'AI usage in numbers', [
-  { title: 'Calls', value: ({ totals }) => totals.queries, write: number, spark: ({ by_day: days }) => days.map(({ queries }) => queries) },
-  { title: 'Cost', value: ({ totals }) => totals.cost_usd, write: dollars, good: 'down', spark: ({ by_day: days }) => days.map((day) => day.cost_usd) },
+  { title: 'Calls', value: ({ totals }) => totals.queries, write: number, spark: ({ by_day: days }) => begun(days).map(({ queries }) => queries) },
+  { title: 'Cost', value: ({ totals }) => totals.cost_usd, write: dollars, good: 'down', spark: ({ by_day: days }) => begun(days).map((day) => day.cost_usd) },
   { title: 'Tokens', value: ({ totals }) => totals.total_tokens, write: number, aside: ({ totals }) => `${number(totals.prompt_tokens)} in, ${number(totals.completion_tokens)} out` },
   { title: 'Mean time', value: ({ models }) => mean(models, 'avg_ms'), write: milliseconds, good: 'down' },
   { title: 'Successful', value: ({ models }) => mean(models, 'success_rate'), write: percent, good: 'up', points: true },
@@ -42,7 +42,7 @@ function over(title, names, write, axis) {
     sub: () => (board.compares && names.length === 1 ? 'The dashed line is the time before' : ''),
     isEmpty,
     empty: names[0][0] === 'cost_usd' ? empty : nothing,
-    chart: (answer, before) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer, before), format: write, axis, running: board.range.running, area: names.length === 1, unit: axis ? 'part' : 'whole' }),
+    chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before), format: write, axis, area: names.length === 1, unit: axis ? 'part' : 'whole' }),
     table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before), write),
   });
 }

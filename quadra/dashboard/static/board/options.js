@@ -50,20 +50,22 @@ function frame(look, { labels, format, several, axis = compact, unit, letters = 
   };
 }
 
-/** `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the last period is not over yet. */
-export function lines({ labels, series, format, axis, running = false, area = series.length === 1, unit = 'whole' }) {
+const until = (values, running) => (running === null ? values : values.map((value, place) => (place > running ? null : value)));
+
+/** `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the place of the period that is not over yet. */
+export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole' }) {
   return (look) => ({
     ...frame(look, { labels, format, axis, unit, several: series.length > 1 }),
     series: series.map((one, index) => {
       const colour = one.faint ? look.muted : look.series[index % look.series.length];
-      const points = running && labels.length > 1 && !one.faint;
+      const shaded = running > 0 && index === 0;
       return {
-        id: `${index}`, name: named(one.name), type: 'line', data: one.values, symbol: labels.length > 1 ? 'none' : 'circle', color: colour,
+        id: `${index}`, name: named(one.name), type: 'line', data: until(one.values, running), symbol: labels.length > 1 && running !== 0 ? 'none' : 'circle', color: colour,
         lineStyle: { width: one.faint ? 1.25 : 2, type: one.faint ? [3, 3] : DASHES[index % DASHES.length] },
         areaStyle: area && !one.faint ? { color: colour, opacity: 0.12 } : undefined,
         emphasis: { disabled: true },
-        markArea: points && index === 0 ? {
-          silent: true, itemStyle: { color: look.muted, opacity: 0.08 }, data: [[{ xAxis: labels.length - 2 }, { xAxis: labels.length - 1 }]],
+        markArea: shaded ? {
+          silent: true, itemStyle: { color: look.muted, opacity: 0.08 }, data: [[{ xAxis: running - 1 }, { xAxis: running }]],
         } : undefined,
       };
     }),
@@ -75,7 +77,7 @@ const said = (look, { says }, flat) => ({
 });
 
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
-export function bars({ labels, series, format, axis, stack = false, flat = false, unit = 'whole' }) {
+export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole' }) {
   return (look, width) => {
     const around = frame(look, { labels, format, axis, unit, several: series.length > 1, letters: flat && width > 40 * look.rem ? 40 : 18 });
     if (flat) {
@@ -85,7 +87,7 @@ export function bars({ labels, series, format, axis, stack = false, flat = false
     return {
       ...around,
       series: series.map((one, index) => ({
-        id: `${index}`, name: named(one.name), type: 'bar', data: one.values, label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
+        id: `${index}`, name: named(one.name), type: 'bar', data: until(one.values, running), label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
         color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],
         itemStyle: { borderRadius: stack ? 0 : flat ? [0, 3, 3, 0] : [3, 3, 0, 0], borderColor: look.panel, borderWidth: stack ? 0.5 : 0 },
         emphasis: { disabled: true },

@@ -1,6 +1,8 @@
 // One question of a page: asked again when what is asked has changed, and quietly while the page is live. A newer question
 // ends the older one. Whoever shows the answer is told: loading, then the answer, or what went wrong.
 
+import { inTurn } from './turns.js';
+
 /** States: 'idle' (nothing to ask), 'loading', 'ready', 'failed'. A quiet failure keeps the answer and says `stale`. */
 export class Question {
   #hear = [];
@@ -59,7 +61,7 @@ export class Question {
     try {
       const { source } = this.board;
       const [answer, before = null] = await Promise.all(
-        Object.entries(asked).filter(([key]) => key === this.key || source.has(key)).map(([key, one]) => source.ask(key, one, ended.signal)),
+        Object.entries(asked).filter(([key]) => key === this.key || source.has(key)).map(([key, one]) => inTurn(() => source.ask(key, one, ended.signal), ended.signal)),
       );
       if (ended.signal.aborted) return;
       this.answer = answer;

@@ -11,7 +11,8 @@ export function periodTable(board, ats, series, write = number) {
     period(at, interval === 'day' || interval === 'week' ? 'date' : interval, timezone),
     ...series.map(({ values, format }) => (values[place] === undefined ? '—' : (format ?? write)(values[place]))),
   ]);
-  return { columns: [{ title: name }, ...series.map((one) => ({ title: named(one.name), n: true }))], rows: rows.reverse() };
+  const columns = [{ title: name }, ...series.map((one) => ({ title: named(one.name), n: true }))];
+  return { columns, rows: rows.filter((_, place) => Date.parse(ats[place]) <= Date.now()).reverse() };
 }
 
 /** [name, value] pairs, the largest first as they come, each beside what it was before (a Map, or null). */
@@ -30,7 +31,12 @@ export function rankedTable(what, measure, pairs, before = null, { write = numbe
   return { columns, rows };
 }
 
-export const labelsOf = (board, ats) => {
+/** The axis of periods: their labels, and the place of the one that runs now. What has not begun yet is not drawn. */
+export function along(board, ats) {
   const { interval, timezone, range } = board;
-  return ats.map((at) => period(at, interval === 'hour' && range.days === 1 ? 'clock' : interval, timezone));
-};
+  const labels = ats.map((at) => period(at, interval === 'hour' && range.days === 1 ? 'clock' : interval, timezone));
+  return { labels, running: range.running ? begun(ats.map((at) => ({ at }))).length - 1 : null };
+}
+
+/** Of points in time those that have begun: the others are no zeros, they are not there yet. */
+export const begun = (points) => points.filter(({ at }) => Date.parse(at) <= Date.now());

@@ -4,7 +4,7 @@ import { openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, begun, periodTable } from '../board/rows.js';
 import { number } from '../board/words.js';
 import { groups } from './groups.js';
 
@@ -12,7 +12,7 @@ const board = openBoard({ interval: true, kind: 'error' });
 const errors = board.ask('errors', (common) => ({ lens: 'errors', params: { ...common, interval: board.interval } }), { compare: true });
 
 const numbers = keyNumbers(errors, 'Errors in numbers', [
-  { title: 'Errors', value: ({ totals }) => totals.total, write: number, good: 'down', spark: ({ by_day: days }) => days.map(({ count }) => count) },
+  { title: 'Errors', value: ({ totals }) => totals.total, write: number, good: 'down', spark: ({ by_day: days }) => begun(days).map(({ count }) => count) },
   { title: 'Different ones', value: ({ totals }) => totals.groups, write: number, good: 'down' },
   { title: 'Unresolved', value: ({ totals }) => totals.unresolved, write: number, good: 'down' },
 ]);
@@ -31,7 +31,7 @@ const over = board.panel({
   sub: 'Errors, and people who met one',
   isEmpty,
   empty: firstEvent(board, 'No error was recorded in this time.', { kind: 'error', errorType: 'TypeError', message: 'x is undefined', severity: 'error', endpoint: '/checkout', userId: 'me', stackTrace: 'at pay (checkout.js:41)' }),
-  chart: (answer, before) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer, before), running: board.range.running, area: false }),
+  chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before), area: false }),
   table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
 });
 

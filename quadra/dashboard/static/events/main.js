@@ -5,7 +5,7 @@ import { choice, controls, field } from '../board/controls.js';
 import { firstEvent } from '../board/empty.js';
 import { eventNames, properties } from '../board/names.js';
 import { lines } from '../board/options.js';
-import { labelsOf, periodTable, rankedTable } from '../board/rows.js';
+import { along, periodTable, rankedTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
 import { latest } from './latest.js';
 
@@ -58,7 +58,7 @@ const over = board.panel({
   idle,
   isEmpty,
   empty: firstEvent(board, 'No event in this time is like that.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
-  chart: (answer, before) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), running: board.range.running, area: answer.series.length === 1 }),
+  chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), area: answer.series.length === 1 }),
   table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
 });
 

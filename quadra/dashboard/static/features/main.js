@@ -4,7 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, periodTable } from '../board/rows.js';
 import { named, number, percent, seconds } from '../board/words.js';
 import { change } from '../live/format.js';
 
@@ -52,7 +52,7 @@ const over = board.panel({
   sub: `Uses over time; what is beyond the ${LINES} most used is put together`,
   isEmpty: ({ series }) => series.every(({ points: found }) => found.every(({ value }) => value === 0)),
   empty: () => 'No use of a feature was recorded in this time.',
-  chart: (answer) => lines({ labels: labelsOf(board, points(answer)), series: drawn(answer), running: board.range.running, area: false }),
+  chart: (answer) => lines({ ...along(board, points(answer)), series: drawn(answer), area: false }),
   table: (answer) => periodTable(board, points(answer), drawn(answer)),
 });
 

@@ -3,7 +3,7 @@
 
 import { count } from '../live/format.js';
 import { el, facts } from '../pipeline/elements.js';
-import { batchHref, milliseconds, shortId, span, things, when } from '../pipeline/words.js';
+import { batchHref, href, milliseconds, shortId, span, things, when } from '../pipeline/words.js';
 import { numbers, summary } from './evidence.js';
 
 const SEVERITIES = { warning: 'Something is wrong', notice: 'Worth a look', info: 'Good to know' };
@@ -28,6 +28,16 @@ export const analyst = (insight) => (insight.analyst === 'llm' ? `LLM ${insight.
 
 /** What it says first, without "2 more below", and without the word that stands above it anyway. */
 export const headline = (insight) => findingsOf(insight)[0]?.text ?? insight.summary.replace(/^Nothing unusual: /, '');
+
+/** One insight in three lines, that leads to all of it. */
+export function brief(insight, project) {
+  const [word, tone] = severity(insight);
+  return el('li', { class: `insight ${tone}` },
+    el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), when(insight.created_at)),
+    el('p', { class: 'headline' }, el('a', { href: href('/insights', project, { batch: insight.batch_id }) }, headline(insight))),
+    el('p', { class: 'meta' }, el('a', { href: batchHref(project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`),
+      el('span', {}, things(insight.event_count, 'event')), el('span', {}, analyst(insight))));
+}
 
 export function card(insight, project, { linked = true } = {}) {
   const [word, tone] = severity(insight);

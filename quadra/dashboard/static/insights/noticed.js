@@ -4,8 +4,8 @@ import { ask } from '../pipeline/rest.js';
 import { el, fill } from '../pipeline/elements.js';
 import { Metrics } from '../pipeline/metrics.js';
 import { light, signs } from '../pipeline/signs.js';
-import { batchHref, href, shortId, things, when } from '../pipeline/words.js';
-import { analyst, confidence, headline, severity } from './card.js';
+import { href } from '../pipeline/words.js';
+import { brief } from './card.js';
 
 const SHOWN = 3;
 const EVERY_MS = 30_000;
@@ -47,7 +47,7 @@ export class Noticed {
     this.#nothing.hidden = newest.length > 0;
     this.#list.hidden = newest.length === 0;
     this.#nothing.textContent = 'No insight yet. The first comes moments after the first batch is sealed.';
-    fill(this.#list, newest, () => newest.map((insight) => this.#row(insight)));
+    fill(this.#list, newest, () => newest.map((insight) => brief(insight, this.#project)));
   }
 
   async refresh() {
@@ -60,15 +60,6 @@ export class Noticed {
       this.#nothing.hidden = false;
       this.#nothing.textContent = `The insights cannot be shown just now. ${error.message}`;
     }
-  }
-
-  #row(insight) {
-    const [word, tone] = severity(insight);
-    return el('li', { class: `insight ${tone}` },
-      el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), when(insight.created_at)),
-      el('p', { class: 'headline' }, el('a', { href: href('/insights', this.#project, { batch: insight.batch_id }) }, headline(insight))),
-      el('p', { class: 'meta' }, el('a', { href: batchHref(this.#project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`),
-        el('span', {}, things(insight.event_count, 'event')), el('span', {}, analyst(insight))));
   }
 
   #sign({ tone, name, value, href: path }) {

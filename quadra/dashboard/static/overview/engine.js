@@ -1,9 +1,11 @@
 // What Quadra itself says: the newest insights, and signs of whether its queue is well.
 
-import { card } from '../insights/card.js';
+import { brief } from '../insights/card.js';
 import { el } from '../pipeline/elements.js';
 import { light, signs } from '../pipeline/signs.js';
 import { href } from '../pipeline/words.js';
+
+const SHOWN = 3;
 
 /** Not of a shared page: insights are of the whole project, whatever is filtered. */
 export function noticed(board, overview) {
@@ -14,7 +16,7 @@ export function noticed(board, overview) {
     tools: [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
     isEmpty: ({ insights }) => insights.length === 0,
     empty: () => 'No insight yet: each batch gets one moments after it is sealed.',
-    body: ({ insights }) => el('ol', { class: 'timeline' }, ...insights.slice(0, 3).map((insight) => el('li', {}, card(insight, board.project)))),
+    body: ({ insights }) => el('ol', { class: 'noticed' }, ...insights.slice(0, SHOWN).map((insight) => brief(insight, board.project))),
   }).element;
 }
 

@@ -5,7 +5,7 @@ import { firstEvent } from '../board/empty.js';
 import { grid, openBoard } from '../board/board.js';
 import { keyNumbers } from '../board/numbers.js';
 import { lines } from '../board/options.js';
-import { labelsOf, periodTable, rankedTable } from '../board/rows.js';
+import { along, begun, periodTable, rankedTable } from '../board/rows.js';
 import { dollars, milliseconds, number, percent, seconds } from '../board/words.js';
 import { noticed, well } from './engine.js';
 import { rightNow } from './now.js';
@@ -13,7 +13,7 @@ import { rightNow } from './now.js';
 const board = openBoard({ interval: true });
 const overview = board.ask('overview', (common) => ({ lens: 'dashboard', params: { ...common, interval: board.interval } }), { compare: true });
 
-const spark = (name) => ({ series }) => series.map((point) => point[name]);
+const spark = (name) => ({ series }) => begun(series).map((point) => point[name]);
 const numbers = keyNumbers(overview, 'Key numbers', [
   { title: 'Events', value: ({ events }) => events.total, write: number, good: 'up', spark: spark('events') },
   { title: 'Active users', value: ({ users }) => users.active, write: number, good: 'up', spark: spark('users') },
@@ -37,7 +37,7 @@ function seriesPanel(title, name, word, empty = () => 'No event in this time.') 
     sub: () => (board.compares ? 'The dashed line is the time before' : ''),
     isEmpty: ({ events }) => events.total === 0,
     empty,
-    chart: (answer, before) => lines({ labels: labelsOf(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true, running: board.range.running }),
+    chart: (answer, before) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true }),
     table: (answer, before) => periodTable(board, answer.series.map(({ at }) => at), drawn(answer, before)),
   });
 }

@@ -4,7 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, begun, periodTable } from '../board/rows.js';
 import { milliseconds, named, number, percent } from '../board/words.js';
 
 const board = openBoard({ interval: true, kind: 'request' });
@@ -12,9 +12,9 @@ const asked = board.ask('performance', (common) => ({ lens: 'performance', param
 
 const total = (name) => ({ totals }) => totals[name];
 const numbers = keyNumbers(asked, 'Requests in numbers', [
-  { title: 'Requests', value: total('requests'), write: number, spark: ({ by_day: days }) => days.map(({ requests }) => requests) },
+  { title: 'Requests', value: total('requests'), write: number, spark: ({ by_day: days }) => begun(days).map(({ requests }) => requests) },
   { title: 'p50', value: total('p50_ms'), write: milliseconds, good: 'down' },
-  { title: 'p95', value: total('p95_ms'), write: milliseconds, good: 'down', spark: ({ by_day: days }) => days.map((day) => day.p95_ms ?? 0) },
+  { title: 'p95', value: total('p95_ms'), write: milliseconds, good: 'down', spark: ({ by_day: days }) => begun(days).map((day) => day.p95_ms ?? 0) },
   { title: 'p99', value: total('p99_ms'), write: milliseconds, good: 'down' },
   { title: 'Failed', value: ({ totals }) => (totals.requests ? totals.error_rate : null), write: percent, good: 'down', points: true, aside: ({ totals }) => `${number(totals.errors_4xx)} 4xx, ${number(totals.errors_5xx)} 5xx` },
 ]);
@@ -34,7 +34,7 @@ function over(title, sub, names, write, more, say, none = isEmpty) {
     sub,
     isEmpty: none,
     empty: say,
-    chart: (answer) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer), format: write, running: board.range.running, ...more }),
+    chart: (answer) => lines({ ...along(board, ats(answer)), series: drawn(answer), format: write, ...more }),
     table: (answer) => periodTable(board, ats(answer), drawn(answer), write),
   });
 }

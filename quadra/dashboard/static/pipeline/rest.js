@@ -4,9 +4,10 @@
 const PATIENCE_MS = 15_000;
 
 export class Refused extends Error {
-  constructor(message, status = 0, fields = null) {
+  constructor(message, status = 0, { code = null, fields = null } = {}) {
     super(message);
     this.status = status;
+    this.code = code;
     /** field -> what is wrong with it */
     this.fields = fields;
   }
@@ -38,7 +39,7 @@ export async function send(path, { method = 'GET', body: given, signal = null })
     throw new Refused(error.name === 'TimeoutError' ? `Quadra has not answered for ${PATIENCE_MS / 1000} s.` : 'Quadra cannot be reached.');
   }
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with the status ${answer.status}.`, answer.status, body?.error?.fields);
+  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with the status ${answer.status}.`, answer.status, body?.error);
   if (body === null) throw new Refused('Quadra answered something that is no answer.', answer.status);
   return body;
 }

@@ -6,6 +6,7 @@ import { firstEvent } from '../board/empty.js';
 import { eventNames } from '../board/names.js';
 import { lines } from '../board/options.js';
 import { named, number, percent, period } from '../board/words.js';
+import { things } from '../pipeline/words.js';
 import { heat } from './heat.js';
 
 const board = openBoard({ interval: true, compare: false });
@@ -48,7 +49,7 @@ const map = board.panel({
     rows: filled(answer).map(({ at, size }) => `${name(at)} · ${number(size)}`),
     columns: later(answer).slice(1).map((at) => `${at}`),
     cells: filled(answer).flatMap(({ returned, size }, row) => returned.slice(1).map((people, at) => ({ row, column: at, value: share(people, size), says: `${number(people)} of ${number(size)}` }))),
-    what: (row, column) => `${row}, ${column} ${unit()}s later`,
+    what: (row, column) => `${row}, ${things(Number(column), unit())} later`,
   }),
   table: (answer) => ({
     columns: [{ title: `Began in the ${unit()} of` }, { title: 'People', n: true }, ...later(answer).map((at) => ({ title: `+${at}`, n: true }))],

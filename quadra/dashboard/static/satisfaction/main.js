@@ -4,7 +4,7 @@ import { openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, periodTable } from '../board/rows.js';
 import { named, number, percent } from '../board/words.js';
 import { el } from '../pipeline/elements.js';
 
@@ -79,7 +79,7 @@ const over = board.panel({
   sub: 'Answers over time',
   isEmpty: ({ series }) => series.every(({ points: found }) => found.every(({ value }) => value === 0)),
   empty: () => 'No answer in this time.',
-  chart: (answer) => lines({ labels: labelsOf(board, ats(answer)), series: drawn(answer), running: board.range.running, area: false }),
+  chart: (answer) => lines({ ...along(board, ats(answer)), series: drawn(answer), area: false }),
   table: (answer) => periodTable(board, ats(answer), drawn(answer)),
 });
 

@@ -3,7 +3,7 @@
 import { openBoard } from '../board/board.js';
 import { choice, controls } from '../board/controls.js';
 import { bars } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, periodTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
 import { el } from '../pipeline/elements.js';
 import { eraser } from './erase.js';
@@ -28,7 +28,7 @@ const when = board.panel({
   isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
   empty: () => 'No event of this id in this time.',
   size: 'low',
-  chart: (answer) => bars({ labels: labelsOf(board, points(answer).map(({ at }) => at)), series: series(answer) }),
+  chart: (answer) => bars({ ...along(board, points(answer).map(({ at }) => at)), series: series(answer) }),
   table: (answer) => periodTable(board, points(answer).map(({ at }) => at), series(answer)),
 });
 

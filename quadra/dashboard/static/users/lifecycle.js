@@ -1,7 +1,7 @@
 // Where the active people of each period come from, and how many went: new, returning, resurrecting; dormant below the line.
 
 import { bars } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, periodTable } from '../board/rows.js';
 
 const STATES = [['new', 'New', 'accent'], ['returning', 'Returning', 'good'], ['resurrecting', 'Back after a pause', 'warn'], ['dormant', 'Gone since', 'bad']];
 
@@ -15,7 +15,7 @@ export function lifecyclePanel(board) {
     sub: 'Active in the period: for the first time, as in the one before, or again; below the line who was there before and is not',
     isEmpty: ({ periods }) => periods.every((one) => STATES.every(([state]) => one[state] === 0)),
     empty: () => 'Nobody was active in this time.',
-    chart: (answer) => bars({ labels: labelsOf(board, ats(answer)), series: series(answer), stack: true }),
+    chart: (answer) => bars({ ...along(board, ats(answer)), series: series(answer), stack: true }),
     table: (answer) => periodTable(board, ats(answer), series(answer)),
   });
 }

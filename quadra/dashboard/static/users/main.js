@@ -4,7 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { labelsOf, periodTable } from '../board/rows.js';
+import { along, periodTable } from '../board/rows.js';
 import { named, number, percent, period, seconds } from '../board/words.js';
 import { el } from '../pipeline/elements.js';
 import { when } from '../pipeline/words.js';
@@ -41,7 +41,7 @@ const activePanel = board.panel({
   sub: () => (board.compares ? 'The dashed line is the time before' : ''),
   isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
   empty,
-  chart: (answer, before) => lines({ labels: labelsOf(board, points(answer).map(({ at }) => at)), series: drawn(answer, before), area: true, running: board.range.running }),
+  chart: (answer, before) => lines({ ...along(board, points(answer).map(({ at }) => at)), series: drawn(answer, before), area: true }),
   table: (answer, before) => periodTable(board, points(answer).map(({ at }) => at), drawn(answer, before)),
 });
 
