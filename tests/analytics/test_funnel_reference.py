@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quadra.analytics import funnel, funnel_body
+from quadra.analytics.funnel_walk import Walk
 from quadra.analytics.given import Given
 from quadra.core import clock
 from tests.analytics import funnels
@@ -88,3 +89,22 @@ def test_funnels_agree_with_the_reference(place: Place, order: str) -> None:
             }
 
     check()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    events=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 7)), max_size=9).map(sorted),
+    window=st.integers(1, 12),
+)
+def test_rule_14_taking_what_comes_first_reaches_as_far_as_any_choice(
+    events: list[tuple[int, int]], window: int
+) -> None:
+    def deepest(step: int, begun: int, last: int, used: frozenset[int]) -> int:
+        reached = [step]
+        for number, (at, code) in enumerate(events):
+            fits = step < 3 and code >> step & 1 and number not in used
+            if fits and at >= last and (step == 0 or at - begun <= window):
+                reached.append(deepest(step + 1, at if step == 0 else begun, at, used | {number}))
+        return max(reached)
+
+    assert len(Walk(3, window).best(events)) == deepest(0, 0, 0, frozenset())
