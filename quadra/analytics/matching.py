@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ TEXTS = {
 """Fields that an event may have; a property of that name counts where the field is empty."""
 GUESSED = ("device_type", "browser", "os")
 """What the sender's own property says counts before what was made of its user agent."""
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 NUMBERS = {"value": "value", "duration_ms": "duration_ms", "duration_seconds": "duration_ms / 1000"}
 
 
@@ -90,10 +92,17 @@ def number_sql(prop: str, params: Parameters) -> str:
 
 def _fits(prop: str, values: tuple[str, ...], params: Parameters) -> str:
     value = value_sql(prop, params)
-    fits = [f"{value} = {params.add(wanted)}" for wanted in dict.fromkeys(values) if wanted]
+    spelled = dict.fromkeys(each for wanted in values if wanted for each in _spellings(wanted))
+    fits = [f"{value} = {params.add(each)}" for each in spelled]
     if "" in values:
         fits.append(f"coalesce({value}, '') = ''")
     return f"coalesce({' OR '.join(fits)}, false)" if len(fits) > 1 else f"({fits[0]})"
+
+
+def _spellings(wanted: str) -> tuple[str, ...]:
+    """A whole number may have come as `1` or as `1.0`; which, is up to the sender's language."""
+    whole = wanted.removesuffix(".0")
+    return (whole, f"{whole}.0") if WHOLE.fullmatch(whole) else (wanted,)
 
 
 def _property(column: str, prop: str, params: Parameters) -> str:

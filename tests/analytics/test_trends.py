@@ -74,6 +74,15 @@ def test_rule_34_numbers_and_booleans_become_text_and_no_value_is_empty(place: P
         assert values(place.ask(trends, project, where={"p": label}, to="2026-03-02")) == [count]
 
 
+def test_a_filter_finds_a_whole_number_however_its_sender_wrote_it(place: Place) -> None:
+    at = "2026-03-02 10:00"
+    project = place.tell(
+        [ev("u", at, p=1.0), ev("u", at, p=1), ev("u", at, p="1"), ev("u", at, p=1.5), ev("u", at, p=10)]
+    )
+    for wanted, count in {"1": 3, "1.0": 3, "1.5": 1, "10.0": 1, "0": 0}.items():
+        assert values(place.ask(trends, project, where={"p": wanted}, to="2026-03-02")) == [count]
+
+
 def test_rule_38_a_limit_keeps_the_largest_and_the_rest_becomes_other(place: Place) -> None:
     at = "2026-03-02 10:00"
     told = [ev(f"u{n}", at, p=p) for p, times in {"x": 4, "y": 3, "z": 2, "Other": 2}.items() for n in range(times)]
