@@ -20,7 +20,7 @@ ENV PATH=/opt/quadra/bin:$PATH \
     QUADRA_HOST=0.0.0.0 \
     QUADRA_PORT=5000 \
     QUADRA_DATA_DIR=/data
-RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -o quadra -g quadra /data /var/log/quadra
+RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -o quadra -g quadra /data /var/log/quadra /var/log/quadra
 COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .
