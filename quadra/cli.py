@@ -25,6 +25,7 @@ COMMANDS = {
     "erase": "quadra.warehouse.commands:erase",
     "backup": "quadra.backup.commands:backup",
     "restore": "quadra.backup.commands:restore_command",
+    "recover": "quadra.backup.recover_commands:recover_command",
     "pitr": "quadra.backup.pitr_commands:recover_to",
     "wal": "quadra.backup.wal_commands:wal",
     "replica": "quadra.backup.replica_commands:replica",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
+import sqlalchemy as sa
 
 from quadra.backup import databases, sqlite_dump
 from quadra.backup.cipher import Key
@@ -88,6 +89,7 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
         say("Migrating to the schema of this version, and repeating erasures")
         migrate.upgrade(runtime.database)
         with runtime.database.begin() as session:
+            session.execute(sa.delete(presence.WebProcess))  # who served the database when it was copied
             result.erasures = erasure_list.replay(session, runtime)
     result.seconds = round(time.monotonic() - began, 3)
     return result

@@ -116,7 +116,7 @@ def check_integrity(path: Path, *, quick: bool = False) -> None:
     except sqlite3.DatabaseError as error:
         raise Damage(f"{path} is damaged: {error}.") from None
     if found != [("ok",)]:
-        raise Damage(f"{path} is damaged: {'; '.join(str(row[0]) for row in found)}.")
+        raise Damage(f"{path} is damaged: {' '.join('; '.join(str(row[0]) for row in found).split())[:300]}.")
 
 
 def _settle(path: Path) -> None:

@@ -58,9 +58,13 @@ def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = 
         report.damage.append(error.message)
     report.ok = not report.damage
     if report.ok:
-        said = msgspec.json.encode(Verified(clock.now(), level, report.rows))
-        mark_verified(kept.stores, kept.manifest.id, said)
+        mark_verified(kept.stores, kept.manifest.id, verified(level, report.rows))
     return report
+
+
+def verified(level: str, rows: int) -> bytes:
+    """What is kept beside a backup that was verified now."""
+    return msgspec.json.encode(Verified(clock.now(), level, rows))
 
 
 def key_for(manifest: Manifest, settings: Settings) -> Key | None:

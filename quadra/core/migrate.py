@@ -38,6 +38,11 @@ def head() -> str:
     return found
 
 
+def knows(revision: str) -> bool:
+    """Whether this version of Quadra has that revision; one that it has not is of a newer version."""
+    return any(one.revision == revision for one in ScriptDirectory(str(ROOT / "alembic")).walk_revisions())
+
+
 def current(database: Database) -> str | None:
     """The revision a database is at; None for an empty one."""
     with database.engine.connect() as connection:
