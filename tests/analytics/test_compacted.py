@@ -34,7 +34,7 @@ OF_THE_ROW = ("batch_id", "received_at")
 
 
 def test_every_lens_says_the_same_before_half_way_through_and_after_compaction(place: Place) -> None:
-    @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(story=stories(most=80))
     def check(story: Story) -> None:
         half = len(story.events) // 2
