@@ -6,6 +6,9 @@ survives. Settings come from the environment as everywhere (docs/settings.md).
 
 import os
 import sys
+from pathlib import Path
+
+from quadra.core import metrics_directory
 
 bind = f"{os.environ.get('QUADRA_HOST', '0.0.0.0')}:{os.environ.get('QUADRA_PORT', '5000')}"
 worker_class = "quadra.core.server.EventLoopWorker"
@@ -27,3 +30,5 @@ def on_starting(server):
             f"Quadra does not start: gunicorn was asked for {server.cfg.workers} workers. Socket.IO clients must come back "
             "to the process that knows them: run one worker (--workers 1), and more replicas behind a balancer."
         )
+    if directory := metrics_directory.directory():  # what an earlier start left would be counted as ours
+        metrics_directory.empty(Path(directory))

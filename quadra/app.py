@@ -8,6 +8,7 @@ from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import backup_routes as backups
 from quadra.backup import routes as backup
+from quadra.backup.kept_metrics import KeptBackups
 from quadra.core import access_log, http, machine_metrics, openapi_document, realtime, served
 from quadra.core.runtime import Runtime
 from quadra.core.scrape import Scrape
@@ -61,6 +62,7 @@ def create_app(runtime: Runtime) -> Flask:
         realtime.connections(socketio),
         machine_metrics.machine(runtime),
         machine_metrics.bus(runtime),
+        KeptBackups(runtime.settings),
     )
     metrics_routes.set_up(app, scrape)
     openapi_document.set_up(app, DESCRIBED)

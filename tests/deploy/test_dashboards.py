@@ -29,7 +29,6 @@ ELSEWHERE = {
     "quadra_matrix_redis_subscription_age_seconds": "needs Redis",
     "quadra_matrix_redis_up": "needs Redis",
     "quadra_matrix_replication_lag_seconds": "needs a replica of PostgreSQL",
-    "quadra_matrix_backup_last_success_timestamp_seconds": "needs a backup",
 }
 """Names that this test's Quadra cannot show; tests of their own rooms do."""
 
@@ -76,6 +75,7 @@ def busy(keeper: Keeper) -> Iterator[QuadraProcess]:
             "QUADRA_LLM_PROMPT_USD_PER_MILLION": "1",
         }
         with closing(QuadraProcess(keeper, env)) as server:
+            server.run("backup", "take", "--kind", "database", "--json")  # stores are looked at once a minute
             send(server, *({"event_type": "a", "user_id": f"u{n}"} for n in range(7)), {"nothing": 1})
             get(server, "/api/analytics/trends", {"Authorization": f"Bearer {server.init['admin_key']}"})
             client = socketio.SimpleClient()
@@ -84,6 +84,9 @@ def busy(keeper: Keeper) -> Iterator[QuadraProcess]:
             client.disconnect()
             wait_for(server, lambda found: bool(found.get("ai_requests_total", model="fake", status="success")), 60)
             wait_for(server, lambda found: found.get("breaker_state", name="llm") is not None)
+            wait_for(
+                server, lambda found: bool(found.get("backup_last_success_timestamp_seconds", kind="database")), 90
+            )
             yield server
 
 
