@@ -11,11 +11,10 @@ from typing import Any
 import click
 
 from quadra.accounts.terminal import json_option, say
-from quadra.backup import base_store, pitr, pitr_cluster
+from quadra.backup import base_store, kept_backups, pitr, pitr_cluster
 from quadra.backup.pitr_cluster import Place
-from quadra.backup.pitr_plan import Plan, parse_target
+from quadra.backup.pitr_plan import OutOfReach, Plan, parse_target
 from quadra.backup.postgres_programs import person
-from quadra.backup.replica_sides import admin_url
 from quadra.core import clock
 from quadra.core.settings import Settings, load
 
@@ -42,7 +41,9 @@ def recover_to(
 ) -> None:
     """Recover the database (PostgreSQL) as it was at a moment, beside the living one, which is not touched."""
     settings = load()
-    admin_url(settings)  # anything but PostgreSQL is refused here
+    if not settings.database_url.startswith("postgresql"):
+        _nearest_backup(settings, target, as_json)
+        return
     archive = pitr.archive_of(settings)
     who = person(as_user)
     began = time.monotonic()
@@ -68,6 +69,35 @@ def recover_to(
     commands = pitr.switch_over(settings, place, plan.base.facts.major)
     body |= {"found": found, "switch_over": commands, "seconds": round(time.monotonic() - began, 1)}
     say(as_json, body, _lines(settings, body))
+
+
+def _nearest_backup(settings: Settings, target: datetime | None, as_json: bool) -> None:
+    """Without PostgreSQL's log the moments are those of backups: the last one before, and the command that restores it.
+
+    Raises `OutOfReach` where none is old enough.
+    """
+    points = [entry for entry in kept_backups.entries(settings) if entry["kind"] != "models"]
+    if not points:
+        raise OutOfReach("There is no backup of the database. Next: quadra backup take")
+    wanted = target or clock.now()
+    before = [entry for entry in points if datetime.fromisoformat(str(entry["created_at"])) <= wanted]
+    if not before:
+        earliest = points[-1]["created_at"]
+        raise OutOfReach(
+            f"{clock.iso(wanted)} is before the first backup. The earliest reachable moment is {earliest}.",
+            fields={"to": f"{earliest} or later"},
+        )
+    found, command = before[0], f"quadra restore --id {before[0]['id']} --yes"
+    body = {"ok": True, "dry_run": True, "backup": found, "points": points, "command": command}
+    others = [f"  {entry['created_at']}  {entry['id']}" for entry in points]
+    lines = [
+        "This database has no log to replay: the moments to go back to are its backups.",
+        f"The last one before is {found['id']} of {found['created_at']}. Nothing was changed. With Quadra stopped:",
+        f"  {command}",
+        "All of them, newest first:",
+        *others,
+    ]
+    say(as_json, body, lines)
 
 
 def _body(plan: Plan, place: Place, dry_run: bool) -> dict[str, Any]:

@@ -231,11 +231,19 @@ def test_wrong_input_is_answered_with_what_to_do(pair, history, run_quadra, argu
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
 
 
-def test_only_postgresql_has_moments_to_go_back_to(run_quadra):
-    done = run_quadra({}, "pitr", "--to", "latest")
+def test_without_postgresql_the_moments_are_backups(run_quadra, tmp_path):
+    environment = {"QUADRA_DATA_DIR": str(tmp_path)}
+    none = run_quadra(environment, "pitr", "--to", "latest")
+    assert run_quadra(environment, "init", "--json").returncode == 0
+    taken = json.loads(run_quadra(environment, "backup", "take", "--kind", "database", "--json").stdout)["id"]
 
-    assert done.returncode == 1
-    assert "needs PostgreSQL" in done.stderr
+    latest = run_quadra(environment, "pitr", "--to", "latest")
+    before = run_quadra(environment, "pitr", "--to", "2020-01-01T00:00:00Z")
+
+    assert (none.returncode, latest.returncode, before.returncode) == (1, 0, 1)
+    assert "no backup of the database" in none.stderr
+    assert f"quadra restore --id {taken} --yes" in latest.stdout
+    assert "before the first backup" in before.stderr
 
 
 def test_pruning_keeps_what_the_kept_backups_need_and_nothing_older(pair, history):
