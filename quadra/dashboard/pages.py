@@ -58,7 +58,12 @@ NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Engine",
-        (("Insights", "dashboard.insights"), ("Pipeline", "dashboard.pipeline"), ("Recovery", "dashboard.recovery")),
+        (
+            ("Insights", "dashboard.insights"),
+            ("Pipeline", "dashboard.pipeline"),
+            ("Recovery", "dashboard.recovery"),
+            ("Status", "health.show_status"),
+        ),
     ),
 )
 """Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""

@@ -8,9 +8,10 @@ from flask_socketio import SocketIO
 from quadra.analytics.share_routes import SHARE_PAGE
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
-from quadra.dashboard import docs, pages
+from quadra.dashboard import docs, pages, status_page
 from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
+from quadra.health.routes import STATUS_PAGE
 from quadra.ingest.writer import Writer
 
 
@@ -19,5 +20,6 @@ def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> 
     app.register_blueprint(docs.blueprint)
     app.extensions[ERROR_PAGE] = pages.error
     app.extensions[SHARE_PAGE] = pages.shared
+    app.extensions[STATUS_PAGE] = status_page.show
     app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)
     app.extensions["quadra.on_start"].append(HealthFeed(runtime, socketio).start)

@@ -131,3 +131,17 @@ def test_doctor_says_what_to_do_about_an_empty_database(quadra: QuadraProcess, t
     assert done.returncode == 1
     assert "run `quadra init`" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+def test_a_browser_gets_a_page_with_verdicts_and_without_details(quadra: QuadraProcess) -> None:
+    answer = get(quadra, "/status", Accept=HTML)
+    page = answer.body.decode()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "Receiving and storing events" in page
+    assert "How were the last 24 hours?" in page
+    assert "database_write" not in page
+    assert str(quadra.directory) not in page
