@@ -14,6 +14,7 @@ from datetime import timedelta
 import click
 
 from quadra.backup import replica_memory
+from quadra.backup.schedule import schedule_of
 from quadra.core import clock, logs, metrics_server, migrate, settings
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
@@ -121,6 +122,11 @@ def watch_replication(runtime: Runtime, _kinds: Kinds) -> None:
     replica_memory.watch(runtime)
 
 
+def take_backups(runtime: Runtime, _kinds: Kinds) -> None:
+    if runtime.settings.backup_schedule:
+        schedule_of(runtime).turn(runtime)
+
+
 def keep_health(runtime: Runtime, _kinds: Kinds) -> None:
     health.keep_report(runtime)
 
@@ -145,6 +151,7 @@ UPKEEP = (
     Upkeep("archive", lambda _: timedelta(hours=1), archive),
     Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan_warehouse),
     Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep_warehouse),
+    Upkeep("backups", lambda _: timedelta(seconds=30), take_backups),
     Upkeep("watch-replication", lambda _: timedelta(seconds=10), watch_replication),
     Upkeep("health", lambda given: given.health_interval, keep_health),
     Upkeep("observe", lambda _: timedelta(seconds=5), observe_itself),

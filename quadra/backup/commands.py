@@ -14,6 +14,7 @@ from quadra.backup.manifest import KINDS, Manifest
 from quadra.backup.restore import restore
 from quadra.backup.stores import Kept, Stores
 from quadra.backup.take import Progress, take
+from quadra.backup.upkeep_commands import prune, schedule
 from quadra.backup.verify import LEVELS, verify
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
@@ -26,7 +27,11 @@ MB = 2**20
 
 @click.group()
 def backup() -> None:
-    """Backups: take, list, prove."""
+    """Backups: take, list, prove, prune, schedule."""
+
+
+backup.add_command(prune)
+backup.add_command(schedule)
 
 
 @backup.command("take")

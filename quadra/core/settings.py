@@ -147,6 +147,14 @@ class Settings(BaseSettings):
     )
     backup_age_warn: Duration = Field(timedelta(hours=48), description="the newest backup is too old from here on")
     backup_age_fail: Duration = timedelta(hours=72)
+    backup_schedule: bool = Field(
+        True, description="whether the worker takes backups (UTC: models hourly, database 02:00, full Sunday 03:00)"
+    )
+    backup_keep_days: int = Field(2, ge=0, description="for which every backup stays")
+    backup_keep_hourly: int = Field(24, ge=0, description="hours of which the newest of each kind stays")
+    backup_keep_daily: int = Field(7, ge=0)
+    backup_keep_weekly: int = Field(4, ge=0)
+    backup_keep_monthly: int = Field(6, ge=0)
     base_keep: int = Field(
         2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"
     )

@@ -1,0 +1,136 @@
+"""When backups are taken without anybody asking. Times are UTC, and each is made up for when the machine was off.
+
+The worker runs this (BACKUP_SCHEDULE), or cron does with the same commands; whoever comes second finds that it is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from quadra.accounts.tables import Project
+from quadra.backup import retention
+from quadra.backup.stores import Kept, Stores
+from quadra.backup.take import models_directory, take
+from quadra.backup.verify import verify
+from quadra.core import clock
+from quadra.core.errors import Conflict, QuadraError
+from quadra.core.runtime import Runtime
+from quadra.core.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+AGAIN = timedelta(minutes=10)
+"""After a failure."""
+VERIFY, PRUNE = "verify", "prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    what: str
+    hour: int | None = None
+    """None: every hour."""
+    weekday: int | None = None
+    """Monday is 0; None: every day."""
+
+    def slot(self, now: datetime) -> datetime:
+        """The last time it was due."""
+        at = now.replace(minute=0, second=0, microsecond=0)
+        if self.hour is None:
+            return at
+        at = at.replace(hour=self.hour)
+        if self.weekday is not None:
+            at -= timedelta(days=(at.weekday() - self.weekday) % 7)
+        return at if at <= now else at - timedelta(days=1 if self.weekday is None else 7)
+
+
+SCHEDULE = (
+    Entry("models"),
+    Entry("database", hour=2),
+    Entry("full", hour=3, weekday=6),
+    Entry(PRUNE, hour=4),
+    Entry(VERIFY, hour=5),
+)
+CONTAINED = {"models": ("models", "full"), "database": ("database", "full"), "full": ("full",)}
+
+
+class Schedule:
+    """Of one worker. `turn` does what is due, one after the other."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._began = clock.now()
+        self._settled: dict[str, datetime] = {}
+        """The slot that is known to be done: the stores, which may be far away, are asked once for each."""
+        self._not_before: dict[str, datetime] = {}
+
+    def turn(self, runtime: Runtime) -> None:
+        for entry in SCHEDULE:
+            slot = entry.slot(clock.now())
+            if self._settled.get(entry.what) == slot or clock.now() < self._not_before.get(entry.what, slot):
+                continue
+            try:
+                self._do(runtime, entry.what, slot)
+                self._settled[entry.what] = slot
+            except Conflict as error:  # cron or another worker is at it: look again
+                self._not_before[entry.what] = clock.now() + timedelta(minutes=1)
+                logger.info("backup.turn.postponed", extra={"kind": entry.what, "reason": error.message})
+            except QuadraError as error:
+                self._not_before[entry.what] = clock.now() + AGAIN
+                logger.error("backup.run.failed", extra={"kind": entry.what, "reason": error.message})
+
+    def _do(self, runtime: Runtime, what: str, slot: datetime) -> None:
+        if what == PRUNE:
+            if slot > self._began:
+                gone = retention.prune(self._settings)
+                logger.info("backup.backups.pruned", extra={"backups": len(gone.backups), "objects": gone.objects})
+            return
+        kept = Stores(self._settings).list()
+        if what == VERIFY:
+            if (unproven := newest_unproven(kept)) and unproven.manifest.created_at < slot:
+                self._verify(unproven)
+        elif is_due(kept, what, slot, since=installed_at(runtime)) and self._has_something(what):
+            made = take(self._settings, what)
+            logger.info("backup.backup.taken", extra={"backup_id": made.id, "bytes": made.bytes})
+
+    def _verify(self, kept: Kept) -> None:
+        report = verify(self._settings, kept)
+        said = {"backup_id": kept.manifest.id, "rows": report.rows}
+        if report.ok:
+            logger.info("backup.backup.verified", extra=said)
+        else:
+            logger.error("backup.backup.damaged", extra=said | {"reason": "; ".join(report.damage)})
+
+    def _has_something(self, what: str) -> bool:
+        return what != "models" or any(models_directory(self._settings).glob("*"))
+
+
+_schedules: dict[int, Schedule] = {}
+
+
+def schedule_of(runtime: Runtime) -> Schedule:
+    """The one of this process, which has one runtime."""
+    return _schedules.setdefault(id(runtime), Schedule(runtime.settings))
+
+
+def is_due(kept: list[Kept], kind: str, slot: datetime, *, since: datetime | None) -> bool:
+    """Whether no backup holds this kind since `slot`. What was due before the installation was made is not made up for."""
+    if since is None or since > slot:
+        return False
+    return not any(one.manifest.kind in CONTAINED[kind] and one.manifest.created_at >= slot for one in kept)
+
+
+def newest_unproven(kept: list[Kept]) -> Kept | None:
+    """The newest backup of the database, unless it was restored on trial already."""
+    newest = next((one for one in kept if one.manifest.part("database")), None)
+    if newest is None or (newest.verified is not None and newest.verified.level == "restore"):
+        return None
+    return newest
+
+
+def installed_at(runtime: Runtime) -> datetime | None:
+    with runtime.database.read() as session:
+        return session.scalar(sa.select(Project.created_at).order_by(Project.id).limit(1))

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Back up the database and its segments: `quadra backup take --kind database`, for cron.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec .venv/bin/quadra backup take --kind database "$@"

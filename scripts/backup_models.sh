@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Back up the online models: `quadra backup take --kind models`, for cron.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec .venv/bin/quadra backup take --kind models "$@"
