@@ -70,6 +70,39 @@ def _sql(paths: Paths, params: Parameters) -> str:
         if names:
             listed = params.add(list(names))
             where.append(f"{sign}(list_contains({listed}, name) OR list_contains({listed}, {NODE}))")
+    first = f"""
+        WITH taken AS (
+            SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {" AND ".join(where)}
+        ), cut AS (
+            SELECT *, coalesce(us - lag(us) OVER ordered > {GAP_US}, true) AS begins, lag(node) OVER ordered AS previous
+            FROM taken WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
+        ), collapsed AS (
+            SELECT person, us, event_id, node, begins FROM cut WHERE begins OR previous IS DISTINCT FROM node
+        ),"""
+    pairs = _pairs_of_whole(paths) if paths.start is None and paths.end is None else _pairs_of_parts(paths, params)
+    return f"""{first} {pairs}
+        SELECT position, source, target, count(*) AS count, favg(us) / 1e6 AS average_seconds
+        FROM pairs WHERE target IS NOT NULL AND position < {params.add(paths.max_steps)}
+        GROUP BY position, source, target
+        ORDER BY count DESC, source, target, position LIMIT {params.add(paths.limit)}"""
+
+
+def _pairs_of_whole(paths: Paths) -> str:
+    """From the begin of each session on. Its first places are found by looking back for its begin: nothing is sorted again."""
+    places = " ".join(
+        f"WHEN lag(begins, {back}) OVER ordered THEN {back + 1}" for back in range(1, paths.max_steps - 1)
+    )
+    return f"""
+        pairs AS (
+            SELECT CASE WHEN begins THEN 1 {places} END AS position, node AS source,
+                CASE WHEN NOT lead(begins) OVER ordered THEN lead(node) OVER ordered END AS target,
+                lead(us) OVER ordered - us AS us
+            FROM collapsed WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
+        )"""
+
+
+def _pairs_of_parts(paths: Paths, params: Parameters) -> str:
+    """Cut at the first event at which it starts, and behind the first at which it ends."""
     begin, finish = "", ""
     if paths.start is not None:
         begin = f"QUALIFY place >= min(place) FILTER (node = {params.add(paths.start)}) OVER session"
@@ -77,26 +110,16 @@ def _sql(paths: Paths, params: Parameters) -> str:
         finish = f"QUALIFY position <= min(position) FILTER (node = {params.add(paths.end)}) OVER session"
     ordered = "PARTITION BY person ORDER BY us, event_id"
     return f"""
-        WITH taken AS (
-            SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {" AND ".join(where)}
-        ), cut AS (
-            SELECT *, coalesce(us - lag(us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM taken
-        ), numbered AS (
-            SELECT *, sum(begins::INTEGER) OVER ({ordered} ROWS UNBOUNDED PRECEDING) AS session FROM cut
-        ), collapsed AS (
-            SELECT *, row_number() OVER (PARTITION BY person, session ORDER BY us, event_id) AS place FROM (
-                SELECT *, lag(node) OVER (PARTITION BY person, session ORDER BY us, event_id) AS previous FROM numbered
-            ) WHERE previous IS DISTINCT FROM node
+        numbered AS (
+            SELECT *, sum(begins::INTEGER) OVER ({ordered} ROWS UNBOUNDED PRECEDING) AS session,
+                row_number() OVER ({ordered}) AS place
+            FROM collapsed
         ), begun AS (
             SELECT *, row_number() OVER (PARTITION BY person, session ORDER BY place) AS position
-            FROM (SELECT * FROM collapsed WINDOW session AS (PARTITION BY person, session) {begin})
+            FROM (SELECT * FROM numbered WINDOW session AS (PARTITION BY person, session) {begin})
         ), walked AS (
             SELECT * FROM begun WINDOW session AS (PARTITION BY person, session) {finish}
         ), pairs AS (
             SELECT position, node AS source, lead(node) OVER way AS target, lead(us) OVER way - us AS us
-            FROM walked WHERE position <= {params.add(paths.max_steps)}
-            WINDOW way AS (PARTITION BY person, session ORDER BY position)
-        )
-        SELECT position, source, target, count(*) AS count, favg(us) / 1e6 AS average_seconds
-        FROM pairs WHERE target IS NOT NULL GROUP BY position, source, target
-        ORDER BY count DESC, source, target, position LIMIT {params.add(paths.limit)}"""
+            FROM walked WINDOW way AS (PARTITION BY person, session ORDER BY position)
+        )"""

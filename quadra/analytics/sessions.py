@@ -15,7 +15,7 @@ from quadra.warehouse.engine import query
 
 GAP_US = 30 * 60 * 1_000_000
 """A pause of exactly this does not end a session."""
-PAGE = "regexp_replace(page_url, '([^/])/+$', '\\1')"
+PAGE = "CASE WHEN page_url LIKE '%/' THEN regexp_replace(page_url, '([^/])/+$', '\\1') ELSE page_url END"
 """A page is its address as it came; a slash at its end makes no difference."""
 PAGES, PAGES_MOST = 20, 1_000
 MEASURES = ("count", "people", "bounces", "average_seconds", "median_seconds", "events_per_session")
@@ -68,7 +68,8 @@ def _measures(row: Any) -> dict[str, Any]:
 def _sql(sessions: Sessions, periods: Periods, params: Parameters) -> str:
     """Rows (part, period, page, the measures): one for each period, one for all, and the first pages of sessions."""
     where = f"{people_only(sessions.question.include_bots)} AND {Match(where=sessions.question.where).sql(params)}"
-    ordered = "PARTITION BY person ORDER BY us, event_id"
+    # no pause within half an hour of the clock ends a session: so much is put together first, and few rows are sorted
+    ordered = "PARTITION BY person ORDER BY stretch"
     measures = """count(*) AS count, count(DISTINCT person) AS people, count(*) FILTER (bounced) AS bounces,
             coalesce(favg(us), 0) / 1e6 AS average_seconds, coalesce(median(us), 0) / 1e6 AS median_seconds,
             coalesce(favg(events), 0) AS events_per_session"""
@@ -82,15 +83,21 @@ def _sql(sessions: Sessions, periods: Periods, params: Parameters) -> str:
     return f"""
         WITH taken AS (
             SELECT person, occurred_us AS us, event_id, kind, {PAGE} AS page FROM events WHERE {where}
+        ), stretches AS (
+            SELECT person, us // {GAP_US} AS stretch, min(us) AS first_us, max(us) AS last_us, count(*) AS events,
+                count(*) FILTER (kind = 'page') AS pages, count(*) FILTER (kind <> 'page' AND kind <> 'identify') AS others,
+                arg_min(page, (us, event_id)) FILTER (page IS NOT NULL) AS entry,
+                arg_max(page, (us, event_id)) FILTER (page IS NOT NULL) AS exit
+            FROM taken GROUP BY person, stretch
         ), cut AS (
-            SELECT *, coalesce(us - lag(us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM taken
+            SELECT *, coalesce(first_us - lag(last_us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM stretches
         ), numbered AS (
             SELECT *, sum(begins::INTEGER) OVER ({ordered} ROWS UNBOUNDED PRECEDING) AS session FROM cut
         ), visits AS MATERIALIZED (
-            SELECT person, min(us) AS occurred_us, max(us) - min(us) AS us, count(*) AS events,
-                count(*) FILTER (kind = 'page') <= 1 AND count(*) FILTER (kind <> 'page' AND kind <> 'identify') = 0 AS bounced,
-                arg_min(page, (us, event_id)) FILTER (page IS NOT NULL) AS entry,
-                arg_max(page, (us, event_id)) FILTER (page IS NOT NULL) AS exit
+            SELECT person, min(first_us) AS occurred_us, max(last_us) - min(first_us) AS us, sum(events)::BIGINT AS events,
+                sum(pages) <= 1 AND sum(others) = 0 AS bounced,
+                arg_min(entry, stretch) FILTER (entry IS NOT NULL) AS entry,
+                arg_max(exit, stretch) FILTER (exit IS NOT NULL) AS exit
             FROM numbered GROUP BY person, session
         )
         SELECT 'whole' AS part, 0 AS period, '' AS page, {measures} FROM visits

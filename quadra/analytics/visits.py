@@ -1,6 +1,7 @@
 """How many sessions there were and how long they took, for lenses that need no more of them than that.
 
-`sessions` says where a session begins. A session's length is the sum of the pauses in it, so none need be put together.
+`sessions` says where a session begins. A session's length is the sum of its stretches and of the pauses between them, so none
+need be put together.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ def visit_lengths(ask: Asking, question: Question) -> dict[str, Any]:
     (found,) = ask.rows(
         f"""
         SELECT count(*) FILTER (begins) AS count,
-            coalesce(fsum(pause) FILTER (NOT begins) / count(*) FILTER (begins), 0) / 1e6 AS average_seconds
+            coalesce((fsum(length) + coalesce(fsum(pause) FILTER (NOT begins), 0)) / count(*) FILTER (begins), 0) / 1e6
+                AS average_seconds
         FROM (
-            SELECT pause, coalesce(pause > {GAP_US}, true) AS begins FROM (
-                SELECT occurred_us - lag(occurred_us) OVER (PARTITION BY person ORDER BY occurred_us) AS pause
-                FROM events WHERE {within(question.start_us, question.end_us)} AND {people(question, params)}
+            SELECT length, pause, coalesce(pause > {GAP_US}, true) AS begins FROM (
+                SELECT last_us - first_us AS length,
+                    first_us - lag(last_us) OVER (PARTITION BY person ORDER BY stretch) AS pause
+                FROM (
+                    SELECT person, occurred_us // {GAP_US} AS stretch, min(occurred_us) AS first_us, max(occurred_us) AS last_us
+                    FROM events WHERE {within(question.start_us, question.end_us)} AND {people(question, params)}
+                    GROUP BY person, stretch
+                )
             )
         )""",
         params,
