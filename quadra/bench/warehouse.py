@@ -8,6 +8,7 @@ shared.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -20,7 +21,9 @@ import click
 import duckdb
 import msgspec
 
-from quadra.accounts.projects import create_project
+from quadra.accounts.projects import create_project, get_project
+from quadra.analytics.asking import read_asked
+from quadra.analytics.routes import FUNNELS
 from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
@@ -35,6 +38,34 @@ from quadra.warehouse.writing import files, write
 DAY = timedelta(days=1)
 BURST = 50_000
 USERS = 50_000
+
+STEPS = [{"event": "view"}, {"event": "cart"}, {"event": "buy"}]
+LENSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "trends": ("trends", {}),
+    "trends, people": ("trends", {"aggregate": "unique"}),
+    "trends, weekly active": ("trends", {"aggregate": "weekly_active"}),
+    "trends by a property": ("trends", {"breakdown": "plan"}),
+    "trends, sum of a property": ("trends", {"aggregate": "sum", "property": "amount"}),
+    "retention by day": ("retention", {"period": "day"}),
+    "retention by day, recurring": ("retention", {"period": "day", "kind": "recurring"}),
+    "stickiness": ("stickiness", {}),
+    "lifecycle": ("lifecycle", {}),
+    "sessions": ("sessions", {}),
+    "paths": ("paths", {}),
+    "funnel, ordered": (FUNNELS, {"steps": STEPS}),
+    "funnel, within a day": (FUNNELS, {"steps": STEPS, "window_seconds": 86_400}),
+    "funnel, strict": (FUNNELS, {"steps": STEPS, "order": "strict"}),
+    "funnel, unordered": (FUNNELS, {"steps": STEPS, "order": "unordered"}),
+    "funnel by a property": (FUNNELS, {"steps": STEPS, "breakdown": "plan"}),
+    "funnel with an exclusion": (
+        FUNNELS,
+        {"steps": STEPS, "exclusions": [{"event": "login", "from_step": 0, "to_step": 1}]},
+    ),
+    "users": ("users", {}),
+    "overview": ("dashboard", {}),
+    "performance": ("performance", {}),
+}
+"""What people ask: title -> the lens and its parameters."""
 
 QUESTIONS = {
     "count by day and name": "SELECT occurred_us // 86400000000 AS day, name, count(*) FROM events GROUP BY ALL",
@@ -171,6 +202,32 @@ def compare(runtime: Runtime, *, rounds: int) -> dict[str, Any]:
     return found
 
 
+def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
+    """Milliseconds of whole lenses, as a page waits for them, and of processor time: what a busy machine does not change.
+
+    Beside them how much of that time DuckDB spent on the lens's own statements: the rest is Quadra's.
+    """
+    with runtime.database.read() as session:
+        project = get_project(session, "bench")
+    found: dict[str, Any] = {}
+    for title, (lens, params) in LENSES.items():
+        taken, worked, engine = [], [], []
+        for _ in range(rounds + 1):
+            began, busy = time.perf_counter(), time.process_time()
+            answer = read_asked(lens, {"days": days, **params}, project).of(runtime)
+            worked.append((time.process_time() - busy) * 1000)
+            taken.append((time.perf_counter() - began) * 1000)
+            engine.append(answer["elapsed_ms"])
+        found[title] = {
+            "median_ms": round(statistics.median(taken[1:]), 1),
+            "best_ms": round(min(taken[1:]), 1),
+            "first_ms": round(taken[0], 1),
+            "cpu_ms": round(statistics.median(worked[1:]), 1),
+            "in_queries_ms": round(statistics.median(engine[1:]), 1),
+        }
+    return found
+
+
 @click.command()
 @click.option("--events", default=5_000_000, show_default=True)
 @click.option("--days", default=30, show_default=True)
@@ -186,9 +243,12 @@ def main(events: int, days: int, rounds: int, directory: Path | None) -> None:
             create_project(session, name="Bench")
         with closing(warehouse_of(runtime)):
             report: dict[str, Any] = {"history": make_history(runtime, events=events, days=days)}
+            report["load"] = [round(load, 1) for load in os.getloadavg()]
             report["compacted"] = compare(runtime, rounds=rounds)
+            report["lenses"] = ask_lenses(runtime, days=days + 1, rounds=min(rounds, 3))
             burst(runtime, BURST)
             report[f"with {BURST} uncompacted"] = compare(runtime, rounds=rounds)
+            report[f"lenses with {BURST} uncompacted"] = ask_lenses(runtime, days=days + 1, rounds=min(rounds, 3))
             began = time.perf_counter()
             while compact_some(runtime, 1):
                 pass
