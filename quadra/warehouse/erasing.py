@@ -32,7 +32,7 @@ WORK_SECONDS = 300.0
 
 def erase_person(runtime: Runtime, lease: Lease) -> None:
     """The job: args `erasure_id`."""
-    erasure = _begin(runtime, lease)
+    erasure = begin(runtime, lease)
     until = time.monotonic() + WORK_SECONDS
     settled_at = erasure.requested_at + runtime.settings.ingest_timeout
     while True:
@@ -49,7 +49,7 @@ def erase_person(runtime: Runtime, lease: Lease) -> None:
     logger.info("warehouse.person.erased", extra={"project_id": erasure.project_id, "erasure_id": erasure.id})
 
 
-def _begin(runtime: Runtime, lease: Lease) -> Erasure:
+def begin(runtime: Runtime, lease: Lease) -> Erasure:
     """The erasure with all ids of the person: noted before the first row goes, since the rows say which they are."""
     with runtime.database.read() as session:
         erasure = session.get(Erasure, str(lease.job.args.get("erasure_id")))
