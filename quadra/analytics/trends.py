@@ -23,7 +23,8 @@ AGGREGATES = {
     "avg": "coalesce(favg(number), 0)",
     "max_per_user": "max(number)",
 }
-OF_PEOPLE = ("unique", "weekly_active", "monthly_active", "max_per_user")
+COUNT_PEOPLE = ("unique", "weekly_active", "monthly_active")
+OF_PEOPLE = (*COUNT_PEOPLE, "max_per_user")
 OF_NUMBERS = ("sum", "avg")
 WINDOWS = {
     ("weekly_active", "day"): 7,
@@ -93,7 +94,14 @@ def _sql(trend: Trend, periods: Periods, width: int, params: Parameters) -> str:
         columns.append(f"{number_sql(trend.property or '', params)} AS number")
     if trend.breakdown is not None:
         columns.append(f"coalesce({value_sql(trend.breakdown, params)}, '') AS label")
-    found = f"SELECT {', '.join(columns)} FROM events WHERE {_condition(trend, people, params)}"
+    found = f"FROM events WHERE {_condition(trend, people, params)}"
+    if (
+        trend.breakdown is not None and trend.aggregate == "total"
+    ):  # counted before the labels are ranked: few rows are left
+        found = f"SELECT {', '.join(columns)}, count(*) AS events {found} GROUP BY ALL"
+    else:
+        distinct = "DISTINCT " if trend.breakdown is not None and trend.aggregate in COUNT_PEOPLE else ""
+        found = f"SELECT {distinct}{', '.join(columns)} {found}"
     labelled = (
         _labelled(trend, params) if trend.breakdown is not None else "SELECT 1 AS place, '' AS label, * FROM found"
     )
@@ -114,7 +122,7 @@ def _condition(trend: Trend, people: bool, params: Parameters) -> str:
 
 def _labelled(trend: Trend, params: Parameters) -> str:
     """The largest values keep their names, the rest become one; a value that is itself called Other joins the rest."""
-    size = "count(*)" if trend.aggregate == "max_per_user" else AGGREGATES[trend.aggregate]
+    size = "count(*)" if trend.aggregate == "max_per_user" else _value(trend)
     limit, other = params.add(trend.limit), params.add(OTHER)
     return f"""
         SELECT ranked.place, CASE WHEN ranked.place IS NULL THEN {other} ELSE found.label END AS label,
@@ -146,7 +154,13 @@ def _counted(trend: Trend, width: int) -> str:
             SELECT place, label, period, max(number) AS value
             FROM (SELECT place, label, period, {each} AS number FROM labelled GROUP BY place, label, period, person)
             GROUP BY place, label, period"""
-    return f"SELECT place, label, period, {AGGREGATES[trend.aggregate]} AS value FROM labelled GROUP BY place, label, period"
+    return f"SELECT place, label, period, {_value(trend)} AS value FROM labelled GROUP BY place, label, period"
+
+
+def _value(trend: Trend) -> str:
+    if trend.breakdown is not None and trend.aggregate == "total":
+        return "CAST(sum(events) AS BIGINT)"
+    return AGGREGATES[trend.aggregate]
 
 
 def _series(trend: Trend, periods: Periods, width: int, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
