@@ -237,7 +237,7 @@ def main(events: int, days: int, rounds: int, directory: Path | None) -> None:
     """Measure questions over history and over a burst that is not compacted."""
     with tempfile.TemporaryDirectory() as temporary:
         data = (directory or Path(temporary)).absolute()
-        runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'bench.db'}"))
+        runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'bench.db'}", query_timeout="10m"))
         migrate.upgrade(runtime.database)
         with runtime.database.begin() as session:
             create_project(session, name="Bench")
