@@ -15,26 +15,37 @@ import pytest
 from tests.backup.test_round_trip import EVENTS, Installation, _event
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Installation:
-    """On SQLite, with a backup beside it, and events in segments and in the database."""
-    data = tmp_path / "data"
-    made = Installation(
+def installation(home: Path) -> Installation:
+    data = home / "data"
+    return Installation(
         {
             "DATABASE_URL": f"sqlite:///{data / 'quadra.db'}",
             "QUADRA_DATA_DIR": str(data),
-            "QUADRA_BACKUP_DIR": str(tmp_path / "backups"),
+            "QUADRA_BACKUP_DIR": str(home / "backups"),
         }
     )
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """On SQLite, with a backup beside it, and events in segments and in the database. Each test gets a copy."""
+    home = tmp_path_factory.mktemp("prepared")
+    made = installation(home)
     made.json("init")
     for start in (0, EVENTS // 2):
-        path = tmp_path / f"{start}.ndjson"
+        path = home / f"{start}.ndjson"
         path.write_text("\n".join(_event(n) for n in range(start, start + EVENTS // 2)))
         made.json("import", str(path))
         if not start:
             made.run("warehouse", "compact")
     made.json("backup", "take", "--kind", "full")
-    return made
+    return home
+
+
+@pytest.fixture
+def here(prepared: Path, tmp_path: Path) -> Installation:
+    shutil.copytree(prepared, tmp_path / "here")
+    return installation(tmp_path / "here")
 
 
 def recover(here: Installation, *words: str, **more: str) -> tuple[int, dict[str, Any], dict[str, Any]]:

@@ -40,8 +40,18 @@ class Installation:
 
 @pytest.fixture
 def here(any_database_url: str, tmp_path: Path) -> Installation:
+    return prepared(any_database_url, tmp_path)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Installation:
+    """For what is the same with every database."""
+    return prepared(f"sqlite:///{tmp_path / 'data' / 'quadra.db'}", tmp_path)
+
+
+def prepared(database_url: str, tmp_path: Path) -> Installation:
     """With events, some of them in segments."""
-    made = Installation({"DATABASE_URL": any_database_url, "QUADRA_DATA_DIR": str(tmp_path / "data")})
+    made = Installation({"DATABASE_URL": database_url, "QUADRA_DATA_DIR": str(tmp_path / "data")})
     made.json("init")
     first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
     for path, start in ((first, 0), (second, EVENTS // 2)):
@@ -78,32 +88,33 @@ def test_a_backup_is_proven_by_restoring_it_and_comes_back_whole(here: Installat
     assert here.json("import", str(tmp_path / "first.ndjson"))["duplicates"] == EVENTS // 2  # the others are there
 
 
-def test_a_flipped_byte_is_found_and_named(here: Installation) -> None:
-    made = here.json("backup", "take", "--kind", "database")
+def test_a_flipped_byte_is_found_and_named(on_sqlite: Installation) -> None:
+    made = on_sqlite.json("backup", "take", "--kind", "database")
     path = Path(made["path"])
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    done = here.run("backup", "verify", made["id"], "--json")
+    done = on_sqlite.run("backup", "verify", made["id"], "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"]) == (1, False)
     assert str(path) in report["damage"][0]
     assert made["sha256"] in report["damage"][0]
-    refused = here.run("restore", "--id", made["id"], "--yes")
+    refused = on_sqlite.run("restore", "--id", made["id"], "--yes")
     assert refused.returncode == 1
     assert str(path) in refused.stderr
 
 
-def test_an_encrypted_backup_needs_its_key(here: Installation, tmp_path: Path) -> None:
+def test_an_encrypted_backup_needs_its_key(on_sqlite: Installation, tmp_path: Path) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
     key.write_text("5" * 64)
     other.write_text("6" * 64)
-    made = here.json(
+    made = on_sqlite.json(
         "backup", "take", "--kind", "full", QUADRA_BACKUP_KEY_FILE=str(key), QUADRA_BACKUP_COMPRESSION="gzip"
     )
     assert b"opened" not in Path(made["path"]).read_bytes()
-    assert here.json("backup", "verify", made["id"], QUADRA_BACKUP_KEY_FILE=str(key))["events"] == EVENTS
-    assert "is encrypted" in here.run("backup", "verify", made["id"]).stderr
+    assert on_sqlite.json("backup", "verify", made["id"], QUADRA_BACKUP_KEY_FILE=str(key))["events"] == EVENTS
+    assert "is encrypted" in on_sqlite.run("backup", "verify", made["id"]).stderr
     assert (
-        "encrypted with the key" in here.run("backup", "verify", made["id"], QUADRA_BACKUP_KEY_FILE=str(other)).stderr
+        "encrypted with the key"
+        in on_sqlite.run("backup", "verify", made["id"], QUADRA_BACKUP_KEY_FILE=str(other)).stderr
     )

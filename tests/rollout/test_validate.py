@@ -38,6 +38,21 @@ def status(found: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["status"] for one in found["checks"]}
 
 
+def test_a_deployment_that_works_passes_and_is_left_without_the_key_that_was_made(
+    quadra: QuadraProcess, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    login = ("--email", quadra.init["admin_email"], "--password", quadra.init["admin_password"])
+    code, found = validate(quadra.base_url, "--key", quadra.init["admin_key"], *login, "--report", str(report))
+    wrong = [one for one in found["checks"] if one["status"] in ("fail", "warn") and one["name"] != "detailed"]
+    assert not wrong
+    assert status(found)["redis"] == "skip"
+    assert (code, json.loads(report.read_text())) == (0, found)
+    keys = quadra.run("key", "list", "--json").stdout
+    made = [key for key in json.loads(keys)["keys"] if key["name"] == "quadra validate"]
+    assert [bool(key["revoked_at"]) for key in made] == [True]
+
+
 def test_without_a_key_the_verdict_is_partial_and_says_what_was_not_looked_at(quadra: QuadraProcess) -> None:
     code, found = validate(quadra.base_url)
     assert (code, found["verdict"]) == (0, "PARTIAL")
