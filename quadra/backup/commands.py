@@ -187,7 +187,7 @@ def restore_command(newest: bool, backup_id: str | None, yes: bool, dry_run: boo
     body = {"ok": not done.missing_segments, **{name: getattr(done, name) for name in done.__slots__}}
     lines = [f"{done.id} is restored: {done.events:,} events in {done.seconds:.1f} s."]
     if done.erasures:
-        lines.append(f"{done.erasures} erasures are repeated by the next worker.")
+        lines.append(f"{done.erasures} erasures were repeated: nobody who was erased is back.")
     if done.safety_backup:
         lines.append(f"What was there before is in {done.safety_backup}.")
     if done.old_database:

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
 import sqlalchemy as sa
 
 from quadra.backup import databases, sqlite_dump
 from quadra.backup.cipher import Key
+from quadra.backup.erasing_again import erase_again, merge_erasures
 from quadra.backup.manifest import Manifest
-from quadra.backup.packing import check_hash, chunks, unpack
+from quadra.backup.packing import check_hash, unpack
 from quadra.backup.segment_copies import fetch, local_path, sound
 from quadra.backup.stores import Kept, Stores
 from quadra.backup.take import dumper_of, models_directory, take
@@ -22,7 +22,6 @@ from quadra.core.database import Database
 from quadra.core.errors import Conflict, Invalid, NotFound, QuadraError
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
-from quadra.warehouse import erasure_list
 
 Say = Callable[[str], object]
 
@@ -74,23 +73,26 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
             unpack(directory / database.file, database, key, scratch / "dump")
 
             def check(url: str) -> None:
-                say("Checking the restored rows against the manifest")
+                say("Checking the restored rows against the manifest, and migrating to the schema of this version")
                 result.rows, result.events = check_restored(url, manifest)
+                fresh = Database(url, pool_size=1)
+                try:
+                    migrate.upgrade(fresh)  # before anything is replaced: what this version cannot read is refused
+                finally:
+                    fresh.dispose()
 
             runtime.database.dispose()
             say(f"Restoring into {result.target}")
             result.old_database = dumper_of(settings).replace(settings, scratch / "dump", scratch, check)
         if manifest.part("models"):
             unpack_models(directory, manifest, key, models_directory(settings), scratch)
-        if listed := manifest.part("erasures"):
-            entries = b"".join(chunks(directory / listed.file, listed, key))
-            _merge_erasures(settings, entries)
     if database is not None:
-        say("Migrating to the schema of this version, and repeating erasures")
-        migrate.upgrade(runtime.database)
+        say("Repeating erasures")
         with runtime.database.begin() as session:
             session.execute(sa.delete(presence.WebProcess))  # who served the database when it was copied
-            result.erasures = erasure_list.replay(session, runtime)
+        for line in merge_erasures(settings, stores):
+            say(line)
+        result.erasures = erase_again(runtime)
     result.seconds = round(time.monotonic() - began, 3)
     return result
 
@@ -157,19 +159,3 @@ def _require_fit(settings: Settings, manifest: Manifest) -> None:
             f"{manifest.id} is of {manifest.dialect}, and DATABASE_URL names {here}. A backup goes back into its own kind of "
             "database; `quadra import` moves events between kinds."
         )
-
-
-def _merge_erasures(settings: Settings, content: bytes) -> None:
-    """Add the entries of the backup's list: an erasure that either knows of is repeated."""
-    path = erasure_list.path_of(settings)
-    known = set(erasure_list.read(settings))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        for line in content.splitlines():
-            try:
-                entry = msgspec.json.decode(line, type=erasure_list.Entry)
-            except msgspec.DecodeError:
-                continue
-            if entry not in known:
-                file.write(b"\n" + line + b"\n")
-                known.add(entry)
