@@ -44,3 +44,14 @@ def test_only_the_usual_funnel_has_a_quick_way() -> None:
     assert quick_walk(Walk(3, 10, "ordered", (Exclusion(0, 1),))) is None
     assert quick_walk(Walk(11, 10)) is None
     assert quick_walk(Walk(10, 10)) is not None
+
+
+@pytest.mark.parametrize("order", ["ordered", "strict"])
+def test_an_event_behind_the_last_step_at_its_instant_is_left_to_the_walk(order: str) -> None:
+    """It fits both steps: somebody who began at that very instant has gone through too, and later."""
+    events = [(0, 0b01), (10, 0b10), (10, 0b11)]
+    walk = Walk(2, 25, order)
+    quick = quick_walk(walk)
+    assert quick is not None
+    assert quick([at << 2 | code for at, code in events], 0, len(events)) is None
+    assert walk.best(events) == (10, 10)
