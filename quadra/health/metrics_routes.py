@@ -1,22 +1,29 @@
-"""`/metrics`, for Prometheus. On the event loop, so that it answers while every other thread hangs; never rate-limited."""
+"""`/metrics`, for Prometheus. On the event loop, so that it answers while every other thread hangs; never rate-limited.
+
+prometheus-flask-exporter serves it. What it shows is gathered here: of all processes of a start, and from the database with
+a bound on the time, which the exporter's own gathering has not. Its default metrics are off: their names are not ours, and
+they do not see what is answered before Flask (`core/served.py` counts both).
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, current_app, request
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from prometheus_flask_exporter import PrometheusMetrics
 
 from quadra import __version__
 from quadra.accounts.access import Credentials, admit
 from quadra.core.errors import Forbidden, Unavailable
 from quadra.core.limits import client_address, from_trusted_peer
-from quadra.core.metrics import gauges
+from quadra.core.metrics import REGISTRY, gauges
 from quadra.core.metrics_server import allowed
 from quadra.core.runtime import runtime
 from quadra.core.scrape import CONTENT_TYPE, Scrape
 
-blueprint = Blueprint("metrics", __name__)
-
 PATH = "/metrics"
-SCRAPE = "quadra.scrape"
 FORWARDED = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded"}
 KEY_SECONDS = 3.0
 
@@ -25,15 +32,29 @@ def set_up(app: Flask, scrape: Scrape) -> None:
     environment = app.extensions["quadra"].settings.environment
     info = {(__version__, environment): 1}
     scrape.live.append(lambda: [gauges("app_info", "What runs here.", ("version", "environment"), info)])
-    app.extensions[SCRAPE] = scrape
-    app.register_blueprint(blueprint)
+    Exporter(scrape).init_app(app)
 
 
-@blueprint.get(PATH)
-def show() -> Response:
-    _require_reader()
-    scrape: Scrape = current_app.extensions[SCRAPE]
-    return Response(scrape.text(request.args.getlist("name[]")), content_type=CONTENT_TYPE)
+class Exporter(PrometheusMetrics):  # type: ignore[misc]
+    """The exporter's endpoint, for those who may read it, with what `Scrape` gathers."""
+
+    def __init__(self, scrape: Scrape):
+        super().__init__(app=None, path=PATH, export_defaults=False, registry=REGISTRY, metrics_decorator=_for_readers)
+        self._scrape = scrape
+
+    def generate_metrics(
+        self, accept_header: str | None = None, names: Sequence[str] | None = None
+    ) -> tuple[bytes, str]:
+        return self._scrape.text(names or ()), CONTENT_TYPE
+
+
+def _for_readers(show: Callable[[], ResponseReturnValue]) -> Callable[[], ResponseReturnValue]:
+    @wraps(show)
+    def checked() -> ResponseReturnValue:
+        _require_reader()
+        return show()
+
+    return checked
 
 
 def _require_reader() -> None:
