@@ -17,7 +17,7 @@ from quadra.warehouse import merging, sweeping
 from quadra.warehouse.compaction import compact_some
 from quadra.warehouse.engine import warehouse_of
 from quadra.warehouse.erasing_jobs import request_erasure
-from quadra.warehouse.erasure_list import replay
+from quadra.warehouse.erasure_list import remember_request, replay
 from quadra.warehouse.status import FIELDS, replaced_files, status
 from quadra.warehouse.verifying import Damage, live_segments, verify
 
@@ -82,15 +82,18 @@ def erase(user_id: str | None, slug: str, again: bool, as_json: bool) -> None:
     """Erase everything stored about a user. A worker does it; `quadra worker` or `quadra serve` must run."""
     if again == (user_id is not None):
         raise click.UsageError("Name a user, or say --replay.")
-    with opened() as runtime, runtime.database.begin() as session:
-        if user_id is None:
-            count = replay(session, runtime)
-            say(as_json, {"jobs": count}, [f"{count} erasures are repeated."])
-            return
-        project = get_project(session, slug)
-        erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime.settings.job_max_attempts)
-        audit.record(session, actor="terminal", action="warehouse.erasure.requested", project_id=project.id)
-        body = {"job": job.id, "requested_at": clock.iso(erasure.requested_at)}
+    with opened() as runtime:
+        with runtime.database.begin() as session:
+            if user_id is None:
+                count = replay(session, runtime)
+                say(as_json, {"jobs": count}, [f"{count} erasures are repeated."])
+                return
+            project = get_project(session, slug)
+            attempts = runtime.settings.job_max_attempts
+            erasure, job = request_erasure(session, project.id, user_id, max_attempts=attempts)
+            audit.record(session, actor="terminal", action="warehouse.erasure.requested", project_id=project.id)
+        remember_request(runtime, slug, erasure)
+    body = {"job": job.id, "requested_at": clock.iso(erasure.requested_at)}
     say(as_json, body, [f"Job {job.id} erases this user from project {slug}."])
 
 

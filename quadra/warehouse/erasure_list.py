@@ -51,6 +51,14 @@ def remember(settings: Settings, store: Store, entry: Entry) -> None:
         os.fsync(file.fileno())
 
 
+def remember_request(runtime: Runtime, slug: str, erasure: Erasure) -> None:
+    """Once the request is committed, and before it is acknowledged: a database that is lost before a worker came must not
+    take the wish with it.
+    """
+    entry = Entry(slug, erasure.user_id, clock.to_us(erasure.requested_at))
+    remember(runtime.settings, warehouse_of(runtime).store, entry)
+
+
 def read(settings: Settings) -> Iterator[Entry]:
     """Every entry; lines that a crash cut off are no entries, their erasure did not begin."""
     path = path_of(settings)

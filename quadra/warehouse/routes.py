@@ -11,6 +11,7 @@ from quadra.core.limits import client_address
 from quadra.core.runtime import runtime
 from quadra.jobs.routes import job_body
 from quadra.warehouse.erasing_jobs import request_erasure
+from quadra.warehouse.erasure_list import remember_request
 
 blueprint = Blueprint("warehouse", __name__)
 
@@ -30,4 +31,5 @@ def erase_user(user_id: str) -> ResponseReturnValue:
             project_id=project.id,
             address=client_address(),
         )
-        return {"job": job_body(job)}, 202
+    remember_request(runtime(), project.slug, erasure)
+    return {"job": job_body(job)}, 202
