@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -18,8 +19,6 @@ from quadra.core.settings import Settings, load
 WATCHED = ("open", "os.", "shutil.", "sqlite3.")
 COUNT = 10**9
 """No take has so many steps: this one is only counted."""
-LAST = 3
-"""Steps that one take may need fewer than another."""
 seen = 0
 deadly = 0
 
@@ -59,7 +58,8 @@ def main(points: int) -> None:
         whole = int(said.read())
     results = []
     for number in range(points):
-        killed_by = child(settings, 1 + number * (whole - 1 - LAST) // (points - 1))
+        shutil.rmtree(Stores(settings).home.root, ignore_errors=True)  # each take has the same steps to do
+        killed_by = child(settings, 1 + number * (whole - 1) // (points - 1))
         kept = Stores(settings).list()
         sound = [verify(settings, one, "decompress").ok for one in kept]
         results.append({"killed_by": killed_by, "listed": len(kept), "sound": all(sound)})
