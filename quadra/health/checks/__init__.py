@@ -6,6 +6,7 @@ A function gets the `Scene`, blocks as long as it likes (it is ended after `seco
 
 from quadra.health.checks.ai import ai_provider
 from quadra.health.checks.backlog import backlog, dead_letters, workers
+from quadra.health.checks.backups import backups
 from quadra.health.checks.database import connection_pool, database, database_write, migrations
 from quadra.health.checks.installation import modules
 from quadra.health.checks.machine import cpu, disk, memory
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     Check("dead_letters", "analysis", dead_letters, worst=DEGRADED),
     Check("ai_provider", "ai", ai_provider, seconds=8, keep_seconds=60, worst=DEGRADED),
     Check("replication", "backups", replication, keep_seconds=15),
+    Check("backups", "backups", backups, keep_seconds=60),
     Check("disk", "machine", disk),
     Check("memory", "machine", memory),
     Check("cpu", "machine", cpu),
