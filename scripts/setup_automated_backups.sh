@@ -34,7 +34,8 @@ line() { # schedule, command
 ours() {
     local scripts quadra
     scripts=$(printf '%q' "$here/scripts")
-    quadra=$(printf '%q' "$here/.venv/bin/quadra")
+    # from the checkout: DATA_DIR is ./data unless the settings say otherwise
+    quadra="cd $(printf '%q' "$here") && .venv/bin/quadra"
     echo "$begin"
     line "0 * * * *" "$scripts/backup_models.sh"
     line "0 2 * * *" "$scripts/backup_database.sh"
