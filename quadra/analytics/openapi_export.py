@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from quadra.analytics.export import FORMATS
+from quadra.analytics.export_stream import MEDIA
 from quadra.analytics.openapi_common import EVENT, common
 from quadra.analytics.routes import PREFIXES
 from quadra.core.openapi import Answer, Door, Param
 from quadra.ingest.kinds import KINDS
+
+OTHERS = tuple(media for name, media in MEDIA.items() if name != FORMATS[0])
 
 EXPORT = Door(
     method="GET",
@@ -24,7 +27,7 @@ EXPORT = Door(
         EVENT,
         *(param for param in common() if param.name not in ("interval", "week_start")),
     ),
-    answers={200: Answer(says="The file.", shape={"type": "string"}, media="text/csv")},
+    answers={200: Answer(says="The file.", shape={"type": "string"}, media="text/csv", other_media=OTHERS)},
     refuses=(400, 404, 503),
     also=tuple(f"{prefix}/export" for prefix in PREFIXES[1:]),
 )

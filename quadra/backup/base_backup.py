@@ -21,6 +21,7 @@ import psycopg
 
 from quadra.backup.postgres_programs import Person, ProgramFailed, find
 from quadra.backup.replica_sides import address, admin_url, connected, conninfo, one
+from quadra.backup.tar_files import extract
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 
@@ -113,7 +114,7 @@ def unpack(stream: IO[bytes], directory: Path, who: Person) -> None:
     who.own(directory)
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
-            tar.extract(member, directory, filter="data")
+            extract(tar, member, directory)
             who.own(directory / member.name)
 
 

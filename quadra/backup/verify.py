@@ -19,6 +19,7 @@ from quadra.backup.packing import Tell, check_hash, chunks, unpack
 from quadra.backup.segment_copies import fetch
 from quadra.backup.stores import DirectoryStore, Kept, Stores
 from quadra.backup.take import dumper_of, key_of, mark_verified, nothing
+from quadra.backup.tar_files import extract
 from quadra.core import clock
 from quadra.core.errors import Misconfigured, NotFound
 from quadra.core.settings import Settings
@@ -167,5 +168,6 @@ def unpack_models(directory: Path, manifest: Manifest, key: Key | None, to: Path
     to.mkdir(parents=True, exist_ok=True)
     with tarfile.open(scratch / "models.tar") as tar:
         members = tar.getmembers()
-        tar.extractall(to, filter="data")
+        for member in members:
+            extract(tar, member, to)
     return len(members)

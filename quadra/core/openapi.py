@@ -55,6 +55,8 @@ class Answer:
     shape: Shape = None
     example: Any = None
     media: str = "application/json"
+    other_media: tuple[str, ...] = ()
+    """What it may be instead, as the request asks; not described further."""
 
 
 @dataclass(frozen=True, kw_only=True)

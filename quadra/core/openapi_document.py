@@ -161,6 +161,7 @@ def _answer(answer: Answer, shapes: Shapes) -> Schema:
     if answer.shape is not None:
         content = {"schema": shapes(answer.shape)}
         made["content"] = {answer.media: content if answer.example is None else content | {"example": answer.example}}
+        made["content"] |= {media: {"schema": {}} for media in answer.other_media}
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -36,11 +35,10 @@ def test_a_kill_at_twenty_points_never_lists_a_broken_backup(here: Installation)
 def test_a_full_disk_is_said_and_leaves_no_backup(here: Installation) -> None:  # noqa: F811
     before = here.json("backup", "list")["backups"]
     done = subprocess.run(
-        [sys.executable, "-m", "quadra", "backup", "take", "--kind", "database"],
+        ["bash", "-c", f"ulimit -f 40; exec {sys.executable} -m quadra backup take --kind database"],
         capture_output=True,
         text=True,
         env={**os.environ, **here.env},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -38,6 +38,7 @@ class Worker:
         own = {
             "DATABASE_URL": runtime.settings.database_url,
             "QUADRA_DATA_DIR": str(runtime.settings.data_dir),
+            "QUADRA_SELF_OBSERVE": "false",  # the events of the test and no others
             **SETTINGS,
         }
         with log.open("ab") as out:
