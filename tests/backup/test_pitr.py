@@ -225,6 +225,8 @@ def test_the_command_takes_a_base_backup_and_recovers_to_a_moment(pair, history,
 )
 def test_wrong_input_is_answered_with_what_to_do(pair, history, run_quadra, arguments, code, said):
     environment = pair.environment() | {"QUADRA_BACKUP_DIR": str(pair.archive.path / "backups")}
+    if not list((pair.archive.path / "backups" / "base").glob("base-*")):
+        assert run_quadra(environment, "wal", "base", "--json").returncode == 0
 
     done = run_quadra(environment, "pitr", *arguments)
 
