@@ -19,7 +19,7 @@ from quadra.warehouse.engine import EXPORTS_AT_ONCE, warehouse_of
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
-EVENTS = 300_000
+EVENTS, DAYS = 900_000, 30
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
         data = process.directory / "data"
         runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'quadra.db'}"))
         with closing(warehouse_of(runtime)):
-            make_history(runtime, events=EVENTS, days=10)
+            make_history(runtime, events=EVENTS, days=DAYS)
         runtime.database.dispose()
         yield process
 
@@ -37,7 +37,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 def export(quadra: QuadraProcess, form: str) -> Iterator[http.client.HTTPResponse]:
     with closing(http.client.HTTPConnection("127.0.0.1", quadra.port, timeout=60)) as connection:
         headers = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
-        connection.request("GET", f"/api/analytics/export?format={form}&days=12", headers=headers)
+        connection.request("GET", f"/api/analytics/export?format={form}&days={DAYS + 2}", headers=headers)
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
         yield answer
@@ -72,8 +72,9 @@ def test_an_export_is_made_as_it_is_sent_and_never_whole_in_memory(quadra: Quadr
                 size += len(piece)
                 lines += piece.count(b"\n")
         assert lines == EVENTS + (form == "csv")
-        assert size > 100 * 2**20
-        assert growth[0] < 70 * 2**20, f"{form}: {growth[0] / 2**20:.0f} MB for {size / 2**20:.0f} MB"
+        assert size > 300_000_000
+        # a day is sorted in memory, and what was freed is not given back at once
+        assert growth[0] < size / 3, f"{form}: {growth[0] / 2**20:.0f} MB for {size / 2**20:.0f} MB"
 
 
 def test_readers_who_leave_stop_the_export(quadra: QuadraProcess) -> None:
