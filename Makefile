@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
+# Some machines forbid bytecode; without it every start of Quadra compiles 400 files anew, and tests start it 300 times.
+export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait for real servers, so one more process than cores; a handful that was picked by name runs in one.
 AT_ONCE := -n 3 --dist worksteal
 

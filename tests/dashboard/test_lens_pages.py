@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
 
+from tests.clients import make_project
 from tests.dashboard.lens_sample import ARABIC, HOSTILE, USERS, sample
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
@@ -64,8 +65,8 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 
 
 def _project(quadra: QuadraProcess, name: str) -> Project:
-    made = json.loads(quadra.run("project", "create", name, "--timezone", "UTC", "--json").stdout)
-    return Project(quadra, made["project"], made["write_key"])
+    made = make_project(quadra, name=name)
+    return Project(quadra, made["slug"], made["write"])
 
 
 @pytest.fixture(scope="module")

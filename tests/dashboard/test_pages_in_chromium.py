@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import re
 import time
@@ -18,10 +17,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.clients import make_project
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
-
-numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,8 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 @pytest.fixture
 def project(quadra: QuadraProcess) -> Project:
     """A project without a single event."""
-    name = f"Shop {next(numbers)}"
-    made = json.loads(quadra.run("project", "create", name, "--timezone", "UTC", "--json").stdout)
-    slug = made["project"] if isinstance(made["project"], str) else made["project"]["slug"]
-    return Project(quadra.base_url, slug, made["write_key"])
+    made = make_project(quadra)
+    return Project(quadra.base_url, made["slug"], made["write"])
 
 
 @pytest.fixture(scope="module")

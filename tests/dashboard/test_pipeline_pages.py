@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import urllib.request
@@ -23,14 +22,13 @@ from quadra.ingest.tables import Batch
 from quadra.insights.tables import Breaker, Insight
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
-from tests.clients import database_of, eventually
+from tests.clients import database_of, eventually, make_project
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 FULL = 5
 """Events of a batch here."""
 HOSTILE = "<img src=x onerror=document.title='taken'>"
-numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -131,9 +129,8 @@ def database(quadra: QuadraProcess) -> Iterator[Database]:
 @pytest.fixture
 def project(quadra: QuadraProcess, database: Database) -> Project:
     """A project without a single event."""
-    made = json.loads(quadra.run("project", "create", f"Mill {next(numbers)}", "--timezone", "UTC", "--json").stdout)
-    slug = made["project"] if isinstance(made["project"], str) else made["project"]["slug"]
-    return Project(quadra, database, slug, made["write_key"])
+    made = make_project(quadra)
+    return Project(quadra, database, made["slug"], made["write"])
 
 
 def log_in(browser: Browser, quadra: QuadraProcess, email: str, password: str) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from tests.clients import make_project
 from tests.servers.quadra import QuadraProcess
-
-numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,8 @@ class Project:
 
 
 def new_project(quadra: QuadraProcess) -> Project:
-    name = f"Project {next(numbers)}"
-    made = json.loads(quadra.run("project", "create", name, "--json").stdout)
-    return Project(quadra, made["project"], made["write_key"])
+    made = make_project(quadra)
+    return Project(quadra, made["slug"], made["write"])
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
