@@ -83,7 +83,7 @@ def described(settings: Settings, manifest: Manifest) -> dict[str, Any]:
 @backup.command("list")
 @json_option
 def list_all(as_json: bool) -> None:
-    """Every backup that is whole, newest first."""
+    """Every backup that is whole, newest first; below them what is damaged."""
     settings = load()
     found = [entry(kept) for kept in Stores(settings).list()]
     found += [
@@ -95,21 +95,25 @@ def list_all(as_json: bool) -> None:
             "verified_at": None,
             "stores": [str(base_store.directory(settings))],
             "encrypted": False,
+            "safety": False,
         }
         for base in reversed(base_store.manifests(settings))
     ]
-    fields = ("id", "created_at", "mb", "verified_at", "stores")
+    fields = ("id", "kind", "created_at", "mb", "verified_at", "stores")
     rows = [
         {
             **one,
             "mb": f"{one['bytes'] / MB:,.2f}",
+            "kind": "safety" if one["safety"] else one["kind"],
             "verified_at": one["verified_at"] or "never",
             "stores": len(one["stores"]),
         }
         for one in found
     ]
     empty = f"There is no backup in {Stores(settings).home.place}. Make one: quadra backup take"
-    say(as_json, {"backups": found}, table(fields, rows) if rows else [empty])
+    damaged = Stores(settings).damaged()
+    lines = [*(table(fields, rows) if rows else [empty]), *(f"Damaged: {said}" for said in damaged)]
+    say(as_json, {"backups": found, "damaged": damaged}, lines)
 
 
 def entry(kept: Kept) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def entry(kept: Kept) -> dict[str, Any]:
         "verified_at": clock.iso(kept.verified.at) if kept.verified else None,
         "stores": [store.place for store in kept.stores],
         "encrypted": bool(manifest.key_id),
+        "safety": manifest.safety,
     }
 
 
@@ -155,8 +160,8 @@ def verify_one(backup_id: str, level: str, as_json: bool) -> None:
 
 
 def latest(settings: Settings) -> Kept:
-    """The newest backup that holds a database. Raises `NotFound`."""
-    found = [kept for kept in Stores(settings).list() if kept.manifest.part("database")]
+    """The newest backup that holds a database and that no restore took of what it replaced. Raises `NotFound`."""
+    found = Stores(settings).of_database()
     if not found:
         raise NotFound(f"There is no backup in {' or '.join(store.place for store in Stores(settings).all)}.")
     return found[0]

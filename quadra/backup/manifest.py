@@ -63,6 +63,8 @@ class Manifest(msgspec.Struct, frozen=True):
     counts: dict[str, int] = {}
     """Rows by table, in the very state that was copied."""
     counts_exact: bool = True
+    safety: bool = False
+    """Taken of what a restore was about to replace: by its id it can be restored, but it is never the latest."""
 
     @property
     def bytes(self) -> int:

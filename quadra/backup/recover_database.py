@@ -107,8 +107,8 @@ def _mend_sqlite(scene: Scene) -> str:
     return f"{said}; the damaged file is in {aside}: {readable:,} events were readable, {new:,} of them newer and kept"
 
 
-def _candidates(scene: Scene) -> list[Kept]:
-    found = [kept for kept in scene.backups() if kept.manifest.part("database")]
+def _candidates(scene: Scene) -> tuple[Kept, ...]:
+    found = scene.stores.of_database()
     if not found:
         places = " or ".join(store.place for store in scene.stores.all)
         raise Stuck(

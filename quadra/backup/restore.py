@@ -61,7 +61,7 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
         )
     if found.rows:
         say("Taking a safety backup of what is there")
-        result.safety_backup = take(settings, "database").id
+        result.safety_backup = take(settings, "database", safety=True).id
     stores = Stores(settings)
     with parts_of(kept, stores) as directory, scratch_directory(stores.home.root) as scratch:
         for part in manifest.parts:

@@ -201,7 +201,7 @@ class Stores:
         return (self.home, *self.copies)
 
     def list(self) -> list[Kept]:
-        """Every backup that some store holds whole, newest first. A manifest that cannot be read is no backup."""
+        """Every backup that some store holds whole, newest first. What is not whole is in `damaged`."""
         manifests: dict[str, Manifest] = {}
         where: dict[str, list[Store]] = {}
         for store in self.all:
@@ -211,6 +211,19 @@ class Stores:
         kept = [Kept(found, tuple(where[name]), _verified(where[name], name)) for name, found in manifests.items()]
         return sorted(kept, key=lambda one: one.manifest.created_at, reverse=True)
 
+    def of_database(self) -> tuple[Kept, ...]:
+        """What `latest` and a recovery choose from, the best first: what a restore replaced comes after all others."""
+        found = [kept for kept in self.list() if kept.manifest.part("database")]
+        return tuple(sorted(found, key=lambda kept: kept.manifest.safety))
+
+    def damaged(self) -> tuple[str, ...]:
+        """What lies in a store under the name of a backup and is none, and why."""
+        said: list[str] = []
+        for store in self.all:
+            for _ in _manifests(store, said):
+                pass
+        return tuple(said)
+
     def find(self, backup_id: str) -> Kept:
         """Raises `NotFound`."""
         for one in self.list():
@@ -219,17 +232,24 @@ class Stores:
         raise NotFound(f"There is no backup {backup_id!r} in {' or '.join(store.place for store in self.all)}.")
 
 
-def _manifests(store: Store) -> Iterator[Manifest]:
+def _manifests(store: Store, damaged: list[str] | None = None) -> Iterator[Manifest]:
+    damaged = [] if damaged is None else damaged
     for name in store.names(""):
         backup_id, _, file = name.partition("/")
         if file == MANIFEST and ID.fullmatch(backup_id):
             try:
                 found = decode(store.get_bytes(name), f"{store.place}/{name}")
-            except (Damage, NotFound):  # half a file, or removed meanwhile
+            except NotFound:  # removed meanwhile
                 continue
-            if found.id == backup_id and all(
-                store.size(f"{backup_id}/{part.file}") is not None for part in found.parts
-            ):
+            except Damage as error:
+                damaged.append(error.message)
+                continue
+            missing = [part.file for part in found.parts if store.size(f"{backup_id}/{part.file}") is None]
+            if found.id != backup_id:
+                damaged.append(f"{store.place}/{name} is the manifest of {found.id}.")
+            elif missing:
+                damaged.append(f"{store.place}/{backup_id} lacks {', '.join(missing)}.")
+            else:
                 yield found
 
 

@@ -81,7 +81,7 @@ def one_at_a_time(stores: Stores) -> Iterator[None]:
         raise unavailable(error, stores.home.place) from error
 
 
-def take(settings: Settings, kind: str, progress: Progress = Progress()) -> Manifest:
+def take(settings: Settings, kind: str, progress: Progress = Progress(), *, safety: bool = False) -> Manifest:
     """Make one backup and copy it to every store. Raises `Conflict`, `Unavailable`, `Misconfigured`, `ProgramFailed`; then
     nothing is published, except that a copy failed: the message says so, and the backup itself stays.
     """
@@ -99,6 +99,7 @@ def take(settings: Settings, kind: str, progress: Progress = Progress()) -> Mani
             if facts is not None:
                 keep_segments(settings, stores, facts.segments, key)
             manifest = _manifest(settings, name, kind, parts, facts, key, time.monotonic() - began, created_at)
+            manifest = msgspec.structs.replace(manifest, safety=safety)
             _publish(work, stores.home.root / name, manifest)
         finally:
             shutil.rmtree(work, ignore_errors=True)

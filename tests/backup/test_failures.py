@@ -51,7 +51,8 @@ def test_half_a_manifest_is_no_backup(here: Installation) -> None:  # noqa: F811
     (only,) = here.json("backup", "list")["backups"]
     manifest = Path(here.env["QUADRA_BACKUP_DIR"]) / only["id"] / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:200])
-    assert here.json("backup", "list")["backups"] == []
+    listed = here.json("backup", "list")
+    assert (listed["backups"], [str(manifest) in said for said in listed["damaged"]]) == ([], [True])
     done = here.run("restore", "--id", only["id"], "--yes")
     assert (done.returncode, "no backup" in done.stderr) == (1, True)
 

@@ -84,6 +84,7 @@ def test_a_backup_is_proven_by_restoring_it_and_comes_back_whole(here: Installat
     restored = here.json("restore", "--id", made["id"], "--yes")
     assert restored["events"] == EVENTS
     assert restored["safety_backup"] in {one["id"] for one in here.json("backup", "list")["backups"]}
+    assert here.json("restore", "--latest", "--dry-run")["id"] == made["id"]  # not what was replaced
     assert here.json("import", str(lost))["stored"] == 1  # the one from after the backup was gone
     assert here.json("import", str(tmp_path / "first.ndjson"))["duplicates"] == EVENTS // 2  # the others are there
 

@@ -106,8 +106,13 @@ def test_viewers_of_the_live_namespace_are_told_what_a_worker_found(quadra: Quad
 
 
 def doctor(quadra: QuadraProcess, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return quadra_command(quadra, "doctor", *arguments, **env)
+
+
+def quadra_command(quadra: QuadraProcess, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """With the settings of that process, some of them changed; however it ends."""
     return subprocess.run(
-        [sys.executable, "-m", "quadra", "doctor", *arguments],
+        [sys.executable, "-m", "quadra", *words],
         capture_output=True,
         text=True,
         cwd=quadra.directory,
@@ -124,6 +129,14 @@ def test_doctor_prints_the_same_checks_and_says_by_its_exit_code_whether_all_is_
     done = doctor(quadra, QUADRA_HEALTH_DISK_WARN="0", QUADRA_HEALTH_DISK_FAIL="0")
     assert done.returncode == 1
     assert "FAIL  disk" in done.stdout
+
+
+def test_doctor_says_that_nobody_works(quadra: QuadraProcess, tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path / 'quadra.db'}"
+    assert quadra_command(quadra, "init", DATABASE_URL=url).returncode == 0
+    done = doctor(quadra, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "Start `quadra worker`" in done.stdout
 
 
 def test_doctor_says_what_to_do_about_an_empty_database(quadra: QuadraProcess, tmp_path: Any) -> None:

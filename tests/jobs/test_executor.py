@@ -155,7 +155,7 @@ def test_a_worker_with_too_many_hanging_handlers_takes_no_more(
     def hang(_runtime: Runtime, _lease: Lease) -> None:
         release.wait(20)
 
-    with working(database, hang, timeout=timedelta(seconds=0.1)) as (worker, _):
+    with working(database, hang, timeout=timedelta(seconds=0.1), job_concurrency=1) as (worker, _):
         jobs = [add(max_attempts=1) for _ in range(4)]
         wait_until(lambda: worker.unfit)
         time.sleep(0.3)

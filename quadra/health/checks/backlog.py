@@ -35,7 +35,7 @@ def workers(scene: Scene) -> Found:
         age = round(max(0.0, (at - newest).total_seconds()), 1)
         said = "A worker runs" if len(alive) == 1 else f"{len(alive)} workers run"
         return healthy(f"{said}; last heard {age:g} s ago.", heartbeat_age_seconds=age, **details)
-    if scene.uptime_seconds < PATIENCE_SECONDS:
+    if scene.role == "web" and scene.uptime_seconds < PATIENCE_SECONDS:
         return degraded("No worker yet; this process has just started.", **details)
     return unhealthy("No worker runs: nothing is sealed, analysed or delivered. Start `quadra worker`.", **details)
 
