@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -18,6 +17,7 @@ import pytest
 from quadra.backup.postgres_programs import person
 from quadra.core.settings import Settings, load
 from tests.conftest import _start
+from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
 from tests.servers.postgres import PostgresServer
 from tests.servers.postgres_replica import Archive, PostgresReplica
@@ -80,14 +80,7 @@ def run_quadra(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subpro
 
     def run(env: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        return subprocess.run(
-            [sys.executable, "-m", "quadra", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            env=kept | {"QUADRA_DATA_DIR": str(data)} | env,
-        )
+        return quadra_command(*map(str, arguments), env=kept | {"QUADRA_DATA_DIR": str(data)} | env, timeout=240)
 
     return run
 

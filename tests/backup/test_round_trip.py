@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers.commands import quadra_command
 
 EVENTS = 2_000
 
@@ -23,13 +24,7 @@ class Installation:
     env: dict[str, str]
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "quadra", *words],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **self.env, **more},
-            timeout=120,
-        )
+        return quadra_command(*words, env={**os.environ, **self.env, **more})
 
     def json(self, *words: str, **more: str) -> dict[str, Any]:
         done = self.run(*words, "--json", **more)

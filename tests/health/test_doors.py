@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Answer, connected, eventually, make_key, send
+from tests.servers import commands
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -111,14 +111,7 @@ def doctor(quadra: QuadraProcess, *arguments: str, **env: str) -> subprocess.Com
 
 def quadra_command(quadra: QuadraProcess, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """With the settings of that process, some of them changed; however it ends."""
-    return subprocess.run(
-        [sys.executable, "-m", "quadra", *words],
-        capture_output=True,
-        text=True,
-        cwd=quadra.directory,
-        env={**quadra._environment(), **env},
-        timeout=60,
-    )
+    return commands.quadra_command(*words, env={**quadra._environment(), **env}, cwd=quadra.directory, timeout=60)
 
 
 def test_doctor_prints_the_same_checks_and_says_by_its_exit_code_whether_all_is_well(quadra: QuadraProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from quadra.rollout.validation import CHECKS
 from tests.servers.base import free_port
+from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -79,7 +81,6 @@ def test_where_nobody_answers_every_check_that_is_asked_fails() -> None:
 
 
 def test_an_address_that_is_none_is_named() -> None:
-    command = [sys.executable, "-m", "quadra", "validate", "quadra.example.com"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = quadra_command("validate", "quadra.example.com", env=os.environ)
     assert done.returncode == 1
     assert "http://" in done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.base import Server
+from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
 
 TOP = Path(__file__).resolve().parents[2]
@@ -48,15 +49,7 @@ class QuadraProcess(Server):
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Another `quadra` command with the same settings. Fails the test when the command fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", "quadra", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            cwd=self.directory,
-            env=self._environment(),
-            timeout=timeout,
-        )
+        done = quadra_command(*arguments, env=self._environment(), cwd=self.directory, timeout=timeout)
         assert done.returncode == 0, (
             f"quadra {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.servers.commands import run_module
+
 ACTIONS = {"compact": (7, 17), "merge": (13, 31), "cool": (4, 5), "erase": (13, 29)}
 """Every so many points on SQLite and on PostgreSQL; 1 tries all of them and takes minutes."""
 
@@ -17,13 +16,8 @@ ACTIONS = {"compact": (7, 17), "merge": (13, 31), "cool": (4, 5), "erase": (13, 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_kill_at_any_point_loses_and_doubles_nothing(action: str, database_url: str, tmp_path: Path) -> None:
     step = ACTIONS[action][0 if database_url.startswith("sqlite") else 1]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.warehouse.crashing", action, str(step), str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    given = (action, str(step), str(tmp_path))
+    env = {**os.environ, "DATABASE_URL": database_url}
+    done = run_module("tests.warehouse.crashing", *given, env=env, timeout=280)
     assert done.returncode == 0, done.stderr[-4000:]
     assert int(done.stdout) >= 4

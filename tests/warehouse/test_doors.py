@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -78,8 +77,8 @@ def test_verify_names_a_flipped_byte_and_fails(quadra: QuadraProcess) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    command = [sys.executable, "-m", "quadra", "warehouse", "verify", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=quadra.directory, env=quadra._environment())
+    command = ("warehouse", "verify", "--json")
+    done = quadra_command(*command, env=quadra._environment(), cwd=quadra.directory)
     assert done.returncode == 1
     (damage,) = json.loads(done.stdout)["damaged"]
     assert path.name in damage["path"]
