@@ -60,11 +60,11 @@ def enqueue_missing(runtime: Runtime, kinds: Kinds, *, reach: timedelta) -> None
             if not found:
                 break
             with runtime.database.begin() as session:
-                batches.enqueue_missing(
+                count = batches.enqueue_missing(
                     session, found, kind=kind, priority=priority, max_attempts=runtime.settings.job_max_attempts
                 )
-            logger.info("ingest.jobs.enqueued", extra={"kind": kind, "batches": len(found)})
-            if len(found) < batches.AT_ONCE:
+            logger.info("ingest.jobs.enqueued", extra={"kind": kind, "batches": count})
+            if count < batches.AT_ONCE:
                 break
 
 

@@ -162,7 +162,8 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
         sa_event.listen(engine, "begin", _sqlite_begin)
         return engine
     if url.get_backend_name() == "postgresql":
-        # a frozen server must not hold a thread for ever: connecting and every statement have a bound
+        # a frozen server must not hold a thread for ever: connecting and every statement have a bound; and a frozen
+        # process of ours must not hold its locks for ever, so that a transaction that does nothing is ended
         arguments: dict[str, Any] = {
             "connect_timeout": 3,
             "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=120000",
@@ -172,7 +173,13 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
             "tcp_user_timeout": 10_000,
         }
     else:
-        arguments = {"connect_timeout": 3, "read_timeout": 60, "write_timeout": 60, "charset": "utf8mb4"}
+        arguments = {
+            "connect_timeout": 3,
+            "read_timeout": 60,
+            "write_timeout": 60,
+            "charset": "utf8mb4",
+            "init_command": "SET innodb_lock_wait_timeout = 50 /*M!100301 , idle_transaction_timeout = 120 */",
+        }
         common["isolation_level"] = "READ COMMITTED"  # what the other databases do; a repeated read must see new rows
     return sa.create_engine(
         url, pool_size=pool_size, max_overflow=10, pool_timeout=5, pool_pre_ping=True, connect_args=arguments, **common

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from quadra.core import clock, migrate
 from quadra.core.database import Base, Instant, name_column
 from quadra.core.errors import Misconfigured, QuadraError, Unavailable
+from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Presence:
             others = [other for other in others if not self._hands_over_to_us(other)]
             if not others:
                 if gone:
-                    session.execute(sa.delete(WebProcess).where(WebProcess.name.in_(gone)))
+                    delete_free(session, WebProcess, WebProcess.name.in_(gone))
                 session.add(self._row())
             return others
 
@@ -136,7 +137,7 @@ class Presence:
         since = clock.now() - OLD
         dead = [row for row in rows if row.heartbeat_at < since or (row.place == self._here and not runs(row))]
         if dead:
-            session.execute(sa.delete(WebProcess).where(WebProcess.name.in_([row.name for row in dead])))
+            delete_free(session, WebProcess, WebProcess.name.in_([row.name for row in dead]))
         return [row for row in rows if row not in dead]
 
     def _hands_over_to_us(self, other: WebProcess) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 from quadra.health.runner import Runner
 from quadra.health.tables import HealthReport
@@ -36,7 +37,7 @@ def keep(runtime: Runtime, runner: Runner) -> bool:
 
 
 def prune(session: Session, *, before: datetime) -> None:
-    session.execute(sa.delete(HealthReport).where(HealthReport.slot_at < before))
+    delete_free(session, HealthReport, HealthReport.slot_at < before)
 
 
 def latest(session: Session, count: int = 5) -> Sequence[HealthReport]:

@@ -57,10 +57,14 @@ def find_without_job(session: Session, *, kind: str, opened_after: datetime) -> 
 
 def enqueue_missing(
     session: Session, found: Iterable[tuple[str, int]], *, kind: str, priority: int, max_attempts: int
-) -> None:
-    """Give these batches their job. Several workers may do it at once: an unfinished one keeps out a second."""
-    enqueue_for_batches(session.connection(), found, kinds={kind: priority}, max_attempts=max_attempts)
+) -> int:
+    """Give these batches their job; how many. Several workers may do it at once: an unfinished one keeps out a second."""
+    query = sa.select(Batch.id, Batch.project_id).where(Batch.id.in_([batch_id for batch_id, _ in found]))
+    # skipped where it is locked: another worker is about to insert the same job, and ours would wait for that
+    ours = [(batch_id, project_id) for batch_id, project_id in session.execute(query.with_for_update(skip_locked=True))]
+    enqueue_for_batches(session.connection(), ours, kinds={kind: priority}, max_attempts=max_attempts)
     ring_after_commit(session)
+    return len(ours)
 
 
 def _is_due(max_age: timedelta) -> sa.ColumnElement[bool]:

@@ -23,7 +23,8 @@ HOURS_KEPT = timedelta(days=2 * DAYS)
 def archive_due(session: Session, *, after: timedelta) -> int:
     """ANALYZED becomes ARCHIVED for some batches analysed longer ago than `after` that a segment keeps; how many."""
     due = sa.and_(Batch.status == "ANALYZED", Batch.segment_id.is_not(None), Batch.analyzed_at < clock.now() - after)
-    ids = session.scalars(sa.select(Batch.id).where(due).order_by(Batch.opened_at).limit(AT_ONCE)).all()
+    query = sa.select(Batch.id).where(due).order_by(Batch.opened_at).limit(AT_ONCE)
+    ids = session.scalars(query.with_for_update(skip_locked=True)).all()
     if not ids:
         return 0
     return rows_hit(

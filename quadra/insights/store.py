@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.core.locks import delete_free
 from quadra.ingest.tables import Batch
 from quadra.insights.tables import HourCount, Insight
 from quadra.jobs.tables import rows_hit
@@ -62,7 +63,7 @@ def count_hours(session: Session, project_id: int, hours: Mapping[int, int]) -> 
 
 def forget_hours(session: Session, *, before: datetime) -> int:
     """Delete the counts of hours that no comparison reaches any more."""
-    return rows_hit(session, sa.delete(HourCount).where(HourCount.hour_at < before))
+    return delete_free(session, HourCount, HourCount.hour_at < before)
 
 
 def _add(session: Session, project_id: int, hour_at: datetime, events: int) -> bool:

@@ -1,5 +1,5 @@
 """Take back what dead and stuck workers hold, and forget what is long finished. Any number of workers may run this at
-once: each row changes by one conditional update, so it changes once.
+once: each row changes by one conditional update, so it changes once; and none waits for a row that another one holds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.core.locks import delete_free
 from quadra.jobs.errors import HISTORY_MOST, Stuck, Transient, WorkerLost, entry, judge
 from quadra.jobs.states import DISCARDED, FAILED, PENDING, RUNNING, SUCCESS
 from quadra.jobs.tables import Job, WorkerRow, rows_hit
@@ -83,8 +84,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
 def prune(session: Session, *, finished_before: datetime) -> int:
     """Delete some jobs that ended well, or were discarded, before that time; how many. Dead letters stay."""
     ended = sa.and_(Job.state.in_((SUCCESS, DISCARDED)), Job.finished_at < finished_before)
-    ids = session.scalars(sa.select(Job.id).where(ended).limit(PRUNED_AT_ONCE)).all()
-    return rows_hit(session, sa.delete(Job).where(Job.id.in_(ids), ended)) if ids else 0
+    return delete_free(session, Job, ended, at_most=PRUNED_AT_ONCE)
 
 
 def beat(session: Session, *, worker: str, kinds: list[str], concurrency: int, running: int) -> None:
@@ -101,4 +101,4 @@ def retire(session: Session, *, worker: str) -> None:
 
 def prune_workers(session: Session, *, silent_since: datetime) -> int:
     """Forget workers whose last heartbeat is older; how many. Their jobs come back by their leases."""
-    return rows_hit(session, sa.delete(WorkerRow).where(WorkerRow.heartbeat_at < silent_since))
+    return delete_free(session, WorkerRow, WorkerRow.heartbeat_at < silent_since)

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from quadra.core import clock
+from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 from quadra.jobs.tables import rows_hit
 from quadra.warehouse.catalogue import first_kept_us
@@ -33,7 +34,9 @@ def retire_expired(runtime: Runtime) -> int:
         return 0
     with runtime.database.begin() as session:
         over = sa.and_(Segment.state == LIVE, Segment.max_occurred_at < clock.from_us(kept_us))
-        gone = rows_hit(session, sa.update(Segment).where(over).values(state=RETIRED, retired_at=clock.now()))
+        ids = session.scalars(sa.select(Segment.id).where(over).with_for_update(skip_locked=True)).all()
+        values = {"state": RETIRED, "retired_at": clock.now()}
+        gone = rows_hit(session, sa.update(Segment).where(Segment.id.in_(ids)).values(values)) if ids else 0
     if gone:
         logger.info("warehouse.segments.expired", extra={"segments": gone})
     return gone
@@ -46,11 +49,12 @@ def remove_retired(runtime: Runtime, *, grace: timedelta | None = None) -> int:
     over = sa.and_(Segment.state == RETIRED, Segment.retired_at < before)
     with runtime.database.read() as session:
         found = session.execute(sa.select(Segment.id, Segment.path).where(over).limit(AT_ONCE)).all()
+    removed = 0
     for segment_id, path in found:
         store.remove(path)  # first: were it listed no more and still there, it would only be an orphan
         with runtime.database.begin() as session:
-            rows_hit(session, sa.delete(Segment).where(Segment.id == segment_id, Segment.state == RETIRED))
-    return len(found)
+            removed += delete_free(session, Segment, sa.and_(Segment.id == segment_id, Segment.state == RETIRED))
+    return removed
 
 
 def remove_orphans(runtime: Runtime, *, older_than_seconds: float = ORPHAN_SECONDS) -> list[str]:
