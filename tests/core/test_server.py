@@ -1,0 +1,26 @@
+"""The server on the event loop, as `quadra serve` and gunicorn start it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+
+def test_what_is_loaded_at_the_start_is_not_looked_through_again_by_the_collector() -> None:
+    program = """
+        import gc
+        from types import SimpleNamespace
+        from quadra.core.loop import Loop
+        from quadra.core.server import begin
+
+        loop, served = Loop("eventlet"), []
+        app = SimpleNamespace(extensions={"quadra.on_start": [lambda: served.append("started")]})
+        begin(loop, SimpleNamespace(start=lambda: served.append(gc.get_freeze_count() > 20_000)), app)
+        print(served, len(gc.get_objects()) < 10_000)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['started', True] True"
