@@ -79,11 +79,29 @@ def take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[Ma
     return manifest, home / name
 
 
+def look(settings: Settings) -> tuple[list[Manifest], list[str]]:
+    """Those that are whole, as far as their sizes tell, oldest first; and what is wrong with the others."""
+    found: list[Manifest] = []
+    damaged: list[str] = []
+    for path in directory(settings).glob(f"base-*/{MANIFEST}"):
+        try:
+            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+            size = path.with_name(TAR).stat().st_size
+        except msgspec.DecodeError as error:
+            damaged.append(f"{path} is damaged: {error}")
+        except OSError as error:  # removed meanwhile, or its tar is gone
+            damaged += [f"{path.parent} cannot be read: {error.strerror}: {error.filename}"] if path.exists() else []
+        else:
+            if size == manifest.bytes:
+                found.append(manifest)
+            else:
+                damaged.append(f"{path.with_name(TAR)} has {size} bytes, should have {manifest.bytes}.")
+    return sorted(found, key=lambda manifest: manifest.facts.finished_at), damaged
+
+
 def manifests(settings: Settings) -> list[Manifest]:
-    """Oldest first."""
-    paths = directory(settings).glob(f"base-*/{MANIFEST}")
-    found = [msgspec.json.decode(path.read_bytes(), type=Manifest) for path in paths]
-    return sorted(found, key=lambda manifest: manifest.facts.finished_at)
+    """Those that are whole, oldest first."""
+    return look(settings)[0]
 
 
 def bases(settings: Settings) -> list[Base]:
@@ -97,8 +115,11 @@ def bases(settings: Settings) -> list[Base]:
 
 def verify(settings: Settings, name: str) -> Manifest:
     """Read it all: its hash, and that it unpacks. Raises `NotFound` or `Damage`."""
-    found = next((each for each in manifests(settings) if each.id == name), None)
+    every, damaged = look(settings)
+    found = next((each for each in every if each.id == name), None)
     if found is None:
+        if why := [said for said in damaged if name in said]:
+            raise Damage(why[0])
         raise NotFound(f"There is no base backup {name!r}.")
     path = directory(settings) / name / TAR
     digest = hashlib.sha256()

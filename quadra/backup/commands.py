@@ -85,19 +85,22 @@ def described(settings: Settings, manifest: Manifest) -> dict[str, Any]:
 def list_all(as_json: bool) -> None:
     """Every backup that is whole, newest first; below them what is damaged."""
     settings = load()
-    found = [entry(kept) for kept in Stores(settings).list()]
+    stores = Stores(settings)
+    in_stores, (bases, damaged_bases) = stores.look(), base_store.look(settings)
+    damaged = [*in_stores.damaged, *damaged_bases]
+    found = [entry(kept) for kept in in_stores.kept]
     found += [
         {
             "id": base.id,
             "kind": base.kind,
             "created_at": clock.iso(base.created_at),
             "bytes": base.bytes,
-            "verified_at": None,
+            "verified_at": base_store.verified_at(settings, base.id),
             "stores": [str(base_store.directory(settings))],
             "encrypted": False,
             "safety": False,
         }
-        for base in reversed(base_store.manifests(settings))
+        for base in reversed(bases)
     ]
     fields = ("id", "kind", "created_at", "mb", "verified_at", "stores")
     rows = [
@@ -110,8 +113,7 @@ def list_all(as_json: bool) -> None:
         }
         for one in found
     ]
-    empty = f"There is no backup in {Stores(settings).home.place}. Make one: quadra backup take"
-    damaged = Stores(settings).damaged()
+    empty = f"There is no backup in {stores.home.place}. Make one: quadra backup take"
     lines = [*(table(fields, rows) if rows else [empty]), *(f"Damaged: {said}" for said in damaged)]
     say(as_json, {"backups": found, "damaged": damaged}, lines)
 

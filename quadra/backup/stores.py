@@ -185,6 +185,16 @@ class Kept:
         return f"{self.stores[0].place}/{self.manifest.id}/{part.file}"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What lies in the stores: every backup that some store holds whole, newest first; and what lies there under the name of
+    a backup and is none, and why.
+    """
+
+    kept: list[Kept]
+    damaged: list[str]
+
+
 class Stores:
     """The stores of this installation: the first is a directory of this machine, where backups are made."""
 
@@ -200,40 +210,39 @@ class Stores:
     def all(self) -> tuple[Store, ...]:
         return (self.home, *self.copies)
 
-    def list(self) -> list[Kept]:
-        """Every backup that some store holds whole, newest first. What is not whole is in `damaged`."""
+    def look(self) -> Found:
         manifests: dict[str, Manifest] = {}
         where: dict[str, list[Store]] = {}
+        damaged: list[str] = []
         for store in self.all:
-            for found in _manifests(store):
+            for found in _manifests(store, damaged):
                 manifests.setdefault(found.id, found)
                 where.setdefault(found.id, []).append(store)
         kept = [Kept(found, tuple(where[name]), _verified(where[name], name)) for name, found in manifests.items()]
-        return sorted(kept, key=lambda one: one.manifest.created_at, reverse=True)
+        return Found(sorted(kept, key=lambda one: one.manifest.created_at, reverse=True), damaged)
+
+    def list(self) -> list[Kept]:
+        """Every backup that some store holds whole, newest first."""
+        return self.look().kept
 
     def of_database(self) -> tuple[Kept, ...]:
         """What `latest` and a recovery choose from, the best first: what a restore replaced comes after all others."""
         found = [kept for kept in self.list() if kept.manifest.part("database")]
         return tuple(sorted(found, key=lambda kept: kept.manifest.safety))
 
-    def damaged(self) -> tuple[str, ...]:
-        """What lies in a store under the name of a backup and is none, and why."""
-        said: list[str] = []
-        for store in self.all:
-            for _ in _manifests(store, said):
-                pass
-        return tuple(said)
-
     def find(self, backup_id: str) -> Kept:
         """Raises `NotFound`."""
-        for one in self.list():
+        found = self.look()
+        for one in found.kept:
             if one.manifest.id == backup_id:
                 return one
-        raise NotFound(f"There is no backup {backup_id!r} in {' or '.join(store.place for store in self.all)}.")
+        why = [said for said in found.damaged if backup_id and backup_id in said]
+        places = " or ".join(store.place for store in self.all)
+        raise NotFound(" ".join((f"There is no backup {backup_id!r} in {places}.", *why)))
 
 
-def _manifests(store: Store, damaged: list[str] | None = None) -> Iterator[Manifest]:
-    damaged = [] if damaged is None else damaged
+def _manifests(store: Store, damaged: list[str]) -> Iterator[Manifest]:
+    """Of the backups that are whole; what is wrong with the others is added to `damaged`."""
     for name in store.names(""):
         backup_id, _, file = name.partition("/")
         if file == MANIFEST and ID.fullmatch(backup_id):

@@ -281,6 +281,24 @@ def test_one_flipped_byte_is_found(pair):
         base_store.verify(settings, taken.id)
 
 
+def test_half_a_base_backup_is_not_listed_and_said_to_be_damaged(pair):
+    settings = pair.settings(backup_dir=pair.archive.path / "halves")
+    short, unreadable, whole = (base_store.take(settings, lambda _done, _all: None) for _ in range(3))
+    with (short[1] / base_store.TAR).open("r+b") as tar:
+        tar.truncate(1_000)
+    (unreadable[1] / base_store.MANIFEST).write_text("{")
+
+    kept, damaged = base_store.look(settings)
+
+    assert [each.id for each in kept] == [whole[0].id]
+    assert [one for one in (short[0].id, unreadable[0].id) if any(one in said for said in damaged)] == [
+        short[0].id,
+        unreadable[0].id,
+    ]
+    with pytest.raises(base_store.Damage, match="should have"):
+        base_store.verify(settings, short[0].id)
+
+
 def test_a_base_backup_that_fails_publishes_nothing(pair):
     settings = pair.settings(backup_dir=pair.archive.path / "failed", postgres_bin=pair.archive.path)
 
