@@ -138,18 +138,19 @@ def _opened(raw: IO[bytes], part: Part, key: Key | None) -> Iterator[bytes]:
         yield chunk
 
 
-def check_hash(path: Path, part: Part) -> None:
-    """The packed file as it lies there. Raises `Damage`, naming what is wrong first."""
+def check_hash(path: Path, part: Part, place: str = "") -> None:
+    """The packed file as it lies there, or as it was fetched from `place`. Raises `Damage`, naming what is wrong first."""
+    place = place or str(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Damage(f"{path} is damaged: {error.strerror}.") from None
+        raise Damage(f"{place} is damaged: {error.strerror}.") from None
     if size != part.packed_bytes:
-        raise Damage(f"{path} is damaged: it has {size} bytes, should have {part.packed_bytes}.")
+        raise Damage(f"{place} is damaged: it has {size} bytes, should have {part.packed_bytes}.")
     if digest != part.packed_sha256:
-        raise Damage(f"{path} is damaged: its sha256 is {digest}, should be {part.packed_sha256}.")
+        raise Damage(f"{place} is damaged: its sha256 is {digest}, should be {part.packed_sha256}.")
 
 
 def unpack(path: Path, part: Part, key: Key | None, to: Path, tell: Tell = lambda _: None) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from quadra.backup import databases, sqlite_dump
+from quadra.backup import damage_place, databases, sqlite_dump
 from quadra.backup.cipher import Key
 from quadra.backup.manifest import Damage, Manifest, Verified
 from quadra.backup.packing import Tell, check_hash, chunks, unpack
 from quadra.backup.segment_copies import fetch
-from quadra.backup.stores import DirectoryStore, Kept, Stores
+from quadra.backup.stores import DirectoryStore, Kept, Store, Stores
 from quadra.backup.take import dumper_of, key_of, mark_verified, nothing
 from quadra.backup.tar_files import extract
 from quadra.core import clock
@@ -50,12 +50,16 @@ def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = 
     for number, store in enumerate(kept.stores):
         try:
             with parts_of(Kept(kept.manifest, (store,), None), stores) as directory:
-                _check(settings, kept.manifest, directory, key, level if number == 0 else "hash", report, tell)
+                _check_hashes(kept, store, directory, key, stores.home.root)
+                if number == 0 and level != "hash":
+                    _check(settings, kept.manifest, directory, key, level, report, tell)
+                else:
+                    report.rows = report.rows or kept.manifest.rows
         except (Damage, NotFound) as error:
             report.damage.append(error.message)
     try:
         report.segments = _check_segments(kept, key, stores.home.root)
-    except NotFound as error:
+    except Damage as error:
         report.damage.append(error.message)
     report.ok = not report.damage
     if report.ok:
@@ -105,14 +109,22 @@ def scratch_directory(root: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _check_hashes(kept: Kept, store: Store, directory: Path, key: Key | None, root: Path) -> None:
+    """The files of one copy as they lie there. Raises `Damage` that says where, as far as that can be told."""
+    for part in kept.manifest.parts:
+        path, name = directory / part.file, f"{kept.manifest.id}/{part.file}"
+        try:
+            check_hash(path, part, f"{store.place}/{name}")
+        except Damage as error:
+            with scratch_directory(root) as scratch:
+                others = [other for other in kept.stores if other is not store]
+                where = damage_place.by_copies(path, part.packed_sha256, name, others, scratch)
+            raise Damage(error.message + (where or damage_place.by_reading(path, part, key))) from None
+
+
 def _check(
     settings: Settings, manifest: Manifest, directory: Path, key: Key | None, level: str, report: Report, tell: Tell
 ) -> None:
-    for part in manifest.parts:
-        check_hash(directory / part.file, part)
-    if level == "hash":
-        report.rows = report.rows or manifest.rows
-        return
     database = manifest.part("database")
     for part in manifest.parts:
         if part is not database or level == "decompress":
@@ -151,11 +163,16 @@ def check_restored(url: str, manifest: Manifest) -> tuple[int, int]:
 
 
 def _check_segments(kept: Kept, key: Key | None, root: Path) -> int:
-    """Each segment of the backup can be fetched whole from each store that has the backup. Raises `NotFound`."""
+    """Each segment of the backup can be fetched whole from each store that has the backup. Raises `Damage`."""
     for store in kept.stores:
         with scratch_directory(root) as scratch:
             for segment in kept.manifest.segments:
-                fetch([store], segment, key, scratch / "segment")
+                try:
+                    fetch([store], segment, key, scratch / "segment")
+                except NotFound:
+                    raise Damage(
+                        f"{store.place} has no sound copy of segment {segment.path} ({segment.sha256})."
+                    ) from None
     return len(kept.manifest.segments)
 
 

@@ -100,6 +100,28 @@ def test_a_flipped_byte_is_found_and_named(on_sqlite: Installation) -> None:
     assert str(path) in refused.stderr
 
 
+def test_where_a_file_is_damaged_is_told_by_another_copy_or_by_how_far_it_can_be_read(
+    on_sqlite: Installation, tmp_path: Path
+) -> None:
+    key, second = tmp_path / "key", tmp_path / "second"
+    key.write_text("5" * 64)
+    encrypted = {"QUADRA_BACKUP_KEY_FILE": str(key), "QUADRA_BACKUP_SECONDARY_DIR": str(second)}
+    made = on_sqlite.json("backup", "take", "--kind", "database", **encrypted)
+    first = Path(made["path"])
+    other = second / made["id"] / first.name
+    for path, at in ((other, 1_000), (first, 2_000)):
+        content = bytearray(path.read_bytes())
+        content[at] ^= 1
+        path.write_bytes(content)
+        done = on_sqlite.run("backup", "verify", made["id"], "--level", "hash", **encrypted)
+        assert done.returncode == 1
+        if path == other:
+            assert f"{other} is damaged" in done.stdout
+            assert f"first wrong byte is at offset 1000, as {first.parents[1]} shows" in done.stdout
+    assert "offset" not in done.stdout  # no copy is sound any more
+    assert done.stdout.count("It can be read up to byte 0 of ") == 2
+
+
 def test_an_encrypted_backup_needs_its_key(on_sqlite: Installation, tmp_path: Path) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
     key.write_text("5" * 64)
