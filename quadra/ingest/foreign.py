@@ -48,11 +48,12 @@ def bounded(items: list[Any]) -> list[Any]:
 
 def wire(fields: Mapping[str, Any], names: Mapping[str, str]) -> Any:
     """An event of ours. Raises `Refused` with the fields under the sender's own `names`."""
-    if not _finite(fields):
-        raise Refused("invalid", {"event": "holds NaN or Infinity, which JSON does not have"}, _id(fields))
     try:
         return from_dict({name: value for name, value in fields.items() if value is not None})
     except Refused as refused:
+        if not _finite(fields):
+            wrong = {"event": "holds NaN or Infinity, which JSON does not have"}
+            raise Refused("invalid", wrong, _id(fields)) from refused
         refused.fields = {names.get(name, name): what for name, what in refused.fields.items()}
         refused.event_id = refused.event_id or _id(fields)
         raise

@@ -90,38 +90,48 @@ def split(raw: bytes) -> list[bytes]:
 
 def from_dict(found: dict[Any, Any]) -> Any:
     """One event from a decoded JSON object, snake_case or camelCase. Raises `Refused`, naming every field that is wrong."""
-    known: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     wrong: Fields = {}
+    sound = unfit(found, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
     for key, value in found.items():
         name = key if key in FIELDS else snake_case(key)
-        if (problem := unfit({key: value}, MAX_DEPTH + 1)) is not None:  # first: nothing after it minds depth or size
+        if not sound and (problem := unfit({key: value}, MAX_DEPTH + 1)) is not None:
             wrong[_shown(key)] = problem
         elif name not in FIELDS:
             extra[key] = value
-        elif (problem := _convert(known, name, value)) is not None:
-            wrong[name] = problem
+        elif name not in _RAW_FIELDS:
+            plain[name] = value
+        elif value is not None:
+            if isinstance(value, dict) or (name == "tags" and isinstance(value, list)):
+                objects[name] = value
+            else:
+                wrong[name] = "must be an object"
+    try:
+        wire = msgspec.convert(plain, Wire)
+    except msgspec.ValidationError:
+        wire = None
+        wrong |= _unfitting(plain)
     if wrong:
-        event_id = known.get("event_id")
+        event_id = plain.get("event_id")
         raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
     if extra:
-        own = _PLAIN.decode(known["properties"]) if known.get("properties") is not None else {}
-        known["properties"] = msgspec.Raw(msgspec.json.encode({**extra, **own}))
-    return Wire(**known)
+        objects["properties"] = {**extra, **objects.get("properties", {})}
+    for name, value in objects.items():
+        setattr(wire, name, msgspec.Raw(msgspec.json.encode(value)))
+    return wire
 
 
-def _convert(known: dict[str, Any], name: str, value: Any) -> str | None:
-    """Put the value into `known` as the type of its field; what is wrong with it otherwise."""
-    if name not in _RAW_FIELDS:
+def _unfitting(plain: dict[str, Any]) -> Fields:
+    """The fields that are not of their type, each by itself: all at once, only the first is named."""
+    wrong: Fields = {}
+    for name, value in plain.items():
         try:
-            known[name] = _CHECK[name](value)
+            _CHECK[name](value)
         except msgspec.ValidationError as error:
-            return _say(error)
-    elif value is not None:
-        if not isinstance(value, dict) and not (name == "tags" and isinstance(value, list)):
-            return "must be an object"
-        known[name] = msgspec.Raw(msgspec.json.encode(value))
-    return None
+            wrong[name] = _say(error)
+    return wrong
 
 
 def check_json(raw: msgspec.Raw, field: str) -> Fields:
