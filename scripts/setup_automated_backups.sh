@@ -31,12 +31,25 @@ line() { # schedule, command
     printf '%s %s%s >>%q 2>&1\n' "$1" "$load" "$2" "$logs" | sed 's/%/\\%/g'
 }
 
+wal_archive() { # as the settings of the jobs will have it
+    if [ -n "$environment" ]; then
+        # shellcheck disable=SC1090
+        (set -a && . "$environment" && echo "${QUADRA_WAL_ARCHIVE:-}")
+    else
+        echo "${QUADRA_WAL_ARCHIVE:-}"
+    fi
+}
+
 ours() {
     local scripts quadra
     scripts=$(printf '%q' "$here/scripts")
     # from the checkout: DATA_DIR is ./data unless the settings say otherwise
     quadra="cd $(printf '%q' "$here") && .venv/bin/quadra"
     echo "$begin"
+    if [ -n "$(wal_archive)" ]; then
+        line "0 1 * * 0" "$quadra wal base"
+        line "30 4 * * *" "$quadra wal prune"
+    fi
     line "0 * * * *" "$scripts/backup_models.sh"
     line "0 2 * * *" "$scripts/backup_database.sh"
     line "0 3 * * 0" "$scripts/full_backup.sh"

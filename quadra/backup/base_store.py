@@ -21,10 +21,12 @@ import msgspec
 from quadra import __version__
 from quadra.backup import base_backup, wal_archive, wal_chain
 from quadra.backup.base_backup import CHUNK, BaseFacts
+from quadra.backup.manifest import Damage
 from quadra.backup.pitr_plan import Base
+from quadra.backup.take import one_at_a_time
 from quadra.backup.wal_chain import lsn
 from quadra.core import clock
-from quadra.core.errors import Conflict, NotFound
+from quadra.core.errors import NotFound
 from quadra.core.settings import Settings
 
 TAR, MANIFEST, VERIFIED = "base.tar.gz", "manifest.json", "verified"
@@ -40,21 +42,19 @@ class Manifest(msgspec.Struct, frozen=True):
     version: str
 
 
-class Damage(Conflict):
-    """This backup is not what its manifest says."""
-
-    code = "damaged"
-
-
 def directory(settings: Settings) -> Path:
     return settings.backup_dir / "base" if settings.backup_dir else settings.data_dir / "backups" / "base"
 
 
 def take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[Manifest, Path]:
-    """Take one and publish it. Raises what `base_backup.take` raises; nothing is published then."""
+    """Take one and publish it. Raises `Busy`, and what `base_backup.take` raises; nothing is published then."""
+    with one_at_a_time(directory(settings)):
+        return _take(settings, on_bytes)
+
+
+def _take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[Manifest, Path]:
     created_at = clock.now()
     home = directory(settings)
-    home.mkdir(parents=True, exist_ok=True)
     name = f"base-{created_at:%Y%m%dT%H%M%S}.{created_at.microsecond // 1000:03d}Z"
     part = home / f".{name}.part"
     part.mkdir()
@@ -146,13 +146,32 @@ def verified_at(settings: Settings, name: str) -> str | None:
         return None
 
 
+def is_due(settings: Settings, slot: datetime) -> bool:
+    """Whether none was taken since `slot`. Without any the log is of no use, so the first one is due at once."""
+    return not any(each.created_at >= slot for each in manifests(settings))
+
+
+def newest_unproven(settings: Settings) -> Manifest | None:
+    """The newest, unless it was read to its end already."""
+    newest = max(manifests(settings), key=lambda each: each.created_at, default=None)
+    return newest if newest and verified_at(settings, newest.id) is None else None
+
+
 def prune(settings: Settings, archive: Path, *, keep: int, dry_run: bool = False) -> tuple[list[str], list[str]]:
     """Remove all but the newest `keep` base backups, and the WAL that only the removed ones needed: (backups, segments).
 
-    WAL older than the oldest backup that stays can be replayed onto nothing. Nothing goes while there is no backup.
+    The newest that was verified stays whatever its age. WAL older than the oldest backup that stays can be replayed onto
+    nothing. Nothing goes while there is no backup. Raises `Busy`.
     """
+    with one_at_a_time(directory(settings)):
+        return _prune(settings, archive, keep, dry_run)
+
+
+def _prune(settings: Settings, archive: Path, keep: int, dry_run: bool) -> tuple[list[str], list[str]]:
     every = manifests(settings)
-    gone, stay = every[: max(0, len(every) - keep)], every[max(0, len(every) - keep) :]
+    proven = [each for each in every if verified_at(settings, each.id)]
+    stay = [each for each in every if each in every[-keep:] or each in proven[-1:]]
+    gone = [each for each in every if each not in stay]
     known = wal_archive.identity(archive)
     segments: list[str] = []
     if stay and known is not None:

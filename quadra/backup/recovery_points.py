@@ -55,7 +55,9 @@ def continuous(settings: Settings) -> dict[str, Any]:
     at, failed = state["at"], state["failed"]
     if failed is not None and (at is None or failed > at):
         return found | {"message": f"Archiving fails since {clock.iso(failed)}: the database's log says why."}
+    if at is None:
+        return found | {"message": "Nothing was archived yet: is archive_command set? quadra wal setup prints it."}
     return found | {
-        "to": clock.iso(at) if at else None,
+        "to": clock.iso(at),
         "message": "Every moment in this span can be reached: quadra pitr --to TIME.",
     }

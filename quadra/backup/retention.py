@@ -80,7 +80,7 @@ def plan(backups: Sequence[Kept], keep: Keep, now: datetime) -> dict[str, str]:
 def prune(settings: Settings, *, dry_run: bool = False) -> Pruned:
     """Carry the plan out in every store. Raises `Conflict` while another backup is made, `Unavailable`."""
     stores = Stores(settings)
-    with one_at_a_time(stores):
+    with one_at_a_time(stores.home.root):
         every = stores.list()
         stays = plan(every, keep_of(settings), clock.now())
         gone = [one for one in every if one.manifest.id not in stays]

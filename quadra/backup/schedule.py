@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
-from quadra.backup import retention
+from quadra.backup import base_store, retention
+from quadra.backup.manifest import Damage
 from quadra.backup.stores import Kept, Stores
-from quadra.backup.take import models_directory, take
+from quadra.backup.take import Busy, models_directory, take
 from quadra.backup.verify import verify
 from quadra.core import clock
-from quadra.core.errors import Conflict, QuadraError
+from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
 
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 AGAIN = timedelta(minutes=10)
 """After a failure."""
-VERIFY, PRUNE = "verify", "prune"
+BASE, VERIFY, PRUNE = "base", "verify", "prune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,17 @@ SCHEDULE = (
     Entry(PRUNE, hour=4),
     Entry(VERIFY, hour=5),
 )
+BASES = {"weekly": (Entry(BASE, hour=1, weekday=6),), "daily": (Entry(BASE, hour=1),), "never": ()}
 CONTAINED = {"models": ("models", "full"), "database": ("database", "full"), "full": ("full",)}
+
+
+def entries(settings: Settings) -> tuple[Entry, ...]:
+    """What is due by the clock in this installation. Base backups only where there is a log to replay onto them."""
+    return (*(BASES[settings.base_schedule] if archives(settings) else ()), *SCHEDULE)
+
+
+def archives(settings: Settings) -> bool:
+    return settings.wal_archive is not None and settings.database_url.startswith("postgresql")
 
 
 class Schedule:
@@ -68,14 +79,14 @@ class Schedule:
         self._not_before: dict[str, datetime] = {}
 
     def turn(self, runtime: Runtime) -> None:
-        for entry in SCHEDULE:
+        for entry in entries(self._settings):
             slot = entry.slot(clock.now())
             if self._settled.get(entry.what) == slot or clock.now() < self._not_before.get(entry.what, slot):
                 continue
             try:
                 self._do(runtime, entry.what, slot)
                 self._settled[entry.what] = slot
-            except Conflict as error:  # cron or another worker is at it: look again
+            except Busy as error:  # cron or another worker is at it: look again
                 self._not_before[entry.what] = clock.now() + timedelta(minutes=1)
                 logger.info("backup.turn.postponed", extra={"kind": entry.what, "reason": error.message})
             except QuadraError as error:
@@ -85,16 +96,37 @@ class Schedule:
     def _do(self, runtime: Runtime, what: str, slot: datetime) -> None:
         if what == PRUNE:
             if slot > self._began:
-                gone = retention.prune(self._settings)
-                logger.info("backup.backups.pruned", extra={"backups": len(gone.backups), "objects": gone.objects})
+                self._prune()
+            return
+        if what == BASE:
+            if base_store.is_due(self._settings, slot):
+                base, _ = base_store.take(self._settings, lambda _done, _about: None)
+                logger.info("backup.backup.taken", extra={"backup_id": base.id, "bytes": base.bytes})
             return
         kept = Stores(self._settings).list()
         if what == VERIFY:
             if (unproven := newest_unproven(kept)) and unproven.manifest.created_at < slot:
                 self._verify(unproven)
+            if (base_unproven := base_store.newest_unproven(self._settings)) and base_unproven.created_at < slot:
+                self._verify_base(base_unproven.id)
         elif is_due(kept, what, slot, since=installed_at(runtime)) and self._has_something(what):
             made = take(self._settings, what)
             logger.info("backup.backup.taken", extra={"backup_id": made.id, "bytes": made.bytes})
+
+    def _prune(self) -> None:
+        gone = retention.prune(self._settings)
+        logger.info("backup.backups.pruned", extra={"backups": len(gone.backups), "objects": gone.objects})
+        if archives(self._settings) and (archive := self._settings.wal_archive):
+            bases, segments = base_store.prune(self._settings, archive, keep=self._settings.base_keep)
+            logger.info("backup.wal.pruned", extra={"backups": len(bases), "segments": len(segments)})
+
+    def _verify_base(self, backup_id: str) -> None:
+        try:
+            base_store.verify(self._settings, backup_id)
+        except Damage as error:
+            logger.error("backup.backup.damaged", extra={"backup_id": backup_id, "reason": error.message})
+        else:
+            logger.info("backup.backup.verified", extra={"backup_id": backup_id})
 
     def _verify(self, kept: Kept) -> None:
         report = verify(self._settings, kept)

@@ -66,19 +66,25 @@ def models_directory(settings: Settings) -> Path:
     return settings.data_dir / "models"
 
 
+class Busy(Conflict):
+    """Another backup is being made or removed."""
+
+    code = "busy"
+
+
 @contextmanager
-def one_at_a_time(stores: Stores) -> Iterator[None]:
-    """Raises `Conflict` while another backup is made or removed. The lock goes with its process."""
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Raises `Busy` while another backup is made or removed there. The lock goes with its process."""
     try:
-        stores.home.root.mkdir(parents=True, exist_ok=True)
-        with (stores.home.root / ".lock").open("w") as lock:
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Conflict(f"Another backup is being made in {stores.home.place}; try again later.") from None
+                raise Busy(f"Another backup is being made in {root}; try again later.") from None
             yield
     except OSError as error:
-        raise unavailable(error, stores.home.place) from error
+        raise unavailable(error, str(root)) from error
 
 
 def take(settings: Settings, kind: str, progress: Progress = Progress(), *, safety: bool = False) -> Manifest:
@@ -88,7 +94,7 @@ def take(settings: Settings, kind: str, progress: Progress = Progress(), *, safe
     if kind not in KINDS:
         raise Invalid("There is no such kind of backup.", fields={"kind": "one of " + ", ".join(KINDS)})
     stores, key = Stores(settings), key_of(settings)
-    with one_at_a_time(stores):
+    with one_at_a_time(stores.home.root):
         clean_up(stores)
         created_at, began = clock.now(), time.monotonic()
         name = new_id(kind, created_at)

@@ -10,7 +10,7 @@ import click
 
 from quadra.accounts.terminal import json_option, say
 from quadra.backup import retention
-from quadra.backup.schedule import SCHEDULE
+from quadra.backup.schedule import entries
 from quadra.core import clock
 from quadra.core.errors import Misconfigured
 from quadra.core.settings import load
@@ -46,7 +46,7 @@ def schedule(action: str) -> None:
     if action == "show":
         now = clock.now()
         click.echo(f"The worker takes backups: {'yes' if settings.backup_schedule else 'no (QUADRA_BACKUP_SCHEDULE)'}.")
-        for entry in SCHEDULE:
+        for entry in entries(settings):
             click.echo(f"  {entry.what:<9} last due {clock.iso(entry.slot(now))}")
     if not SCRIPT.exists():
         raise Misconfigured(f"{SCRIPT} is missing: this is no checkout of Quadra.")

@@ -155,6 +155,10 @@ class Settings(BaseSettings):
     backup_keep_daily: int = Field(7, ge=0)
     backup_keep_weekly: int = Field(4, ge=0)
     backup_keep_monthly: int = Field(6, ge=0)
+    base_schedule: Literal["weekly", "daily", "never"] = Field(
+        "weekly",
+        description="base backups that the worker takes too where WAL_ARCHIVE is set (UTC 01:00, weekly on Sunday)",
+    )
     base_keep: int = Field(
         2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"
     )

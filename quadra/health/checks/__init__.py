@@ -6,7 +6,7 @@ A function gets the `Scene`, blocks as long as it likes (it is ended after `seco
 
 from quadra.health.checks.ai import ai_provider
 from quadra.health.checks.backlog import backlog, dead_letters, workers
-from quadra.health.checks.backups import backups
+from quadra.health.checks.backups import backups, point_in_time
 from quadra.health.checks.database import connection_pool, database, database_write, migrations
 from quadra.health.checks.installation import modules
 from quadra.health.checks.machine import cpu, disk, memory
@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ai_provider", "ai", ai_provider, seconds=8, keep_seconds=60, worst=DEGRADED),
     Check("replication", "backups", replication, keep_seconds=15),
     Check("backups", "backups", backups, keep_seconds=60),
+    Check("point_in_time", "backups", point_in_time, keep_seconds=60, worst=DEGRADED),
     Check("disk", "machine", disk),
     Check("memory", "machine", memory),
     Check("cpu", "machine", cpu),

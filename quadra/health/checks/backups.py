@@ -1,14 +1,20 @@
-"""How old the newest backup of the database is."""
+"""How old the newest backup of the database is, and whether every moment since the first base backup can be reached."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
-from quadra.backup import kept_backups
+from quadra.backup import base_store, kept_backups, schedule
+from quadra.backup.recovery_points import continuous
 from quadra.core import clock
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, healthy
+from quadra.health.verdict import Found, degraded, healthy
+
+BASE_OLD = {"daily": timedelta(days=3), "weekly": timedelta(days=15)}
+"""Two were missed: the log since then takes long to replay."""
 
 
 def backups(scene: Scene) -> Found | None:
@@ -17,9 +23,36 @@ def backups(scene: Scene) -> Found | None:
     told = kept_backups.health(settings)
     recent = told["most_recent_backup"]
     details = {"count": told["backup_count"], "most_recent": recent}
-    if recent is None:
-        with scene.runtime.database.read() as session:
-            began = session.scalar(sa.select(sa.func.min(Project.created_at)))
-        if began is None or clock.now() - began < settings.backup_age_warn:
-            return healthy("There is none yet; a worker takes the first one by the clock.", **details)
+    if recent is None and _is_new(scene):
+        return healthy("There is none yet; a worker takes the first one by the clock.", **details)
     return Found(told["status"], told["message"], details)
+
+
+def point_in_time(scene: Scene) -> Found | None:
+    settings = scene.runtime.settings
+    if not schedule.archives(settings):
+        return None
+    bases = base_store.manifests(settings)
+    if not bases and _is_new(scene):
+        return healthy("There is no base backup yet; a worker takes the first one.")
+    span = continuous(settings)
+    newest = bases[-1] if bases else None
+    details = {
+        "from": span["from"],
+        "to": span["to"],
+        "base": newest and newest.id,
+        "base_at": newest and clock.iso(newest.created_at),
+    }
+    if span["to"] is None:
+        return degraded(span["message"], **details)
+    old = BASE_OLD.get(settings.base_schedule)
+    if newest and old and clock.now() - newest.created_at > old:
+        days = (clock.now() - newest.created_at).days
+        return degraded(f"The newest base backup is {days} days old: going back to a moment takes long.", **details)
+    return healthy(span["message"], **details)
+
+
+def _is_new(scene: Scene) -> bool:
+    with scene.runtime.database.read() as session:
+        began = session.scalar(sa.select(sa.func.min(Project.created_at)))
+    return began is None or clock.now() - began < scene.runtime.settings.backup_age_warn
