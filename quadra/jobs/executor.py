@@ -59,6 +59,7 @@ class Executor:
         self._changed = threading.Condition()
         self._runs: dict[str, Run] = {}
         self._abandoned: dict[str, Run] = {}
+        self._said_unfit = False
         self._listener = listening(self._database, runtime.bus, self._bell, settings.job_poll)
         self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
@@ -174,8 +175,16 @@ class Executor:
             run.lease.lost.set()
             # on a thread of its own: it may have to wait for a transaction of the handler, and the other leases must not
             threading.Thread(target=self._settle_overdue, args=(run,), name="jobs-overdue", daemon=True).start()
-            if self.unfit:
-                logger.critical("jobs.worker.unfit", extra={"abandoned": len(self._abandoned)})
+        self._say_whether_unfit()
+
+    def _say_whether_unfit(self) -> None:
+        if self.unfit == self._said_unfit:
+            return
+        self._said_unfit = not self._said_unfit
+        if self._said_unfit:
+            logger.critical("jobs.worker.unfit", extra={"abandoned": len(self._abandoned)})
+        else:  # enough of them have ended after all
+            logger.warning("jobs.worker.fit", extra={"abandoned": len(self._abandoned)})
 
     def _settle_overdue(self, run: Run) -> None:
         error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")

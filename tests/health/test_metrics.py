@@ -9,11 +9,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
 import socketio
 
+from quadra.core import metrics_directory
 from tests.health.scraping import Scraped, get, post, scrape, send, wait_for
 from tests.servers.base import free_port
 from tests.servers.keeper import Keeper
@@ -77,6 +79,8 @@ def test_a_worker_that_is_killed_takes_no_count_with_it(quadra: QuadraProcess) -
     send(quadra, *({"event_type": "a"} for _ in range(4)))
     before = wait_for(quadra, lambda found: bool(found.get("insights_total", analyst="local")))
     (worker,) = (child for child in psutil.Process(quadra.pid).children() if "worker" in child.cmdline())
+    directory = Path(worker.environ()[metrics_directory.DIRECTORY])
+    files = {file.name for file in directory.iterdir()}
     worker.send_signal(signal.SIGKILL)
     worker.wait(10)
     send(quadra, *({"event_type": "a"} for _ in range(4)))
@@ -88,6 +92,8 @@ def test_a_worker_that_is_killed_takes_no_count_with_it(quadra: QuadraProcess) -
         time.sleep(0.2)
     assert seen == sorted(seen)
     assert seen[-1] > count
+    # the next one goes on in the files of the one before: each would leave its own behind, to be read at every scrape
+    assert {file.name for file in directory.iterdir()} == files
 
 
 def test_socket_messages_and_connections_are_counted(quadra: QuadraProcess) -> None:

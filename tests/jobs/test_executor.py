@@ -163,6 +163,27 @@ def test_a_worker_with_too_many_hanging_handlers_takes_no_more(
         release.set()
 
 
+def test_that_a_worker_is_unfit_is_said_once_and_again_only_when_it_changes(
+    database: Database, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(executor, "ABANDONED_MOST", 2)
+    release = Event()
+
+    def hang(_runtime: Runtime, _lease: Lease) -> None:
+        release.wait(20)
+
+    def said() -> list[str]:
+        return [record.message for record in caplog.records if record.message.startswith("jobs.worker.")]
+
+    jobs = [add(max_attempts=1) for _ in range(3)]
+    with working(database, hang, timeout=timedelta(seconds=0.5), job_concurrency=3) as (worker, _):
+        wait_until(lambda: all(state(database, job_id) == "FAILED" for job_id in jobs))
+        assert worker.unfit
+        assert said() == ["jobs.worker.unfit"]
+        release.set()
+        wait_until(lambda: said() == ["jobs.worker.unfit", "jobs.worker.fit"])
+
+
 def test_a_job_that_is_given_back_and_claimed_again_is_another_run(database: Database, add: Callable[..., str]) -> None:
     """The same attempt of the same job, while the thread of the claim before has not quite ended."""
     add()
