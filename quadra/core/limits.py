@@ -104,6 +104,8 @@ limiter = Limiter(
             limit_provider=_rate, key_function=_bucket, scope=EVERYTHING, exempt_when=lambda: allowance() is None
         )
     ],
+    # the library leaves out requests without an endpoint: an address that no route is for is a door like any other
+    request_identifier=lambda: request.endpoint or "unmatched",
     strategy="moving-window",  # a fixed window lets twice as many through around its edge
     in_memory_fallback_enabled=True,
     key_prefix=PREFIX,

@@ -183,6 +183,25 @@ def test_strangers_are_limited_by_the_hour_whatever_they_write_into_forwarding_h
     assert int(last.headers["Retry-After"]) > 3000
 
 
+def test_addresses_that_no_route_is_for_count_like_any_other_door(make_app: Callable[..., Flask]) -> None:
+    client = make_app(rate_limit_strangers_hour=4, rate_limit_open=3).test_client()
+    assert [read(client, f"/api/nothing/{number}") for number in range(3)] == [404] * 3
+    assert [client.put("/api/auth/login").status_code for _ in range(2)] == [
+        405
+    ] * 2  # open to strangers: not counted there
+    assert [read(client, "/api/projects"), read(client, "/api/nothing"), read(client)] == [401, 429, 429]
+    assert [read(client, f"/wp-admin/{number}.php") for number in range(3)] == [404, 429, 429]
+
+
+def test_an_unknown_address_counts_for_the_key_that_asks(
+    make_app: Callable[..., Flask], key_of: Callable[..., str]
+) -> None:
+    client = make_app(rate_limit_reads=3).test_client()
+    key = bearer(key_of("default", "read"))
+    assert [read(client, f"/api/nothing/{number}", headers=key) for number in range(4)] == [404] * 3 + [429]
+    assert read(client, headers=key) == 429
+
+
 def test_strangers_are_limited_by_the_day_too(make_app: Callable[..., Flask]) -> None:
     client = make_app(rate_limit_strangers_day=3).test_client()
     answers = [client.get("/api/projects") for _ in range(4)]
