@@ -96,8 +96,8 @@ class Settings(BaseSettings):
 
     batch_max_events: int = Field(100, ge=1, description="seals a batch")
     batch_max_age: Duration = Field(timedelta(minutes=10), description="seals a batch")
-    writer_queue_events: int = Field(50_000, ge=1, description="that may wait to be stored; beyond it senders get 503")
-    writer_queue_bytes: int = Field(64 * 2**20, ge=1, description="that may wait to be stored")
+    writer_queue_events: int = Field(20_000, ge=1, description="that may wait to be stored; beyond it senders get 503")
+    writer_queue_bytes: int = Field(32 * 2**20, ge=1, description="that may wait to be stored")
     writer_flush_events: int = Field(4_000, ge=1, description="in one transaction at the most")
     writer_linger: Duration = Field(timedelta(milliseconds=2), description="how long a transaction waits for more")
     ingest_timeout: Duration = Field(timedelta(seconds=10), description="after which a sender is told to try again")

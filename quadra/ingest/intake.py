@@ -124,6 +124,11 @@ class Intake:
         """
         first = sender if isinstance(sender, Sender) else sender[0] if sender else None
         door, meter = (first.door, first.meter) if first else ("http", None)
+        try:
+            self.writer.ask_for_room()
+        except Unavailable:
+            metrics.turned_away(door, "retry", len(wires))
+            raise
         if meter is not None:
             if meter.full:
                 metrics.turned_away(door, "retry", len(wires))

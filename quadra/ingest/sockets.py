@@ -134,6 +134,12 @@ class Sockets:
             metrics.turned_away(DOOR, "refused")
             self._answer(client, ack, _refusal(refused))
             return
+        try:
+            self._intake.writer.ask_for_room()
+        except Unavailable as error:
+            metrics.turned_away(DOOR, "retry", len(wires))
+            self._answer(client, ack, _error(None, error.code, error.message, {}))
+            return
         if client.meter.full:
             metrics.turned_away(DOOR, "retry", len(wires))
             self._answer(client, ack, _limited(None, client.meter))

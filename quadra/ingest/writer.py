@@ -77,6 +77,7 @@ class Writer:
         self._wake = loop.waiter()
         self._stopping = False
         self._stuck = False
+        self._full = False
         self._ended = loop.waiter()
         self._started = False
         self._flush_log = FlushLog()
@@ -95,15 +96,26 @@ class Writer:
             self._started = True
             self._loop.spawn(self._run)
 
-    def submit(self, ticket: Ticket) -> None:
-        """Queue a ticket. Raises `Unavailable` (code `overloaded` or `stopping`) at once where there is no room."""
+    def ask_for_room(self) -> None:
+        """Raises what `submit` raises where nothing is taken for the moment.
+
+        A queue that was full takes nothing until half of it is written, and doors ask before they check many events:
+        else the loop would be busy with checking what is refused afterwards, and less and less would be stored.
+        """
         if self._stopping:
             raise Unavailable("Quadra is stopping; try again in a moment.", code="stopping", retry_after_seconds=2)
         if self._stuck:
             raise _frozen()
+        if self._full:
+            raise _overloaded()
+
+    def submit(self, ticket: Ticket) -> None:
+        """Queue a ticket. Raises `Unavailable` (code `overloaded` or `stopping`) at once where there is no room."""
+        self.ask_for_room()
         rows = ticket.rows
         if self._events + len(rows) > self._bounds.queue_events or self._bytes > self._bounds.queue_bytes:
-            raise Unavailable("More events are waiting than Quadra can hold; try again.", code="overloaded")
+            self._full = self._half_full()  # not for a ticket that is too large for an empty queue
+            raise _overloaded()
         self._pending.append(ticket)
         self._events += len(rows)
         self._bytes += ticket.weight
@@ -190,6 +202,10 @@ class Writer:
     def _release(self, tickets: list[Ticket]) -> None:
         self._events -= sum(len(ticket.rows) for ticket in tickets)
         self._bytes -= sum(ticket.weight for ticket in tickets)
+        self._full = self._full and self._half_full()
+
+    def _half_full(self) -> bool:
+        return 2 * self._events > self._bounds.queue_events or 2 * self._bytes > self._bounds.queue_bytes
 
     def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
         """A door that makes a mistake with its answer must not end the writer."""
@@ -222,6 +238,10 @@ class Writer:
         middle = len(rows) // 2
         first, second = self._write(rows[:middle]), self._write(rows[middle:])
         return first[0] + second[0], first[1] + second[1]
+
+
+def _overloaded() -> Unavailable:
+    return Unavailable("More events are waiting than Quadra can hold; try again.", code="overloaded")
 
 
 def _frozen() -> Unavailable:

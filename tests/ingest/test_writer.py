@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop
-from quadra.ingest.accept import Row
+from quadra.ingest.accept import Row, Sender
+from quadra.ingest.intake import Intake
 from quadra.ingest.log import Appended, Log, OpenBatch
+from quadra.ingest.quota import Meter
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Bounds, Outcome, Writer
 from tests.clients import assert_counts_are_rows
@@ -162,6 +165,59 @@ def test_a_queue_that_holds_too_many_bytes_answers_overloaded_with_a_fake_log(
     log.free.set()
     wait_for(loop, lambda: heavy.answers)
     writer.submit(Ticket("light", weight=1))
+
+
+def test_a_queue_that_was_full_takes_nothing_until_half_of_it_is_written_with_a_fake_log(
+    loop: Loop, make_writer: Callable[..., Writer]
+) -> None:
+    log = FakeLog()
+    writer = make_writer(log, start=False, queue_events=10, flush_events=3)
+    tickets = [Ticket(*(f"{n}{m}" for m in range(3))) for n in range(3)]
+    for ticket in tickets:
+        writer.submit(ticket)
+    writer.ask_for_room()
+    with pytest.raises(Unavailable):
+        writer.submit(Ticket("1", "2"))
+    with pytest.raises(Unavailable) as caught:  # there is room for one, and for none until there is room for many
+        writer.submit(Ticket("1"))
+    assert caught.value.code == "overloaded"
+    seen: list[tuple[int, bool]] = []
+
+    def look() -> None:
+        try:
+            writer.ask_for_room()
+        except Unavailable:
+            seen.append((writer.depth, False))
+        else:
+            seen.append((writer.depth, True))
+
+    writer.after_flush.append(look)
+    writer.start()
+    wait_for(loop, lambda: all(ticket.answers for ticket in tickets))
+    assert seen == [(6, False), (3, True), (0, True)]
+
+
+def test_a_ticket_too_large_for_an_empty_queue_keeps_nobody_else_out_with_a_fake_log(
+    loop: Loop, make_writer: Callable[..., Writer]
+) -> None:
+    writer = make_writer(FakeLog(), queue_events=3)
+    with pytest.raises(Unavailable):
+        writer.submit(Ticket("1", "2", "3", "4"))
+    small = Ticket("1")
+    writer.submit(small)
+    wait_for(loop, lambda: small.answers)
+    assert small.stored == [True]
+
+
+def test_a_door_asks_for_room_before_it_checks_or_counts_what_came_with_a_fake_writer() -> None:
+    def ask_for_room() -> None:
+        raise Unavailable(code="overloaded")
+
+    intake: Any = SimpleNamespace(writer=SimpleNamespace(ask_for_room=ask_for_room))
+    meter, nothing_to_check = Meter(10), object()
+    with pytest.raises(Unavailable):
+        Intake.store(intake, [nothing_to_check], Sender(1, "http", meter=meter), 1)
+    assert meter.used == 0
 
 
 @pytest.mark.parametrize("error", [away(), RuntimeError("a mistake of ours")], ids=["away", "a mistake"])
