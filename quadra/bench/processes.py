@@ -128,19 +128,23 @@ def quadra(
 
 def load(process: Process, **options: Any) -> dict[str, Any]:
     """Run the load generator against a server: its results, and the server's CPU per event and memory."""
-    node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
     before = process.cpu_seconds()
     given = json.dumps({"url": process.url, "key": process.key, **options})
-    try:
-        done = subprocess.run([node, str(LOAD), given], check=False, capture_output=True, text=True, timeout=300)
-    except FileNotFoundError as error:
-        raise Misconfigured("The load generator needs Node 18 or newer; `make install` fetches it.") from error
+    done = subprocess.run([*node(), str(LOAD), given], check=False, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise Misconfigured(f"The load generator failed:\n{done.stderr[-1500:]}")
     found: dict[str, Any] = json.loads(done.stdout)
     found["cpu_us_per_event"] = round((process.cpu_seconds() - before) / max(found["events"], 1) * 1e6, 1)
     found["memory_mb"] = round(process.memory_mb())
     return found
+
+
+def node() -> list[str]:
+    """The command that runs a load generator. Raises `Misconfigured`."""
+    found = shutil.which("node") or shutil.which(Path(sys.executable).with_name("node"))
+    if found is None:
+        raise Misconfigured("The load generator needs Node 18 or newer; `make install` fetches it.")
+    return [found]
 
 
 def _free_port() -> int:
