@@ -1,21 +1,20 @@
 """Funnels: how many people took one step after another within a time, and how long it took them.
 
-SQL finds the events of each person that may matter, in order; `funnel_walk` judges them. The two agree on bits: the steps
-from 0 on, the exclusions above them.
+SQL finds the events of each person that may matter, in order; `funnel_columns` judges those of many people at once,
+`funnel_walk` one person's. They agree on bits: the steps from 0 on, the exclusions above them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
 import pyarrow as pa
 
+from quadra.analytics.funnel_columns import bits_of, in_columns, ways
 from quadra.analytics.funnel_groups import TOUCHES, Grouping, Labelled
-from quadra.analytics.funnel_quick import Quick, quick_walk
 from quadra.analytics.funnel_walk import Coded, Times, Walk
 from quadra.analytics.matching import Match, Parameters, people_only, value_sql
 from quadra.analytics.question import Question, told
@@ -38,21 +37,21 @@ class Funnel:
 
 def answer(runtime: Runtime, funnel: Funnel) -> dict[str, Any]:
     question, grouping = funnel.question, funnel.grouping
-    quick = quick_walk(funnel.walk) if grouping is None or grouping.attribution in TOUCHES else None
+    quick = in_columns(funnel.walk) and (grouping is None or grouping.attribution in TOUCHES)
     params = Parameters()
-    sql = _sql(funnel, params) if quick is None else _quick_sql(funnel, params)
+    sql = _histories(funnel, params) if quick else _sql(funnel, params)
     found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
     groups: dict[str, list[Times]] = {}
-    if quick is not None:
-        each = list(_walked(funnel.walk, quick, found.table))
+    if quick:
+        each = list(ways(funnel.walk, found.table["history"]))
         if grouping is not None:
             groups = grouping.limited(_by_label(found.table["label"].to_pylist(), each))
-        ways = [times for times in each if times]
+        taken = [times for times in each if times]
     else:
-        ways = [times for events in _people(found.table) if (times := funnel.walk.best(events))]
+        taken = [times for events in _people(found.table) if (times := funnel.walk.best(events))]
         if grouping is not None:
             groups = grouping.groups(_labelled(found.table), funnel.walk)
-    body: dict[str, Any] = {"steps": _steps(funnel, ways)}
+    body: dict[str, Any] = {"steps": _steps(funnel, taken)}
     if grouping is not None:
         body["breakdown"] = {label: _steps(funnel, mine) for label, mine in groups.items()}
     return told(found, **body)
@@ -66,39 +65,35 @@ def _by_label(labels: list[str], ways: list[Times]) -> dict[str, dict[int, Times
     return found
 
 
-def _walked(walk: Walk, quick: Quick, table: pa.Table) -> Iterator[Times]:
-    """The way of each person; rows are histories as `funnel_quick` reads them."""
-    mask = (1 << walk.steps) - 1
-    for chunk in table["history"].chunks:
-        places, packed = chunk.offsets.to_pylist(), memoryview(chunk.values.buffers()[1] or b"").cast("q")
-        at = chunk.values.offset
-        for start, end in pairwise(places):
-            times = quick(packed, at + start, at + end)
-            if times is None:
-                times = walk.best([(one >> walk.steps, one & mask) for one in packed[at + start : at + end]])
-            yield times
-
-
-def _quick_sql(funnel: Funnel, params: Parameters) -> str:
-    """Rows (history, label), one a person."""
-    steps, order = funnel.walk.steps, funnel.walk.order
-    columns = ["person", f"occurred_us * {1 << steps} + code AS packed", "code"]
+def _histories(funnel: Funnel, params: Parameters) -> str:
+    """Rows (history, label), one a person; histories as `funnel_columns` reads them."""
+    walk = funnel.walk
+    columns = ["person", f"occurred_us * {1 << bits_of(walk)} + code AS packed", "code"]
     listed = ["list_sort(list(packed)) AS history"]
-    if order == "ordered":  # whoever took the first step and never the second has one way, however often they took it
+    if walk.order == "ordered" and not walk.exclusions:
+        # whoever took the first step and never the second has one way, however often they took it
         first = "[min(packed) FILTER (WHERE code & 1 <> 0)]"
         onwards = f"CASE WHEN bool_or(code & 2 <> 0) THEN list_sort(list(packed)) ELSE {first} END"
-        listed = [f"{onwards if steps > 1 else first} AS history"]
+        listed = [f"{onwards if walk.steps > 1 else first} AS history"]
     if funnel.breakdown is not None and funnel.grouping is not None:
         columns.append("label")
         touch = "arg_min" if funnel.grouping.attribution == "first_touch" else "arg_max"
-        touched = f"{touch}(label, (packed, label)) FILTER (WHERE code <> 0 AND label <> '')"
+        of_steps = (1 << walk.steps) - 1
+        touched = f"{touch}(label, (packed, label)) FILTER (WHERE code & {of_steps} <> 0 AND label <> '')"
         listed.append(f"coalesce({touched}, '') AS label")
-    entry = (1 << steps) - 1 if order == "unordered" else 1
-    matter = "true" if order == "strict" else "code <> 0"
     return f"""
         SELECT {", ".join(listed)} FROM (
-            SELECT {", ".join(columns)} FROM ({_coded(funnel, params)}) WHERE {matter}
-        ) GROUP BY person HAVING bool_or(code & {entry} <> 0)"""
+            SELECT {", ".join(columns)} FROM ({_coded(funnel, params)}) WHERE {_matters(funnel)}
+        ) GROUP BY person HAVING bool_or(code & {_entry(funnel)} <> 0)"""
+
+
+def _matters(funnel: Funnel) -> str:
+    return "true" if funnel.walk.order == "strict" else "code <> 0"
+
+
+def _entry(funnel: Funnel) -> int:
+    """The bits of the steps with which a way can begin."""
+    return (1 << funnel.walk.steps) - 1 if funnel.walk.order == "unordered" else 1
 
 
 def _coded(funnel: Funnel, params: Parameters) -> str:
@@ -118,11 +113,9 @@ def _sql(funnel: Funnel, params: Parameters) -> str:
     names = ["us", "code", *(["label"] if funnel.breakdown is not None else [])]
     order = ", ".join(names)
     listed = [f"list({name} ORDER BY {order}) AS {name}s" for name in names]
-    matter = "true" if funnel.walk.order == "strict" else "code <> 0"
-    entry = (1 << len(funnel.steps)) - 1 if funnel.walk.order == "unordered" else 1
     return f"""
         SELECT {", ".join(listed)} FROM (SELECT *, occurred_us AS us FROM ({_coded(funnel, params)}))
-        WHERE {matter} GROUP BY person HAVING bool_or(code & {entry} <> 0)"""
+        WHERE {_matters(funnel)} GROUP BY person HAVING bool_or(code & {_entry(funnel)} <> 0)"""
 
 
 def _people(table: pa.Table) -> Iterator[list[Coded]]:
