@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tarfile
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,13 +17,13 @@ from typing import IO
 
 import psycopg
 
+from quadra.backup import programs
 from quadra.backup.postgres_programs import Person, ProgramFailed, find
 from quadra.backup.replica_sides import address, admin_url, connected, conninfo, one
 from quadra.backup.tar_files import extract
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 
-CHUNK = 2**20
 POINT = re.compile(r"write-ahead log (start|end) point: ([0-9A-F]+/[0-9A-F]+)(?: on timeline (\d+))?")
 NEEDS = (
     "A base backup needs wal_level = replica, a free max_wal_senders, a line for `replication` in pg_hba.conf, and a user "
@@ -66,34 +64,29 @@ def take(settings: Settings, write: Callable[[bytes], object], on_bytes: Callabl
                 raise Conflict("The cluster has tablespaces of its own; a base backup here is one stream without them.")
     except psycopg.OperationalError as error:
         raise Unavailable(f"The database at {address(url)} does not answer: {error}") from error
-    program = find("pg_basebackup", settings)
-    with tempfile.TemporaryFile() as said:
-        command = [str(program), "--dbname", conninfo(url.set(password=None)), "--pgdata=-", "--format=tar"]
-        options = [
-            "--wal-method=fetch",
-            "--checkpoint=fast",
-            "--manifest-checksums=SHA256",
-            "--verbose",
-            "--no-password",
-        ]
-        with subprocess.Popen(
-            [*command, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env=_environment(url.password),
-        ) as process:
-            assert process.stdout is not None
-            try:
-                _pump(process.stdout, write, lambda done: on_bytes(done, int(before["bytes"])))
-            except BaseException:
-                process.kill()  # the disk is full, or somebody pressed Ctrl-C: it must not wait for us for ever
-                raise
-        said.seek(0)
-        text = said.read().decode(errors="replace")
-    if process.returncode != 0:
-        reasons = [line for line in text.splitlines() if "error:" in line or "FATAL" in line]
-        raise ProgramFailed(f"pg_basebackup failed: {' '.join(reasons) or text.strip()[-300:]} {NEEDS}")
+    program, target = find("pg_basebackup", settings), f"--dbname={conninfo(url.set(password=None))}"
+    options = [
+        "--pgdata=-",
+        "--format=tar",
+        "--wal-method=fetch",
+        "--checkpoint=fast",
+        "--manifest-checksums=SHA256",
+        "--verbose",
+        "--no-password",
+    ]
+    done = 0
+
+    def pump(chunk: bytes) -> None:
+        nonlocal done
+        write(chunk)
+        done += len(chunk)
+        on_bytes(done, int(before["bytes"]))
+
+    try:
+        password = {"PGPASSWORD": str(url.password)} if url.password else {}
+        text = programs.read_from([program, target, *options], pump, password)
+    except ProgramFailed as error:
+        raise ProgramFailed(f"{error.message} {NEEDS}") from None
     points = {match[1]: match for match in POINT.finditer(text)}
     with connected(url) as connection:
         finished_at = one(connection, "SELECT clock_timestamp() AS now")["now"]
@@ -123,17 +116,3 @@ def free_bytes(path: Path) -> int:
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def _pump(source: IO[bytes], write: Callable[[bytes], object], told: Callable[[int], object]) -> None:
-    done = 0
-    while chunk := source.read(CHUNK):
-        write(chunk)
-        done += len(chunk)
-        told(done)
-
-
-def _environment(password: object) -> dict[str, str]:
-    """The password goes by the environment: arguments are seen by everybody on the machine."""
-    given = {"PGPASSWORD": str(password)} if password else {}
-    return {"LC_ALL": "C", "PATH": "/usr/bin:/bin", **given}

@@ -7,22 +7,24 @@ is whole.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import shutil
 import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import msgspec
 
 from quadra import __version__
 from quadra.backup import base_backup, wal_archive, wal_chain
-from quadra.backup.base_backup import CHUNK, BaseFacts
+from quadra.backup.base_backup import BaseFacts
 from quadra.backup.manifest import Damage
+from quadra.backup.packing import CHUNK, Hashed
 from quadra.backup.pitr_plan import Base
+from quadra.backup.segment_copies import sha256_of
+from quadra.backup.stores import sync_directory
 from quadra.backup.take import one_at_a_time
 from quadra.backup.wal_chain import lsn
 from quadra.core import clock
@@ -60,19 +62,21 @@ def _take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[M
     part.mkdir()
     try:
         with (part / TAR).open("wb") as file:
-            out = _Hashing(file)
+            out = Hashed(file)
             with gzip.GzipFile(
                 filename="", mode="wb", compresslevel=1, fileobj=cast(IO[bytes], out), mtime=0
             ) as packed:
                 facts = base_backup.take(settings, packed.write, on_bytes)
-            _settle(file)
-        manifest = Manifest(name, "base", created_at, out.count, out.digest.hexdigest(), facts, __version__)
+            file.flush()
+            os.fsync(file.fileno())
+        manifest = Manifest(name, "base", created_at, out.bytes, out.sha256.hexdigest(), facts, __version__)
         with (part / MANIFEST).open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(manifest)))
-            _settle(file)
-        _sync(part)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(part)
         part.rename(home / name)
-        _sync(home)
+        sync_directory(home)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -122,11 +126,7 @@ def verify(settings: Settings, name: str) -> Manifest:
             raise Damage(why[0])
         raise NotFound(f"There is no base backup {name!r}.")
     path = directory(settings) / name / TAR
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != found.sha256:
+    if sha256_of(path) != found.sha256:
         raise Damage(f"{path} has another hash than its manifest says: it was changed after it was written.")
     try:
         with gzip.open(path) as packed:
@@ -190,31 +190,3 @@ def _prune(settings: Settings, archive: Path, keep: int, dry_run: bool) -> tuple
             if clock.now().timestamp() - left.stat().st_mtime > 24 * 3600:
                 shutil.rmtree(left, ignore_errors=True)
     return [manifest.id for manifest in gone], segments
-
-
-class _Hashing:
-    """Counts and hashes what goes through it."""
-
-    def __init__(self, file: IO[bytes]):
-        self._file, self.digest, self.count = file, hashlib.sha256(), 0
-
-    def write(self, data: Any) -> int:
-        self.digest.update(data)
-        self.count += len(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-
-def _settle(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

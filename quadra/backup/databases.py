@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -80,6 +80,17 @@ def revision(connection: sa.Connection) -> str:
     if "alembic_version" not in sa.inspect(connection).get_table_names():
         return ""
     return str(connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))) or "")
+
+
+@contextmanager
+def opened(url: sa.URL | str) -> Iterator[Database]:
+    """A database that is used for a moment."""
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    database = Database(text, pool_size=1)
+    try:
+        yield database
+    finally:
+        database.dispose()
 
 
 def connected(url: str) -> Iterator[sa.Connection]:

@@ -23,7 +23,7 @@ Tell = Callable[[int], object]
 """Told how many bytes of the content are done."""
 
 
-class _Hashed:
+class Hashed:
     """A file that hashes what is written to it."""
 
     closed = False
@@ -45,7 +45,7 @@ class _Hashed:
 class Packer:
     """What content is written to; `part` says what became of it, after `packed` is left."""
 
-    def __init__(self, top: _Hashed, tell: Tell):
+    def __init__(self, top: Hashed, tell: Tell):
         self._top, self._tell = top, tell
         self.part: Part
 
@@ -60,14 +60,14 @@ def packed(name: str, directory: Path, file: str, compression: str, key: Key | N
     """Write the part `name` to a file in `directory`, durable when this is left. Raises `OSError`, for a full disk too."""
     file = file + SUFFIX[compression] + (ENCRYPTED if key else "")
     with (directory / file).open("wb") as raw:
-        bottom = _Hashed(raw)
+        bottom = Hashed(raw)
         sealed: Any = Encrypting(bottom, key) if key else bottom  # type: ignore[arg-type]
         small: Any = (
             gzip.GzipFile(fileobj=sealed, mode="wb", compresslevel=6, mtime=0)
             if compression == "gzip"
             else pa.CompressedOutputStream(pa.PythonFile(_Stream(sealed), "w"), "zstd")
         )
-        top = _Hashed(small)
+        top = Hashed(small)
         packer = Packer(top, tell)
         try:
             yield packer

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
 from quadra.backup import pitr_cluster
+from quadra.backup.databases import opened
 from quadra.backup.pitr_cluster import Place, Told
 from quadra.backup.pitr_plan import Base, OutOfReach, Plan, make_plan
 from quadra.backup.postgres_programs import find
@@ -71,8 +71,8 @@ def recover(settings: Settings, made: Plan, place: Place, archive: Path, told: T
     """Build the cluster and look at it. Returns what is in it."""
     pitr_cluster.build(settings, made, place, archive, told)
     told("looking at what was recovered")
-    with closing(_Opened(pitr_cluster.url_of(settings, place))) as opened:
-        found = look(opened.database)
+    with opened(pitr_cluster.url_of(settings, place)) as database:
+        found = look(database)
     found["recovery"] = pitr_cluster.reached(place)
     return found
 
@@ -124,7 +124,8 @@ def archive_of(settings: Settings) -> Path:
     """Raises `Misconfigured`."""
     if settings.wal_archive is None:
         raise Misconfigured(
-            "QUADRA_WAL_ARCHIVE: recovery to a moment needs the archive of PostgreSQL's log. Next: quadra wal setup"
+            "QUADRA_WAL_ARCHIVE: name the directory for PostgreSQL's log, on another disk than the database. "
+            "Next: quadra wal setup"
         )
     return settings.wal_archive.absolute()
 
@@ -137,11 +138,3 @@ def _archive_command(settings: Settings, place: Place) -> str:
     with connected(url.set(username=given.username, password=given.password)) as connection:
         row = connection.execute(sql).fetchone()
     return str(row["setting"]).replace("'", "''") if row else "…"
-
-
-class _Opened:
-    def __init__(self, url: sa.URL):
-        self.database = Database(url.render_as_string(hide_password=False))
-
-    def close(self) -> None:
-        self.database.dispose()

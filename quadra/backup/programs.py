@@ -13,8 +13,10 @@ from quadra.backup.postgres_programs import ProgramFailed
 CHUNK = 2**20
 
 
-def read_from(command: Sequence[str | Path], write: Callable[[bytes], object], environment: Mapping[str, str]) -> None:
-    """Run a program and hand on what it prints. Raises `ProgramFailed` with its own words, and what `write` raises."""
+def read_from(command: Sequence[str | Path], write: Callable[[bytes], object], environment: Mapping[str, str]) -> str:
+    """Run a program and hand on what it prints. Returns what it said beside; raises `ProgramFailed` with that, and what `write`
+    raises.
+    """
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(
             [str(word) for word in command],
@@ -30,7 +32,7 @@ def read_from(command: Sequence[str | Path], write: Callable[[bytes], object], e
             except BaseException:
                 process.kill()  # the disk is full, or somebody pressed Ctrl-C: it must not wait for us for ever
                 raise
-        _check(command, process.returncode, said)
+        return _check(command, process.returncode, said)
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], stdin: Path | None = None) -> None:
@@ -47,12 +49,12 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], stdin: Pa
         _check(command, done.returncode, said)
 
 
-def _check(command: Sequence[str | Path], code: int, said: IO[bytes]) -> None:
-    if code == 0:
-        return
+def _check(command: Sequence[str | Path], code: int, said: IO[bytes]) -> str:
     said.seek(0)
     words = said.read().decode(errors="replace").strip()
-    lines = [line for line in words.splitlines() if "error" in line.lower()] or words.splitlines()
+    if code == 0:
+        return words
+    lines = [line for line in words.splitlines() if "error" in line.lower() or "FATAL" in line] or words.splitlines()
     raise ProgramFailed(f"{Path(command[0]).name} failed: {' '.join(lines[:3])[:500] or f'exit code {code}'}")
 
 

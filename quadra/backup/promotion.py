@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,11 +19,11 @@ import sqlalchemy as sa
 from quadra.accounts import audit
 from quadra.accounts.tables import AuditEntry
 from quadra.backup import promotion_checks as checks
+from quadra.backup.databases import opened
 from quadra.backup.promotion_checks import FAIL, PASS, WARN, Candidate, Loss, Step
 from quadra.backup.replica_memory import recall
 from quadra.backup.replica_sides import Standby, address, admin_url, connected, one, replica_url
 from quadra.backup.replica_status import ask_replicas, first_line
-from quadra.core.database import Database
 from quadra.core.errors import Conflict
 from quadra.core.settings import Settings
 
@@ -208,8 +207,8 @@ def _wait_for_nobody(connection: Any, names: str) -> Step:
 
 def _probe(url: sa.URL, wanted: Wanted) -> Step:
     """A write that was committed and read back: the entry in the audit log that a promotion leaves anyway."""
-    with closing(_Opened(url)) as opened:
-        with opened.database.begin() as session:
+    with opened(url) as database:
+        with database.begin() as session:
             entry = audit.record(
                 session,
                 actor=wanted.actor,
@@ -218,7 +217,7 @@ def _probe(url: sa.URL, wanted: Wanted) -> Step:
                 address=wanted.address,
                 details={"confirm_fenced": wanted.confirm_fenced, "accept_loss": wanted.accept_loss},
             )
-        with opened.database.read() as session:
+        with database.read() as session:
             if session.get(AuditEntry, entry.id) is None:
                 raise Conflict("The probe was committed and is not there.")
     return Step("probe write", PASS, "An entry in the audit log was written and read back.")
@@ -233,11 +232,3 @@ def _next_steps(settings: Settings, url: sa.URL) -> list[str]:
         "Take a base backup: quadra wal base",
         f"On the old primary's machine: quadra replica rejoin --data-dir PGDATA --primary {address(url)}",
     ]
-
-
-class _Opened:
-    def __init__(self, url: sa.URL):
-        self.database = Database(url.render_as_string(hide_password=False))
-
-    def close(self) -> None:
-        self.database.dispose()

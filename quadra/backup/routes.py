@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from quadra.accounts import audit
 from quadra.accounts.access import Credentials, admit, require
 from quadra.backup.database_health import database_health
+from quadra.backup.databases import opened
 from quadra.backup.promotion import Outcome, Wanted, promote
 from quadra.backup.replica_sides import address, replica_url
 from quadra.backup.replica_status import UNHEALTHY, replication_status
-from quadra.core.database import Database
 from quadra.core.errors import Forbidden, Invalid, Unavailable
 from quadra.core.http import json_body, request_id
 from quadra.core.limits import client_address
@@ -70,11 +70,8 @@ def _admin(settings: Settings, target: Any) -> str:
         scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not isinstance(target, str) or target not in settings.replicas:
             raise
-    database = Database(replica_url(settings, target).render_as_string(hide_password=False), pool_size=1)
-    try:
+    with opened(replica_url(settings, target)) as database:
         found = admit(database, Credentials(key=plain.strip()), "admin")
-    finally:
-        database.dispose()
     if found.projects is not None:
         raise Forbidden("This key belongs to one project; use an admin key of the project 'default'.")
     return found.actor

@@ -10,6 +10,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,21 +62,11 @@ class DirectoryStore:
         target = self.root / name
         if target.exists() and _digest(target) == sha256:
             return
-        partial = target.with_name(f".{target.name}.part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        with self._replacing(name) as partial:
             with path.open("rb") as source, partial.open("wb") as file:
                 shutil.copyfileobj(source, file, CHUNK)
-                file.flush()
-                os.fsync(file.fileno())
             if (found := _digest(partial)) != sha256:
                 raise Unavailable(f"{target} arrived damaged: its sha256 is {found}, should be {sha256}.")
-            partial.rename(target)
-            sync_directory(target.parent)
-        except OSError as error:
-            raise unavailable(error, self.place) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
     def get(self, name: str, to: Path) -> None:
         try:
@@ -86,18 +77,25 @@ class DirectoryStore:
             raise unavailable(error, self.place) from error
 
     def put_bytes(self, name: str, content: bytes) -> None:
+        with self._replacing(name) as partial:
+            partial.write_bytes(content)
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[Path]:
+        """A path to write to, whose file gets its name by one rename when it is on the disk, or is gone."""
         target = self.root / name
         partial = target.with_name(f".{target.name}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
+            yield partial
+            with partial.open("rb") as file:
                 os.fsync(file.fileno())
             partial.rename(target)
             sync_directory(target.parent)
         except OSError as error:
             raise unavailable(error, self.place) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def get_bytes(self, name: str) -> bytes:
         try:

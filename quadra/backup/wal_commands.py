@@ -12,8 +12,9 @@ import click
 
 from quadra.accounts.terminal import json_option, say
 from quadra.backup import base_store, wal_archive, wal_chain
-from quadra.core.errors import Conflict, Misconfigured, QuadraError
-from quadra.core.settings import Settings, load
+from quadra.backup.pitr import archive_of
+from quadra.core.errors import Conflict, QuadraError
+from quadra.core.settings import load
 
 
 class PushFailed(QuadraError):
@@ -33,7 +34,7 @@ def wal() -> None:
 def push(path: Path, name: str) -> None:
     """Put one file into the archive, safe on the disk: archive_command = 'quadra wal push %p %f'."""
     try:
-        wal_archive.push(directory(load()), path, name)
+        wal_archive.push(archive_of(load()), path, name)
     except (OSError, EOFError, zlib.error, wal_archive.Refused) as error:
         raise PushFailed(f"{name} is not archived: {error}") from error
 
@@ -41,7 +42,7 @@ def push(path: Path, name: str) -> None:
 @wal.command()
 def setup() -> None:
     """Print the lines that PostgreSQL's configuration needs to archive."""
-    archive = directory(load())
+    archive = archive_of(load())
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
     for line in (
         "# postgresql.conf; archive_mode needs a restart. The program needs Python alone and may be copied elsewhere.",
@@ -60,7 +61,7 @@ def setup() -> None:
 @json_option
 def verify(thorough: bool, as_json: bool) -> None:
     """Name what is missing among the archived segments, and with --read what is damaged."""
-    archive = directory(load())
+    archive = archive_of(load())
     names = wal_chain.archived(archive)
     known = wal_archive.identity(archive)
     if not names or known is None:
@@ -109,7 +110,7 @@ def base(as_json: bool) -> None:
 def prune(keep: int | None, dry_run: bool, as_json: bool) -> None:
     """Remove old base backups, and the WAL that only they needed."""
     settings = load()
-    gone, segments = base_store.prune(settings, directory(settings), keep=keep or settings.base_keep, dry_run=dry_run)
+    gone, segments = base_store.prune(settings, archive_of(settings), keep=keep or settings.base_keep, dry_run=dry_run)
     verb = "would go" if dry_run else "removed"
     body = {"dry_run": dry_run, "backups": gone, "segments": segments}
     say(as_json, body, [f"{len(gone)} base backups and {len(segments)} segments {verb}.", *gone])
@@ -119,12 +120,3 @@ def _progress(bar: Any, done: int, about: int) -> None:
     """The size is an estimate until the end: the bar never says more than it knows."""
     bar.length = max(about, done)
     bar.update(done - bar.pos)
-
-
-def directory(settings: Settings) -> Path:
-    """Where the archive is. Raises `Misconfigured`."""
-    if settings.wal_archive is None:
-        raise Misconfigured(
-            "QUADRA_WAL_ARCHIVE: name the directory for PostgreSQL's write-ahead log, then quadra wal setup."
-        )
-    return settings.wal_archive.absolute()
