@@ -44,6 +44,16 @@ class Appended:
     sealed: list[str] = field(default_factory=list)
 
 
+# made once: making them anew for each flush took longer than the database needs for them
+OPEN = sa.insert(Batch)
+GROW = (
+    sa.update(Batch)
+    .where(Batch.id == sa.bindparam("batch"), Batch.status == "OPEN")
+    .values(event_count=Batch.event_count + sa.bindparam("added"))
+)
+GROW_AND_SEAL = GROW.values(status="SEALED", sealed_at=sa.bindparam("at"))
+
+
 class BatchGone(Exception):
     """Somebody sealed the writer's open batch; write again into a new one."""
 
@@ -135,18 +145,14 @@ class Log:
         self, connection: sa.Connection, project_id: int, batch: OpenBatch, added: int, *, created: bool, full: bool
     ) -> None:
         at = clock.now()
-        state = {"status": "SEALED", "sealed_at": at} if full else {"status": "OPEN"}
         if created:
-            connection.execute(
-                sa.insert(Batch).values(
-                    id=batch.id, project_id=project_id, writer=self._writer, event_count=added, opened_at=at, **state
-                )
-            )
+            state = {"status": "SEALED", "sealed_at": at} if full else {"status": "OPEN"}
+            row = {"id": batch.id, "project_id": project_id, "writer": self._writer, "event_count": added}
+            connection.execute(OPEN, {**row, "opened_at": at, **state})
         else:
-            updated = connection.execute(
-                sa.update(Batch)
-                .where(Batch.id == batch.id, Batch.status == "OPEN")
-                .values(event_count=Batch.event_count + added, **state)
+            grown = {"batch": batch.id, "added": added}
+            updated = (
+                connection.execute(GROW_AND_SEAL, {**grown, "at": at}) if full else connection.execute(GROW, grown)
             )
             if updated.rowcount == 0:
                 raise BatchGone

@@ -110,17 +110,16 @@ def _row(**values: Any) -> dict[str, Any]:
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     """Insert the rows whose unique key nobody has. A refused row is no error: it must not spoil the caller's transaction."""
-    connection.execute(INSERTS[connection.dialect.name](rows))
+    connection.execute(INSERTS[connection.dialect.name], rows)
 
 
-def _insert_on_mysql(rows: list[dict[str, Any]]) -> sa.Insert:
-    # not INSERT IGNORE, which also turns a value that does not fit into a silently cut one
-    return mysql.insert(Job).values(rows).on_duplicate_key_update(id=sa.literal_column("job.id"))
+# the rows are parameters, not part of the statement: with them it would be compiled anew for each sealed batch.
+# not INSERT IGNORE, which also turns a value that does not fit into a silently cut one
+_insert_on_mysql = mysql.insert(Job).on_duplicate_key_update(id=sa.literal_column("job.id"))
 
-
-INSERTS = {
-    "postgresql": lambda rows: postgresql.insert(Job).values(rows).on_conflict_do_nothing(),
-    "sqlite": lambda rows: sqlite.insert(Job).values(rows).on_conflict_do_nothing(),
+INSERTS: dict[str, sa.Insert] = {
+    "postgresql": postgresql.insert(Job).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(Job).on_conflict_do_nothing(),
     "mysql": _insert_on_mysql,
     "mariadb": _insert_on_mysql,
 }
