@@ -14,7 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from quadra.core.settings import Settings, sentinel_address
+from quadra.core.setting_types import sentinel_address
+from quadra.core.settings import Settings
 
 CONNECT_SECONDS = 1.0
 

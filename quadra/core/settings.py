@@ -5,40 +5,15 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quadra.core.errors import Misconfigured
-
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: Any) -> Any:
-    """`10m`, `60s`, `1.5h`, `250ms` or a number of seconds."""
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", str(value))
-    if not match:
-        raise ValueError("a duration such as 10m, 60s, 250ms or 1h")
-    return timedelta(seconds=float(match[1]) * UNITS[match[2] or "s"])
-
-
-def _words(value: Any) -> Any:
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
-def _networks(value: Any) -> Any:
-    return [ip_network(word, strict=False) for word in _words(value)]
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
-Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks)]
+from quadra.core.setting_types import Duration, Networks, Words, sentinel_address, with_driver
 
 DEFAULT_SECRETS = {"", "secret", "changeme", "change-me", "dev", "development", "default"}
 
@@ -238,7 +213,7 @@ class Settings(BaseSettings):
         self.data_dir = self.data_dir.absolute()
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data_dir / 'quadra.db'}"
-        self.database_url = _with_driver(self.database_url)
+        self.database_url = with_driver(self.database_url)
         self._check_redis()
         if (self.llm_base_url or self.llm_api_key) and not self.llm_model:
             raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL and _API_KEY empty")
@@ -281,29 +256,6 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
-
-
-def sentinel_address(word: str) -> tuple[str, int]:
-    """`host`, `host:port` or `[v6]:port`. Raises `ValueError`."""
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:\[\]]+))(?::(\d{1,5}))?", word)
-    if not found or not 0 < int(found[3] or 26379) < 65536:
-        raise ValueError(f"QUADRA_REDIS_SENTINEL_HOSTS: {word!r} is not host:port")
-    return found[1] or found[2], int(found[3] or 26379)
-
-
-def _with_driver(url: str) -> str:
-    """Name the driver that Quadra installs where the URL names none."""
-    for prefix, driver in (
-        ("postgres://", "postgresql+psycopg://"),
-        ("postgresql://", "postgresql+psycopg://"),
-        ("mysql://", "mysql+pymysql://"),
-        ("mariadb://", "mariadb+pymysql://"),
-    ):
-        if url.startswith(prefix):
-            return driver + url[len(prefix) :]
-    if not re.match(r"(sqlite|postgresql\+psycopg|(mysql|mariadb)\+pymysql)://", url):
-        raise ValueError("DATABASE_URL: starts with sqlite://, postgresql://, mysql:// or mariadb://")
-    return url
 
 
 def _read_secret_files() -> dict[str, str]:

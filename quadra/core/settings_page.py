@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from quadra.core.settings import Duration, Networks, Settings, Words
+from quadra.core.setting_types import Duration, Networks, Words
+from quadra.core.settings import Settings
 
 HEAD = """# Settings
 
@@ -32,6 +33,7 @@ def page() -> str:
 
 
 def _accepts(hint: Any, metadata: list[Any]) -> str:
+    hint = next((one for one in typing.get_args(hint) if one is not type(None)), hint) if _optional(hint) else hint
     if hint is Duration:
         return "duration"
     if hint in (Networks, Words):
@@ -42,8 +44,12 @@ def _accepts(hint: Any, metadata: list[Any]) -> str:
     bounds = " ".join(
         f"{signs[kind]} {getattr(limit, kind)}" for limit in metadata for kind in signs if hasattr(limit, kind)
     )
-    found = {int: "number", float: "number", bool: "true, false", str: "text", Path: "path"}.get(hint, "number")
+    found = {int: "number", float: "number", bool: "true, false", str: "text", Path: "path"}[hint]
     return f"{found} {bounds}".strip()
+
+
+def _optional(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from quadra.core import clock
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.migrate import upgrade
 from quadra.core.runtime import Runtime
-from quadra.core.settings import UNITS
+from quadra.core.setting_types import UNITS
 from quadra.ingest import demo_run, tail
 from quadra.ingest.access_log_events import Visitors
 from quadra.ingest.importers import formats, progress

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from quadra.core.errors import Misconfigured
-from quadra.core.settings import load, sentinel_address
+from quadra.core.setting_types import sentinel_address
+from quadra.core.settings import load
 
 
 @pytest.fixture(autouse=True)

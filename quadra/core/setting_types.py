@@ -1,0 +1,61 @@
+"""How the value of a setting may be written: durations, lists, addresses. A wrong one raises `ValueError` that says what is
+accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: Any) -> Any:
+    """`10m`, `60s`, `1.5h`, `250ms` or a number of seconds."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", str(value))
+    if not match:
+        raise ValueError("a duration such as 10m, 60s, 250ms or 1h")
+    return timedelta(seconds=float(match[1]) * UNITS[match[2] or "s"])
+
+
+def _words(value: Any) -> Any:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _networks(value: Any) -> Any:
+    return [ip_network(word, strict=False) for word in _words(value)]
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks)]
+
+
+def sentinel_address(word: str) -> tuple[str, int]:
+    """`host`, `host:port` or `[v6]:port`. Raises `ValueError`."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:\[\]]+))(?::(\d{1,5}))?", word)
+    if not found or not 0 < int(found[3] or 26379) < 65536:
+        raise ValueError(f"QUADRA_REDIS_SENTINEL_HOSTS: {word!r} is not host:port")
+    return found[1] or found[2], int(found[3] or 26379)
+
+
+def with_driver(url: str) -> str:
+    """Name the driver that Quadra installs where the URL names none."""
+    for prefix, driver in (
+        ("postgres://", "postgresql+psycopg://"),
+        ("postgresql://", "postgresql+psycopg://"),
+        ("mysql://", "mysql+pymysql://"),
+        ("mariadb://", "mariadb+pymysql://"),
+    ):
+        if url.startswith(prefix):
+            return driver + url[len(prefix) :]
+    if not re.match(r"(sqlite|postgresql\+psycopg|(mysql|mariadb)\+pymysql)://", url):
+        raise ValueError("DATABASE_URL: starts with sqlite://, postgresql://, mysql:// or mariadb://")
+    return url
