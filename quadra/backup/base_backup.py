@@ -20,6 +20,7 @@ import psycopg
 from quadra.backup import programs
 from quadra.backup.postgres_programs import Person, ProgramFailed, find
 from quadra.backup.replica_sides import address, admin_url, connected, conninfo, one
+from quadra.backup.replica_status import first_line
 from quadra.backup.tar_files import extract
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
@@ -63,7 +64,7 @@ def take(settings: Settings, write: Callable[[bytes], object], on_bytes: Callabl
             if before["spaces"] > 2:
                 raise Conflict("The cluster has tablespaces of its own; a base backup here is one stream without them.")
     except psycopg.OperationalError as error:
-        raise Unavailable(f"The database at {address(url)} does not answer: {error}") from error
+        raise Unavailable(f"The database at {address(url)} does not answer: {first_line(error)}") from error
     program, target = find("pg_basebackup", settings), f"--dbname={conninfo(url.set(password=None))}"
     options = [
         "--pgdata=-",

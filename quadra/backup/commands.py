@@ -11,7 +11,7 @@ import click
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.backup import base_store
 from quadra.backup.manifest import KINDS, Manifest
-from quadra.backup.restore import restore
+from quadra.backup.restore import restore, shown, state_of
 from quadra.backup.stores import Kept, Stores
 from quadra.backup.take import Progress, take
 from quadra.backup.upkeep_commands import prune, schedule
@@ -83,7 +83,7 @@ def described(settings: Settings, manifest: Manifest) -> dict[str, Any]:
 @backup.command("list")
 @json_option
 def list_all(as_json: bool) -> None:
-    """Every backup that is whole, newest first; below them what is damaged."""
+    """What is whole, and what is damaged. Newest first."""
     settings = load()
     stores = Stores(settings)
     in_stores, (bases, damaged_bases) = stores.look(), base_store.look(settings)
@@ -95,20 +95,22 @@ def list_all(as_json: bool) -> None:
             "kind": base.kind,
             "created_at": clock.iso(base.created_at),
             "bytes": base.bytes,
-            "verified_at": base_store.verified_at(settings, base.id),
+            "verified_at": (at := base_store.verified_at(settings, base.id)),
+            "verified_by": "decompress" if at else None,
             "stores": [str(base_store.directory(settings))],
             "encrypted": False,
             "safety": False,
         }
         for base in reversed(bases)
     ]
-    fields = ("id", "kind", "created_at", "mb", "verified_at", "stores")
+    fields = ("id", "kind", "created_at", "mb", "verified_at", "verified_by", "stores")
     rows = [
         {
             **one,
             "mb": f"{one['bytes'] / MB:,.2f}",
             "kind": "safety" if one["safety"] else one["kind"],
             "verified_at": one["verified_at"] or "never",
+            "verified_by": one["verified_by"] or "",
             "stores": len(one["stores"]),
         }
         for one in found
@@ -126,6 +128,7 @@ def entry(kept: Kept) -> dict[str, Any]:
         "created_at": clock.iso(manifest.created_at),
         "bytes": manifest.bytes,
         "verified_at": clock.iso(kept.verified.at) if kept.verified else None,
+        "verified_by": kept.verified.level if kept.verified else None,
         "stores": [store.place for store in kept.stores],
         "encrypted": bool(manifest.key_id),
         "safety": manifest.safety,
@@ -137,7 +140,7 @@ def entry(kept: Kept) -> dict[str, Any]:
 @click.option("--level", type=click.Choice(LEVELS), default="restore", show_default=True)
 @json_option
 def verify_one(backup_id: str, level: str, as_json: bool) -> None:
-    """Prove a backup: hashes; decompressed; restored into a database of its own. ID may be `latest`."""
+    """Prove a backup. Its hashes; it decompresses; it restores into a database of its own. ID may be `latest`."""
     settings = load()
     if backup_id.startswith(f"{BASE}-"):
         base = base_store.verify(settings, backup_id)
@@ -185,8 +188,17 @@ def restore_command(newest: bool, backup_id: str | None, yes: bool, dry_run: boo
         kept = Stores(runtime.settings).find(backup_id) if backup_id else latest(runtime.settings)
         made_at = clock.iso(kept.manifest.created_at)
         if dry_run:
+            there = state_of(runtime.settings)
             what = {"id": kept.manifest.id, "created_at": made_at, "rows": kept.manifest.rows, "dry_run": True}
-            lines = [f"{kept.manifest.id} of {made_at} with {kept.manifest.rows:,} rows. Nothing was changed."]
+            what |= {"target": shown(runtime.settings), "target_rows": there.rows, "running": there.running}
+            lines = [
+                f"{kept.manifest.id} of {made_at} with {kept.manifest.rows:,} rows into {what['target']}",
+                f"That has {there.rows:,} rows: it needs --yes, and a safety backup is taken first."
+                if there.rows
+                else "That is empty.",
+                *([f"A web process serves it ({there.running}): stop Quadra first."] if there.running else []),
+                "Nothing was changed.",
+            ]
             say(as_json, what, lines)
             return
         tell = (lambda _line: None) if as_json else click.echo

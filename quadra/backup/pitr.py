@@ -121,11 +121,12 @@ def switch_over(settings: Settings, place: Place, major: int) -> list[str]:
 
 
 def archive_of(settings: Settings) -> Path:
-    """Raises `Misconfigured`."""
+    """Raises `Misconfigured`, `Invalid` where the database is another one."""
     if settings.wal_archive is None:
+        admin_url(settings)  # whoever has another database is told so
         raise Misconfigured(
-            "QUADRA_WAL_ARCHIVE: name the directory for PostgreSQL's log, on another disk than the database. "
-            "Next: quadra wal setup"
+            "QUADRA_WAL_ARCHIVE: name the directory for PostgreSQL's log, on another disk than the database; then "
+            "`quadra wal setup` prints what PostgreSQL needs."
         )
     return settings.wal_archive.absolute()
 

@@ -18,6 +18,7 @@ from quadra.backup import databases, programs
 from quadra.backup.databases import Facts, Write
 from quadra.backup.postgres_programs import find
 from quadra.backup.replica_sides import address, admin_url, conninfo
+from quadra.backup.replica_status import first_line
 from quadra.core.database import Database
 from quadra.core.errors import Conflict, Misconfigured, Unavailable
 from quadra.core.settings import Settings
@@ -52,7 +53,9 @@ class PostgresDumper:
                 target = ["--schema=public", f"--snapshot={snapshot}", f"--dbname={_dsn(url)}"]
                 programs.read_from([*command, *target], write, _password(url))
         except sa.exc.OperationalError as error:
-            raise Unavailable(f"The database at {address(database.url)} does not answer: {error.orig}") from error
+            raise Unavailable(
+                f"The database at {address(database.url)} does not answer: {first_line(error.orig or error)}"
+            ) from error
         finally:
             database.dispose()
 
@@ -137,7 +140,7 @@ def _connected(url: sa.URL) -> Iterator[psycopg.Connection[Any]]:
     try:
         connection = psycopg.connect(conninfo(url), connect_timeout=5, autocommit=True)
     except psycopg.OperationalError as error:
-        raise Unavailable(f"The database at {address(url)} does not answer: {error}") from error
+        raise Unavailable(f"The database at {address(url)} does not answer: {first_line(error)}") from error
     with connection:
         yield connection
 

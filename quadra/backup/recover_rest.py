@@ -124,12 +124,12 @@ def ask_backups(scene: Scene) -> str:
     found = scene.backups()
     if not found:
         return f"there is none in {scene.stores.home.place}: quadra backup take"
-    proven = next((kept for kept in found if kept.verified), None)
+    proven = next((kept for kept in found if kept.verified and kept.verified.level == "restore"), None)
     newest = found[0].manifest
     last = (
-        f"{proven.manifest.id} was the last one proven"
+        f"{proven.manifest.id} was the last one restored on trial"
         if proven
-        else "none was ever proven: quadra backup verify latest"
+        else "none was ever restored on trial: quadra backup verify latest"
     )
     return f"{len(found)}, the newest {newest.id}; {last}"
 

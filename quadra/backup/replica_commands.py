@@ -30,7 +30,7 @@ def replica() -> None:
 @replica.command("status")
 @json_option
 def show_status(as_json: bool) -> None:
-    """What the primary says of its replicas, and each replica of QUADRA_REPLICAS of itself."""
+    """How far behind the replicas are. By the primary, and by each replica of QUADRA_REPLICAS."""
     status = replication_status(load())
     lines = [f"{status['overall_status']}: {status['message']}"]
     if status["replicas"]:
@@ -63,7 +63,7 @@ def promote(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Make the replica TARGET (host:port or a URL) the primary, after the primary is lost.
+    """Make a replica the primary, once that is lost. TARGET is host:port or a URL.
 
     Refused while the primary lives. Assisted, not automatic: it checks and shows, you decide.
     """
@@ -99,7 +99,7 @@ def rejoin(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Bring the old primary back as a replica of the new one (pg_rewind). It must be stopped."""
+    """Bring the old primary back as a replica. By pg_rewind; it must be stopped."""
     settings = load()
     url = replica_url(settings, primary)
     wanted = Rejoin(

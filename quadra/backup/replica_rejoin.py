@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from quadra.backup.postgres_programs import Person, ProgramFailed, find, run
 from quadra.backup.replica_sides import address, ask_primary, connected, conninfo
+from quadra.backup.replica_status import first_line
 from quadra.backup.wal_archive import restore_command
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
@@ -119,7 +120,9 @@ def _check_primary(wanted: Rejoin, control: dict[str, str], told: Callable[[str]
                 connection.execute("CHECKPOINT")
                 primary = ask_primary(connection)
     except psycopg.OperationalError as error:
-        raise Unavailable(f"The new primary at {address(wanted.primary)} does not answer: {error}") from error
+        raise Unavailable(
+            f"The new primary at {address(wanted.primary)} does not answer: {first_line(error)}"
+        ) from error
     if primary is None:
         raise Conflict(f"{address(wanted.primary)} is a replica itself: name the primary.")
     if str(primary.system_identifier) != control["Database system identifier"]:

@@ -30,7 +30,7 @@ class SqliteDumper:
         copy = scratch / "copy.db"
         source = file_of(settings.database_url)
         if not source.exists():
-            raise Unavailable(f"There is no database at {source}.")
+            raise Unavailable(f"There is no database at {source}. Next: quadra init, or quadra recover")
         try:
             # one step: a copy in several begins again whenever somebody writes, and a busy writer never lets it end. Writers
             # go on meanwhile, in WAL mode a reader does not hold them up

@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup_automated_back
 @click.option("--dry-run", is_flag=True, help="Say what would go, remove nothing.")
 @json_option
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Remove backups that the retention does not keep. The newest that was restored on trial always stays."""
+    """Remove what the retention does not keep. The newest that was restored on trial always stays."""
     done = retention.prune(load(), dry_run=dry_run)
     body = {"removed": done.backups, "objects": done.objects, "kept": done.kept, "dry_run": dry_run}
     verb = "Would remove" if dry_run else "Removed"
@@ -41,7 +41,7 @@ def prune(dry_run: bool, as_json: bool) -> None:
 @click.command("schedule")
 @click.argument("action", type=click.Choice(["show", "install", "remove"]), default="show")
 def schedule(action: str) -> None:
-    """Show when backups are taken, or put them into this user's crontab, or take them out of it."""
+    """Show when backups are taken. Or put them into this user's crontab, or take them out of it."""
     settings = load()
     if action == "show":
         now = clock.now()

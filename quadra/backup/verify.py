@@ -62,9 +62,14 @@ def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = 
     except Damage as error:
         report.damage.append(error.message)
     report.ok = not report.damage
-    if report.ok:
+    if report.ok and not _better(kept.verified, level):
         mark_verified(kept.stores, kept.manifest.id, verified(level, report.rows))
     return report
+
+
+def _better(kept: Verified | None, level: str) -> bool:
+    """Whether more was proved before: that it could be restored stays said when only its bytes are looked at again."""
+    return kept is not None and LEVELS.index(kept.level) > LEVELS.index(level)
 
 
 def verified(level: str, rows: int) -> bytes:

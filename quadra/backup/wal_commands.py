@@ -32,7 +32,7 @@ def wal() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("name")
 def push(path: Path, name: str) -> None:
-    """Put one file into the archive, safe on the disk: archive_command = 'quadra wal push %p %f'."""
+    """Put one file into the archive. It is on the disk then: archive_command = 'quadra wal push %p %f'."""
     try:
         wal_archive.push(archive_of(load()), path, name)
     except (OSError, EOFError, zlib.error, wal_archive.Refused) as error:
@@ -41,7 +41,7 @@ def push(path: Path, name: str) -> None:
 
 @wal.command()
 def setup() -> None:
-    """Print the lines that PostgreSQL's configuration needs to archive."""
+    """Print what PostgreSQL's configuration needs."""
     archive = archive_of(load())
     python = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
     for line in (
@@ -60,7 +60,7 @@ def setup() -> None:
 @click.option("--read", "thorough", is_flag=True, help="Also read every segment back.")
 @json_option
 def verify(thorough: bool, as_json: bool) -> None:
-    """Name what is missing among the archived segments, and with --read what is damaged."""
+    """Name missing segments, and damaged ones. Damage is found with --read alone."""
     archive = archive_of(load())
     names = wal_chain.archived(archive)
     known = wal_archive.identity(archive)
@@ -92,7 +92,7 @@ def verify(thorough: bool, as_json: bool) -> None:
 @wal.command()
 @json_option
 def base(as_json: bool) -> None:
-    """Take a base backup: the whole cluster, onto which the archived WAL is replayed."""
+    """Take a base backup. The whole cluster, onto which the archived WAL is replayed."""
     settings = load()
     shown = click.progressbar(length=1, label="Base backup", hidden=as_json or not sys.stdout.isatty())
     with shown as bar:
@@ -108,7 +108,7 @@ def base(as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what goes, remove nothing.")
 @json_option
 def prune(keep: int | None, dry_run: bool, as_json: bool) -> None:
-    """Remove old base backups, and the WAL that only they needed."""
+    """Remove old base backups, and their WAL. The newest that was verified stays."""
     settings = load()
     gone, segments = base_store.prune(settings, archive_of(settings), keep=keep or settings.base_keep, dry_run=dry_run)
     verb = "would go" if dry_run else "removed"

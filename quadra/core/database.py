@@ -147,6 +147,8 @@ def _away_is_unavailable() -> Iterator[None]:
 
 def is_away(error: DBAPIError) -> bool:
     """Whether the same call may work later: no connection, a lost one, a lock, a full server; not a wrong statement."""
+    if str(error.orig).startswith("no such table"):  # SQLite's driver calls that operational, too
+        return False
     return error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
 
 

@@ -67,8 +67,11 @@ def test_a_backup_is_proven_by_restoring_it_and_comes_back_whole(here: Installat
     assert Path(made["path"]).stat().st_size == made["bytes"]
     report = here.json("backup", "verify", made["id"])
     assert (report["ok"], report["level"], report["events"]) == (True, "restore", EVENTS)
+    here.json("backup", "verify", made["id"], "--level", "hash")  # proves less, and takes nothing back
     listed = here.json("backup", "list")["backups"]
-    assert [(one["id"], one["kind"], bool(one["verified_at"])) for one in listed] == [(made["id"], "full", True)]
+    assert [(one["id"], one["kind"], one["verified_by"]) for one in listed] == [(made["id"], "full", "restore")]
+    would = here.json("restore", "--latest", "--dry-run")
+    assert (would["id"], would["target_rows"] > 0, would["running"]) == (made["id"], True, "")
 
     refused = here.run("restore", "--latest")
     assert refused.returncode == 1

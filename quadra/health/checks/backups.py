@@ -49,7 +49,7 @@ def point_in_time(scene: Scene) -> Found | None:
     if newest and old and clock.now() - newest.created_at > old:
         days = (clock.now() - newest.created_at).days
         return degraded(f"The newest base backup is {days} days old: going back to a moment takes long.", **details)
-    return healthy(span["message"], **details)
+    return healthy(f"Every moment from {span['from']} to {span['to']} can be reached.", **details)
 
 
 def _is_new(scene: Scene) -> bool:

@@ -6,6 +6,7 @@ import time
 
 import sqlalchemy as sa
 
+from quadra.backup.sqlite_dump import file_of
 from quadra.core import clock, migrate
 from quadra.core.ids import uuid7
 from quadra.health.scene import Scene
@@ -56,6 +57,9 @@ def connection_pool(scene: Scene) -> Found | None:
 
 def migrations(scene: Scene) -> Found:
     """The tables are those of this version."""
+    settings = scene.runtime.settings
+    if settings.is_sqlite and not (path := file_of(settings.database_url)).exists():
+        return unhealthy(f"There is no database at {path}: run `quadra init`, or `quadra recover` where there was one.")
     at, head = migrate.current(scene.runtime.database), migrate.head()
     details = {"revision": at, "head": head}
     if at == head:
