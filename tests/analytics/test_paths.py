@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -148,3 +149,38 @@ def test_sessions_agree_with_the_reference(place: Place) -> None:
         assert [(period["at"], period["count"]) for period in found["periods"]] == counted
 
     check()
+
+
+def test_pages_of_one_instant_are_first_and_last_by_their_event_ids(place: Place) -> None:
+    """Whatever the addresses are, and where the pages of an instant are one page there is nothing to settle."""
+
+    def at(minute: int, *told: tuple[str, str]) -> list[Event]:
+        fields = [{"page_url": page, "event_id": f"{place_of}-{next(numbers)}"} for place_of, page in told]
+        return [Event("u", START + minute * 60_000_000, "page_view", kind="page", fields=each) for each in fields]
+
+    numbers = count(START)
+    told = [
+        *at(0, ("b", "/z"), ("a", "/m"), ("c", "/a")),
+        *at(10, ("c", "/m"), ("b", "/a"), ("d", "/k")),
+        *at(100, ("b", "/same/"), ("a", "/same")),
+        *at(129, ("b", "/p"), ("a", "/q"), ("c", "/o")),
+        *walk("x131"),
+    ]
+    filtered = [*at(100, ("0", "/hidden")), *at(129, ("z", "/hidden"))]
+    filtered = [replace(event, bot=True) for event in filtered]
+    project = place.tell([*told, *filtered])
+    for _compacted in range(2):
+        found = place.ask(sessions, project, DAY)
+        assert found["entries"] == [{"page": "/m", "count": 1}, {"page": "/same", "count": 1}]
+        assert found["exits"] == [{"page": "/k", "count": 1}, {"page": "/o", "count": 1}]
+        place.compact(project)
+
+
+def test_a_session_over_several_half_hours_keeps_its_first_and_last_page(place: Place) -> None:
+    told = [*walk("x0"), *pages("/a 20 /b 45 /c 70 /d 95"), *walk("y120 z149")]
+    found = place.ask(sessions, place.tell(told), DAY)
+    assert (found["count"], found["entries"], found["exits"]) == (
+        1,
+        [{"page": "/a", "count": 1}],
+        [{"page": "/d", "count": 1}],
+    )
