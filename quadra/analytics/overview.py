@@ -10,10 +10,9 @@ from quadra.analytics import ai, errors, features, performance
 from quadra.analytics.given import Given
 from quadra.analytics.matching import Parameters
 from quadra.analytics.moment import Asking, asking, before, filled, fitting, share, within
-from quadra.analytics.people import counted_people
+from quadra.analytics.presence import NOW, THEN, Counted, Presence, counted
 from quadra.analytics.question import Question, read_question
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.analytics.visits import visit_lengths
 from quadra.core.runtime import Runtime
 from quadra.insights.bodies import insight_body
 from quadra.insights.questions import Paging, list_insights
@@ -42,9 +41,10 @@ def answer(runtime: Runtime, overview: Overview) -> dict[str, Any]:
     now, then = overview.question, before(overview.question)
     said = resolutions(runtime, now.project_id)
     with asking(runtime, now, ever=True) as ask:
-        body = _both(_numbers(ask, now, said), _numbers(ask, then, said))
+        there = _there(ask, now, then)
+        body = _both(_numbers(ask, now, said, counted(there, NOW)), _numbers(ask, then, said, counted(there, THEN)))
         body["top_features"] = _features(ask, now, then)
-        body["series"] = _series(ask, now, then)
+        body["series"] = _series(_points(ask, now, there, "now"), _points(ask, then, there, "then"))
         told = ask.told(**body)
     with runtime.database.read() as session:
         paging = Paging(INSIGHTS)
@@ -57,7 +57,23 @@ def _both(now: dict[str, dict[str, Any]], then: dict[str, dict[str, Any]]) -> di
     return {name: {**numbers, "previous": then[name]} for name, numbers in now.items()}
 
 
-def _numbers(ask: Asking, question: Question, said: Resolutions) -> dict[str, dict[str, Any]]:
+def _there(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]]:
+    """Rows (part, place, a, b, c): as `presence` counts them, and the people of each period of both ranges."""
+    params = Parameters()
+    presence = Presence(now, then, now.periods(), then.periods())
+    return ask.rows(
+        f"""
+        WITH {presence.sql(params)}, days AS (
+            SELECT DISTINCT person, span, period FROM presence WHERE period >= 0
+        )
+        {presence.counted_sql()}
+        UNION ALL SELECT CASE WHEN span = {NOW} THEN 'now' ELSE 'then' END AS part, period, count(*), 0, 0
+            FROM days GROUP BY span, period""",
+        params,
+    )
+
+
+def _numbers(ask: Asking, question: Question, said: Resolutions, there: Counted) -> dict[str, dict[str, Any]]:
     params = Parameters()
     inside = within(question.start_us, question.end_us)
     (row,) = ask.rows(
@@ -71,10 +87,9 @@ def _numbers(ask: Asking, question: Question, said: Resolutions) -> dict[str, di
         FROM events WHERE {inside} AND {fitting(question, params)}""",
         params,
     )
-    visits = visit_lengths(ask, question)
     return {
-        "users": counted_people(ask, question),
-        "sessions": {"count": visits["count"], "avg_duration_seconds": visits["average_seconds"]},
+        "users": there.people,
+        "sessions": {"count": there.visits, "avg_duration_seconds": there.average_seconds},
         "events": {"total": row["events"], "by_type": _by_type(ask, question, row["events"])},
         "api": {
             "requests": row["requests"],
@@ -125,9 +140,8 @@ def _features(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]
     ]
 
 
-def _series(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]]:
+def _series(points: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Period by period, beside the period that stands at the same place in the range before."""
-    points, earlier = _points(ask, now), _points(ask, then)
     nothing = dict.fromkeys(POINTS, 0)
     return [
         {**point, "previous": {"at": None, **nothing} if place >= len(earlier) else earlier[place]}
@@ -135,15 +149,13 @@ def _series(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]]:
     ]
 
 
-def _points(ask: Asking, question: Question) -> list[dict[str, Any]]:
+def _points(ask: Asking, question: Question, there: list[dict[str, Any]], part: str) -> list[dict[str, Any]]:
     periods, params = question.periods(), Parameters()
-    people = "" if question.include_bots else "AND NOT bot"
+    people = {row["place"]: row["a"] for row in there if row["part"] == part}
     found = ask.rows(
         f"""
-        SELECT {periods.index_sql()} AS period, count(*) AS events,
-            count(DISTINCT person) FILTER (person IS NOT NULL {people}) AS users,
-            count(*) FILTER (kind = 'error') AS errors
+        SELECT {periods.index_sql()} AS period, count(*) AS events, count(*) FILTER (kind = 'error') AS errors
         FROM events WHERE {within(question.start_us, question.end_us)} AND {fitting(question, params)} GROUP BY ALL""",
         params,
     )
-    return filled(periods, found, POINTS)
+    return filled(periods, ({**row, "users": people.get(row["period"], 0)} for row in found), POINTS)

@@ -9,11 +9,10 @@ from typing import Any
 from quadra.accounts.tables import Project
 from quadra.analytics.given import Given
 from quadra.analytics.matching import Parameters
-from quadra.analytics.moment import Asking, asking, before, filled, iso, share, within
-from quadra.analytics.people import counted_people, people
+from quadra.analytics.moment import asking, before, filled, iso, share
 from quadra.analytics.periods import DAY, Periods
+from quadra.analytics.presence import NOW, THEN, Counted, Presence, counted
 from quadra.analytics.question import Question, read_question
-from quadra.analytics.visits import visit_lengths
 from quadra.core.runtime import Runtime
 
 LIMIT, LIMIT_MOST = 100, 1_000
@@ -36,75 +35,66 @@ def read(given: Given, project: Project) -> Users:
 
 def answer(runtime: Runtime, users: Users) -> dict[str, Any]:
     question = users.question
-    earlier = before(question)
     days = replace(question, interval="day").periods()
     units = {unit: replace(question, interval=unit).periods() for unit in ("day", "week", "month")}
     with asking(runtime, question, ever=True) as ask:
-        parts: dict[str, list[dict[str, Any]]] = {"totals": [], "new": [], "active": [], "back": [], "person": []}
-        for row in ask.rows(*_sql(users, days)):
-            parts[row["part"]].append(row)
-        new = {row["place"]: row["a"] for row in parts["new"]}
-        active = _active(ask, question)
+        rows = ask.rows(*_sql(users, days))
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            parts.setdefault(row["part"], []).append(row)
+        now, then = counted(rows, NOW), counted(rows, THEN)
+        new = {row["place"]: row["a"] for row in parts.get("new", [])}
+        active = dict(zip(ACTIVE_DAYS, (parts["latest"][0][name] for name in "abc"), strict=True))
         return ask.told(
-            totals={**_totals(parts["totals"][0]), "previous": _before(ask, earlier)},
+            totals={**_totals(now), "previous": _totals(then)},
             **active,
             stickiness=active["dau"] / active["mau"] if active["mau"] else 0.0,
             new={f"by_{unit}": _by_period(new, days, periods) for unit, periods in units.items()},
             active_by_day=filled(
-                days, ({"period": row["place"], "users": row["a"]} for row in parts["active"]), ("users",)
+                days, ({"period": row["place"], "users": row["a"]} for row in parts.get("active", [])), ("users",)
             ),
-            retention=_retention(new, {row["place"]: row["a"] for row in parts["back"]}, days),
-            sessions={**visit_lengths(ask, question), "previous": visit_lengths(ask, earlier)},
-            users=[_shown(row) for row in parts["person"]],
+            retention=_retention(new, {row["place"]: row["a"] for row in parts.get("back", [])}, days),
+            sessions={**_sessions(now), "previous": _sessions(then)},
+            users=[_shown(row) for row in parts.get("person", [])],
         )
 
 
 def _sql(users: Users, days: Periods) -> tuple[str, Parameters]:
-    """Rows (part, place, person, a, b, c), all from one pass over who was there on which day; -1 is before the range."""
+    """Rows (part, place, a, b, c, person), all from one pass over who was there on which day; -1 is before the range."""
     question, params = users.question, Parameters()
-    day = f"CASE WHEN occurred_us < {question.start_us} THEN -1 ELSE {days.index_sql()} END"
+    presence = Presence(question, before(question), days)
+    latest = ", ".join(f"count(*) FILTER (last_us >= {start})" for start in _starts(question))
     nobody = "CAST(NULL AS VARCHAR) AS person"
     sql = f"""
-        WITH days AS MATERIALIZED (
-            SELECT person, {day} AS day, count(*) AS events, min(occurred_us) AS first_us, max(occurred_us) AS last_us
-            FROM events WHERE {people(question, params)} GROUP BY ALL
-        ), people AS MATERIALIZED (
-            SELECT person, min(day) AS began, min(first_us) AS first_us, max(last_us) AS last_us,
-                CAST(coalesce(sum(events) FILTER (day >= 0), 0) AS BIGINT) AS events
-            FROM days GROUP BY person
+        WITH {presence.sql(params)}, days AS MATERIALIZED (
+            SELECT DISTINCT person, period AS day FROM presence
+        ), began AS MATERIALIZED (
+            SELECT person, min(day) AS day FROM days GROUP BY person HAVING min(day) >= 0
         )
-        SELECT 'totals' AS part, 0 AS place, {nobody}, count(*) AS a, count(*) FILTER (events > 0) AS b,
-            count(*) FILTER (began >= 0) AS c
-        FROM people
-        UNION ALL SELECT 'new', began, {nobody}, count(*), 0, 0 FROM people WHERE began >= 0 GROUP BY began
-        UNION ALL SELECT 'active', day, {nobody}, count(*), 0, 0 FROM days WHERE day >= 0 GROUP BY day
-        UNION ALL SELECT 'back', day - began AS later, {nobody}, count(*), 0, 0
-            FROM days JOIN people USING (person) WHERE began >= 0 AND day - began IN {CAME_BACK_DAYS} GROUP BY later
-        UNION ALL (SELECT 'person', 0, person, events, first_us, last_us FROM people WHERE events > 0
+        SELECT *, {nobody} FROM ({presence.counted_sql()})
+        UNION ALL SELECT 'latest', 0, {latest}, {nobody} FROM people
+        UNION ALL SELECT 'new', day, count(*), 0, 0, {nobody} FROM began GROUP BY day
+        UNION ALL SELECT 'active', day, count(*), 0, 0, {nobody} FROM days WHERE day >= 0 GROUP BY day
+        UNION ALL SELECT 'back', days.day - began.day AS later, count(*), 0, 0, {nobody}
+            FROM days JOIN began USING (person) WHERE later IN {CAME_BACK_DAYS} GROUP BY later
+        UNION ALL (SELECT 'person', 0, events, first_us, last_us, person FROM people WHERE events > 0
             ORDER BY events DESC, last_us DESC, person LIMIT {params.add(users.limit)})"""
     return sql, params
 
 
-def _totals(row: dict[str, Any]) -> dict[str, int]:
-    return {"users": row["a"], "active": row["b"], "new": row["c"], "returning": row["b"] - row["c"]}
-
-
-def _before(ask: Asking, question: Question) -> dict[str, Any]:
-    found = counted_people(ask, question)
-    return {"users": found.pop("total"), **found}
-
-
-def _active(ask: Asking, question: Question) -> dict[str, int]:
+def _starts(question: Question) -> list[int]:
+    """Of the days at whose end somebody counts as active. Whoever was there last after such a start, was there."""
     calendar = question.calendar
     last = calendar.day_of(question.end_us - 1)
-    starts = {name: calendar.midnight(last - (days - 1) * DAY) for name, days in ACTIVE_DAYS.items()}
-    params = Parameters()
-    counts = ", ".join(
-        f"count(DISTINCT person) FILTER (occurred_us >= {start}) AS {name}" for name, start in starts.items()
-    )
-    where = f"{within(min(starts.values()), question.end_us)} AND {people(question, params)}"
-    (found,) = ask.rows(f"SELECT {counts} FROM events WHERE {where}", params)
-    return found
+    return [calendar.midnight(last - (days - 1) * DAY) for days in ACTIVE_DAYS.values()]
+
+
+def _totals(found: Counted) -> dict[str, int]:
+    return {"users": found.people["total"], **{name: found.people[name] for name in ("active", "new", "returning")}}
+
+
+def _sessions(found: Counted) -> dict[str, Any]:
+    return {"count": found.visits, "average_seconds": found.average_seconds}
 
 
 def _by_period(new: dict[int, int], days: Periods, periods: Periods) -> list[dict[str, Any]]:
