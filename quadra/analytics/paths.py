@@ -6,16 +6,22 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from quadra.accounts.tables import Project
 from quadra.analytics.given import Given
 from quadra.analytics.matching import Match, Parameters, people_only
-from quadra.analytics.question import Question, read_question, told
+from quadra.analytics.moment import Asking, asking
+from quadra.analytics.path_columns import bits_of, edges, ties
+from quadra.analytics.question import Question, read_question
 from quadra.analytics.sessions import GAP_US, PAGE
 from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.warehouse.look import is_noting
 
 STEPS, STEPS_MOST = 5, 20
 EDGES, EDGES_MOST = 1_000, 10_000
+TIED_MOST = 200_000
+"""Instants at which one person does several things."""
 INCLUDES = {"all": "true", "page": "kind = 'page'", "event": "kind <> 'page'"}
 NODE = f"CASE WHEN kind = 'page' THEN coalesce(nullif({PAGE}, ''), name) ELSE name END"
 TRAILING = re.compile(r"(?<=[^/])/+$")
@@ -50,30 +56,93 @@ def read(given: Given, project: Project) -> Paths:
 
 
 def answer(runtime: Runtime, paths: Paths) -> dict[str, Any]:
-    question = paths.question
+    with asking(runtime, paths.question) as ask:
+        found = _of_columns(ask, paths)
+        if found is None:
+            params = Parameters()
+            found = ask.rows(_sql(paths, params), params)
+        return ask.told(edges=found)
+
+
+def _of_columns(ask: Asking, paths: Paths) -> list[dict[str, Any]] | None:
+    """None where the statement has to say it all: sessions are cut, numbers get too large, or somebody wants to read it."""
+    if paths.start is not None or paths.end is not None or is_noting():
+        return None
+    question, params = paths.question, Parameters()
+    nodes = ask.look.query(f"SELECT DISTINCT node FROM ({_taken(paths, params)}) ORDER BY node", params).table["node"]
+    if not len(nodes):
+        return []
+    names = nodes.to_pylist()
+    bits = bits_of(len(names), question.end_us - question.start_us)
+    if bits is None:
+        return None
     params = Parameters()
-    sql = _sql(paths, params)
-    found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
-    columns = ("position", "source", "target", "count", "average_seconds")
-    return told(found, edges=[dict(zip(columns, row, strict=True)) for row in found.rows])
+    numbered, taken = _numbered(names, params), _taken(paths, params)
+    packed = f"(us - {question.start_us}) * {1 << bits} + number"
+    sql = f"""
+        WITH {numbered} SELECT person, list_sort(list({packed})) AS history
+        FROM ({taken}) JOIN nodes USING (node) GROUP BY person"""
+    people = ask.look.query(sql, params).table
+    tied, times = ties(people["history"], bits)
+    if len(tied) > TIED_MOST:
+        return None
+    settled = _settled(ask, paths, names, people, tied, times) if tied else pa.array([], pa.int64())
+    found = edges(people["history"], bits, paths.max_steps, settled)
+    order = [("count", "descending"), ("source", "ascending"), ("target", "ascending"), ("position", "ascending")]
+    return [
+        {
+            "position": row["position"],
+            "source": names[row["source"]],
+            "target": names[row["target"]],
+            "count": row["count"],
+            "average_seconds": row["us"] / row["count"] / 1e6,
+        }
+        for row in found.sort_by(order).slice(0, paths.limit).to_pylist()
+    ]
+
+
+def _settled(
+    ask: Asking, paths: Paths, names: list[str], people: pa.Table, tied: list[int], times: list[int]
+) -> pa.Array:
+    """The numbers of the nodes of these people's events of these instants, by event id."""
+    params = Parameters()
+    numbered, taken = _numbered(names, params), _taken(paths, params)
+    who = params.add(people["person"].take(pa.array(tied)).to_pylist())
+    sql = f"""
+        WITH {numbered}, tied AS MATERIALIZED (
+            SELECT unnest({params.add(tied)}) AS place, unnest({who}) AS person,
+                unnest({params.add(times)}) + {paths.question.start_us} AS us
+        )
+        SELECT CAST(number AS BIGINT) AS number FROM ({taken}) JOIN tied USING (person, us) JOIN nodes USING (node)
+        ORDER BY place, us, event_id"""
+    return ask.look.query(sql, params).table["number"].combine_chunks()
+
+
+def _numbered(names: list[str], params: Parameters) -> str:
+    """The relation `nodes`; numbers are in the order of the names."""
+    listed = params.add(names)
+    return f"nodes AS MATERIALIZED (SELECT unnest({listed}) AS node, generate_subscripts({listed}, 1)::BIGINT - 1 AS number)"
 
 
 def _node(name: str | None) -> str | None:
     return name and TRAILING.sub("", name)
 
 
-def _sql(paths: Paths, params: Parameters) -> str:
-    """Events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered; then pairs are counted."""
+def _taken(paths: Paths, params: Parameters) -> str:
+    """The events that take part."""
     where = [people_only(paths.question.include_bots), Match(where=paths.question.where).sql(params)]
     where.append(INCLUDES[paths.include])
     for names, sign in ((paths.include_events, ""), (paths.exclude_events, "NOT ")):
         if names:
             listed = params.add(list(names))
             where.append(f"{sign}(list_contains({listed}, name) OR list_contains({listed}, {NODE}))")
+    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {' AND '.join(where)}"
+
+
+def _sql(paths: Paths, params: Parameters) -> str:
+    """Events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered; then pairs are counted."""
     first = f"""
-        WITH taken AS (
-            SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {" AND ".join(where)}
-        ), cut AS (
+        WITH taken AS ({_taken(paths, params)}), cut AS (
             SELECT *, coalesce(us - lag(us) OVER ordered > {GAP_US}, true) AS begins, lag(node) OVER ordered AS previous
             FROM taken WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
         ), collapsed AS (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import paths, sessions
+from quadra.analytics import path_columns, paths, sessions
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from tests.analytics import reference
@@ -184,3 +184,60 @@ def test_a_session_over_several_half_hours_keeps_its_first_and_last_page(place: 
         [{"page": "/a", "count": 1}],
         [{"page": "/d", "count": 1}],
     )
+
+
+def test_events_of_one_instant_follow_one_another_by_their_event_ids(place: Place) -> None:
+    def at(minute: int, who: str, *told: tuple[str, str]) -> list[Event]:
+        events = [
+            Event(who, START + minute * 60_000_000, name, fields={"event_id": f"{first}-{next(numbers)}"})
+            for first, name in told
+        ]
+        return [replace(event, event_type=event.name) for event in events]
+
+    numbers = count(START * 2)
+    told = [
+        *at(0, "u", ("2", "a"), ("3", "b"), ("1", "c")),
+        *at(1, "u", ("1", "a"), ("2", "b")),
+        *at(0, "v", ("2", "b"), ("1", "b")),
+        *at(100, "v", ("1", "b"), ("2", "a"), ("3", "b")),
+    ]
+    project = place.tell(told)
+    for _compacted in range(2):
+        found = edges(place.ask(paths, project, DAY))
+        assert found == ["2 a>b 2", "4 a>b 1", "1 b>a 1", "3 b>a 1", "1 c>a 1"]
+        place.compact(project)
+
+
+def test_columns_say_what_the_statement_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where people do several things at one instant, and however few people stand in a block."""
+    quick = paths._of_columns
+
+    @FEW
+    @given(
+        history=histories(days=1, most=40, step=HOUR // 4),
+        most=st.integers(2, 6),
+        block=st.integers(1, 3),
+        limit=st.sampled_from([2, 1_000]),
+    )
+    def check(history: History, most: int, block: int, limit: int) -> None:
+        monkeypatch.setattr(path_columns, "BLOCK", block)
+        span = Span(history.middle - 20 * HOUR, history.end, "day", history.zone)
+        asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
+        project = place.tell(history.events, history.zone)
+        answers = []
+        for way in (quick, lambda *_: None):
+            monkeypatch.setattr(paths, "_of_columns", way)
+            answers.append(place.ask(paths, project, asked, max_steps=most, limit=limit)["edges"])
+        assert answers[0] == [
+            {**edge, "average_seconds": pytest.approx(edge["average_seconds"])} for edge in answers[1]
+        ]
+
+    check()
+
+
+def test_numbers_that_do_not_fit_an_integer_are_left_to_the_statement() -> None:
+    month, century = 30 * 24 * HOUR, 36_500 * 24 * HOUR
+    assert path_columns.bits_of(1, month) == 1
+    assert path_columns.bits_of(1 << 20, month) == 20
+    assert path_columns.bits_of((1 << 21) + 1, month) is None
+    assert path_columns.bits_of(1 << 11, century) is None
