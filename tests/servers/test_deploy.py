@@ -101,6 +101,13 @@ def test_compose_asks_for_every_secret_and_starts_what_it_builds() -> None:
         assert (TOP / command[2]).is_file()
 
 
+def test_the_image_has_the_programs_that_back_up_the_database_of_compose() -> None:
+    """Another version's pg_dump refuses a newer server, and an older server refuses what it wrote."""
+    found = re.match(r"postgres:(\d+)", services()["postgres"]["image"])
+    assert found
+    assert f"postgresql-client-{found[1]} " in (TOP / "Dockerfile").read_text()
+
+
 @pytest.mark.parametrize("path", ["haproxy/haproxy.cfg", "nginx/quadra.conf"])
 def test_the_balancers_name_the_replicas_that_compose_starts(path: str) -> None:
     named = set(re.findall(r"\b(web-\w+):5000", (DEPLOY / path).read_text()))
