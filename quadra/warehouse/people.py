@@ -20,6 +20,7 @@ from quadra.warehouse.catalogue import Listed
 from quadra.warehouse.duck import arrow, quoted
 from quadra.warehouse.fresh import Fresh
 from quadra.warehouse.links import LINKS, NOBODY, links_sql, resolve
+from quadra.warehouse.writing import files
 
 LINKS_KEPT_MOST = 20_000
 """Segments of which the links are kept."""
@@ -115,16 +116,18 @@ def _suspect(
 ) -> None:
     """Add what changed since the last question, and what files hold that were not compared yet."""
     cursor.register("people", people)
-    if people is not project.people and project.checked:
+    known = [path for segment, path in segments if segment.id in project.checked]
+    if people is not project.people and known:
         cursor.register("people_before", project.people)
         changed = "(FROM people EXCEPT FROM people_before) UNION ALL (FROM people_before EXCEPT FROM people)"
-        project.suspects.update(arrow(cursor, f"SELECT DISTINCT id FROM ({changed})")["id"].to_pylist())
+        # most whose name is new came since the files were written: what stands in no file need not be joined to them
+        found = f"SELECT DISTINCT user_id AS id FROM {files(known)} WHERE user_id IN (SELECT id FROM ({changed}))"
+        project.suspects.update(arrow(cursor, found)["id"].to_pylist())
         cursor.unregister("people_before")
     new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
     if new:
-        paths = ", ".join(quoted(path) for _segment, path in new)
         found = f"""
-            SELECT DISTINCT user_id AS id FROM read_parquet([{paths}], hive_partitioning = false) AS rows
+            SELECT DISTINCT user_id AS id FROM {files([path for _segment, path in new])} AS rows
             LEFT JOIN people ON people.id = rows.user_id
             WHERE rows.person IS DISTINCT FROM coalesce(people.person, rows.user_id)"""
         project.suspects.update(arrow(cursor, found)["id"].to_pylist())

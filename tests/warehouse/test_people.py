@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.warehouse.engine import query, warehouse_of
 from quadra.warehouse.links import cut_circles, root
 from quadra.warehouse.merging import find_days, merge_some
 from tests.warehouse.conftest import ask, compact_all, event, store
@@ -179,3 +179,22 @@ def test_questions_between_compactions_follow_every_change_of_names(sqlite_runti
         erase(sqlite_runtime, "v")
         left = [row for row in there if row.event_id in people(sqlite_runtime)]
         assert people(sqlite_runtime) == expected(left)
+
+
+def test_only_names_that_changed_in_files_are_joined_to_them(sqlite_runtime: Runtime) -> None:
+    """Visitors come all the time, and are in no file when they say who they are."""
+
+    def suspects() -> list[tuple[str, str]]:
+        with warehouse_of(sqlite_runtime).look(1) as look:
+            return sorted((row["id"], row["person"]) for row in look.known.suspects.to_pylist())
+
+    store(sqlite_runtime, [seen(1, 0, anon="a"), seen(2, 1, anon="b")])
+    compact_all(sqlite_runtime)
+    assert suspects() == []
+    store(sqlite_runtime, [seen(3, 2, anon="c"), seen(4, 3, "w", "c"), seen(5, 4, "u", "a")])
+    assert suspects() == [("a", "u")]
+    assert people(sqlite_runtime) == {"e-1": "u", "e-2": "b", "e-3": "w", "e-4": "w", "e-5": "u"}
+    compact_all(sqlite_runtime)
+    store(sqlite_runtime, [seen(6, -5, "x", "c")])  # an earlier link, and now the visitor is in a file
+    assert suspects() == [("a", "u"), ("c", "x")]
+    assert people(sqlite_runtime)["e-3"] == "x"
