@@ -104,7 +104,8 @@ async function overSocket() {
     });
     if (answer === null) { other("socket closed"); return null; }
     if (!answer.code) { stored(request, answer); return null; }
-    if (answer.code === "overloaded") counts.refused_sockets += 1;
+    // the writer also gives up on a database that takes too long; that means the same to the sender
+    if (answer.code === "overloaded" || answer.code === "unavailable") counts.refused_sockets += 1;
     else other(answer.code);
     return 1;
   };
