@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quadra.analytics.funnel_walk import Times, Walk
+from quadra.analytics.funnel_window import ways_in_any_order
 
 TIME_BITS = 53
 """Of a time in microseconds, until the year 2255."""
@@ -39,6 +40,9 @@ def in_columns(walk: Walk) -> bool:
 
 def ways(walk: Walk, histories: pa.ChunkedArray) -> Iterator[Times]:
     """The way of each person. A history is a sorted list: times, shifted left by the bits of what the event fits."""
+    if walk.order == "unordered":
+        yield from ways_in_any_order(walk, histories)
+        return
     for chunk in histories.chunks:
         for start in range(0, len(chunk), BLOCK):
             yield from _of_block(walk, chunk.slice(start, BLOCK))
@@ -61,7 +65,7 @@ def _of_block(walk: Walk, histories: pa.ListArray) -> list[Times]:
     events = Events(walk, keys, pc.bit_wise_and(packed, mask), window=min(walk.window_us, last - first))
     attempts = ATTEMPTS[walk.order](events)
     if len(attempts.depth):
-        best = _best(attempts, shift, by_end=walk.order != "unordered")
+        best = _best(attempts, shift)
         columns = [pc.add(pc.bit_wise_and(column, (1 << shift) - 1), first).to_pylist() for column in best.times]
         people = pc.shift_right(best.times[0], shift).to_pylist()
         for person, depth, *reached in zip(people, best.depth.to_pylist(), *columns, strict=True):
@@ -143,18 +147,7 @@ def _strict(events: Events) -> Attempts:
     return Attempts(times, _depth(times), _struck(events, times))
 
 
-def _unordered(events: Events) -> Attempts:
-    """From each event on the next of every step; then in the order in which they were done."""
-    keys = events.keys
-    times = [events.inside(keys, events.next(step, keys, "left")) for step in range(events.walk.steps)]
-    for end in range(len(times) - 1, 0, -1):
-        for place in range(end):
-            one, other = times[place], times[place + 1]
-            times[place : place + 2] = [pc.min_element_wise(one, other), pc.max_element_wise(one, other)]
-    return Attempts(times, _depth(times))
-
-
-ATTEMPTS = {"ordered": _ordered, "strict": _strict, "unordered": _unordered}
+ATTEMPTS = {"ordered": _ordered, "strict": _strict}
 
 
 def _depth(times: Sequence[pa.Array]) -> pa.Array:
@@ -176,9 +169,9 @@ def _struck(events: Events, times: Sequence[pa.Array]) -> pa.Array | None:
     return struck
 
 
-def _best(attempts: Attempts, shift: int, *, by_end: bool) -> Attempts:
-    """Of each person the first of the deepest attempts that are not struck; `by_end`: the one that got there first, of
-    several the one that began last. Those stand together, since who begins later is never there earlier.
+def _best(attempts: Attempts, shift: int) -> Attempts:
+    """Of each person the deepest attempts that are not struck, of those the one that got there first, of those the one that
+    began last. Those stand together, since who begins later is never there earlier.
     """
     people = pc.shift_right(attempts.times[0], shift)
     begins = _begins(people)
@@ -189,11 +182,10 @@ def _best(attempts: Attempts, shift: int, *, by_end: bool) -> Attempts:
     if attempts.struck is not None:
         counts = pc.and_not(counts, attempts.struck)
     found = attempts.only(counts)
-    if by_end:
-        last = found.times[0]
-        for column in found.times[1:]:
-            last = pc.if_else(pc.less(column, NEVER), column, last)
-        found = found.only(_ends(_begins(last)))
+    last = found.times[0]
+    for column in found.times[1:]:
+        last = pc.if_else(pc.less(column, NEVER), column, last)
+    found = found.only(_ends(_begins(last)))
     return found.only(_begins(pc.shift_right(found.times[0], shift)))
 
 
