@@ -139,7 +139,7 @@ def _away_is_unavailable() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if is_away(error):
-            raise Unavailable("The database does not answer; try again.") from error
+            raise Unavailable(_why_away(error)) from error
         raise
     except sa.exc.TimeoutError as error:  # no connection became free in time
         raise Unavailable("The database is busy; try again.") from error
@@ -147,9 +147,19 @@ def _away_is_unavailable() -> Iterator[None]:
 
 def is_away(error: DBAPIError) -> bool:
     """Whether the same call may work later: no connection, a lost one, a lock, a full server; not a wrong statement."""
-    if str(error.orig).startswith("no such table"):  # SQLite's driver calls that operational, too
-        return False
     return error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
+
+
+def refuses_a_value(error: DBAPIError) -> bool:
+    """Whether a statement of ours failed for what it was given. A table or column that is missing is no fault of an event:
+    it will be there once the database is restored or migrated."""
+    return not is_away(error) and not isinstance(error, sa.exc.ProgrammingError)
+
+
+def _why_away(error: DBAPIError) -> str:
+    if str(error.orig).startswith("no such table"):  # SQLite's driver calls that operational, too
+        return "The database has no tables of Quadra. Next: quadra init, or quadra recover where there were some."
+    return "The database does not answer; try again."
 
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:

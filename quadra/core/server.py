@@ -6,6 +6,7 @@ this server inside gunicorn's process management (`worker_class` in deploy/gunic
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -68,6 +69,7 @@ def spare_the_collector() -> None:
     It stays until the process ends, and looking through all of it stopped every thread for 70 to 140 ms now and then.
     """
     gc.collect()
+    atexit.register(gc.unfreeze)  # libraries look at the end whether all of theirs was collected
     gc.freeze()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
-from quadra.core.database import is_away
+from quadra.core.database import refuses_a_value
 from quadra.core.errors import Unavailable
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
@@ -31,7 +31,7 @@ def append(log: Log, rows: Sequence[Row], *, sleep: Callable[[float], None] = ti
             return list(log.append(rows).outcomes)
         except DBAPIError as error:
             log.forget_open_batches()
-            if not is_away(error):
+            if refuses_a_value(error):
                 return _apart(log, rows, error, sleep)
             if not left:
                 raise Unavailable(f"The database does not answer: {str(error.orig).strip()}.") from error

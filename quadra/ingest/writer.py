@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from quadra.core.database import is_away
+from quadra.core.database import refuses_a_value
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.ingest import metrics
@@ -219,7 +219,7 @@ class Writer:
         try:
             done = self._log.append(rows)
         except DBAPIError as error:
-            if not is_away(error):
+            if refuses_a_value(error):
                 return self._write_apart(rows, error)
             self._log.forget_open_batches()
             logger.warning("ingest.flush.failed", extra={"events": len(rows), "reason": str(error.orig)})

@@ -289,6 +289,27 @@ def test_only_the_event_the_database_cannot_hold_is_refused(
     assert assert_counts_are_rows(database) == 11
 
 
+def test_a_table_that_is_missing_for_a_while_refuses_no_event(
+    loop: Loop, make_writer: Callable[..., Writer], any_database: Database
+) -> None:
+    """A database whose file was lost, or that is being restored: senders are told to try again."""
+    writer = make_writer(Log(any_database, writer="w", batch_max_events=1_000, job_kinds={}))
+    during, after = Ticket("e", "f"), Ticket("e", "f")
+    rename(any_database, "event", "elsewhere")
+    writer.submit(during)
+    wait_for(loop, lambda: during.answers)
+    assert isinstance(during.answers[0], Unavailable)
+    rename(any_database, "elsewhere", "event")
+    writer.submit(after)
+    wait_for(loop, lambda: after.answers)
+    assert after.stored == [True, True]
+
+
+def rename(database: Database, old: str, new: str) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+
+
 def test_stopping_writes_and_answers_everything_that_waits_and_takes_nothing_more(
     loop: Loop, make_writer: Callable[..., Writer], database: Database
 ) -> None:
