@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quadra.core import clock
-
-if TYPE_CHECKING:
-    from quadra.health.scene import Scene
+from quadra.health.scene import Scene
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 WORSE = (HEALTHY, DEGRADED, UNHEALTHY)

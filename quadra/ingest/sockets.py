@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
@@ -20,7 +19,17 @@ from quadra.ingest import lane, metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.intake import Intake
 from quadra.ingest.quota import Meter
-from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
+from quadra.ingest.socket_messages import (
+    Answer,
+    describe,
+    encode,
+    error_answer,
+    limited,
+    parse_many,
+    parse_one,
+    refusal,
+)
+from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Outcome
 
 DOOR = "socket"
@@ -28,8 +37,6 @@ MAX_BACKLOG = 2_000
 """Answers that may wait for a client to read them; past it Quadra stops reading from that client until it does."""
 TURN = 64
 """Messages of one client that are handled before others get their turn."""
-
-_encode = msgspec.json.encode
 
 
 class Client:
@@ -94,7 +101,7 @@ class Sockets:
         self._hold_back(client)
         fresh, key = self._intake.refresh(client.key)
         if key is None and fresh:
-            self._answer(client, ack, _error(None, "unauthorised", "The key was revoked.", {}))
+            self._answer(client, ack, error_answer(None, "unauthorised", "The key was revoked.", {}))
         elif name == "user:event":
             self._one(client, ack, text, payload)
         elif name == "user:events":
@@ -102,47 +109,47 @@ class Sockets:
         else:
             self._count_apart("other")
             message = f"There is no event {name[:100]!r} here; send user:event or user:events."
-            self._answer(client, ack, _error(None, "unknown_event", message, {}))
+            self._answer(client, ack, error_answer(None, "unknown_event", message, {}))
         if self._dirty:
             self._send()
 
     def _one(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
         event_id = None
         try:
-            wire = _parse_one(text, payload)
+            wire = parse_one(text, payload)
             event_id = wire.event_id
             if client.meter.full:
                 metrics.turned_away(DOOR, "retry")
-                self._answer(client, ack, _limited(event_id, client.meter))
+                self._answer(client, ack, limited(event_id, client.meter))
                 return
             row = accept(wire, client.sender, clock.now_us())
             client.waiting += 1
             self._intake.writer.submit(OneTicket(row, len(text or "") + 600, client, ack, self))
         except Refused as refused:
             metrics.turned_away(DOOR, "refused")
-            self._answer(client, ack, _refusal(refused))
+            self._answer(client, ack, refusal(refused))
         except Unavailable as error:
             metrics.turned_away(DOOR, "retry")
             client.waiting -= 1
-            self._answer(client, ack, _error(event_id, error.code, error.message, {}))
+            self._answer(client, ack, error_answer(event_id, error.code, error.message, {}))
 
     def _many(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
         self._count_apart("user:events")
         try:
-            wires = _parse_many(text, payload)
+            wires = parse_many(text, payload)
         except Refused as refused:
             metrics.turned_away(DOOR, "refused")
-            self._answer(client, ack, _refusal(refused))
+            self._answer(client, ack, refusal(refused))
             return
         try:
             self._intake.writer.ask_for_room()
         except Unavailable as error:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, _error(None, error.code, error.message, {}))
+            self._answer(client, ack, error_answer(None, error.code, error.message, {}))
             return
         if client.meter.full:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, _limited(None, client.meter))
+            self._answer(client, ack, limited(None, client.meter))
             return
         client.meter.add(len(wires))
         ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
@@ -164,7 +171,7 @@ class Sockets:
             metrics.turned_away(DOOR, "retry", len(ticket.rows))
             ticket.fail(error)
 
-    def _answer(self, client: Client, ack: int | None, answer: tuple[bool, bytes]) -> None:
+    def _answer(self, client: Client, ack: int | None, answer: Answer) -> None:
         good, body = answer
         if ack is not None:
             client.outbox.append(f"3{ack}[{body.decode()}]")
@@ -172,7 +179,7 @@ class Sockets:
             client.outbox.append(f'2["event:{"ack" if good else "error"}",{body.decode()}]')
         self._dirty[client.eio_sid] = client
 
-    def settled(self, client: Client, ack: int | None, answer: tuple[bool, bytes]) -> None:
+    def settled(self, client: Client, ack: int | None, answer: Answer) -> None:
         client.waiting -= 1
         self._answer(client, ack, answer)
 
@@ -228,18 +235,18 @@ class OneTicket:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         outcome = outcomes[0]
         if type(outcome) is Refused:
-            self._sockets.settled(self._client, self._ack, _refusal(outcome))
+            self._sockets.settled(self._client, self._ack, refusal(outcome))
             return
         batch_id, duplicate = outcome  # type: ignore[misc]
         answer = b'{"eventId":%b,"batchId":"%b","duplicate":%b}' % (
-            _encode(self.rows[0].event_id),
+            encode(self.rows[0].event_id),
             batch_id.encode(),
             b"true" if duplicate else b"false",
         )
         self._sockets.settled(self._client, self._ack, (True, answer))
 
     def fail(self, error: Unavailable) -> None:
-        answer = _error(self.rows[0].event_id, error.code, error.message, {})
+        answer = error_answer(self.rows[0].event_id, error.code, error.message, {})
         self._sockets.settled(self._client, self._ack, answer)
 
 
@@ -265,70 +272,9 @@ class ManyTicket:
             elif outcome[1]:  # type: ignore[index]
                 duplicates += 1
         stored = len(self.rows) - duplicates - sum(type(outcome) is Refused for outcome in outcomes)
-        refused = [
-            _describe(refusal.event_id, refusal.code, refusal.message, refusal.fields) for refusal in self.refused
-        ]
-        answer = _encode({"stored": stored, "duplicates": duplicates, "refused": refused})
+        refused = [describe(one.event_id, one.code, one.message, one.fields) for one in self.refused]
+        answer = encode({"stored": stored, "duplicates": duplicates, "refused": refused})
         self._sockets.settled(self._client, self._ack, (True, answer))
 
     def fail(self, error: Unavailable) -> None:
-        self._sockets.settled(self._client, self._ack, _error(None, error.code, error.message, {}))
-
-
-def _parse_one(text: str | None, payload: Any) -> Any:
-    if text is not None:
-        try:
-            return read_one(text.encode())
-        except Refused as refused:
-            if "event" not in refused.fields:
-                raise
-            # not one JSON value: more arguments than one, or no JSON at all
-            _name, payload = lane.arguments(f'["user:event",{text}]')
-            if payload is None:
-                raise
-    if not isinstance(payload, dict):
-        raise Refused("invalid", {"event": f"must be an object, not {json_name(payload)}"})
-    return from_dict(payload)
-
-
-def _parse_many(text: str | None, payload: Any) -> list[Any]:
-    if text is not None:
-        try:
-            return read_many(text.encode())
-        except Refused:
-            _name, payload = lane.arguments(f'["user:events",{text}]')
-    if not isinstance(payload, list):
-        raise Refused("invalid", {"events": f"must be an array of events, not {json_name(payload)}"})
-    return [_dict_or_refused(item) for item in payload]
-
-
-def _dict_or_refused(item: Any) -> Any:
-    try:
-        return _parse_one(None, item)
-    except Refused as refused:
-        return refused
-
-
-def _refusal(refused: Refused) -> tuple[bool, bytes]:
-    return _error(refused.event_id, refused.code, refused.message, refused.fields)
-
-
-def _limited(event_id: str | None, meter: Meter) -> tuple[bool, bytes]:
-    """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
-    error = meter.error()
-    told = _describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
-    return False, _encode(told)
-
-
-def _error(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> tuple[bool, bytes]:
-    return False, _encode(_describe(event_id, code, message, fields))
-
-
-def _describe(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> dict[str, Any]:
-    named = {_camel(name): what for name, what in fields.items()}
-    return {"eventId": event_id, "code": code, "error": message, "fields": named}
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+        self._sockets.settled(self._client, self._ack, error_answer(None, error.code, error.message, {}))

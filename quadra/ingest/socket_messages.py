@@ -1,0 +1,74 @@
+"""What a message over Socket.IO says, and what its answer says. Nothing here knows of connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from quadra.ingest import lane
+from quadra.ingest.quota import Meter
+from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
+
+encode = msgspec.json.encode
+Answer = tuple[bool, bytes]
+"""Whether it is good news, and its JSON."""
+
+
+def parse_one(text: str | None, payload: Any) -> Any:
+    if text is not None:
+        try:
+            return read_one(text.encode())
+        except Refused as refused:
+            if "event" not in refused.fields:
+                raise
+            # not one JSON value: more arguments than one, or no JSON at all
+            _name, payload = lane.arguments(f'["user:event",{text}]')
+            if payload is None:
+                raise
+    if not isinstance(payload, dict):
+        raise Refused("invalid", {"event": f"must be an object, not {json_name(payload)}"})
+    return from_dict(payload)
+
+
+def parse_many(text: str | None, payload: Any) -> list[Any]:
+    if text is not None:
+        try:
+            return read_many(text.encode())
+        except Refused:
+            _name, payload = lane.arguments(f'["user:events",{text}]')
+    if not isinstance(payload, list):
+        raise Refused("invalid", {"events": f"must be an array of events, not {json_name(payload)}"})
+    return [_dict_or_refused(item) for item in payload]
+
+
+def _dict_or_refused(item: Any) -> Any:
+    try:
+        return parse_one(None, item)
+    except Refused as refused:
+        return refused
+
+
+def refusal(refused: Refused) -> Answer:
+    return error_answer(refused.event_id, refused.code, refused.message, refused.fields)
+
+
+def limited(event_id: str | None, meter: Meter) -> Answer:
+    """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
+    error = meter.error()
+    told = describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
+    return False, encode(told)
+
+
+def error_answer(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> Answer:
+    return False, encode(describe(event_id, code, message, fields))
+
+
+def describe(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> dict[str, Any]:
+    named = {_camel(name): what for name, what in fields.items()}
+    return {"eventId": event_id, "code": code, "error": message, "fields": named}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
