@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from quadra.analytics.columns import begins, blocks
 from quadra.analytics.funnel_walk import Times, Walk
 from quadra.analytics.funnel_window import ways_in_any_order
 
@@ -20,8 +21,6 @@ TIME_BITS = 53
 """Of a time in microseconds, until the year 2255."""
 BITS_MOST = 63 - TIME_BITS
 DEPTH_BITS = BITS_MOST.bit_length()
-BLOCK = 8_192
-"""People at a time: what they take in memory is not under DuckDB's bound."""
 KEY_BITS = 61 - DEPTH_BITS
 NEVER = 1 << 62
 """Later than any key by more than any window."""
@@ -43,9 +42,8 @@ def ways(walk: Walk, histories: pa.ChunkedArray) -> Iterator[Times]:
     if walk.order == "unordered":
         yield from ways_in_any_order(walk, histories)
         return
-    for chunk in histories.chunks:
-        for start in range(0, len(chunk), BLOCK):
-            yield from _of_block(walk, chunk.slice(start, BLOCK))
+    for block in blocks(histories):
+        yield from _of_block(walk, block)
 
 
 def _of_block(walk: Walk, histories: pa.ListArray) -> list[Times]:
@@ -107,7 +105,7 @@ class Events:
         several = pc.not_equal(pc.bit_wise_and(steps, pc.subtract(steps, 1)), 0)
         if self.walk.order != "strict" and not self.walk.exclusions:
             return several  # one step an event: those of one instant stand in the order of the steps
-        alike = pc.invert(_begins(self.keys))
+        alike = pc.invert(begins(self.keys))
         if self.walk.order != "strict":  # exclusions have the highest bits, so they stand last at their instant
             alike = pc.and_(alike, pc.greater(self.codes, (1 << self.walk.steps) - 1))
         return pc.or_(several, alike)
@@ -174,10 +172,10 @@ def _best(attempts: Attempts, shift: int) -> Attempts:
     began last. Those stand together, since who begins later is never there earlier.
     """
     people = pc.shift_right(attempts.times[0], shift)
-    begins = _begins(people)
+    person_begins = begins(people)
     so_far = pc.cumulative_max(pc.add(pc.shift_left(people, DEPTH_BITS), attempts.depth))
-    deepest = pc.bit_wise_and(pc.filter(so_far, _ends(begins)), (1 << DEPTH_BITS) - 1)
-    deepest = deepest.take(pc.subtract(pc.cumulative_sum(begins.cast(pa.int64())), 1))
+    deepest = pc.bit_wise_and(pc.filter(so_far, _ends(person_begins)), (1 << DEPTH_BITS) - 1)
+    deepest = deepest.take(pc.subtract(pc.cumulative_sum(person_begins.cast(pa.int64())), 1))
     counts = pc.equal(attempts.depth, deepest)
     if attempts.struck is not None:
         counts = pc.and_not(counts, attempts.struck)
@@ -185,17 +183,10 @@ def _best(attempts: Attempts, shift: int) -> Attempts:
     last = found.times[0]
     for column in found.times[1:]:
         last = pc.if_else(pc.less(column, NEVER), column, last)
-    found = found.only(_ends(_begins(last)))
-    return found.only(_begins(pc.shift_right(found.times[0], shift)))
+    found = found.only(_ends(begins(last)))
+    return found.only(begins(pc.shift_right(found.times[0], shift)))
 
 
-def _begins(column: pa.Array) -> pa.Array:
-    """Where a value differs from the one before."""
-    if not len(column):
-        return pa.array([], pa.bool_())
-    return pa.concat_arrays([pa.array([True]), pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))])
-
-
-def _ends(begins: pa.Array) -> pa.Array:
+def _ends(starts: pa.Array) -> pa.Array:
     """The last of each run that begins there."""
-    return pa.concat_arrays([begins.slice(1), pa.array([True] * min(len(begins), 1), pa.bool_())])
+    return pa.concat_arrays([starts.slice(1), pa.array([True] * min(len(starts), 1), pa.bool_())])

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from quadra.analytics import columns
 from quadra.analytics.sessions import GAP_US
 
-BLOCK = 8_192
-"""People at a time: what they take in memory is not under DuckDB's bound."""
 POSITION_BITS = 5
 
 
@@ -36,20 +35,20 @@ class Block:
 
     def begins(self) -> pa.Array:
         """Where another instant begins, or another person."""
-        return pc.or_(_differs(self.who), _differs(self.us))
+        return pc.or_(columns.begins(self.who), columns.begins(self.us))
 
     def tied(self) -> pa.Array:
         """Whether different nodes meet at the instant of an event."""
         begins = self.begins()
         instants = pc.cumulative_sum(begins.cast(pa.int64()))
-        mixed = pc.and_not(_differs(self.nodes), begins)
+        mixed = pc.and_not(columns.begins(self.nodes), begins)
         return pc.is_in(instants, value_set=pc.unique(pc.filter(instants, mixed)))
 
     def edges(self, bits: int, most: int) -> pa.Table:
         """Columns (edge, count, us): position, source and target in one integer. `most` is of nodes, from a begin on."""
         pauses = pc.subtract(self.us.slice(1), self.us.slice(0, len(self.us) - 1))
-        begins = pc.or_(_differs(self.who), pa.concat_arrays([pa.array([True]), pc.greater(pauses, GAP_US)]))
-        kept = pc.or_(begins, _differs(self.nodes))
+        begins = pc.or_(columns.begins(self.who), pa.concat_arrays([pa.array([True]), pc.greater(pauses, GAP_US)]))
+        kept = pc.or_(begins, columns.begins(self.nodes))
         begins, nodes, us = (pc.filter(column, kept) for column in (begins, self.nodes, self.us))
         places = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(us)))
         positions = pc.subtract(places, pc.fill_null_forward(pc.if_else(begins, pc.subtract(places, 1), None)))
@@ -66,13 +65,11 @@ class Block:
 
 def blocks(histories: pa.ChunkedArray, bits: int) -> Iterator[Block]:
     number = 0
-    for chunk in histories.chunks:
-        for start in range(0, len(chunk), BLOCK):
-            part = chunk.slice(start, BLOCK)
-            packed = part.flatten()
-            who = pc.add(pc.list_parent_indices(part).cast(pa.int64()), number)
-            yield Block(who, pc.shift_right(packed, bits), pc.bit_wise_and(packed, (1 << bits) - 1))
-            number += len(part)
+    for part in columns.blocks(histories):
+        packed = part.flatten()
+        who = pc.add(pc.list_parent_indices(part).cast(pa.int64()), number)
+        yield Block(who, pc.shift_right(packed, bits), pc.bit_wise_and(packed, (1 << bits) - 1))
+        number += len(part)
 
 
 def ties(histories: pa.ChunkedArray, bits: int) -> tuple[list[int], list[int]]:
@@ -113,8 +110,3 @@ def edges(histories: pa.ChunkedArray, bits: int, most: int, settled: pa.Array) -
 def _summed(table: pa.Table) -> pa.Table:
     found = table.group_by("edge").aggregate([("count", "sum"), ("us", "sum")])
     return pa.table({"edge": found["edge"], "count": found["count_sum"], "us": found["us_sum"]})
-
-
-def _differs(column: pa.Array) -> pa.Array:
-    """From the one before; the first does."""
-    return pa.concat_arrays([pa.array([True]), pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import funnel_columns
+from quadra.analytics import columns
 from quadra.analytics.funnel_columns import bits_of, in_columns, ways
 from quadra.analytics.funnel_walk import Coded, Exclusion, Times, Walk
 
@@ -43,7 +43,7 @@ def test_columns_agree_with_the_walk(
     @MANY
     @given(data=st.data(), walk=walks(order, excluding), most=st.sampled_from([8, 30]), block=st.sampled_from([1, 3]))
     def check(data: st.DataObject, walk: Walk, most: int, block: int) -> None:
-        monkeypatch.setattr(funnel_columns, "BLOCK", block)
+        monkeypatch.setattr(columns, "BLOCK", block)
         codes = [1 << bit for bit in range(bits_of(walk))] if single else list(range(1, 1 << bits_of(walk)))
         if order == "strict":
             codes.append(0)

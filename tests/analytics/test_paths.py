@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import path_columns, paths, sessions
+from quadra.analytics import columns, path_columns, paths, sessions
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from tests.analytics import reference
@@ -220,7 +220,7 @@ def test_columns_say_what_the_statement_says(place: Place, monkeypatch: pytest.M
         limit=st.sampled_from([2, 1_000]),
     )
     def check(history: History, most: int, block: int, limit: int) -> None:
-        monkeypatch.setattr(path_columns, "BLOCK", block)
+        monkeypatch.setattr(columns, "BLOCK", block)
         span = Span(history.middle - 20 * HOUR, history.end, "day", history.zone)
         asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
         project = place.tell(history.events, history.zone)
