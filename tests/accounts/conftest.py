@@ -22,6 +22,7 @@ from quadra.accounts.tables import User
 from quadra.accounts.users import create_user
 from quadra.core import http
 from quadra.core.database import Base, Database
+from quadra.core.limits import limiter
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings, load
 
@@ -64,6 +65,9 @@ def make_app(database: Database, settings: Settings, started: Initialised) -> Ca
     def make(**changes: Any) -> Flask:
         app = Flask("test")
         app.jinja_loader = DictLoader({"login.html": LOGIN_PAGE})
+        # one limiter serves all apps of a process, and remembers that an earlier test's Redis was away: it counts in memory
+        # of its own then, and begins anew where it finds that the storage answers again
+        limiter._storage_dead = False
         app.extensions["quadra"] = Runtime(settings=settings.model_copy(update=changes), database=database)
         http.set_up(app)
         room.set_up(app, app.extensions["quadra"])
