@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from quadra.analytics import forgetting
 from quadra.backup import kept_handlers as backup
-from quadra.insights import forgetting
 from quadra.insights import handlers as insights
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.warehouse import handlers as warehouse
@@ -15,7 +15,7 @@ HANDLERS: dict[str, Handler] = {
     **insights.HANDLERS,
     **warehouse.HANDLERS,
     **backup.HANDLERS,
-    # the warehouse knows nothing of insights, which name people too
+    # the warehouse knows nothing of insights and saved views, which name people too
     ERASE: replace(warehouse.HANDLERS[ERASE], work=forgetting.erase_person),
 }
 """kind -> how it is done"""

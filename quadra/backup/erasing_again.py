@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from quadra.analytics.forgetting import erase_person
 from quadra.backup.manifest import Damage
 from quadra.backup.packing import chunks
 from quadra.backup.stores import Kept, Stores
@@ -16,7 +17,6 @@ from quadra.core.settings import Settings
 from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease, postpone
 from quadra.warehouse import erasure_list
-from quadra.warehouse.erasing import erase_person
 from quadra.warehouse.erasing_jobs import ERASE
 
 LEASE = timedelta(minutes=10)

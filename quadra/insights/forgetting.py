@@ -1,4 +1,5 @@
-"""Erase a person from insights too: their ids, and the names that an LLM knew them by, leave every text that was kept.
+"""Erase a person from what was kept about events too. Insights: their ids, and the names that an LLM knew them by, leave every
+text. Rooms above hand in what they keep.
 
 The job of the warehouse does the rest. This comes first, while the rows still say which ids are one person's.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,16 +26,25 @@ AT_ONCE = 500
 TEXTS = ("summary", "patterns", "recommendations", "evidence", "digest")
 
 
-def erase_person(runtime: Runtime, lease: Lease) -> None:
+Forget = Callable[[Runtime, Lease, int, Sequence[str]], None]
+"""Of a project (its id), everything that names the person whose ids these are."""
+
+
+def erase_person(runtime: Runtime, lease: Lease, *, also: Iterable[Forget] = ()) -> None:
     """The job `erase`, from one end to the other."""
     erasure = erasing.begin(runtime, lease)
+    for forget in (forget_in_insights, *also):
+        forget(runtime, lease, erasure.project_id, erasure.ids)
+    erasing.erase_person(runtime, lease)
+
+
+def forget_in_insights(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
     with runtime.database.begin() as session:
         secret = installation_secret(session, LLM_SECRET)
-    names = named(word for one in erasure.ids for word in (one, pseudonym(one, secret)))
+    names = named(word for one in ids for word in (one, pseudonym(one, secret)))
     after = ""
-    while (after := _forget_some(runtime, lease, erasure.project_id, names, after)) and not lease.lost.is_set():
+    while (after := _forget_some(runtime, lease, project_id, names, after)) and not lease.lost.is_set():
         pass
-    erasing.erase_person(runtime, lease)
 
 
 def named(words: Iterable[str]) -> re.Pattern[str]:

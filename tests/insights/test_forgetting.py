@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from quadra.accounts.setup import installation_secret
-from quadra.core.runtime import Runtime
 from quadra.insights.forgetting import ERASED, named, without
 from quadra.insights.handlers import LLM_SECRET
 from quadra.insights.scrub import pseudonym
 from quadra.insights.tables import Insight
-from quadra.jobs.claim import claim
-from quadra.jobs.lease import Lease
-from quadra.kinds import HANDLERS
-from quadra.warehouse.erasing_jobs import ERASE, request_erasure
-from tests.warehouse.conftest import event, installation, numbers, store
+from tests.warehouse.conftest import erase, event, installation, numbers, store
 
 
 def insight(number: int, who: str, project_id: int = 1) -> Insight:
@@ -32,14 +26,6 @@ def insight(number: int, who: str, project_id: int = 1) -> Insight:
         digest={"places": {f"/p/{who}": 3}},
         event_count=1,
     )
-
-
-def erase(runtime: Runtime, user_id: str) -> None:
-    with runtime.database.begin() as session:
-        request_erasure(session, 1, user_id, max_attempts=5)
-    with runtime.database.begin() as session:
-        (job,) = claim(session, worker="test", kinds=[ERASE], limit=1, length=timedelta(minutes=1))
-    HANDLERS[ERASE].work(runtime, Lease(job, timedelta(minutes=1)))
 
 
 def test_no_insight_names_an_erased_person(tmp_path: Path) -> None:

@@ -19,8 +19,12 @@ from quadra.core.settings import load
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
+from quadra.jobs.claim import claim
+from quadra.jobs.lease import Lease
+from quadra.kinds import HANDLERS
 from quadra.warehouse.compaction import compact_some
 from quadra.warehouse.engine import query, warehouse_of
+from quadra.warehouse.erasing_jobs import ERASE, request_erasure
 
 DAY_US = 86_400_000_000
 
@@ -100,6 +104,15 @@ def age(runtime: Runtime, days: int = 40) -> None:
         at = clock.now() - timedelta(days=days)
         sealed = sa.update(Batch).where(Batch.status.in_(("SEALED", "ANALYZED")))
         session.execute(sealed.values(status="ANALYZED", sealed_at=at, analyzed_at=at))
+
+
+def erase(runtime: Runtime, user_id: str, project_id: int = 1) -> None:
+    """As a worker does it, with all that rooms above the warehouse keep."""
+    with runtime.database.begin() as session:
+        request_erasure(session, project_id, user_id, max_attempts=5)
+    with runtime.database.begin() as session:
+        (job,) = claim(session, worker="test", kinds=[ERASE], limit=1, length=timedelta(minutes=1))
+    HANDLERS[ERASE].work(runtime, Lease(job, timedelta(minutes=1)))
 
 
 def numbers(runtime: Runtime, project_id: int = 1, **bounds: int) -> list[int]:

@@ -1,0 +1,88 @@
+"""Erase a person from saved views too: `[erased]` stands where a view's name, page or questions named them.
+
+Only filters and fields that say whose events are meant are looked at, so a user called `signup` leaves the funnel of that
+event as it is. An id that is a bare number is taken for a person only where ids stand: `status = 500` is nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from quadra.analytics.saved_views import NAME_MOST
+from quadra.analytics.tables import SavedView
+from quadra.core.runtime import Runtime
+from quadra.insights import forgetting
+from quadra.insights.forgetting import named, without
+from quadra.jobs.lease import Lease
+
+AT_ONCE = 50
+"""Views looked at in one go; each may be 128 KB."""
+WHO = {"user", "user_id", "anonymous_id"}
+"""Parameters of lenses and pages that are a person's id."""
+ID = re.compile(r"(?:^|_)id$|I[dD]$")
+"""Ends the name of a property that holds ids."""
+FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*)\])?", re.DOTALL)
+
+
+def erase_person(runtime: Runtime, lease: Lease) -> None:
+    """The job `erase`, whole: insights, saved views, rows and files."""
+    forgetting.erase_person(runtime, lease, also=[forget_in_views])
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    ids: re.Pattern[str]
+    words: re.Pattern[str] | None
+    """Those of the ids that are more than a number; None where all are numbers."""
+
+    def out_of_text(self, text: Any, *, of_ids: bool = False) -> Any:
+        names = self.ids if of_ids else self.words
+        return without(text, names) if names else text
+
+    def out_of(self, value: Any, key: str = "") -> Any:
+        """`value` as it stands under the parameter `key`."""
+        if key in WHO:
+            return self.out_of_text(value, of_ids=True)
+        if found := FILTER.fullmatch(key):
+            if (prop := found["property"]) is None and isinstance(value, dict):
+                return {prop: self.out_of_text(each, of_ids=bool(ID.search(prop))) for prop, each in value.items()}
+            return self.out_of_text(value, of_ids=bool(ID.search(prop or "")))
+        if isinstance(value, dict):
+            return {name: self.out_of(each, name) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self.out_of(each) for each in value]
+        return self._out_of_json(value) if isinstance(value, str) and value[:1] in ("[", "{") else value
+
+    def _out_of_json(self, text: str) -> str:
+        """Pages keep the steps of a funnel like this in their address."""
+        try:
+            inside = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+        kept = self.out_of(inside)
+        return text if kept == inside else orjson.dumps(kept).decode()
+
+
+def forget_in_views(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
+    """Of that project, shared or not. The view stays, and so does its link."""
+    words = [one for one in ids if not one.isdigit()]
+    person = _Person(named(ids), named(words) if words else None)
+    after = ""
+    while not lease.lost.is_set():
+        query = sa.select(SavedView).where(SavedView.project_id == project_id, SavedView.id > after)
+        with runtime.database.begin() as session:
+            lease.hold(session)
+            found = list(session.scalars(query.order_by(SavedView.id).limit(AT_ONCE)))
+            for view in found:
+                view.name = person.out_of_text(view.name)[:NAME_MOST]
+                view.params = person.out_of(view.params)
+                view.questions = person.out_of(view.questions)
+        if not found:
+            return
+        after = found[-1].id

@@ -1,0 +1,31 @@
+"""After a restore, what insights and saved views said of an erased person goes again too, not only their events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quadra.accounts.projects import get_project
+from quadra.analytics.saved_views import list_views, save_view
+from quadra.backup.erasing_again import erase_again
+from quadra.core import clock
+from quadra.insights.forgetting import ERASED
+from quadra.insights.tables import Insight
+from quadra.warehouse.engine import warehouse_of
+from quadra.warehouse.erasure_list import Entry, remember
+from tests.insights.test_forgetting import insight
+from tests.warehouse.conftest import event, installation, numbers, store
+
+
+def test_nothing_that_was_kept_about_an_erased_person_comes_back(tmp_path: Path) -> None:
+    with installation(f"sqlite:///{tmp_path / 'quadra.db'}", tmp_path) as runtime:  # as a restore left it
+        store(runtime, [event(3), event(4)])
+        with runtime.database.begin() as session:
+            view = {"name": "What u-3 did", "page": "user", "params": {"user": "u-3"}}
+            save_view(session, get_project(session, "shop"), view, by="admin")
+            session.add(insight(1, "u-3"))
+        remember(runtime.settings, warehouse_of(runtime).store, Entry("shop", "u-3", clock.now_us()))
+        assert erase_again(runtime) == 1
+        with runtime.database.read() as session:
+            assert [view.name for view in list_views(session, 1, limit=9, after=None)] == [f"What {ERASED} did"]
+            assert session.get_one(Insight, "i-1").summary.startswith(f"{ERASED} did")
+        assert numbers(runtime) == [4]
