@@ -20,13 +20,13 @@ ENV PATH=/opt/quadra/bin:$PATH \
     QUADRA_HOST=0.0.0.0 \
     QUADRA_PORT=5000 \
     QUADRA_DATA_DIR=/data
-# For backups: pg_dump and pg_restore of the server's own version, which Debian alone does not have.
+# For backups: pg_dump and pg_restore of the server's own version, which Debian alone does not have; mariadb-dump.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
  && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
- && apt-get install --yes --no-install-recommends postgresql-client-16 \
+ && apt-get install --yes --no-install-recommends postgresql-client-16 mariadb-client \
  && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -o quadra -g quadra /data /var/log/quadra /var/log/quadra
+RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -o quadra -g quadra /data /var/log/quadra
 COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .

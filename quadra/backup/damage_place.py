@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from quadra.backup.cipher import Key
-from quadra.backup.manifest import Damage, Part
+from quadra.backup.manifest import Damage, Part, SegmentCopy
 from quadra.backup.packing import CHUNK, chunks
-from quadra.backup.segment_copies import sha256_of
+from quadra.backup.segment_copies import local_path, object_of, sha256_of, sound
 from quadra.backup.stores import Store
 from quadra.core.errors import NotFound, Unavailable
+from quadra.core.settings import Settings
 
 
 def by_copies(path: Path, sha256: str, name: str, others: Iterable[Store], scratch: Path) -> str:
@@ -24,6 +25,18 @@ def by_copies(path: Path, sha256: str, name: str, others: Iterable[Store], scrat
         if path.exists() and sha256_of(copy) == sha256:
             return f" Its first wrong byte is at offset {first_difference(path, copy)}, as {store.place} shows."
     return ""
+
+
+def of_segment(settings: Settings, store: Store, segment: SegmentCopy, others: Iterable[Store], scratch: Path) -> str:
+    """As `by_copies`, of a segment that is not encrypted. The file that questions read is a copy too."""
+    name, damaged = object_of(segment, ""), scratch / "damaged"
+    try:
+        store.get(name, damaged)
+    except (NotFound, Unavailable):
+        return ""
+    if sound(read := local_path(settings, segment.path), segment):
+        return f" Its first wrong byte is at offset {first_difference(damaged, read)}, as {read} shows."
+    return by_copies(damaged, segment.sha256, name, others, scratch)
 
 
 def by_reading(path: Path, part: Part, key: Key | None) -> str:

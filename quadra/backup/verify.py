@@ -58,7 +58,7 @@ def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = 
         except (Damage, NotFound) as error:
             report.damage.append(error.message)
     try:
-        report.segments = _check_segments(kept, key, stores.home.root)
+        report.segments = _check_segments(settings, kept, key, stores.home.root)
     except Damage as error:
         report.damage.append(error.message)
     report.ok = not report.damage
@@ -167,17 +167,18 @@ def check_restored(url: str, manifest: Manifest) -> tuple[int, int]:
     raise AssertionError("a connection is one")
 
 
-def _check_segments(kept: Kept, key: Key | None, root: Path) -> int:
-    """Each segment of the backup can be fetched whole from each store that has the backup. Raises `Damage`."""
+def _check_segments(settings: Settings, kept: Kept, key: Key | None, root: Path) -> int:
+    """Each segment of the backup can be fetched whole from each store that has the backup. Raises `Damage` that says where."""
     for store in kept.stores:
         with scratch_directory(root) as scratch:
             for segment in kept.manifest.segments:
                 try:
                     fetch([store], segment, key, scratch / "segment")
                 except NotFound:
-                    raise Damage(
-                        f"{store.place} has no sound copy of segment {segment.path} ({segment.sha256})."
-                    ) from None
+                    others = [other for other in kept.stores if other is not store]
+                    where = damage_place.of_segment(settings, store, segment, others, scratch)
+                    said = f"{store.place} has no sound copy of segment {segment.path} ({segment.sha256})."
+                    raise Damage(said + where) from None
     return len(kept.manifest.segments)
 
 

@@ -125,6 +125,27 @@ def test_where_a_file_is_damaged_is_told_by_another_copy_or_by_how_far_it_can_be
     assert done.stdout.count("It can be read up to byte 0 of ") == 2
 
 
+def test_where_a_segment_is_damaged_is_told_by_the_file_that_questions_read_or_by_another_copy(
+    on_sqlite: Installation, tmp_path: Path
+) -> None:
+    second = tmp_path / "second"
+    twice = {"QUADRA_BACKUP_SECONDARY_DIR": str(second)}
+    made = on_sqlite.json("backup", "take", "--kind", "database", **twice)
+    (read,) = Path(on_sqlite.env["QUADRA_DATA_DIR"], "segments").rglob("*.parquet")
+    content = bytearray(read.read_bytes())
+    (kept,) = (
+        path for path in Path(made["path"]).parents[1].rglob("*") if path.is_file() and path.read_bytes() == content
+    )
+    content[700] ^= 1
+    kept.write_bytes(content)
+    for shows in (read, second):
+        done = on_sqlite.run("backup", "verify", made["id"], "--level", "hash", **twice)
+        assert done.returncode == 1
+        assert "no sound copy of segment" in done.stdout
+        assert f"first wrong byte is at offset 700, as {shows} shows" in done.stdout
+        read.unlink(missing_ok=True)
+
+
 def test_an_encrypted_backup_needs_its_key(on_sqlite: Installation, tmp_path: Path) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
     key.write_text("5" * 64)
