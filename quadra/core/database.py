@@ -159,6 +159,8 @@ def refuses_a_value(error: DBAPIError) -> bool:
 def _why_away(error: DBAPIError) -> str:
     if str(error.orig).startswith("no such table"):  # SQLite's driver calls that operational, too
         return "The database has no tables of Quadra. Next: quadra init, or quadra recover where there were some."
+    if str(error.orig).startswith("unable to open database file"):
+        return "The file of the database cannot be opened. Is QUADRA_DATA_DIR right? A new installation: quadra init"
     return "The database does not answer; try again."
 
 

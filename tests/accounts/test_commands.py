@@ -16,7 +16,7 @@ from quadra.accounts.tables import User
 from quadra.accounts.users import authenticate
 from quadra.cli import quadra
 from quadra.core.database import Database
-from quadra.core.errors import Conflict, Invalid, NotFound
+from quadra.core.errors import Conflict, Invalid, NotFound, Unavailable
 
 Run = Callable[..., Result]
 
@@ -88,6 +88,14 @@ def test_init_tells_a_person_what_to_keep_and_what_comes_next(run: Run) -> None:
     assert "quadra serve" in first
     assert "qk_" not in second
     assert "quadra user password admin@quadra.local" in second
+
+
+def test_who_did_not_begin_yet_is_told_how(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no tables of Quadra. Next: quadra init"):
+        run("project list")
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere' / 'quadra.db'}")
+    with pytest.raises(Unavailable, match="cannot be opened. Is QUADRA_DATA_DIR right.* quadra init"):
+        run("project list")
 
 
 def test_a_project_is_made_with_its_write_key(url: str, run: Run, answer: Answer) -> None:
