@@ -18,8 +18,9 @@ from tests.servers.quadra import QuadraProcess
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    # one core of a CI machine may be busy with other tests for minutes: that is not what is asked here
+    # the cores of a CI machine may be busy with other tests for minutes: that is not what is asked here
     env = {"QUADRA_HEALTH_INTERVAL": "1s", "QUADRA_HEALTH_CPU_FAIL": "100", "QUADRA_HEALTH_DISK_FAIL": "100"}
+    env |= {"QUADRA_HEALTH_DATABASE_WARN": "20s", "QUADRA_HEALTH_DATABASE_FAIL": "30s"}
     with closing(QuadraProcess(keeper, env)) as server:
         yield server
 
@@ -119,6 +120,8 @@ def test_doctor_prints_the_same_checks_and_says_by_its_exit_code_whether_all_is_
     body: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
     assert body["checks"]["database"]["status"] == "healthy"
+    slow = doctor(quadra, "--json", QUADRA_HEALTH_DATABASE_WARN="0s")
+    assert json.loads(slow.stdout)["checks"]["database"]["status"] == "degraded"
     done = doctor(quadra, QUADRA_HEALTH_DISK_WARN="0", QUADRA_HEALTH_DISK_FAIL="0")
     assert done.returncode == 1
     assert "FAIL  disk" in done.stdout
