@@ -10,7 +10,7 @@ import click
 
 from quadra import __version__
 from quadra.core import metrics_directory
-from quadra.core.errors import QuadraError
+from quadra.core.errors import Invalid, QuadraError
 
 COMMANDS = {
     "serve": "quadra.serve:serve",
@@ -67,10 +67,10 @@ def quadra() -> None:
 
 
 def main() -> None:
-    """Exit codes: 0 fine, 1 failed, 2 wrong usage."""
+    """Exit codes: 0 fine, 1 failed, 2 wrong usage: what was asked for cannot be."""
     try:
         quadra(prog_name="quadra")
     except QuadraError as error:
         for field, what in {"": error.message, **error.fields}.items():
             click.echo(f"{field}: {what}" if field else what, err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, Invalid) else 1)

@@ -1,11 +1,7 @@
 #!/usr/bin/env python3
-"""Recover the database to a moment, beside the living one: `quadra pitr`, for those who look for it here."""
+"""Recover the database to a moment, beside the living one: `quadra pitr`."""
 
-import os
-import sys
-from pathlib import Path
-
-QUADRA = Path(__file__).resolve().parent.parent / ".venv" / "bin" / "quadra"
+from _quadra import become
 
 if __name__ == "__main__":
-    os.execv(QUADRA, [str(QUADRA), "pitr", *sys.argv[1:]])
+    become("pitr")

@@ -1,13 +1,7 @@
 #!/usr/bin/env python3
-"""`quadra recover`: bring this installation back, from a checkout, with the environment that `make install` made."""
+"""`quadra recover`: bring this installation back, for those who look for it here."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from quadra.cli import main
+from _quadra import become
 
 if __name__ == "__main__":
-    sys.argv[1:1] = ["recover"]
-    main()
+    become("recover")

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """`quadra bench` with a PostgreSQL of its own, where this machine has one: what `make bench` runs, from a checkout."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ROOT / ".venv" / "bin" / "python"
+if sys.prefix == sys.base_prefix and PYTHON.exists():  # any python3 will do to start it
+    os.execv(PYTHON, [str(PYTHON), __file__, *sys.argv[1:]])
+sys.path.insert(0, str(ROOT))
 
 from tests.servers.available import NotAvailable
 from tests.servers.keeper import Keeper

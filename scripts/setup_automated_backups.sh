@@ -15,6 +15,10 @@ logs=${LOGS:-$here/data/backup.log}
 environment=${QUADRA_ENV_FILE:-}
 
 command -v crontab >/dev/null || {
+    if [ "$action" = show ]; then
+        echo "There is no crontab on this machine."
+        exit
+    fi
     echo "There is no crontab on this machine: install cron, or leave it to the worker (QUADRA_BACKUP_SCHEDULE=true)." >&2
     exit 1
 }

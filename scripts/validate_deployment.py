@@ -1,12 +1,7 @@
 #!/usr/bin/env python3
 """`quadra validate URL`: the checks of a deployment, for cron and pipelines. Exit code 1 when it fails."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from quadra.rollout.commands import validate_command
+from _quadra import become
 
 if __name__ == "__main__":
-    validate_command()
+    become("validate")

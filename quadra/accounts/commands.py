@@ -10,7 +10,7 @@ from quadra.accounts import audit
 from quadra.accounts.keys import list_keys, make_key, revoke_key
 from quadra.accounts.projects import DEFAULT, create_project, get_project, list_projects
 from quadra.accounts.setup import Initialised, initialise
-from quadra.accounts.tables import SCOPES, ApiKey
+from quadra.accounts.tables import SCOPES, WEEK_START, ApiKey
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.core import clock
 from quadra.core.migrate import upgrade
@@ -67,7 +67,7 @@ def project() -> None:
 @click.argument("name")
 @click.option("--slug", help="Name in URLs; made from NAME when left out.")
 @click.option("--timezone", default="UTC", show_default=True, help="Where its days begin, such as Europe/Berlin.")
-@click.option("--week-start", default="monday", show_default=True, help="monday or sunday")
+@click.option("--week-start", default=WEEK_START, show_default=True, help="monday or sunday")
 @json_option
 def create_project_command(name: str, slug: str | None, timezone: str, week_start: str, as_json: bool) -> None:
     """Make a project and a write key for it."""

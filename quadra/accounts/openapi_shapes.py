@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from quadra.accounts.passwords import LONGEST, SHORTEST
-from quadra.accounts.projects import SLUG, WEEK_STARTS
-from quadra.accounts.tables import ROLES, SCOPES
+from quadra.accounts.projects import SLUG
+from quadra.accounts.tables import ROLES, SCOPES, WEEK_STARTS
 from quadra.core.openapi import Time
 
 Email = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]

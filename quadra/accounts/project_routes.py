@@ -10,7 +10,7 @@ from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.bodies import key_body, project_body, strings, text
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
 from quadra.accounts.projects import create_project, list_projects
-from quadra.accounts.tables import Project
+from quadra.accounts.tables import WEEK_START, Project
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.http import json_body
 from quadra.core.limits import client_address
@@ -38,7 +38,7 @@ def add_project() -> ResponseReturnValue:
             name=text(body, "name"),
             slug=text(body, "slug", None),
             timezone=text(body, "timezone", "UTC"),
-            week_start=text(body, "week_start", "monday"),
+            week_start=text(body, "week_start", WEEK_START),
         )
         row, plain = make_key(session, project=project, scope="ingest", name="made with the project")
         for action, subject in (("accounts.project.created", project.slug), ("accounts.key.created", row.prefix)):

@@ -12,19 +12,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from quadra.accounts.tables import Project
+from quadra.accounts.tables import WEEK_START, WEEK_STARTS, Project
 from quadra.core.errors import Conflict, Invalid, NotFound
 
 DEFAULT = "default"
 """The project that every installation has."""
 
-WEEK_STARTS = ("monday", "sunday")
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 NOT_PLACES = {"Factory", "localtime"}
 
 
 def create_project(
-    session: Session, *, name: str, slug: str | None = None, timezone: str = "UTC", week_start: str = "monday"
+    session: Session, *, name: str, slug: str | None = None, timezone: str = "UTC", week_start: str = WEEK_START
 ) -> Project:
     """A new project. Without a `slug` one is made from the name, numbered where it is taken.
 

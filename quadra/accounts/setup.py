@@ -17,7 +17,7 @@ from quadra.accounts import audit
 from quadra.accounts.keys import make_key
 from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.projects import DEFAULT, get_project
-from quadra.accounts.tables import InstallationSecret, Project, User
+from quadra.accounts.tables import WEEK_START, InstallationSecret, Project, User
 from quadra.accounts.users import create_user
 from quadra.core.database import Base
 from quadra.core.settings import Settings
@@ -39,7 +39,7 @@ class Initialised:
 
 def initialise(session: Session, *, settings: Settings) -> Initialised:
     """Make the project `default` with a write key and an admin key, and an admin where nobody is one."""
-    fresh = _insert_unless_there(session, Project, slug=DEFAULT, name="Default", timezone="UTC", week_start="monday")
+    fresh = _insert_unless_there(session, Project, slug=DEFAULT, name="Default", timezone="UTC", week_start=WEEK_START)
     project = get_project(session, DEFAULT)
     write_key = admin_key = password = None
     if fresh:

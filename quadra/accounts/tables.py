@@ -16,6 +16,10 @@ ROLES = ("viewer", "editor", "admin")
 SCOPES = ("ingest", "read", "admin")
 """What a key opens: sending events; reading as a viewer; everything an admin may."""
 
+WEEK_STARTS = ("monday", "sunday")
+WEEK_START = "sunday"
+"""Of a project that says nothing of it."""
+
 
 class Project(Base):
     __tablename__ = "project"
@@ -24,7 +28,7 @@ class Project(Base):
     slug: Mapped[str] = mapped_column(name_column(64), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
-    week_start: Mapped[str] = mapped_column(sa.String(6), default="monday")
+    week_start: Mapped[str] = mapped_column(sa.String(6), default=WEEK_START)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
 
 

@@ -11,7 +11,7 @@ from quadra.accounts.bodies import text, user_body, user_details
 from quadra.accounts.csrf import refuse_foreign_form
 from quadra.accounts.passwords import hash_password
 from quadra.accounts.users import create_user, disable, enable, list_users, set_password, set_role
-from quadra.core.errors import Invalid
+from quadra.core.errors import Invalid, Unauthorised
 from quadra.core.http import json_body
 from quadra.core.limits import client_address, limiter
 from quadra.core.runtime import runtime
@@ -30,6 +30,8 @@ def register() -> ResponseReturnValue:
     refuse_foreign_form()
     trusted = _is_admin()
     if not trusted and not runtime().settings.registration_open:
+        if caller().kind == "stranger":
+            raise Unauthorised("Nobody can register here by themselves. An admin can make you an account.")
         require("admin")
     body = json_body()
     role = text(body, "role", "viewer")

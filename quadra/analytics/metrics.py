@@ -8,7 +8,7 @@ from typing import Any
 from quadra.accounts.tables import Project
 from quadra.analytics.given import Given
 from quadra.analytics.matching import Parameters
-from quadra.analytics.moment import Asking, asking, field, fitting, iso
+from quadra.analytics.moment import Asking, asking, field, fitting, iso, within
 from quadra.analytics.periods import INTERVALS
 from quadra.analytics.question import Question, read_question
 from quadra.core.errors import Invalid
@@ -94,7 +94,8 @@ def _key(row: dict[str, Any]) -> tuple[str | None, ...]:
 
 
 def _where(metrics: Metrics, params: Parameters) -> str:
-    said = [fitting(metrics.question, params, kind="metric")]
+    question = metrics.question
+    said = [within(question.start_us, question.end_us), fitting(question, params, kind="metric")]
     if metrics.of is not None:
         said.append(WHICH[metrics.of])
     said += [f"{FIELDS[name]} = {params.add(value)}" for name, value in metrics.equal]

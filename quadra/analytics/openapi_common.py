@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.accounts.projects import WEEK_STARTS
+from quadra.accounts.tables import WEEK_STARTS
 from quadra.analytics.periods import INTERVALS
 from quadra.analytics.question import DAYS, DAYS_MOST
 from quadra.analytics.routes import PREFIXES

@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class Calendar:
     zone: ZoneInfo
-    week_start: str = "monday"
+    week_start: str
 
     def midnight(self, day: date) -> int:
         """The instant at which the day begins. Raises OverflowError or ValueError at the ends of the calendar."""
@@ -117,6 +117,8 @@ class Periods:
         for number, (start, end) in enumerate(pairwise([*self.starts, self.end])):
             if not sections or sections[-1][1] != end - start:
                 sections.append((start, end - start, number))
+        if not sections:  # nothing is in a range of no time, such as the one before 1970
+            return "CAST(-1 AS INTEGER)"
         return _choose(sections, column)
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from quadra.accounts.projects import WEEK_STARTS
-from quadra.accounts.tables import Project
+from quadra.accounts.tables import WEEK_STARTS, Project
 from quadra.analytics.given import Given, Where
 from quadra.analytics.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.core import clock
@@ -69,7 +68,9 @@ def read_question(
         calendar = Calendar(zoneinfo.ZoneInfo(zone), given.choice("week_start", WEEK_STARTS, project.week_start))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         given.wrong["timezone"] = "a name such as Europe/Berlin"
-        calendar = Calendar(zoneinfo.ZoneInfo("UTC"))
+        calendar = Calendar(zoneinfo.ZoneInfo("UTC"), project.week_start)
+    if given.raw(name) is None:  # the length of a period has two names; each lens prefers one
+        name = next((other for other in ("interval", "period") if given.raw(other) is not None), name)
     chosen = given.choice(name, intervals, interval)
     start_us, end_us = _range(given, calendar, chosen, span, days)
     return Question(

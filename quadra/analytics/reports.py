@@ -20,7 +20,7 @@ from quadra.warehouse.look import Noted, noting
 RELATION = """CREATE VIEW all_events AS
 SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us
 FROM read_parquet('segments/{project}/*/*.parquet')"""
-"""Over a copy of the segments; or over an export as Parquet."""
+"""Over a copy of the segments."""
 STEPS = [{"event": "the first step"}, {"event": "the second step"}]
 
 

@@ -1,7 +1,7 @@
 """When the last good backup was made and proved, as what lies in the stores says; the database may be what was lost.
 
 A store may be a bucket far away. It is looked at by a thread of its own, once a minute while somebody scrapes; a scrape
-shows what was found last, and nothing before the first look.
+shows what was found last.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 
 from quadra.backup import kept_backups
-from quadra.core.metrics import errors_total, gauge, gauges
+from quadra.core.metrics import errors_total, gauges, maybe
 from quadra.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
+FIRST_SECONDS = 1.0
+"""That the first scrape waits for the first look; a store that is far away is seen by the second."""
 
 
 class KeptBackups:
@@ -35,14 +37,16 @@ class KeptBackups:
         self._proved: float | None = None
 
     def __call__(self) -> Iterator[GaugeMetricFamily]:
+        first = self._looked_at == float("-inf")
         if time.monotonic() - self._looked_at > EVERY_SECONDS and self._looking.acquire(blocking=False):
-            threading.Thread(target=self._look, name="backups-look", daemon=True).start()
-        if self._made:
-            says = "When the newest backup of each kind was made."
-            yield gauges("backup_last_success_timestamp_seconds", says, ("kind",), dict(self._made))
-        if self._proved is not None:
-            says = "When a backup was last restored into a database of its own and found whole."
-            yield gauge("backup_last_verified_restore_timestamp_seconds", says, self._proved)
+            look = threading.Thread(target=self._look, name="backups-look", daemon=True)
+            look.start()
+            if first:
+                look.join(FIRST_SECONDS)
+        says = "When the newest backup of each kind was made."
+        yield gauges("backup_last_success_timestamp_seconds", says, ("kind",), dict(self._made))
+        says = "When a backup was last restored into a database of its own and found whole."
+        yield maybe("backup_last_verified_restore_timestamp_seconds", says, self._proved)
 
     def _look(self) -> None:
         try:

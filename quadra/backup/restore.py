@@ -17,7 +17,7 @@ from quadra.backup.segment_copies import fetch, local_path, sound
 from quadra.backup.stores import Kept, Stores
 from quadra.backup.take import dumper_of, models_directory, take
 from quadra.backup.verify import check_restored, key_for, parts_of, scratch_directory, unpack_models
-from quadra.core import migrate, presence
+from quadra.core import clock, migrate, presence
 from quadra.core.database import Database
 from quadra.core.errors import Conflict, Invalid, NotFound, QuadraError
 from quadra.core.runtime import Runtime
@@ -50,7 +50,7 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
     settings, began = runtime.settings, time.monotonic()
     manifest, key = kept.manifest, key_for(kept.manifest, settings)
     _require_fit(settings, manifest)
-    result = Restored(manifest.id, shown(settings), manifest.created_at.isoformat())
+    result = Restored(manifest.id, shown(settings), clock.iso(manifest.created_at))
     found = state_of(settings)
     if found.running:
         raise Conflict(f"A web process serves this database ({found.running}). Stop Quadra first, its workers too.")

@@ -17,7 +17,7 @@ from flask import Flask, Response, current_app, g, has_request_context, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from quadra.core.errors import Invalid, QuadraError, TooLarge
+from quadra.core.errors import Invalid, NotFound, QuadraError, TooLarge
 from quadra.core.ids import uuid7
 from quadra.core.loop import Threads
 
@@ -54,6 +54,7 @@ def set_up(app: Flask) -> None:
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.before_request(_take_request_id)
+    app.before_request(_refuse_nul)
     app.after_request(_send_request_id)
     app.register_error_handler(QuadraError, _on_quadra_error)
     app.register_error_handler(HTTPException, _on_http_exception)
@@ -107,6 +108,19 @@ def _take_request_id() -> None:
     g.request_id = came if REQUEST_ID.fullmatch(came) else uuid7()
 
 
+def _refuse_nul() -> None:
+    """No name or value of ours has the character, and PostgreSQL takes it for a mistake of the program."""
+    if "\0" in request.path:
+        raise NotFound("There is nothing at this address.")
+    wrong = {
+        name.replace("\0", ""): "holds a NUL character"
+        for name, value in request.args.items(multi=True)
+        if "\0" in name or "\0" in value
+    }
+    if wrong:
+        raise Invalid("The question cannot be read.", fields=wrong)
+
+
 def _send_request_id(response: Response) -> Response:
     response.headers["X-Request-ID"] = request_id()
     return response
@@ -122,7 +136,8 @@ def _on_http_exception(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return error_response(TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
     status = error.code or 500
-    translated = QuadraError(error.description, code=CODES.get(status, "error"))
+    text = "There is nothing at this address." if status == 404 else error.description
+    translated = QuadraError(text, code=CODES.get(status, "error"))
     translated.status = status
     response = error_response(translated)
     for name, value in error.get_headers():

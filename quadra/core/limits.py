@@ -39,7 +39,7 @@ UNLIMITED = frozenset({"/health", "/health/ready", "/health/startup", "/metrics"
 """Paths that are counted for nobody: probes and scrapers come often and for ever, and the tracker is on every page."""
 OWN_LIMIT = ("/share/", "/array/")
 """Beginnings of paths that have a limit of their own, or none."""
-OPEN = frozenset({"/api/auth/login", "/api/auth/logout", "/api/auth/me", "/api/docs", "/api/openapi.json"})
+OPEN = frozenset({"/api/auth/login", "/api/auth/logout", "/api/docs", "/api/openapi.json"})
 """Doors under /api that strangers come to in the normal course of things; outside of /api all are."""
 TRAIN = "/api/train"
 

@@ -22,7 +22,9 @@ from quadra.core.log_files import open_files
 from quadra.core.log_lines import FOREIGN_EVENT, JsonLines, LineFormatter, event_of
 from quadra.core.metrics import counter, errors_total
 from quadra.core.redaction import Redaction, secrets_of
-from quadra.core.settings import Settings
+from quadra.core.settings import Settings, unknown
+
+logger = logging.getLogger(__name__)
 
 QUEUED_LINES = 10_000
 """Some megabytes: a burst fits, a disk that hangs for long does not."""
@@ -108,6 +110,8 @@ def set_up(settings: Settings, role: str = "web") -> None:
     root.setLevel(settings.log_level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    for name, meant in unknown().items():
+        logger.warning("settings.name.unknown", extra={"setting": name, "perhaps": meant or None})
 
 
 @atexit.register

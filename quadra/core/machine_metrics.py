@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from prometheus_client.core import GaugeMetricFamily
 
-from quadra.core.metrics import Live, gauge
+from quadra.core.metrics import Live, gauge, maybe
 from quadra.core.runtime import Runtime
 
 
@@ -35,14 +35,15 @@ def _existing(directory: Path) -> Path:
 
 
 def bus(runtime: Runtime) -> Live:
-    """Only where Redis is set: a dependency that nobody configured is not down."""
+    """Numbers only where Redis is set: a dependency that nobody configured is not down."""
 
     def read() -> Iterator[GaugeMetricFamily]:
-        if not runtime.bus.configured:
-            return
-        yield gauge("redis_up", "Whether messages to Redis come back.", int(runtime.bus.alive))
+        there = runtime.bus.configured
+        yield maybe("redis_up", "Whether messages to Redis come back.", int(runtime.bus.alive) if there else None)
         says = "How long ago a message of our own came back through Redis."
-        yield gauge("redis_subscription_age_seconds", says, runtime.bus.age_seconds)
+        yield maybe("redis_subscription_age_seconds", says, runtime.bus.age_seconds if there else None)
+        if not there:
+            return
         yield gauge(
             "redis_messages_dropped", "Messages to other processes that found the outbox full.", runtime.bus.dropped
         )

@@ -51,6 +51,11 @@ def gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"{PREFIX}_{name}", says, value=value)
 
 
+def maybe(name: str, says: str, value: float | None) -> GaugeMetricFamily:
+    """The same for what may not be there to be measured: then it is declared, and has no number."""
+    return gauges(name, says, (), {}) if value is None else gauge(name, says, value)
+
+
 def gauges(name: str, says: str, labels: Sequence[str], numbers: Mapping[Any, float]) -> GaugeMetricFamily:
     """Numbers by the values of their labels: a string where there is one label, else a tuple."""
     family = GaugeMetricFamily(f"{PREFIX}_{name}", says, labels=labels)

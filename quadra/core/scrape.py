@@ -101,6 +101,23 @@ class Scrape:
         return found
 
 
+class _Declared(Collector):
+    """What was counted, and by name what was not yet: a dashboard that asks for it is not wrong."""
+
+    def __init__(self, counted: Collector):
+        self._counted = counted
+
+    def collect(self) -> Iterator[Any]:
+        shown: set[str] = set()
+        for family in self._counted.collect():
+            shown.add(family.name)
+            yield family
+        for family in REGISTRY.collect():
+            if family.name not in shown:
+                family.samples = []
+                yield family
+
+
 class _Given(Collector):
     def __init__(self, families: Sequence[GaugeMetricFamily]):
         self._families = families
@@ -114,7 +131,7 @@ def write(families: Sequence[GaugeMetricFamily], names: Sequence[str] = ()) -> b
     counted: Any = REGISTRY
     if metrics_directory.directory():
         counted = CollectorRegistry(auto_describe=bool(names))  # only who knows its names can pick some
-        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        counted.register(_Declared(MultiProcessCollector(None)))  # type: ignore[no-untyped-call]
     read: Any = CollectorRegistry(auto_describe=bool(names))
     read.register(_Given(families))
     for collector in (ProcessCollector, PlatformCollector):

@@ -9,7 +9,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -33,8 +33,30 @@ def _networks(value: Any) -> Any:
     return [ip_network(word, strict=False) for word in _words(value)]
 
 
+def _origins(value: Any) -> Any:
+    for word in (words := _words(value)):
+        if not re.fullmatch(r"https?://[^\s/?#]+", word):
+            raise ValueError(f"{word!r} is no origin such as https://app.example.com: no path, no slash at the end")
+    return words
+
+
+def _http_address(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/]+\S*", value):
+        raise ValueError("an address such as https://api.example.com/v1")
+    return value
+
+
+def _bucket_name(value: str) -> str:
+    if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
+        raise ValueError("bucket or bucket/prefix, without s3://")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
+Origins = Annotated[list[str], NoDecode, BeforeValidator(_origins)]
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -13,7 +14,16 @@ from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quadra.core.errors import Misconfigured
-from quadra.core.setting_types import Duration, Networks, Words, sentinel_address, with_driver
+from quadra.core.setting_types import (
+    BucketName,
+    Duration,
+    HttpAddress,
+    Networks,
+    Origins,
+    Words,
+    sentinel_address,
+    with_driver,
+)
 
 DEFAULT_SECRETS = {"", "secret", "changeme", "change-me", "dev", "development", "default"}
 
@@ -41,7 +51,7 @@ class Settings(BaseSettings):
     socket_path: str = Field("socket.io", description="of Socket.IO, without slashes")
     public_url: str = Field("", description="what people type to come here, such as https://quadra.example.com")
     trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-… headers are believed, with commas")
-    cors_origins: Words = Field(
+    cors_origins: Origins = Field(
         [], description="other sites that may use the dashboard's sockets with a session, with commas"
     )
 
@@ -86,7 +96,9 @@ class Settings(BaseSettings):
     job_keep: Duration = Field(timedelta(days=7), ge=timedelta(hours=2), description="of finished jobs; dead ones stay")
     stuck_after: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), description="of one attempt")
 
-    llm_base_url: str = Field("", description="any server that speaks OpenAI's chat completions; empty is OpenAI's own")
+    llm_base_url: HttpAddress = Field(
+        "", description="any server that speaks OpenAI's chat completions; empty is OpenAI's own"
+    )
     llm_api_key: str = ""
     llm_model: str = ""
     llm_timeout: Duration = Field(timedelta(seconds=30), ge=timedelta(milliseconds=100), le=timedelta(minutes=5))
@@ -104,7 +116,7 @@ class Settings(BaseSettings):
     segment_age: Duration = Field(timedelta(minutes=10), description="after which fewer are compacted too")
     segment_rows: int = Field(2_000_000, ge=1_000, description="beyond which files of a day are not merged")
     segment_grace: Duration = Field(timedelta(hours=1), ge=timedelta(0), description="of replaced and orphaned files")
-    segment_s3: str = Field(
+    segment_s3: BucketName = Field(
         "", description="bucket or bucket/prefix for segments, DATA_DIR caches; empty: DATA_DIR alone"
     )
     segment_cache_mb: int = Field(20_000, ge=64, description="of segments from S3 that are kept on this machine")
@@ -115,7 +127,7 @@ class Settings(BaseSettings):
 
     backup_dir: Path | None = Field(None, description="where backups lie; empty: backups/ in DATA_DIR")
     backup_secondary_dir: Path | None = Field(None, description="where each backup is copied, on another disk")
-    backup_s3: str = Field("", description="bucket or bucket/prefix where each backup is copied")
+    backup_s3: BucketName = Field("", description="bucket or bucket/prefix where each backup is copied")
     backup_compression: Literal["zstd", "gzip"] = "zstd"
     backup_key_file: Path | None = Field(
         None, description="encrypts backups; a file of 32 bytes or more. Keep a copy: without it they cannot be read"
@@ -272,6 +284,18 @@ def _read_secret_files() -> dict[str, str]:
         except OSError as error:
             raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
     return found
+
+
+ELSEWHERE = {"QUADRA_BIND", "QUADRA_ENV_FILE", "QUADRA_METRICS_PROCESS", "QUADRA_TAG"}
+"""Names that deployments and scripts read."""
+
+
+def unknown() -> dict[str, str]:
+    """Names in the environment that look like settings and are none -> the setting that was perhaps meant, or nothing."""
+    known = {f"QUADRA_{field}".upper() for field in Settings.model_fields}
+    found = {name for name in os.environ if name.startswith("QUADRA_")} - known - ELSEWHERE
+    found -= {f"{name}_FILE" for name in known} | {name for name in found if name.startswith("QUADRA_VALIDATE_")}
+    return {name: next(iter(get_close_matches(name, known, 1, 0.8)), "") for name in sorted(found)}
 
 
 def load(**overrides: Any) -> Settings:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from quadra.core.setting_types import Duration, Networks, Words
+from quadra.core.setting_types import BucketName, Duration, HttpAddress, Networks, Origins, Words
 from quadra.core.settings import Settings
 
 HEAD = """# Settings
@@ -21,6 +21,15 @@ This page is made from the code: `python -m quadra.core.settings_page > docs/set
 | variable | accepts | default | |
 |---|---|---|---|
 """
+
+
+WRITTEN = {
+    Networks: "list, with commas",
+    Words: "list, with commas",
+    Origins: "list, with commas",
+    HttpAddress: "address",
+    BucketName: "text",
+}
 
 
 def page() -> str:
@@ -36,8 +45,8 @@ def _accepts(hint: Any, metadata: list[Any]) -> str:
     hint = next((one for one in typing.get_args(hint) if one is not type(None)), hint) if _optional(hint) else hint
     if hint is Duration:
         return "duration"
-    if hint in (Networks, Words):
-        return "list, with commas"
+    if hint in WRITTEN:
+        return WRITTEN[hint]
     if typing.get_origin(hint) is typing.Literal:
         return ", ".join(f"`{choice}`" for choice in typing.get_args(hint))
     signs = {"ge": "≥", "gt": ">", "le": "≤"}

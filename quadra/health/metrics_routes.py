@@ -58,15 +58,22 @@ def _for_readers(show: Callable[[], ResponseReturnValue]) -> Callable[[], Respon
 
 
 def _require_reader() -> None:
-    """This machine, a network of METRICS_ALLOW, or a read key. Raises `Forbidden`, `Unauthorised`, `Unavailable`."""
+    """This machine, a network of METRICS_ALLOW, or a read key. Raises `Forbidden`, `Unauthorised`, `Unavailable`.
+
+    Whoever needs no key is let in while the database cannot say whether the one they sent is good.
+    """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         try:
             runtime().probes.run_within(KEY_SECONDS, admit, runtime().database, Credentials(key=key.strip()))
-        except TimeoutError as error:
-            raise Unavailable("The database does not answer; try again.") from error
-        return
+        except (TimeoutError, Unavailable) as error:
+            if not _from_near():
+                raise Unavailable("The database does not answer; try again.") from error
+    elif not _from_near():
+        raise Forbidden("Metrics need a read key (Authorization: Bearer qk_…), or a network of QUADRA_METRICS_ALLOW.")
+
+
+def _from_near() -> bool:
     # a proxy that nobody trusts speaks for somebody else: its own address opens nothing
     through_stranger = bool(FORWARDED & set(request.headers.keys())) and not from_trusted_peer()
-    if through_stranger or not allowed(client_address(), runtime().settings.metrics_allow):
-        raise Forbidden("Metrics need a read key (Authorization: Bearer qk_…), or a network of QUADRA_METRICS_ALLOW.")
+    return not through_stranger and allowed(client_address(), runtime().settings.metrics_allow)

@@ -16,16 +16,27 @@ MAX_GZIP_MEMBERS = 100
 """A gzip stream may be many in a row; 5 MB of empty ones would hold the event loop for seconds."""
 
 
-class Envelope(msgspec.Struct):
+class Keyed(msgspec.Struct):
+    """A JSON object with the write key in it, in each spelling."""
+
+    api_key: str | None = None
+    write_key: str | None = None
+    api_key_camel: str | None = msgspec.field(name="apiKey", default=None)
+    write_key_camel: str | None = msgspec.field(name="writeKey", default=None)
+
+    def key(self) -> str | None:
+        return self.api_key or self.write_key or self.api_key_camel or self.write_key_camel
+
+
+class Envelope(Keyed, kw_only=True):
     """`{"events": […]}` and what may stand beside it."""
 
     events: msgspec.Raw
     sent_at: int | str | None = None
     sent_at_camel: int | str | None = msgspec.field(name="sentAt", default=None)
-    api_key: str | None = None
-    write_key: str | None = msgspec.field(name="writeKey", default=None)
 
 
+_keyed = msgspec.json.Decoder(Keyed)
 _envelope = msgspec.json.Decoder(Envelope)
 
 
@@ -36,6 +47,7 @@ class Body(msgspec.Struct):
     single: bool = False
     sent_at: int | str | None = None
     key: str | None = None
+    """The write key in the body: of the whole request, the one event or the first line."""
 
 
 def unpack(raw: bytes, encoding: str) -> bytes:
@@ -86,14 +98,24 @@ def parse(raw: bytes, *, ndjson: bool = False) -> Body:
             return Body(
                 _bounded(_array(bytes(found.events))),
                 sent_at=found.sent_at if found.sent_at is not None else found.sent_at_camel,
-                key=found.api_key or found.write_key,
+                key=found.key(),
             )
     if b"\n" in text and not _is_json(text):
         return _lines(text)
     try:
-        return Body([read_one(text)], single=True)
+        return Body([read_one(text)], single=True, key=key_in(text))
     except Refused as refused:
-        return Body([refused], single=True)
+        return Body([refused], single=True, key=key_in(text))
+
+
+def key_in(text: bytes) -> str | None:
+    """The write key that a JSON object holds."""
+    if b'"api' not in text and b'"write' not in text:
+        return None
+    try:
+        return _keyed.decode(text).key()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _array(text: bytes) -> list[Any]:
@@ -106,7 +128,7 @@ def _array(text: bytes) -> list[Any]:
 def _lines(text: bytes) -> Body:
     lines = [line for line in text.splitlines() if line.strip()]
     _bounded(lines)
-    return Body([_line(line) for line in lines])
+    return Body([_line(line) for line in lines], key=key_in(lines[0]))
 
 
 def _line(line: bytes) -> Any:

@@ -105,10 +105,15 @@ def tap(server: Server, message: Message) -> None:
             if at == 1 or (0 < at < 22 and ack.isdecimal()):
                 _dispatch(message, eio_sid, data, at, int(ack) if ack else None)
                 return
+        if type(data) is str and eio_sid not in server._binary_packet and not _is_packet(server, data):
+            message(eio_sid, "", None, None, None)
+            return
         pass_on(eio_sid, data)
 
-    def on_event(eio_sid: str, namespace: str | None, ack: int | None, data: list[Any]) -> None:
-        if (namespace or "/") == "/":  # an event with binary attachments
+    def on_event(eio_sid: str, namespace: str | None, ack: int | None, data: list[Any] | None) -> None:
+        if not data:
+            message(eio_sid, "", ack, None, None)
+        elif (namespace or "/") == "/":  # an event with binary attachments
             message(eio_sid, str(data[0]), ack, None, data[1] if len(data) > 1 else None)
         else:
             handle_event(eio_sid, namespace, ack, data)
@@ -135,6 +140,15 @@ def poll(self: Any) -> list[Any]:
     except self.server.get_queue_empty_exception():
         raise QueueEmpty from None
     return packets
+
+
+def _is_packet(server: Server, data: str) -> bool:
+    """The library fails on what is none, and writes down where and how: whoever likes could fill the log."""
+    try:
+        server.packet_class(encoded_packet=data)
+    except (ValueError, TypeError, IndexError):
+        return False
+    return True
 
 
 def _dispatch(message: Message, eio_sid: str, data: str, at: int, ack: int | None) -> None:

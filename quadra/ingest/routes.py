@@ -93,8 +93,10 @@ def refused_response(refused: Refused) -> Response:
 
 def _typed_door(path: str, kind: str, event_type: str | None) -> None:
     def track() -> Response:
-        who = sender(plain_key(), "http")
+        plain = plain_key()
+        who = sender(plain, "http") if plain else None  # a wrong key is said before the body is read
         raw = raw_body()
+        who = who or sender(body.key_in(raw) or "", "http")
         try:
             found = msgspec.json.decode(raw) if raw.strip() else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -15,6 +15,8 @@ from quadra.ingest.wire import Refused
 blueprint = Blueprint("ingest_segment", __name__)
 blueprint.after_request(allow_origins)
 
+KEY_NAMES = ("writeKey", "write_key", "apiKey", "api_key")
+
 
 def receive() -> Response:
     """Store a message or a batch; the answer waits until they are durable."""
@@ -27,8 +29,8 @@ def receive() -> Response:
         raise Invalid(
             'The body must be a JSON object with a list "batch".' if is_batch else "The body must be an object."
         )
-    in_body = body.get("writeKey")
-    who = sender(plain_key(in_body if isinstance(in_body, str) else None), "segment")
+    in_body = next((body[name] for name in KEY_NAMES if isinstance(body.get(name), str)), None)
+    who = sender(plain_key(in_body), "segment")
     messages = foreign.bounded(found)
     wires = [segment.read(message) for message in messages]
     senders = [segment.sender_of(message, who) for message in messages]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -55,9 +56,26 @@ def refusal(refused: Refused) -> Answer:
 
 def limited(event_id: str | None, meter: Meter) -> Answer:
     """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
+    return False, encode(_limited(event_id, meter))
+
+
+def _limited(event_id: str | None, meter: Meter) -> dict[str, Any]:
     error = meter.error()
-    told = describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
-    return False, encode(told)
+    return describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
+
+
+def summary(stored: int, duplicates: int, refused: Sequence[Refused], **error: Any) -> Answer:
+    """What `user:events` is answered; `error` says why nothing was stored."""
+    told = [describe(one.event_id, one.code, one.message, one.fields) for one in refused]
+    return not error, encode({"stored": stored, "duplicates": duplicates, "refused": told, **error})
+
+
+def none_stored(code: str, message: str, fields: dict[str, str], refused: Sequence[Refused] = ()) -> Answer:
+    return summary(0, 0, refused, **describe(None, code, message, fields))
+
+
+def many_limited(meter: Meter) -> Answer:
+    return summary(0, 0, (), **_limited(None, meter))
 
 
 def error_answer(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> Answer:

@@ -6,6 +6,7 @@ An answer is the acknowledgement where the client asked for one, else the event 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask_socketio import SocketIO
@@ -21,13 +22,15 @@ from quadra.ingest.intake import Intake
 from quadra.ingest.quota import Meter
 from quadra.ingest.socket_messages import (
     Answer,
-    describe,
     encode,
     error_answer,
     limited,
+    many_limited,
+    none_stored,
     parse_many,
     parse_one,
     refusal,
+    summary,
 )
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Outcome
@@ -101,7 +104,8 @@ class Sockets:
         self._hold_back(client)
         fresh, key = self._intake.refresh(client.key)
         if key is None and fresh:
-            self._answer(client, ack, error_answer(None, "unauthorised", "The key was revoked.", {}))
+            told = none_stored if name == "user:events" else partial(error_answer, None)
+            self._answer(client, ack, told("unauthorised", "The key was revoked.", {}))
         elif name == "user:event":
             self._one(client, ack, text, payload)
         elif name == "user:events":
@@ -139,17 +143,17 @@ class Sockets:
             wires = parse_many(text, payload)
         except Refused as refused:
             metrics.turned_away(DOOR, "refused")
-            self._answer(client, ack, refusal(refused))
+            self._answer(client, ack, none_stored(refused.code, refused.message, refused.fields))
             return
         try:
             self._intake.writer.ask_for_room()
         except Unavailable as error:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, error_answer(None, error.code, error.message, {}))
+            self._answer(client, ack, none_stored(error.code, error.message, {}))
             return
         if client.meter.full:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, limited(None, client.meter))
+            self._answer(client, ack, many_limited(client.meter))
             return
         client.meter.add(len(wires))
         ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
@@ -272,9 +276,8 @@ class ManyTicket:
             elif outcome[1]:  # type: ignore[index]
                 duplicates += 1
         stored = len(self.rows) - duplicates - sum(type(outcome) is Refused for outcome in outcomes)
-        refused = [describe(one.event_id, one.code, one.message, one.fields) for one in self.refused]
-        answer = encode({"stored": stored, "duplicates": duplicates, "refused": refused})
-        self._sockets.settled(self._client, self._ack, (True, answer))
+        self._sockets.settled(self._client, self._ack, summary(stored, duplicates, self.refused))
 
     def fail(self, error: Unavailable) -> None:
-        self._sockets.settled(self._client, self._ack, error_answer(None, error.code, error.message, {}))
+        answer = none_stored(error.code, error.message, {}, self.refused)
+        self._sockets.settled(self._client, self._ack, answer)

@@ -33,6 +33,8 @@ _PLAIN = msgspec.json.Decoder()
 _CHECK = {name: (lambda value, t=type_ | None: msgspec.convert(value, t)) for name, type_ in FIELDS.items()}
 _RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
 
+_WRITE_KEYS = {"api_key", "write_key"}
+"""What a body calls the sender's write key, which is no part of the event."""
 _HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{200}")
 _BAD_TEXT = re.compile("[\0\ud800-\udfff]")
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
@@ -100,7 +102,8 @@ def from_dict(found: dict[Any, Any]) -> Any:
         if not sound and (problem := unfit({key: value}, MAX_DEPTH + 1)) is not None:
             wrong[_shown(key)] = problem
         elif name not in FIELDS:
-            extra[key] = value
+            if name not in _WRITE_KEYS or not str(value).startswith("qk_"):
+                extra[key] = value
         elif name not in _RAW_FIELDS:
             plain[name] = value
         elif value is not None:

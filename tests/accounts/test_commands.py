@@ -91,10 +91,10 @@ def test_init_tells_a_person_what_to_keep_and_what_comes_next(run: Run) -> None:
 
 
 def test_who_did_not_begin_yet_is_told_how(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no tables of Quadra. Next: quadra init"):
+    with pytest.raises(Unavailable, match=r"no tables of Quadra. Next: quadra init"):
         run("project list")
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere' / 'quadra.db'}")
-    with pytest.raises(Unavailable, match="cannot be opened. Is QUADRA_DATA_DIR right.* quadra init"):
+    with pytest.raises(Unavailable, match=r"cannot be opened. Is QUADRA_DATA_DIR right.* quadra init"):
         run("project list")
 
 

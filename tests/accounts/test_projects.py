@@ -23,6 +23,12 @@ def test_a_taken_slug_is_numbered_unless_it_was_asked_for(database: Database) ->
         assert [project.slug for project in list_projects(session)] == slugs
 
 
+def test_weeks_start_on_sunday_unless_set_to_monday(database: Database) -> None:
+    with database.begin() as session:
+        assert create_project(session, name="Shop").week_start == "sunday"
+        assert create_project(session, name="Shop", week_start="monday").week_start == "monday"
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

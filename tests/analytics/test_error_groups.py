@@ -75,6 +75,8 @@ def test_a_business_is_a_project_with_its_metrics_beside_the_range_before(
             metric("2026-03-01 10:00", "revenue", 10, unit="EUR"),
             metric("2026-03-02 10:00", "orders", 30, category="Revenue", unit="EUR"),
             metric("2026-02-27 10:00", "revenue", 5),
+            metric("2024-02-27 10:00", "revenue", 7),  # long before, and once after
+            metric("2026-03-07 10:00", "revenue", 8),
             metric("2026-03-02 11:00", "paid", 2.5, category="conversion"),
         ]
     )
@@ -87,7 +89,11 @@ def test_a_business_is_a_project_with_its_metrics_beside_the_range_before(
         5,
     )
     assert (answer["conversion"]["average"], answer["acquisition"]["new_users"]) == (2.5, 0)
-    assert [metric["metric_name"] for metric in answer["metrics"]] == ["orders", "paid", "revenue"]
+    assert [(metric["metric_name"], metric["sum"]) for metric in answer["metrics"]] == [
+        ("orders", 30),
+        ("paid", 2.5),
+        ("revenue", 10),
+    ]
     assert client.get("/api/business/status").status_code == 401
     assert client.get("/api/business/status?business_id=no-such", headers=headers).status_code == 404
 

@@ -46,6 +46,15 @@ def test_rule_39_weeks_start_as_asked(place: Place, start: str, at: str) -> None
     assert [(cohort["at"], cohort["size"]) for cohort in found["cohorts"]] == [(f"{at}T00:00:00.000Z", 1)]
 
 
+def test_the_length_of_a_period_has_two_names(place: Place) -> None:
+    project = place.tell(on("u1", 4))
+    for name in ("interval", "period"):
+        (cohort,) = place.ask(retention, project, FOUR, **{name: "week"})["cohorts"]
+        assert cohort["at"] == "2026-03-02T00:00:00.000Z"
+    both = place.ask(retention, project, FOUR, interval="week", period="day")
+    assert len(both["cohorts"]) == 4
+
+
 def test_rule_40_recurring_people_are_in_the_cohort_of_every_period(place: Place) -> None:
     project = place.tell(on("u1", 2, 3, 5))
     assert rows(place.ask(retention, project, FOUR, kind="recurring")) == [[1, 1, 0, 1], [1, 0, 1], [0, 0], [1]]

@@ -39,6 +39,15 @@ def test_parameters_may_be_in_camel_case_and_properties_stay_as_they_are(
         assert answer.json["series"][0]["points"][0]["value"] == count
 
 
+@pytest.mark.parametrize("lens", list(routes.GETS))
+@pytest.mark.parametrize("span", ["from=1970-01-01&interval=month", "from=0&to=1970-01-31"])
+def test_a_range_may_begin_with_time_itself(client: FlaskClient, as_: As, place: Place, lens: str, span: str) -> None:
+    answer = client.get(f"/api/analytics/{lens}?{span}", headers=as_(place.project().slug))
+    assert answer.status_code in (200, 400), answer.json
+    if answer.status_code == 400:  # of what it takes more, or of periods fewer
+        assert answer.json["error"]["fields"]
+
+
 def test_an_offset_may_come_unquoted(client: FlaskClient, as_: As, place: Place) -> None:
     project = place.tell([ev("u", "2026-03-02 10:00")])
     address = "/api/analytics/trends?from=2026-03-02T12:00:00+02:00&to=2026-03-03"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from quadra.cli import COMMANDS, quadra
+from tests.servers import commands
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -17,6 +22,25 @@ def test_each_line_leads_to_the_command_of_that_name(name: str) -> None:
     assert isinstance(command, click.Command)
     assert command.name == name
     assert command.get_short_help_str()
+
+
+@pytest.mark.parametrize(
+    "words", [["restore"], ["validate", "nothing"], ["project", "create", "x", "--timezone", "Mars/Base"], ["nonsense"]]
+)
+def test_wrong_usage_exits_with_2(words: list[str], tmp_path: Path) -> None:
+    env = {**os.environ, "QUADRA_DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    commands.quadra_command("init", env=env)
+    done = commands.quadra_command(*words, env=env)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("script", ["recovery.py", "validate_deployment.py", "promote_replica.py", "recover_pitr.py"])
+def test_a_script_works_with_a_python_that_has_none_of_our_packages(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", SCRIPTS / script, "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("Usage: quadra ")
 
 
 def test_the_version_is_told_without_importing_a_room() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from quadra.core.errors import Misconfigured
 from quadra.core.setting_types import sentinel_address
-from quadra.core.settings import load
+from quadra.core.settings import load, unknown
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,11 @@ def ours(name: str) -> bool:
         ("QUADRA_REDIS_MAX_CONNECTIONS", "1", "greater than or equal to 4"),
         ("QUADRA_REDIS_SSL_CA", "/nowhere/ca.crt", "there is no file"),
         ("QUADRA_REDIS_SENTINEL_HOSTS", "a:26379", "QUADRA_REDIS_USE_SENTINEL=true"),
+        ("QUADRA_CORS_ORIGINS", "https://a.example,not an origin", "'not an origin' is no origin"),
+        ("QUADRA_CORS_ORIGINS", "https://a.example/", "no slash at the end"),
+        ("QUADRA_LLM_BASE_URL", "nourl", "an address such as https://"),
+        ("QUADRA_BACKUP_S3", "s3://bucket/prefix", "bucket or bucket/prefix, without s3://"),
+        ("QUADRA_SEGMENT_S3", "/prefix", "bucket or bucket/prefix"),
     ],
 )
 def test_a_wrong_value_names_its_variable_and_what_it_accepts(
@@ -53,6 +58,18 @@ def test_a_wrong_value_names_its_variable_and_what_it_accepts(
         load()
     assert name in caught.value.message
     assert accepts in caught.value.message
+
+
+def test_what_is_no_setting_is_told_with_the_one_that_was_perhaps_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "QUADRA_BACKUP_KEEP_DAYLY",
+        "QUADRA_QQQ",
+        "QUADRA_PORT",
+        "QUADRA_SECRET_KEY_FILE",
+        "QUADRA_VALIDATE_KEY",
+    ):
+        monkeypatch.setitem(os.environ, name, "1")
+    assert unknown() == {"QUADRA_BACKUP_KEEP_DAYLY": "QUADRA_BACKUP_KEEP_DAILY", "QUADRA_QQQ": ""}
 
 
 def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,22 @@ def test_a_series_can_be_asked_for_by_name(quadra: QuadraProcess) -> None:
     assert Scraped(text).get("database_up") == 1
 
 
+CONTRACT = """http_requests_total http_request_duration_seconds websocket_connections websocket_messages_total
+    database_operations_total database_operation_duration_seconds errors_total app_info events_total event_ack_duration_seconds
+    writer_queue_depth flush_size batches jobs job_claim_latency_seconds job_duration_seconds dead_letters breaker_state
+    insights_total segment_rows query_duration_seconds ai_requests_total ai_tokens_total ai_cost_usd_total
+    backup_last_success_timestamp_seconds backup_last_verified_restore_timestamp_seconds replication_lag_seconds
+    redis_subscription_age_seconds"""
+
+
+def test_every_name_of_the_contract_is_declared_before_anything_happened(keeper: Keeper) -> None:
+    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as server:
+        text = get(server, "/metrics")[1]
+    declared = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+    assert len(declared) == len(set(declared))
+    assert {f"quadra_matrix_{name}" for name in CONTRACT.split()} <= set(declared)
+
+
 def test_strangers_need_a_read_key(quadra: QuadraProcess) -> None:
     """127.0.0.9 is the proxy that is trusted; what another proxy forwards is not from this machine."""
     through_proxy = {"X-Forwarded-For": "203.0.113.7"}
@@ -205,5 +221,8 @@ def test_metrics_answer_while_the_database_hangs_and_is_gone(keeper: Keeper) -> 
             postgres.kill()
             found = wait_for(server, lambda found: found.get("database_up") == 0)
             assert any(name == "quadra_matrix_errors_total" for name, _ in found.samples)
+            key = {"Authorization": f"Bearer {server.init['admin_key']}"}
+            assert get(server, "/metrics", key)[0] == 200, "this machine needs no key, so a good one must not hurt"
+            assert get(server, "/metrics", {**key, "X-Forwarded-For": "203.0.113.7"})[0] == 503
             postgres.start()
             wait_for(server, lambda found: found.get("database_up") == 1, seconds=60)

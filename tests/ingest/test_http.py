@@ -195,16 +195,46 @@ def way_of_the_key(way: str, key: str) -> tuple[str, Any, dict[str, str]]:
         "query": (f"/api/events?key={urllib.parse.quote(key)}", event(), {}),
         "body": ("/api/events", {"api_key": key, "events": [event()]}, {}),
         "body, camel case": ("/api/events", {"writeKey": key, "events": [event()]}, {}),
+        "one event": ("/api/events", event(write_key=key), {}),
+        "one event, camel case": ("/api/events", event(apiKey=key), {}),
+        "first line": (
+            "/api/events",
+            "\n".join(json.dumps(one) for one in (event(writeKey=key), event())).encode(),
+            {},
+        ),
     }[way]
 
 
-WAYS = ["header", "bearer", "basic", "query", "body", "body, camel case"]
+WAYS = [
+    "header",
+    "bearer",
+    "basic",
+    "query",
+    "body",
+    "body, camel case",
+    "one event",
+    "one event, camel case",
+    "first line",
+]
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_write_key_may_come_in_each_way(quadra: QuadraProcess, way: str) -> None:
     path, body, headers = way_of_the_key(way, quadra.init["write_key"])
-    assert counts(send(quadra, path, body, key=None, **headers)) == (1, 0, 0)
+    assert counts(send(quadra, path, body, key=None, **headers)) == (1 + (way == "first line"), 0, 0)
+
+
+def test_a_typed_door_takes_the_key_in_the_body_and_keeps_it_from_the_event(quadra: QuadraProcess) -> None:
+    named = event_id("keyed")
+    body = {"event_id": named, "feature_name": "export", "action": "used", "user_id": "u", "own": 1}
+    for spelling in ("writeKey", "api_key"):
+        answer = send(
+            quadra, "/api/analytics/user/features/track", body | {spelling: quadra.init["write_key"]}, key=None
+        )
+        assert answer.status == 200, answer.json
+    with database_of(quadra) as database, database.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT properties FROM event WHERE event_id = ?", (named,)).scalar()
+    assert json.loads(kept) == {"own": 1}
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -136,6 +136,14 @@ def test_nonsense_is_refused(client: FlaskClient, bearer: Any, question: str) ->
     assert client.get(f"/api/admin/jobs?{question}", headers=bearer()).status_code == 400
 
 
+def test_a_nul_character_is_refused_before_a_database_sees_it(client: FlaskClient, bearer: Any) -> None:
+    for name in ("kind", "batch_id", "cursor"):
+        answer = client.get(f"/api/admin/jobs?{name}=1.a%00", headers=bearer())
+        assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, [name])
+    for path in (f"{DLQ}/a%00/requeue", f"{DLQ}/a%00/discard"):
+        assert client.post(path, headers=bearer()).status_code == 404
+
+
 def test_a_key_of_a_project_sees_and_does_only_its_own(
     client: FlaskClient, database: Database, job: Any, bearer: Any
 ) -> None:
