@@ -159,7 +159,7 @@ def _log_out() -> None:
         return
     with runtime().database.begin() as session:
         audit.record(session, actor=found.actor, action="accounts.logout.succeeded", address=client_address())
-    sessions.sign_out()
+        sessions.sign_out(session)
 
 
 def _page(error: QuadraError | None, target: str) -> ResponseReturnValue:

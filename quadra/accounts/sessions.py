@@ -1,8 +1,11 @@
-"""Sessions: a signed cookie that names a user and the epoch of that user. Raising the epoch ends all of them."""
+"""Sessions: a signed cookie that names a user, the epoch of that user and the session. Raising the epoch ends all of them;
+logging out ends one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +17,8 @@ from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
-from quadra.accounts.tables import User
+from quadra.accounts.tables import EndedSession, User
+from quadra.core import clock
 from quadra.core.limits import from_trusted_peer
 from quadra.core.runtime import runtime
 from quadra.core.settings import Settings
@@ -32,13 +36,14 @@ class Member:
     name: str
     role: str
     epoch: int
+    session: str = ""
 
     is_authenticated = True
     is_active = True
     is_anonymous = False
 
     def get_id(self) -> str:
-        return f"{self.id}.{self.epoch}"
+        return f"{self.id}.{self.epoch}.{self.session}"
 
 
 class _Cookies(SecureCookieSessionInterface):
@@ -78,10 +83,14 @@ def sign_in(user: User) -> None:
     """Begin a session in this request's answer; whatever the cookie held before is forgotten."""
     session.clear()
     session.permanent = True
-    login_user(member(user))
+    login_user(replace(member(user), session=secrets.token_hex(16)))
 
 
-def sign_out() -> None:
+def sign_out(database_session: Session) -> None:
+    """End the session of this request for good, and forget those whose cookies have run out by themselves."""
+    if named := _parts(session_id())[2]:
+        database_session.execute(sa.delete(EndedSession).where(EndedSession.at < clock.now() - LASTS))
+        database_session.merge(EndedSession(id=named))
     logout_user()
     session.clear()
 
@@ -93,12 +102,18 @@ def session_id() -> str:
 
 def find_member(database_session: Session, claim: str) -> Member | None:
     """The user that a cookie claims to be, unless disabled or the session was ended."""
-    user_id, _, epoch = claim.partition(".")
+    user_id, epoch, named = _parts(claim)
     if not user_id.isdecimal() or not epoch.isdecimal():
         return None
     query = sa.select(User).where(User.id == int(user_id), User.disabled_at.is_(None))
-    user = database_session.scalar(query.where(User.session_epoch == int(epoch)))
-    return None if user is None else member(user)
+    ended = sa.exists().where(EndedSession.id == named)
+    user = database_session.scalar(query.where(User.session_epoch == int(epoch), ~ended))
+    return None if user is None else replace(member(user), session=named)
+
+
+def _parts(claim: str) -> list[str]:
+    """Id and epoch of the user, and the session; each empty where it is missing."""
+    return [*claim.split("."), "", ""][:3]
 
 
 def member(user: User) -> Member:

@@ -64,6 +64,15 @@ class User(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class EndedSession(Base):
+    """Somebody logged out; the cookie of then opens nothing, wherever a copy of it lies. Kept as long as cookies last."""
+
+    __tablename__ = "ended_session"
+
+    id: Mapped[str] = mapped_column(name_column(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+
+
 class AuditEntry(Base):
     """Who did what, when, from where. Rows are only ever added."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from quadra.core.openapi import Group, SocketEvent, refer
 from quadra.ingest.kinds import KINDS
@@ -10,6 +12,9 @@ from quadra.ingest.openapi_events import SCHEMAS, camel, component
 
 BATCH = "019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"
 EVENT = "019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11"
+
+
+RetryAfter = Annotated[int, Meta(description="Seconds; only with `limited`.")] | UnsetType
 
 
 class SocketAck(Struct, rename="camel"):
@@ -21,18 +26,26 @@ class SocketAck(Struct, rename="camel"):
 
 
 class SocketRefusal(Struct, rename="camel"):
-    """Not stored: `unavailable` means try again, anything else never."""
+    """Not stored: `unavailable` and `limited` mean try again, anything else never."""
 
     event_id: str | None
     code: str
     error: str
     fields: dict[str, str]
+    retry_after: RetryAfter = UNSET
 
 
-class SocketSummary(Struct):
+class SocketSummary(Struct, rename="camel"):
+    """Of a list. Where nothing of it could be stored, `code` and `error` say why."""
+
     stored: int
     duplicates: int
     refused: list[SocketRefusal]
+    event_id: UnsetType | None = UNSET
+    code: str | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    fields: dict[str, str] | UnsetType = UNSET
+    retry_after: RetryAfter = UNSET
 
 
 ONE_EVENT = {

@@ -43,12 +43,20 @@ def test_an_admin_registers_somebody_who_then_logs_in_looks_around_and_logs_out(
     assert (me["kind"], me["user"], me["role"], me["projects"]) == ("session", user, "viewer", ["default"])
     assert client.post("/api/auth/logout").status_code == 403
     token = {"X-CSRF-Token": entered.json["csrf_token"]}
+    elsewhere = client.application.test_client()
+    assert elsewhere.post("/api/auth/login", json=ADA).status_code == 200
+    cookie = client.get_cookie("quadra_session")
+    assert cookie is not None
     assert client.post("/api/auth/logout", headers=token).json == {"success": True}
     assert client.get("/api/auth/me").status_code == 401
     assert client.post("/api/auth/logout").status_code == 200
+    client.set_cookie("quadra_session", cookie.value)
+    assert client.get("/api/auth/me").status_code == 401, "a copy of the cookie opens nothing any more"
+    assert elsewhere.get("/api/auth/me").status_code == 200, "and other sessions go on"
     key = f"key:{str(started.admin_key)[:11]}"
     assert audited(database) == [
         (key, "accounts.user.created", "ada@example.com"),
+        ("user:ada@example.com", "accounts.login.succeeded", ""),
         ("user:ada@example.com", "accounts.login.succeeded", ""),
         ("user:ada@example.com", "accounts.logout.succeeded", ""),
     ]

@@ -1,0 +1,34 @@
+"""Sessions that were ended by logging out."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def exact(length: int) -> sa.String:
+    """A string that compares byte for byte, in MySQL too, where only these two collations count trailing spaces."""
+    is_mariadb = getattr(op.get_context().dialect, "is_mariadb", False)
+    collation = "utf8mb4_nopad_bin" if is_mariadb else "utf8mb4_0900_bin"
+    return sa.String(length).with_variant(sa.String(length, collation=collation), "mysql", "mariadb")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "ended_session",
+        sa.Column("id", exact(32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_ended_session"),
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("ended_session")
