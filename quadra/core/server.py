@@ -6,8 +6,6 @@ this server inside gunicorn's process management (`worker_class` in deploy/gunic
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import signal
 import socket
@@ -19,6 +17,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from quadra.core import collector
 from quadra.core.loop import Loop, Server, favour_latency
 from quadra.core.runtime import Runtime
 
@@ -59,18 +58,8 @@ def begin(loop: Loop, server: Server, app: Any) -> None:
     loop.start()
     for function in app.extensions["quadra.on_start"]:
         function()
-    spare_the_collector()
+    collector.spare()
     server.start()
-
-
-def spare_the_collector() -> None:
-    """Take what is loaded by now out of the garbage collector's rounds.
-
-    It stays until the process ends, and looking through all of it stopped every thread for 70 to 140 ms now and then.
-    """
-    gc.collect()
-    atexit.register(gc.unfreeze)  # libraries look at the end whether all of theirs was collected
-    gc.freeze()
 
 
 def drain(app: Any, meanwhile: Callable[[], None] = lambda: None) -> None:

@@ -18,7 +18,7 @@ from tests.servers.quadra import QuadraProcess
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper, {"QUADRA_ASYNC_MODE": "gevent"})) as process:
+    with closing(QuadraProcess(keeper, {"QUADRA_ASYNC_MODE": "gevent"}, command=("serve", "--no-worker"))) as process:
         yield process
 
 

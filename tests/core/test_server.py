@@ -6,10 +6,18 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
 
-def test_what_was_spared_the_collector_is_collected_at_the_end() -> None:
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import duckdb; from quadra.core import collector; collector.spare()",
+        "from quadra.core.collector import spared_while_importing as s\nwith s():\n    import duckdb",
+    ],
+)
+def test_what_was_spared_the_collector_is_collected_at_the_end(program: str) -> None:
     """Else DuckDB's binding counts its types, and prints them as leaks behind "Stopped"."""
-    program = "import duckdb; from quadra.core.server import spare_the_collector; spare_the_collector()"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 

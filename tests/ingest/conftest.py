@@ -33,8 +33,8 @@ def opened(url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    """A running Quadra on SQLite for the tests of one file."""
-    with closing(QuadraProcess(keeper)) as process:
+    """A running Quadra on SQLite for the tests of one file, by itself: ingest needs no worker."""
+    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as process:
         yield process
 
 

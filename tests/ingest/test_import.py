@@ -277,7 +277,7 @@ def test_the_secret_of_ids_is_made_once_for_each_installation(any_database_url: 
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper)) as process:
+    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as process:
         yield process
 
 

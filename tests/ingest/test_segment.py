@@ -121,7 +121,7 @@ def test_what_is_wrong_is_named_as_the_sender_names_it() -> None:
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper)) as process:
+    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as process:
         yield process
 
 
