@@ -40,7 +40,7 @@ def list_backups() -> ResponseReturnValue:
 def take_backup() -> ResponseReturnValue:
     """`{kind}`. 202 with the job that takes it; 409 while one is unfinished."""
     require("admin")
-    kind = kept_backups.require_kind(runtime().settings, json_body().get("kind", "database"))
+    kind = kept_backups.require_kind(runtime().settings, json_body().get("kind"))
     return _enqueue(TAKE, {"kind": kind}, "backup.backup.requested", kind), 202
 
 
