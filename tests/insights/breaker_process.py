@@ -1,7 +1,7 @@
-"""A process that calls through a breaker: `python -m tests.insights.breaker_process URL WHAT FAILURES COOLDOWN_SECONDS`.
+"""A process that calls through a breaker. Arguments: URL WHAT FAILURES COOLDOWN_SECONDS PIPE PIPE.
 
-One line of input is one call; what came of it is one line of output. WHAT the called function does: `fail`, `work`, or
-`wait`, which says "inside" and then works for a second.
+One line in the first pipe is one call; what came of it is one line in the second. WHAT the called function does: `fail`,
+`work`, or `wait`, which says "inside" and then works for a second.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
@@ -24,30 +25,26 @@ def work() -> str:
     return "worked"
 
 
-def wait() -> str:
-    say("inside")
-    time.sleep(1)
-    return "worked"
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def main(url: str, what: str, failures: str, cooldown: str) -> None:
+def main(url: str, what: str, failures: str, cooldown: str, asked: str, said: str) -> None:
     database = Database(url)
     guard = breaker.Guard("llm", int(failures), timedelta(seconds=float(cooldown)), trial_length=timedelta(seconds=2))
-    function = {"fail": fail, "work": work, "wait": wait}[what]
-    say("ready")
-    for _line in sys.stdin:
-        try:
-            outcome = breaker.call(database, guard, function, counts=lambda error: isinstance(error, Transient))
-        except Transient:
-            outcome = "failed"
-        except Unavailable as error:
-            outcome = f"refused {error.retry_after_seconds}"
-        say(outcome)
+    with Path(asked).open() as questions, Path(said).open("w", buffering=1) as answers:
+
+        def wait() -> str:
+            answers.write("inside\n")
+            time.sleep(1)
+            return "worked"
+
+        function = {"fail": fail, "work": work, "wait": wait}[what]
+        answers.write("ready\n")
+        for _line in questions:
+            try:
+                outcome = breaker.call(database, guard, function, counts=lambda error: isinstance(error, Transient))
+            except Transient:
+                outcome = "failed"
+            except Unavailable as error:
+                outcome = f"refused {error.retry_after_seconds}"
+            answers.write(f"{outcome}\n")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,49 +21,61 @@ from quadra.insights import breaker
 from quadra.insights.breaker_storage import DatabaseStorage
 from quadra.insights.tables import Breaker
 from quadra.jobs.errors import Permanent, Transient
+from tests.servers.commands import start_module
 
-ROOT = Path(__file__).resolve().parents[2]
 GUARD = breaker.Guard("llm", failures=5, cooldown=timedelta(minutes=10), trial_length=timedelta(seconds=2))
 
 
 class Caller:
     """A process of `breaker_process`."""
 
-    def __init__(self, url: str, what: str, failures: int = 5, cooldown: float = 600):
-        command = [sys.executable, "-W", "ignore", "-m", "tests.insights.breaker_process", url, what, str(failures)]
-        self.process = subprocess.Popen(
-            [*command, str(cooldown)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, directory: Path, url: str, what: str, failures: int = 5, cooldown: float = 600):
+        asked, said = directory / "asked", directory / "said"
+        os.mkfifo(asked)
+        os.mkfifo(said)
+        options = (what, str(failures), str(cooldown), str(asked), str(said))
+        log = directory / "log"
+        module = "tests.insights.breaker_process"
+        self._process = start_module(module, url, *options, env=os.environ, out=log, err=log)
+        self._asked, self._said = asked.open("w", buffering=1), said.open()
         assert self.read() == "ready"
 
     def ask(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("call\n")
-        self.process.stdin.flush()
+        self._asked.write("call\n")
 
     def read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        return self._said.readline().strip()
 
     def call(self) -> str:
         self.ask()
         return self.read()
 
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
     def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        self.kill()
+        self._asked.close()
+        self._said.close()
 
 
-@pytest.fixture
-def start(any_runtime: Runtime) -> Iterator[Callable[..., Caller]]:
-    url = any_runtime.database.url.render_as_string(hide_password=False)
+@contextmanager
+def callers(database: Database, directories: pytest.TempPathFactory) -> Iterator[Callable[..., Caller]]:
+    url = database.url.render_as_string(hide_password=False)
     with ExitStack() as stack:
 
         def started(what: str, **options: Any) -> Caller:
-            made = Caller(url, what, **options)
+            made = Caller(directories.mktemp("caller"), url, what, **options)
             stack.callback(made.close)
             return made
 
+        yield started
+
+
+@pytest.fixture
+def start(any_runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Caller]]:
+    with callers(any_runtime.database, tmp_path_factory) as started:
         yield started
 
 
@@ -178,7 +189,7 @@ def test_a_process_that_dies_with_the_trial_holds_it_no_longer_than_its_lease(
     dying = start_on("wait")
     dying.ask()
     assert dying.read() == "inside"
-    dying.process.kill()
+    dying.kill()
     with pytest.raises(Unavailable):
         call(database, lambda: "worked")
     time.sleep(2)
@@ -187,14 +198,8 @@ def test_a_process_that_dies_with_the_trial_holds_it_no_longer_than_its_lease(
 
 
 @pytest.fixture
-def start_on(runtime: Runtime) -> Iterator[Callable[..., Caller]]:
-    with ExitStack() as stack:
-
-        def started(what: str) -> Caller:
-            made = Caller(runtime.database.url.render_as_string(hide_password=False), what)
-            stack.callback(made.close)
-            return made
-
+def start_on(runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Caller]]:
+    with callers(runtime.database, tmp_path_factory) as started:
         yield started
 
 

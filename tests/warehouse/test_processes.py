@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,50 +13,30 @@ import pytest
 from quadra.core.runtime import Runtime
 from quadra.warehouse import sweeping
 from quadra.warehouse.verifying import live_segments, verify
+from tests.jobs.processes import WorkerProcess
 from tests.servers.keeper import Keeper
 from tests.warehouse.conftest import compact_all, event, installation, numbers, scalar, store
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = 3
 MOST_SECONDS = 120
 """Two cores that are busy with other tests take seconds to start a worker."""
-SETTINGS = {
-    "QUADRA_SEGMENT_EVENTS": "200",
-    "QUADRA_SEGMENT_AGE": "300ms",
-    "QUADRA_JOB_LEASE": "1s",
-    "QUADRA_JOB_BACKOFF": "50ms",
-    "QUADRA_JOB_MAX_ATTEMPTS": "1000",
-}
 
 
-class Worker:
-    """`quadra worker` in a process of its own."""
-
-    def __init__(self, keeper: Keeper, runtime: Runtime, log: Path):
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("QUADRA_", "DATABASE_URL"))}
-        own = {
-            "DATABASE_URL": runtime.settings.database_url,
-            "QUADRA_DATA_DIR": str(runtime.settings.data_dir),
-            "QUADRA_SELF_OBSERVE": "false",  # the events of the test and no others
-            **SETTINGS,
-        }
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "quadra", "worker"],
-                cwd=ROOT,
-                env=inherited | own,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-        self._keeper = keeper
-        keeper.tell(f"pid {self.process.pid}")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._keeper.tell(f"gone {self.process.pid}")
+def start_worker(keeper: Keeper, runtime: Runtime, log: Path) -> WorkerProcess:
+    """`quadra worker` as people run it."""
+    return WorkerProcess(
+        keeper,
+        runtime.settings.database_url,
+        log,
+        "quadra",
+        "worker",
+        data_dir=str(runtime.settings.data_dir),
+        self_observe="false",  # the events of the test and no others
+        segment_events="200",
+        segment_age="300ms",
+        job_backoff="50ms",
+        job_max_attempts="1000",
+    )
 
 
 @pytest.fixture
@@ -87,7 +64,7 @@ def test_questions_are_exact_while_workers_compact_and_die(shared: Runtime, keep
                 wrong.append(f"{before} were acknowledged, then {len(seen)} seen, {len(set(seen))} of them distinct")
             asked[0] += 1
 
-    workers = [Worker(keeper, shared, tmp_path / "worker.log") for _ in range(2)]
+    workers = [start_worker(keeper, shared, tmp_path / "worker.log") for _ in range(2)]
     asking = threading.Thread(target=ask_for_ever)
     asking.start()
     until = time.monotonic() + MOST_SECONDS
@@ -102,7 +79,7 @@ def test_questions_are_exact_while_workers_compact_and_die(shared: Runtime, keep
             if time.monotonic() > kill_at and (kills or compacted(shared)):
                 number = chance.randrange(2)
                 workers[number].kill()
-                workers[number] = Worker(keeper, shared, tmp_path / "worker.log")
+                workers[number] = start_worker(keeper, shared, tmp_path / "worker.log")
                 kills, kill_at = kills + 1, time.monotonic() + chance.uniform(0.5, 4)
             time.sleep(0.05)
     finally:
