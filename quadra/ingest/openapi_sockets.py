@@ -36,7 +36,7 @@ class SocketRefusal(Struct, rename="camel"):
 
 
 class SocketSummary(Struct, rename="camel"):
-    """Of a list. Where nothing of it could be stored, `code` and `error` say why."""
+    """Of a list. Where nothing of it could be stored, `code` and `error` say why, and each event is among the refused."""
 
     stored: int
     duplicates: int

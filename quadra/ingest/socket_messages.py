@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from quadra.core.errors import Limited, QuadraError
 from quadra.ingest import lane
 from quadra.ingest.quota import Meter
 from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
@@ -56,26 +57,29 @@ def refusal(refused: Refused) -> Answer:
 
 def limited(event_id: str | None, meter: Meter) -> Answer:
     """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
-    return False, encode(_limited(event_id, meter))
-
-
-def _limited(event_id: str | None, meter: Meter) -> dict[str, Any]:
     error = meter.error()
-    return describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
+    told = describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
+    return False, encode(told)
 
 
-def summary(stored: int, duplicates: int, refused: Sequence[Refused], **error: Any) -> Answer:
-    """What `user:events` is answered; `error` says why nothing was stored."""
-    told = [describe(one.event_id, one.code, one.message, one.fields) for one in refused]
-    return not error, encode({"stored": stored, "duplicates": duplicates, "refused": told, **error})
+def summary(stored: int, duplicates: int, refused: Sequence[Refused]) -> Answer:
+    """What `user:events` is answered."""
+    return True, encode({"stored": stored, "duplicates": duplicates, "refused": _told(refused)})
 
 
-def none_stored(code: str, message: str, fields: dict[str, str], refused: Sequence[Refused] = ()) -> Answer:
-    return summary(0, 0, refused, **describe(None, code, message, fields))
+def none_stored(error: QuadraError | Refused, wires: Sequence[Any] = ()) -> Answer:
+    """The same where an error kept all from being stored: each event is refused with it, or with a reason of its own."""
+    fields = error.fields if isinstance(error, Refused) else {}
+    said = describe(None, error.code, error.message, fields)
+    if isinstance(error, Limited):
+        said["retryAfter"] = error.retry_after_seconds
+    refused = _told([wire for wire in wires if type(wire) is Refused])
+    refused += [said | {"eventId": wire.event_id} for wire in wires if type(wire) is not Refused]
+    return False, encode({"stored": 0, "duplicates": 0, "refused": refused, **said})
 
 
-def many_limited(meter: Meter) -> Answer:
-    return summary(0, 0, (), **_limited(None, meter))
+def _told(refused: Sequence[Refused]) -> list[dict[str, Any]]:
+    return [describe(one.event_id, one.code, one.message, one.fields) for one in refused]
 
 
 def error_answer(event_id: str | None, code: str, message: str, fields: dict[str, str]) -> Answer:

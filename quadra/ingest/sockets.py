@@ -6,14 +6,13 @@ An answer is the acknowledgement where the client asked for one, else the event 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from quadra.core import clock
-from quadra.core.errors import QuadraError, Unavailable
+from quadra.core.errors import QuadraError, Unauthorised, Unavailable
 from quadra.core.loop import Loop
 from quadra.core.realtime import websocket_messages_total
 from quadra.ingest import lane, metrics
@@ -25,7 +24,6 @@ from quadra.ingest.socket_messages import (
     encode,
     error_answer,
     limited,
-    many_limited,
     none_stored,
     parse_many,
     parse_one,
@@ -104,8 +102,9 @@ class Sockets:
         self._hold_back(client)
         fresh, key = self._intake.refresh(client.key)
         if key is None and fresh:
-            told = none_stored if name == "user:events" else partial(error_answer, None)
-            self._answer(client, ack, told("unauthorised", "The key was revoked.", {}))
+            error = Unauthorised("The key was revoked.")
+            none = error_answer(None, error.code, error.message, {})
+            self._answer(client, ack, none_stored(error, _readable(text, payload)) if name == "user:events" else none)
         elif name == "user:event":
             self._one(client, ack, text, payload)
         elif name == "user:events":
@@ -143,17 +142,17 @@ class Sockets:
             wires = parse_many(text, payload)
         except Refused as refused:
             metrics.turned_away(DOOR, "refused")
-            self._answer(client, ack, none_stored(refused.code, refused.message, refused.fields))
+            self._answer(client, ack, none_stored(refused))
             return
         try:
             self._intake.writer.ask_for_room()
         except Unavailable as error:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, none_stored(error.code, error.message, {}))
+            self._answer(client, ack, none_stored(error, wires))
             return
         if client.meter.full:
             metrics.turned_away(DOOR, "retry", len(wires))
-            self._answer(client, ack, many_limited(client.meter))
+            self._answer(client, ack, none_stored(client.meter.error(), wires))
             return
         client.meter.add(len(wires))
         ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
@@ -223,6 +222,13 @@ class Sockets:
             self._loop.sleep(0.01)
 
 
+def _readable(text: str | None, payload: Any) -> list[Any]:
+    try:
+        return parse_many(text, payload)
+    except Refused:
+        return []
+
+
 class OneTicket:
     """A `user:event` that waits for the writer."""
 
@@ -279,5 +285,4 @@ class ManyTicket:
         self._sockets.settled(self._client, self._ack, summary(stored, duplicates, self.refused))
 
     def fail(self, error: Unavailable) -> None:
-        answer = none_stored(error.code, error.message, {}, self.refused)
-        self._sockets.settled(self._client, self._ack, answer)
+        self._sockets.settled(self._client, self._ack, none_stored(error, [*self.refused, *self.rows]))

@@ -111,12 +111,12 @@ class Load:
             while not self._stop.is_set():
                 events = self._next(names, pending, ARRAY)
                 (answer,) = ask([("user:events", events)])
-                if "stored" in answer:
-                    assert answer["refused"] == []
-                    assert answer["stored"] + answer["duplicates"] == len(events)
-                    self._note(pending, [one["eventId"] for one in events], answer["stored"])
-                else:
+                assert answer["stored"] + answer["duplicates"] + len(answer["refused"]) == len(events)
+                if answer["refused"]:
+                    assert [one["eventId"] for one in answer["refused"]] == [one["eventId"] for one in events]
                     self._refuse(answer["code"])
+                else:
+                    self._note(pending, [one["eventId"] for one in events], answer["stored"])
 
     @contextmanager
     def _socket(self, target: QuadraProcess) -> Iterator[Callable[[list[tuple[str, Any]]], list[Any]]]:

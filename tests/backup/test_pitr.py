@@ -220,7 +220,7 @@ def test_the_command_takes_a_base_backup_and_recovers_to_a_moment(pair, history,
         (["--to", "yesterday"], 2, "is no time such as"),
         (["--to", "2020-01-01T00:00:00Z"], 1, "before the first base backup"),
         (["--to", "2099-01-01T00:00:00Z"], 1, "in the future"),
-        (["--to", "latest", "--as-user", "no-such-user"], 1, "as_user"),
+        (["--to", "latest", "--as-user", "no-such-user"], 2, "as_user"),
     ],
 )
 def test_wrong_input_is_answered_with_what_to_do(pair, history, run_quadra, arguments, code, said):

@@ -195,8 +195,13 @@ def test_a_key_that_is_revoked_meanwhile_stops_being_taken(quadra: QuadraProcess
         assert "batchId" in client.call("user:event", event())
         quadra.run("key", "revoke", str(made["id"]))
         eventually(lambda: client.call("user:event", event()).get("code") == "unauthorised", 15)
-        none = client.call("user:events", [event()])
-        assert (none["code"], none["stored"], none["duplicates"], none["refused"]) == ("unauthorised", 0, 0, [])
+        one = event()
+        none = client.call("user:events", [one, {"eventId": "bad", "timestamp": []}])
+        assert (none["code"], none["stored"], none["duplicates"]) == ("unauthorised", 0, 0)
+        assert [(each["eventId"], each["code"]) for each in none["refused"]] == [
+            ("bad", "invalid"),
+            (one["eventId"], "unauthorised"),
+        ]
 
 
 @contextlib.contextmanager
