@@ -36,6 +36,13 @@ def finished(quadra: QuadraProcess, path: str, status: str, body: Any = None) ->
     return found
 
 
+def one_of_the_database(quadra: QuadraProcess) -> Any:
+    """A backup that is there, or a new one: another process may have run the tests before this one."""
+    if not call(quadra, "/backups")[1]["backups"]:
+        finished(quadra, "/backups", "SUCCESS", {"kind": "database"})
+    return call(quadra, "/backups")[1]["backups"][0]
+
+
 def test_before_the_first_backup_every_answer_says_what_is_missing(quadra):
     listed = call(quadra, "/backups")
     health = call(quadra, "/health/backups")
@@ -65,7 +72,7 @@ def test_a_backup_is_taken_by_a_worker_then_verified_and_is_a_recovery_point(qua
 
 
 def test_nothing_is_restored_over_a_database_that_is_not_empty(quadra):
-    backup = call(quadra, "/backups")[1]["backups"][0]
+    backup = one_of_the_database(quadra)
 
     plan = call(quadra, "/restore", {"id": backup["id"], "dry_run": True})
     refused = call(quadra, "/restore", {"id": backup["id"]})
@@ -77,7 +84,7 @@ def test_nothing_is_restored_over_a_database_that_is_not_empty(quadra):
 
 
 def test_a_damaged_backup_ends_as_a_dead_letter_that_says_where(quadra):
-    backup = call(quadra, "/backups")[1]["backups"][0]
+    backup = one_of_the_database(quadra)
     (file,) = (quadra.directory / "data" / "backups" / backup["id"]).glob("database*")
     _flip(file)
 
