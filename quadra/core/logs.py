@@ -22,7 +22,8 @@ from quadra.core.log_files import open_files
 from quadra.core.log_lines import FOREIGN_EVENT, JsonLines, LineFormatter, event_of
 from quadra.core.metrics import counter, errors_total
 from quadra.core.redaction import Redaction, secrets_of
-from quadra.core.settings import Settings, unknown
+from quadra.core.setting_names import unknown
+from quadra.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -284,18 +283,6 @@ def _read_secret_files() -> dict[str, str]:
         except OSError as error:
             raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
     return found
-
-
-ELSEWHERE = {"QUADRA_BIND", "QUADRA_ENV_FILE", "QUADRA_METRICS_PROCESS", "QUADRA_TAG"}
-"""Names that deployments and scripts read."""
-
-
-def unknown() -> dict[str, str]:
-    """Names in the environment that look like settings and are none -> the setting that was perhaps meant, or nothing."""
-    known = {f"QUADRA_{field}".upper() for field in Settings.model_fields}
-    found = {name for name in os.environ if name.startswith("QUADRA_")} - known - ELSEWHERE
-    found -= {f"{name}_FILE" for name in known} | {name for name in found if name.startswith("QUADRA_VALIDATE_")}
-    return {name: next(iter(get_close_matches(name, known, 1, 0.8)), "") for name in sorted(found)}
 
 
 def load(**overrides: Any) -> Settings:

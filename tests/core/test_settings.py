@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from quadra.core.errors import Misconfigured
+from quadra.core.setting_names import unknown
 from quadra.core.setting_types import sentinel_address
-from quadra.core.settings import load, unknown
+from quadra.core.settings import load
 
 
 @pytest.fixture(autouse=True)
