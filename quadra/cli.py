@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import sys
 
@@ -64,6 +65,7 @@ def quadra() -> None:
 
 def main() -> None:
     """Exit codes: 0 fine, 1 failed, 2 wrong usage: what was asked for cannot be."""
+    faulthandler.enable()  # a library that crashes says where; a log line it cannot write any more
     try:
         quadra(prog_name="quadra")
     except QuadraError as error:

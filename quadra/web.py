@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 
@@ -13,6 +14,7 @@ from quadra.core.errors import QuadraError
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
 
+faulthandler.enable()
 try:
     runtime = build(settings.load())
     logs.set_up(runtime.settings, "web")

@@ -30,6 +30,7 @@ from quadra.backup.wal_chain import lsn
 from quadra.core import clock
 from quadra.core.errors import NotFound
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 
 TAR, MANIFEST, VERIFIED = "base.tar.gz", "manifest.json", "verified"
 
@@ -42,6 +43,9 @@ class Manifest(msgspec.Struct, frozen=True):
     sha256: str
     facts: BaseFacts
     version: str
+
+
+_manifests = Typed(Manifest)
 
 
 def directory(settings: Settings) -> Path:
@@ -89,7 +93,7 @@ def look(settings: Settings) -> tuple[list[Manifest], list[str]]:
     damaged: list[str] = []
     for path in directory(settings).glob(f"base-*/{MANIFEST}"):
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+            manifest = _manifests.decode(path.read_bytes())
             size = path.with_name(TAR).stat().st_size
         except msgspec.DecodeError as error:
             damaged.append(f"{path} is damaged: {error}")

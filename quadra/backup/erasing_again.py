@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
 from quadra.analytics.forgetting import erase_person
 from quadra.backup.manifest import Damage
 from quadra.backup.packing import chunks
@@ -37,13 +35,9 @@ def merge_erasures(settings: Settings, stores: Stores) -> list[str]:
             except (QuadraError, OSError) as error:
                 problems.append(f"The erasures in {kept.manifest.id} cannot be read: {error}")
                 continue
-            for line in lines:
-                try:
-                    entry = msgspec.json.decode(line, type=erasure_list.Entry)
-                except msgspec.DecodeError:  # cut off by a crash: that erasure did not begin
-                    continue
+            for entry in erasure_list.decoded(lines):
                 if entry not in known:
-                    file.write(b"\n" + line + b"\n")
+                    file.write(erasure_list.line_of(entry))
                     known.add(entry)
     return problems
 

@@ -10,6 +10,7 @@ import msgspec
 
 from quadra.core import clock
 from quadra.core.errors import Conflict
+from quadra.core.typed import Typed
 
 KINDS = ("models", "database", "full")
 MANIFEST, VERIFIED = "manifest.json", "verified.json"
@@ -86,6 +87,10 @@ class Verified(msgspec.Struct, frozen=True):
     rows: int
 
 
+_manifests = Typed(Manifest)
+verified_marks = Typed(Verified)
+
+
 def new_id(kind: str, at: datetime) -> str:
     return f"{kind}-{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z-{os.urandom(2).hex()}"
 
@@ -93,7 +98,7 @@ def new_id(kind: str, at: datetime) -> str:
 def decode(text: bytes, where: str) -> Manifest:
     """Raises `Damage`."""
     try:
-        found = msgspec.json.decode(text, type=Manifest)
+        found = _manifests.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Damage(f"{where} is damaged: {error}") from None
     return msgspec.structs.replace(found, created_at=clock.from_us(clock.to_us(found.created_at)))

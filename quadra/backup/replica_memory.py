@@ -17,6 +17,7 @@ from quadra.backup.replica_sides import address, admin_url, ask_primary, connect
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class Remembered(msgspec.Struct, frozen=True):
     """Name of each replica -> sync, quorum, potential or async. A name that two replicas share is left out."""
 
 
+_remembered = Typed(Remembered)
 WAITING = {"on", "remote_apply"}
 """Settings of synchronous_commit with which a commit that returned is on a replica's disk."""
 
@@ -85,5 +87,5 @@ def watch(runtime: Runtime) -> None:
 def recall(settings: Settings) -> Remembered | None:
     """None where nothing was ever written down, or what was cannot be read."""
     with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
-        return msgspec.json.decode(path_of(settings).read_bytes(), type=Remembered)
+        return _remembered.decode(path_of(settings).read_bytes())
     return None

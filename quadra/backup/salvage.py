@@ -13,12 +13,14 @@ import msgspec
 from quadra.backup import sqlite_dump
 from quadra.backup.manifest import Damage
 from quadra.core.runtime import Runtime
+from quadra.core.typed import Typed
 from quadra.ingest.accept import Row
 from quadra.ingest.room import make_log
 
 AT_ONCE = 2_000
 COLUMNS = Row.__struct_fields__
 JSON = ("fields", "properties")
+_row_type = Typed(Row)
 
 
 def repair_indexes(damaged: Path, copy: Path) -> bool:
@@ -98,4 +100,4 @@ def _row(values: dict[str, Any]) -> Row:
             values[name] = msgspec.Raw(values[name].encode())
     for name in ("success", "bot"):
         values[name] = None if values[name] is None else bool(values[name])
-    return msgspec.convert(values, Row)
+    return _row_type.convert(values)

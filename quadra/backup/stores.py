@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from quadra.backup.manifest import ID, MANIFEST, VERIFIED, Damage, Manifest, Verified, decode
+from quadra.backup.manifest import ID, MANIFEST, VERIFIED, Damage, Manifest, Verified, decode, verified_marks
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.settings import Settings
 
@@ -263,7 +263,7 @@ def _manifests(store: Store, damaged: list[str]) -> Iterator[Manifest]:
 def _verified(stores: list[Store], backup_id: str) -> Verified | None:
     for store in stores:
         try:
-            return msgspec.json.decode(store.get_bytes(f"{backup_id}/{VERIFIED}"), type=Verified)
+            return verified_marks.decode(store.get_bytes(f"{backup_id}/{VERIFIED}"))
         except (NotFound, msgspec.DecodeError):
             continue
     return None

@@ -20,6 +20,7 @@ import redis
 from quadra.core.ids import uuid7
 from quadra.core.redis import database_number, make_client
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ OUTBOX_MESSAGES = 10_000
 OUTBOX_BYTES = 16 * 2**20
 AT_ONCE = 200
 BEAT = "beat"
+_messages = Typed(tuple[str, str, Any])
 
 Handler = Callable[[Any], None]
 """Takes a message of another process. Called on the listening thread: must not block and must not raise."""
@@ -168,7 +170,7 @@ class RedisBus(NoBus):
 
     def _take(self, data: bytes) -> None:
         try:
-            sender, topic, payload = msgspec.json.decode(data, type=tuple[str, str, Any])
+            sender, topic, payload = _messages.decode(data)
         except msgspec.DecodeError as error:
             logger.warning("bus.message.refused", extra={"reason": str(error)})
             return

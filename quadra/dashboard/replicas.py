@@ -14,6 +14,7 @@ import msgspec
 from quadra.core import clock
 from quadra.core.bus import NoBus
 from quadra.core.loop import Loop
+from quadra.core.typed import Typed
 from quadra.dashboard.reading import BatchState
 from quadra.ingest.log import Appended
 
@@ -29,6 +30,9 @@ class Told(msgspec.Struct, array_like=True):
 
     project_id: int
     batches: list[tuple[str, bool, int]]
+
+
+_told = Typed(Told)
 
 
 class Replicas:
@@ -71,6 +75,6 @@ class Replicas:
 
     def _take(self, message: Any, hear: Hear) -> None:
         """On the bus's thread."""
-        told = msgspec.convert(message, Told)
+        told = _told.convert(message)
         states = [BatchState(*batch) for batch in told.batches]
         self._loop.call_from_thread(lambda: hear(told.project_id, states))

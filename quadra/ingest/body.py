@@ -38,6 +38,7 @@ class Envelope(Keyed, kw_only=True):
 
 _keyed = msgspec.json.Decoder(Keyed)
 _envelope = msgspec.json.Decoder(Envelope)
+_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Body(msgspec.Struct):
@@ -146,7 +147,7 @@ def _bounded(events: list[Any]) -> list[Any]:
 
 def _is_json(text: bytes) -> bool:
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        _raw.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

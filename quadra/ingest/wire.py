@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from quadra.core.http import snake_case
+from quadra.core.typed import Typed
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
 
 MAX_DEPTH = 8
@@ -30,7 +31,8 @@ _ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
 _MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}  # type: ignore[valid-type]
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN = msgspec.json.Decoder()
-_CHECK = {name: (lambda value, t=type_ | None: msgspec.convert(value, t)) for name, type_ in FIELDS.items()}
+_PLAIN_WIRE = Typed[Any](Wire)
+_CHECK = {name: Typed[Any](type_ | None).convert for name, type_ in FIELDS.items()}
 _RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
 
 _WRITE_KEYS = {"api_key", "write_key"}
@@ -112,7 +114,7 @@ def from_dict(found: dict[Any, Any]) -> Any:
             else:
                 wrong[name] = "must be an object"
     try:
-        wire = msgspec.convert(plain, Wire)
+        wire = _PLAIN_WIRE.convert(plain)
     except msgspec.ValidationError:
         wire = None
         wrong |= _unfitting(plain)

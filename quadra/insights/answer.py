@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quadra.core.typed import Typed
 from quadra.insights.scrub import scrub
 from quadra.insights.words import clean
 
@@ -30,6 +31,9 @@ class Answer(msgspec.Struct):
     recommendations: list[str] = []
 
 
+_answers = Typed(Answer)
+
+
 def read(text: str | None) -> Answer:
     """The answer in `text`, also where words or a code fence stand around it. Raises `Junk`."""
     if not text or len(text) > MOST_TEXT:
@@ -38,7 +42,7 @@ def read(text: str | None) -> Answer:
     if start < 0 or end < start:
         raise Junk("The LLM did not answer with a JSON object.")
     try:
-        found = msgspec.json.decode(text[start : end + 1].encode("utf-8", "replace"), type=Answer)
+        found = _answers.decode(text[start : end + 1].encode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError) as error:
         raise Junk(f"The LLM's answer has the wrong shape: {clean(str(error), 200)}") from error
     summary = plain(found.summary, SUMMARY_LENGTH)

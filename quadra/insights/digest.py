@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from quadra.core.typed import Typed
+
 VERSION = 1
 V = TypeVar("V")
 
@@ -91,6 +93,9 @@ class Digest(msgspec.Struct, omit_defaults=True):
         return found.events if isinstance(found, Place) else int(found)
 
 
+_digests = Typed(Digest)
+
+
 LIMITS = {
     "types": 60,
     "places": 30,
@@ -116,7 +121,7 @@ def load(stored: Any) -> Digest | None:
     if not isinstance(stored, dict) or stored.get("version", VERSION) != VERSION:
         return None
     try:
-        return msgspec.convert(stored, Digest)
+        return _digests.convert(stored)
     except msgspec.ValidationError:
         return None
 

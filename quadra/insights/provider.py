@@ -13,6 +13,7 @@ import msgspec
 import openai
 
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 from quadra.insights.scrub import scrub
 from quadra.insights.verdicts import Completion, Rejected, Unreachable
 
@@ -38,6 +39,9 @@ class Usage(msgspec.Struct):
 class Body(msgspec.Struct):
     choices: list[Choice] = []
     usage: Usage | None = None
+
+
+_bodies = Typed(Body, strict=False)
 
 
 def complete(settings: Settings, messages: list[dict[str, str]]) -> Completion:
@@ -83,7 +87,7 @@ def _ask(client: openai.OpenAI, settings: Settings, messages: Any, cap: str, sec
 
 def _read(body: bytes) -> Completion:
     try:
-        found = msgspec.json.decode(body, type=Body, strict=False)
+        found = _bodies.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Completion(text=None)  # whatever this server is, it answered: judged as junk
     usage = found.usage or Usage()

@@ -17,6 +17,7 @@ from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 from quadra.warehouse.engine import warehouse_of
 from quadra.warehouse.erasing_jobs import enqueue_erasure
 from quadra.warehouse.store import Store
@@ -32,6 +33,9 @@ class Entry(msgspec.Struct, frozen=True):
     requested_us: int
 
 
+_entries = Typed(Entry)
+
+
 def path_of(settings: Settings) -> Path:
     return settings.data_dir / "erasures.ndjson"
 
@@ -45,10 +49,14 @@ def remember(settings: Settings, store: Store, entry: Entry) -> None:
     if entry in set(read(settings)):
         return
     with path.open("ab") as file:
-        # a line of its own, also after one that a crash cut off
-        file.write(b"\n" + said + b"\n")
+        file.write(line_of(entry))
         file.flush()
         os.fsync(file.fileno())
+
+
+def line_of(entry: Entry) -> bytes:
+    """A line of its own, also after one that a crash cut off."""
+    return b"\n" + msgspec.json.encode(entry) + b"\n"
 
 
 def remember_request(runtime: Runtime, slug: str, erasure: Erasure) -> None:
@@ -60,21 +68,22 @@ def remember_request(runtime: Runtime, slug: str, erasure: Erasure) -> None:
 
 
 def read(settings: Settings) -> Iterator[Entry]:
-    """Every entry; lines that a crash cut off are no entries, their erasure did not begin."""
+    """Every entry."""
     path = path_of(settings)
     if path.exists():
-        yield from _decoded(path.read_bytes().splitlines())
+        yield from decoded(path.read_bytes().splitlines())
 
 
 def read_all(settings: Settings, store: Store) -> Iterator[Entry]:
     """With what is kept beside the segments, where that is another place than this machine."""
-    yield from dict.fromkeys([*read(settings), *_decoded(store.notes(NOTES))])
+    yield from dict.fromkeys([*read(settings), *decoded(store.notes(NOTES))])
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[Entry]:
+def decoded(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Lines that a crash cut off are left out: their erasure did not begin."""
     for line in lines:
         try:
-            yield msgspec.json.decode(line, type=Entry)
+            yield _entries.decode(line)
         except msgspec.DecodeError:
             continue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from quadra.cli import COMMANDS, quadra
+from tests.clients import eventually
 from tests.servers import commands
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -50,3 +52,15 @@ def test_the_version_is_told_without_importing_a_room() -> None:
     assert not {"flask", "sqlalchemy", "quadra.core.settings"} & set(
         done.stdout.strip("[]\n").replace("'", "").split(", ")
     )
+
+
+def test_a_crash_inside_a_library_says_where(quadra_process) -> None:
+    process = quadra_process(command=("serve", "--no-worker"))
+
+    os.kill(process.pid, signal.SIGSEGV)
+
+    eventually(lambda: not process.running)
+    assert "Fatal Python error: Segmentation fault" in process.log()
+    assert "quadra/serve.py" in process.log()
+    with pytest.raises(AssertionError, match=r"(?s)Quadra crashed \(SIGSEGV\)\n.*Segmentation fault"):
+        process.close()

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
 
 NOBODY = 65534
+CRASHES = frozenset(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
 
 
 def free_port() -> int:
@@ -156,9 +158,12 @@ class Server(ABC):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def close(self) -> None:
-        """The end: nothing of it is left."""
+        """The end: nothing of it is left. Fails the test when the server had crashed, with what it said last."""
+        crashed = self._process is not None and self._process.poll() in CRASHES
+        code, said = (self._process.returncode, self.log()[-8000:]) if crashed else (0, "")
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
+        assert not crashed, f"{self.name} crashed ({signal.Signals(-code).name})\n{said}"
 
     def _ask_to_end(self) -> None:
         self._process.terminate()
