@@ -51,7 +51,8 @@ def nginx() -> Path:
 
 
 def chromium() -> Path:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    """The one without a window first: the same engine for two thirds of the CPU time."""
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         for directory in _directories():
             if os.access(directory / name, os.X_OK):
                 return directory / name
@@ -101,7 +102,7 @@ WANTED = [
     Wanted("Prometheus", "prometheus", None, prometheus),
     Wanted("Alertmanager", "prometheus-alertmanager", None, alertmanager),
     Wanted("rsyslog", "rsyslog-elasticsearch", None, rsyslog),
-    Wanted("Chromium", "chromium", None, chromium),
+    Wanted("Chromium", "chromium-headless-shell", None, chromium),
 ]
 
 

@@ -188,4 +188,4 @@ def test_a_server_that_is_not_here_is_named_with_the_reason(monkeypatch: pytest.
     assert set(found) == {wanted.name for wanted in available.WANTED}
     assert found["PostgreSQL"] == "no postgres in PATH or Debian's directories; Debian's package is postgresql"
     assert found["Redis Sentinel"].endswith("Debian's package is redis-sentinel")
-    assert found["Chromium"] == "no chromium in PATH or /usr/bin; Debian's package is chromium"
+    assert found["Chromium"] == "no chromium in PATH or /usr/bin; Debian's package is chromium-headless-shell"
