@@ -166,7 +166,7 @@ STATUS = Door(
             },
         )
     },
-    refuses=(400, 404, 503),
+    refuses=(404, 503),
 )
 CREATE = Door(
     method="POST",
@@ -229,7 +229,7 @@ QUERIES = Door(
             },
         )
     },
-    refuses=(400, 404, 503),
+    refuses=(404, 503),
     also=tuple(f"{prefix}/queries" for prefix in PREFIXES[1:]),
 )
 

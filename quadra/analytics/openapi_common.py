@@ -63,6 +63,6 @@ def question(path: str, title: str, says: str, params: tuple[Param, ...], shape:
         needs="viewer",
         params=params,
         answers={200: Answer(says="The answer.", shape=shape, example=example)},
-        refuses=(400, 404, 503),
+        refuses=(404, 503),
         also=tuple(f"{prefix}/{path}" for prefix in PREFIXES[1:]),
     )

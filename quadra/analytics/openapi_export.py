@@ -28,6 +28,6 @@ EXPORT = Door(
         *(param for param in common() if param.name not in ("interval", "week_start")),
     ),
     answers={200: Answer(says="The file.", shape={"type": "string"}, media="text/csv", other_media=OTHERS)},
-    refuses=(400, 404, 503),
+    refuses=(404, 503),
     also=tuple(f"{prefix}/export" for prefix in PREFIXES[1:]),
 )

@@ -105,7 +105,7 @@ SAVED = Group(
                 Param(name="limit", shape={"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50}),
                 Param(name="cursor", shape=str, says="Of the page before."),
             ),
-            refuses=(400, 404),
+            refuses=(404,),
         ),
         _door(
             "POST",
@@ -190,7 +190,7 @@ SAVED = Group(
                 {"series": [], "computed_at": "2026-01-31T12:00:00.000Z", "rows_read": 51_200, "elapsed_ms": 12.4},
             ),
             params=(TOKEN, Param(name="key", shape=str, says="One of `keys`.", example="signups")),
-            refuses=(400, 404, 429, 503),
+            refuses=(404, 429, 503),
         ),
     ),
 )

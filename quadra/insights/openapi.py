@@ -47,7 +47,7 @@ BATCHES = Group(
             needs="viewer",
             params=(Param(name="status", shape={"enum": list(BATCH_STATES)}), PROJECT, *PAGING),
             answers={200: Answer(says="Newest first, each with its analysis job.", shape=shapes.BatchPage)},
-            refuses=(400, 404),
+            refuses=(404,),
         ),
         Door(
             method="GET",
@@ -104,7 +104,7 @@ BATCHES = Group(
                     },
                 )
             },
-            refuses=(400, 404),
+            refuses=(404,),
         ),
     ),
 )
@@ -131,7 +131,7 @@ INSIGHTS = Group(
                     example={"insights": [INSIGHT], "total": 1, "count": 1, "cursor": None},
                 )
             },
-            refuses=(400, 404),
+            refuses=(404,),
         ),
         Door(
             method="GET",

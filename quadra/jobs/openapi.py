@@ -111,7 +111,7 @@ GROUPS = (
                         example={"jobs": [JOB], "total": 1, "count": 1, "cursor": None},
                     )
                 },
-                refuses=(400, 404),
+                refuses=(404,),
             ),
             Door(
                 method="GET",
@@ -121,7 +121,7 @@ GROUPS = (
                 needs="viewer",
                 params=(PROJECT, KIND, BATCH, *PAGING),
                 answers={200: Answer(says="The last to die first.", shape=DeadLetterPage)},
-                refuses=(400, 404),
+                refuses=(404,),
             ),
             Door(
                 method="POST",

@@ -21,7 +21,7 @@ GROUPS = (
                     Param(name="project", shape=str, says="Slug; without it the key's own, else `default`."),
                 ),
                 answers={202: Answer(says="A worker does it; whether there is such a user is not told.", shape=TheJob)},
-                refuses=(400, 404),
+                refuses=(404,),
             ),
         ),
     ),
