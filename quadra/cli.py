@@ -65,7 +65,8 @@ def quadra() -> None:
 
 def main() -> None:
     """Exit codes: 0 fine, 1 failed, 2 wrong usage: what was asked for cannot be."""
-    faulthandler.enable()  # a library that crashes says where; a log line it cannot write any more
+    if sys.stderr is not None:  # it is, where somebody closed it
+        faulthandler.enable()  # a library that crashes says where; a log line it cannot write any more
     try:
         quadra(prog_name="quadra")
     except QuadraError as error:

@@ -54,6 +54,11 @@ def test_the_version_is_told_without_importing_a_room() -> None:
     )
 
 
+def test_a_command_needs_no_standard_error() -> None:
+    done = subprocess.run(["sh", "-c", f"{sys.executable} -m quadra --version 2>&-"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "quadra,")
+
+
 def test_a_crash_inside_a_library_says_where(quadra_process) -> None:
     process = quadra_process(command=("serve", "--no-worker"))
 
