@@ -135,8 +135,8 @@ def _security(door: Door) -> list[dict[str, list[str]]]:
 
 
 def _refusals(door: Door) -> list[int]:
-    found = set(door.refuses)
-    found |= {400, 413} if door.body else {400}  # no address may hold a NUL character
+    found = {400, *door.refuses}  # no address may hold a NUL character
+    found |= {413} if door.body else set()
     found |= {401, 403, 503} if door.for_role or door.needs == WRITE_KEY else set()
     found |= set() if unlimited(door.path) else {429}
     return sorted(found)

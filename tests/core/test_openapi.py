@@ -63,6 +63,12 @@ def test_every_route_is_described_and_every_description_has_a_route(app: Flask) 
     assert described - there == set(), "these descriptions have no route"
 
 
+def test_every_door_says_that_a_question_may_be_refused(app: Flask) -> None:
+    refused = app.test_client().get("/metrics?%00")
+    assert (refused.status_code, refused.json["error"]["message"]) == (400, "The question cannot be read.")
+    assert [(method, path) for method, path, operation in OPERATIONS if "400" not in operation["responses"]] == []
+
+
 def test_the_document_is_valid_openapi() -> None:
     schemathesis.openapi.from_dict(DOCUMENT).validate()
     assert len({operation["operationId"] for _method, _path, operation in OPERATIONS}) == len(OPERATIONS)

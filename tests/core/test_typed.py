@@ -67,9 +67,9 @@ def late_decoders(tree: ast.Module) -> list[int]:
 
 
 def hands_over_a_type(call: ast.Call) -> bool:
-    name = ast.unparse(call.func)
-    typed_decode = name.startswith("msgspec.") and any(keyword.arg == "type" for keyword in call.keywords)
-    return typed_decode or name in {"msgspec.convert", "msgspec.json.Decoder", "Typed"} or name.startswith("Typed[")
+    name = ast.unparse(call.func).removeprefix("msgspec.").removeprefix("json.").lstrip("_").partition("[")[0]
+    typed = any(keyword.arg == "type" for keyword in call.keywords)
+    return (name.endswith("decode") and typed) or name in {"convert", "Decoder", "Typed"}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,8 @@ def hands_over_a_type(call: ast.Call) -> bool:
     [
         "msgspec.convert(1, int)",
         "msgspec.json.decode(b'1', type=int)",
+        "_decode(b'1', type=int)",
+        "_convert(1, int)",
         "msgspec.json.Decoder(int)",
         "Typed(int)",
         "Typed[int](int)",

@@ -159,11 +159,10 @@ class Server(ABC):
 
     def close(self) -> None:
         """The end: nothing of it is left. Fails the test when the server had crashed, with what it said last."""
-        crashed = self._process is not None and self._process.poll() in CRASHES
-        code, said = (self._process.returncode, self.log()[-8000:]) if crashed else (0, "")
+        code, said = self._process and self._process.poll(), self.log()[-8000:]
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
-        assert not crashed, f"{self.name} crashed ({signal.Signals(-code).name})\n{said}"
+        assert code not in CRASHES, f"{self.name} crashed ({signal.Signals(-code).name})\n{said}"
 
     def _ask_to_end(self) -> None:
         self._process.terminate()
