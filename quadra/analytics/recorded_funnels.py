@@ -86,7 +86,11 @@ def _stage(row: dict[str, Any], started: int) -> dict[str, Any]:
 
 
 def _taken(recorded: Recorded, params: Parameters) -> str:
-    """The relations `told`, the events with whoever's run they are of, and `arrivals`, the first at each stage of a run."""
+    """The relations `told`, the events with whoever's run they are of; `arrivals`, the first at each stage of a run;
+    `places`, the order of the stages; `ended`, who completed the funnel.
+
+    A funnel whose senders never say that a run ended, well or badly, is completed by reaching its last stage.
+    """
     where = fitting(recorded.question, params, kind="funnel", people=True)
     if recorded.name is not None:
         where += f" AND {NAME} = {params.add(recorded.name)}"
@@ -110,6 +114,17 @@ def _taken(recorded: Recorded, params: Parameters) -> str:
                 arg_min(to_stage, {first}) FILTER (to_stage IS NOT NULL) AS to_stage,
                 arg_min(in_stage, {first}) FILTER (in_stage IS NOT NULL) AS in_stage
             FROM told WHERE NOT nameless GROUP BY ALL
+        ), places AS (
+            SELECT funnel, stage, min(place) AS place FROM arrivals GROUP BY funnel, stage
+        ), concluded AS (
+            SELECT DISTINCT {NAME} AS funnel FROM events WHERE {where} AND {END}
+        ), last_stages AS (
+            SELECT places.* FROM places JOIN (SELECT funnel, max(place) AS place FROM places GROUP BY funnel)
+            USING (funnel, place) ANTI JOIN concluded USING (funnel)
+        ), ended AS (
+            SELECT funnel, actor FROM told WHERE ends
+            UNION
+            SELECT funnel, actor FROM arrivals SEMI JOIN last_stages USING (funnel, stage)
         )"""
 
 
@@ -117,8 +132,8 @@ def _totals_sql(recorded: Recorded) -> tuple[str, Parameters]:
     params = Parameters()
     sql = f"""
         WITH {_taken(recorded, params)}
-        SELECT funnel, count(DISTINCT actor) AS started, count(DISTINCT actor) FILTER (ends) AS completed
-        FROM told GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(recorded.limit)}"""
+        SELECT funnel, count(DISTINCT actor) AS started, count(DISTINCT ended.actor) AS completed
+        FROM told LEFT JOIN ended USING (funnel, actor) GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(recorded.limit)}"""
     return sql, params
 
 
@@ -126,14 +141,10 @@ def _stages_sql(recorded: Recorded) -> tuple[str, Parameters]:
     """Rows (funnel, stage, place, reached, went on, seconds to it, seconds in it), in the order of the stages."""
     params = Parameters()
     sql = f"""
-        WITH {_taken(recorded, params)}, places AS (
-            SELECT funnel, stage, min(place) AS place FROM arrivals GROUP BY funnel, stage
-        ), reached AS (
+        WITH {_taken(recorded, params)}, reached AS (
             SELECT DISTINCT funnel, actor, stage, places.place FROM arrivals JOIN places USING (funnel, stage)
         ), furthest AS (
             SELECT funnel, actor, max(place) AS place FROM reached GROUP BY funnel, actor
-        ), ended AS (
-            SELECT DISTINCT funnel, actor FROM told WHERE ends
         ), counted AS (
             SELECT funnel, stage, reached.place, count(*) AS reached,
                 count(*) FILTER (furthest.place > reached.place OR ended.actor IS NOT NULL) AS went_on

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from quadra.ingest import demo_shop as shop
 from quadra.ingest.demo_people import Visitor, drawn
+from quadra.ingest.kinds import UNNUMBERED
 
 
 class Step(NamedTuple):
@@ -82,11 +83,32 @@ def _check_out(basket: list[tuple[str, float]], odds: Random) -> Iterator[Step]:
             return
         if odds.random() > odds_to_stay:
             return
+    yield Step(0.1, {**_FUNNEL_END, "value": total})
+    yield Step(0.1, {**_JOURNEY_END, "previous_step": before})
     yield Step(1, _event("order_placed", "shop", total, items=len(basket), currency="EUR"))
     yield Step(0.1, {"kind": "metric", "metric_name": "revenue", "metric_value": total, "unit": "EUR"})
     if odds.random() < 0.4:
         survey, score, question = shop.answer(odds)
         yield Step(odds.uniform(5, 40), {"kind": "survey", "survey_type": survey, "score": score, "question": question})
+
+
+_FUNNEL_END = {
+    "kind": "funnel",
+    "event_type": "funnel_completed",
+    "funnel_name": "checkout",
+    "stage": "completed",
+    "stage_order": UNNUMBERED,
+    "success": True,
+}
+_JOURNEY_END = {
+    "kind": "journey",
+    "event_type": "journey_completed",
+    "journey_type": "purchase",
+    "step_name": "completed",
+    "step_order": UNNUMBERED,
+    "success": True,
+}
+"""As `/funnels/complete` and `/journeys/complete` make them."""
 
 
 def _search(odds: Random) -> Iterator[Step]:

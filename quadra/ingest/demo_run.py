@@ -152,6 +152,9 @@ def _sender(project_id: int, user_agent: str) -> Sender:
 def _append(log: Log, done: Done, rows: list[Row]) -> None:
     if not rows:
         return
+    received_us = clock.now_us()
+    for row in rows:
+        row.received_at = received_us  # history too arrives when it is stored: the live rate counts arrivals
     for outcome in append(log, rows):
         if isinstance(outcome, Refused):
             raise AssertionError(f"the database refused an event of the demo: {outcome.message}")

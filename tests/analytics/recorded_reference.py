@@ -229,9 +229,10 @@ def nameless(event: Event, order: str) -> bool:
 
 
 def funnels(events: Events, people: People, span: Span) -> dict[str, Any]:
+    sent = of(events, span, "funnel", humans=True)
     told = [
         event
-        for event in of(events, span, "funnel", humans=True)
+        for event in sent
         if not (ends(event) and event.fields.get("success") is False)
         and (event.id is not None or "session_id" in event.fields)
     ]
@@ -254,6 +255,8 @@ def funnels(events: Events, people: People, span: Span) -> dict[str, Any]:
         }
         reached = {stage: {actor(event) for event in stages if event.fields["stage"] == stage} for stage in orders}
         done = {actor(event) for event in mine if ends(event)}
+        if not any(ends(event) and event.fields["funnel_name"] == name for event in sent):
+            done = {who for stage in orders if orders[stage] == max(orders.values()) for who in reached[stage]}
         times: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
         for run in groups(mine, lambda event: (actor(event), event.fields.get("session_id"))).values():
             _time(run, times)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,9 +24,10 @@ from quadra.analytics import (
     users,
 )
 from quadra.core import clock
+from quadra.ingest.kinds import UNNUMBERED
 from tests.analytics import recorded_reference as reference
 from tests.analytics.conftest import Place
-from tests.analytics.reference import Span
+from tests.analytics.reference import Span, ev
 from tests.analytics.stories import Story, stories
 
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -146,6 +148,23 @@ def test_recorded_funnels_agree_with_the_reference(place: Place) -> None:
         assert told == near(reference.funnels(story.events, story.people, span))
 
     check()
+
+
+def test_a_funnel_is_completed_at_its_last_stage_only_where_nobody_sends_its_end(place: Place) -> None:
+    def stage(who: str, name: str, order: int, **more: Any) -> Any:
+        fields = {"funnel_name": "buy", "stage": name, "stage_order": order, "session_id": who}
+        return replace(ev(who, f"2026-03-02 1{order % 9}:00", "funnel"), kind="funnel", fields=fields, **more)
+
+    def completed(*more: Any) -> tuple[int, list[int]]:
+        story = [stage("u", "cart", 1), stage("u", "paid", 2), stage("v", "cart", 1), *more]
+        project = place.tell(story)
+        (funnel,) = place.ask(recorded_funnels, project, {"from": "2026-03-01", "to": "2026-03-03"})["funnels"]
+        return funnel["total_completed"], [row["users_stopped"] for row in funnel["stages"]]
+
+    assert completed() == (1, [1, 0])
+    gave_up = stage("v", "completed", UNNUMBERED, event_type="funnel_completed")
+    gave_up.fields["success"] = False
+    assert completed(gave_up) == (0, [1, 1])
 
 
 def test_journeys_agree_with_the_reference(place: Place) -> None:

@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from random import Random
+from typing import cast
 
 from quadra.core import clock
 from quadra.ingest import demo_people
 from quadra.ingest.accept import Row
-from quadra.ingest.demo_run import Done, _history
+from quadra.ingest.demo_run import Done, _append, _history
+from quadra.ingest.log import Appended, Log
 from tests.servers.quadra import QuadraProcess
 
 NOON = clock.from_us(1_780_000_000_000_000)
@@ -48,7 +50,22 @@ def test_every_kind_of_event_comes_up_and_most_of_a_funnel_is_lost_on_the_way() 
     }
     stages = Counter(json.loads(bytes(row.fields or b""))["stage"] for row in rows if row.kind == "funnel")
     assert stages["basket"] > stages["address"] > stages["payment"] > stages["confirmed"] > 0
+    assert stages["completed"] == stages["confirmed"]
+    journeys = Counter(row.event_type for row in rows if row.kind == "journey")
+    assert journeys["journey_completed"] == stages["confirmed"]
     assert 0 < sum(row.bot for row in rows) < len(rows) / 20
+
+
+def test_history_is_received_when_it_is_stored_in_a_fake_log() -> None:
+    class FakeLog:
+        def append(self, rows: Sequence[Row]) -> Appended:
+            self.rows = rows
+            return Appended([("batch", False)] * len(rows), [])
+
+    log, began = FakeLog(), clock.now_us()
+    _append(cast(Log, log), Done(), history(days=1)[:10])
+    assert len(log.rows) == 10
+    assert all(row.occurred_at < began <= row.received_at <= clock.now_us() for row in log.rows)
 
 
 def test_nights_are_quiet_and_people_come_back() -> None:
