@@ -133,7 +133,8 @@ def _totals_sql(recorded: Recorded) -> tuple[str, Parameters]:
     sql = f"""
         WITH {_taken(recorded, params)}
         SELECT funnel, count(DISTINCT actor) AS started, count(DISTINCT ended.actor) AS completed
-        FROM told LEFT JOIN ended USING (funnel, actor) GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(recorded.limit)}"""
+        FROM told LEFT JOIN ended USING (funnel, actor)
+        GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(recorded.limit)}"""
     return sql, params
 
 
