@@ -32,6 +32,7 @@ COMMANDS = {
     "replica": "quadra.backup.replica_commands:replica",
     "validate": "quadra.rollout.commands:validate_command",
     "doctor": "quadra.health.commands:doctor",
+    "field": "quadra.field.commands:field",
     "bench": "quadra.bench.commands:bench",
 }
 """name -> module:function. A new command is a new line."""
