@@ -56,7 +56,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.register_blueprint(backups.blueprint)
     health.set_up(app, runtime)
     observing.set_up(app, runtime, intake.writer, ingest_routes.PATHS)
-    scrape = Scrape(runtime.loop, runtime.database, STORED)
+    scrape = Scrape(runtime.loop, runtime.database, runtime.settings, STORED)
     scrape.live += (
         ingest_metrics.depth(intake.writer),
         realtime.connections(socketio),

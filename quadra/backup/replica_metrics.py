@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core.metrics import maybe
+from quadra.core.settings import Settings
 
 LAG = sa.text(
     "SELECT max(CASE WHEN replay_lsn = pg_current_wal_lsn() THEN 0 ELSE extract(epoch FROM replay_lag) END)::float "
@@ -16,7 +17,7 @@ LAG = sa.text(
 )
 
 
-def replication_lag(session: Session) -> Iterator[GaugeMetricFamily]:
+def replication_lag(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     seconds = None
     if session.get_bind().dialect.name == "postgresql" and not session.scalar(sa.text("SELECT pg_is_in_recovery()")):
         seconds = session.scalar(LAG)

@@ -15,12 +15,13 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core import metrics_directory
+from quadra.core.settings import Settings
 
 PREFIX = "quadra_matrix"
 REGISTRY = CollectorRegistry()
 """What was counted here."""
 
-Stored = Callable[[Session], Iterable[GaugeMetricFamily]]
+Stored = Callable[[Session, Settings], Iterable[GaugeMetricFamily]]
 """Reads gauges from the database, on a native thread. `quadra/gauges.py` lists them."""
 Live = Callable[[], Iterable[GaugeMetricFamily]]
 """Reads gauges of this process, on a native thread: no waiting for others."""

@@ -21,6 +21,7 @@ from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads, Waiter
 from quadra.core.metrics import REGISTRY, Live, Stored, errors_total, gauge
+from quadra.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,12 @@ CACHE_SECONDS = 5.0
 class Scrape:
     """Of one process."""
 
-    def __init__(self, loop: Loop, database: Database, stored: Sequence[Stored]):
+    def __init__(self, loop: Loop, database: Database, settings: Settings, stored: Sequence[Stored]):
         self.live: list[Live] = []
         """Gauges of this process; rooms add theirs."""
         self._loop = loop
         self._database = database
+        self._settings = settings
         self._stored = stored
         self._reading = Threads(loop, 1, "metrics-read")
         self._writing = Threads(loop, 1, "metrics-text")
@@ -95,7 +97,7 @@ class Scrape:
         for read in self._stored:
             try:
                 with self._database.read() as session:
-                    found.extend(read(session))
+                    found.extend(read(session, self._settings))
             except Exception as error:  # whatever is wrong with one reader, the others are shown
                 _failed(error)
         return found

@@ -214,7 +214,12 @@ class Settings(BaseSettings):
     health_memory_warn: float = Field(80, ge=0, le=100, description="percent of the machine's")
     health_memory_fail: float = Field(95, ge=0, le=100)
     health_cpu_warn: float = Field(80, ge=0, le=100, description="percent of the machine's, over five minutes")
-    health_cpu_fail: float = Field(95, ge=0, le=100)
+    health_cpu_fail: float = Field(95, ge=0, le=100, description="told in stronger words; never worse than degraded")
+    health_clock_warn: Duration = Field(
+        timedelta(seconds=5),
+        ge=timedelta(seconds=1),
+        description="that another process's clock or the database's differs",
+    )
 
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
     registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")

@@ -18,8 +18,8 @@ from quadra.health import history
 from quadra.health.routes import runner
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, worst
 
-OVERALL = {HEALTHY: "Everything works", DEGRADED: "Quadra works, with limits", UNHEALTHY: "Something does not work"}
-SAID = {HEALTHY: "works", DEGRADED: "works with limits", UNHEALTHY: "does not work"}
+OVERALL = {HEALTHY: "All systems operational", DEGRADED: "Degraded", UNHEALTHY: "Unhealthy"}
+SAID = {HEALTHY: "operational", DEGRADED: "degraded", UNHEALTHY: "unhealthy"}
 LIGHTS = {HEALTHY: "good", DEGRADED: "warn", UNHEALTHY: "bad"}
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 

@@ -14,11 +14,11 @@ from quadra.health.runner import Runner
 from quadra.health.scene import Scene
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Report
 
-MARKS = {HEALTHY: ("ok", "green"), DEGRADED: ("warn", "yellow"), UNHEALTHY: ("FAIL", "red")}
+MARKS = {HEALTHY: ("ok", "green"), DEGRADED: (DEGRADED, "yellow"), UNHEALTHY: (UNHEALTHY, "red")}
 SAID = {
-    HEALTHY: "Everything is well.",
-    DEGRADED: "Quadra works, with what is marked warn.",
-    UNHEALTHY: "Quadra is not well: mend what is marked FAIL first. docs/health.md says how.",
+    HEALTHY: "Healthy.",
+    DEGRADED: "Degraded: Quadra works; docs/health.md says what to do about each line.",
+    UNHEALTHY: "Unhealthy: mend the unhealthy lines first; docs/health.md says how.",
 }
 
 
@@ -44,5 +44,5 @@ def _print(report: Report) -> None:
     width = max(len(one.name) for one in report.checks)
     for one in report.checks:
         mark, colour = MARKS[one.found.status]
-        click.echo(f"{click.style(f'{mark:4}', fg=colour)}  {one.name:{width}}  {one.found.message}")
+        click.echo(f"{click.style(f'{mark:9}', fg=colour)}  {one.name:{width}}  {one.found.message}")
     click.echo(f"\n{SAID[report.status]}")

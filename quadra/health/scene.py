@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -70,6 +71,19 @@ def disk_percent(path: Path) -> float:
     return float(psutil.disk_usage(str(path)).percent)
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The newest heartbeat of a process, as a look saw it."""
+
+    at: datetime
+    """By the clock of that process."""
+    looked_at: datetime
+    moved_at: datetime
+    """When it was seen to have moved; both by our clock."""
+    apart: timedelta
+    """By how much that clock is known to be ahead (+) or behind (-), at least."""
+
+
 @dataclass
 class Scene:
     """This process as checks see it."""
@@ -78,6 +92,8 @@ class Scene:
     role: Literal["web", "worker", "command"]
     machine: Machine = field(default_factory=Machine)
     began: float = field(default_factory=time.monotonic)
+    beats: dict[str, Beat] = field(default_factory=dict)
+    """Of the other processes: what the check of the clocks compares with at its next look."""
 
     @property
     def uptime_seconds(self) -> float:

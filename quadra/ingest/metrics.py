@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.metrics import FAST, SIZES, Live, counter, gauge, gauges, histogram
+from quadra.core.settings import Settings
 from quadra.ingest.tables import BATCH_STATES, Batch
 from quadra.ingest.wire import Refused
 
@@ -61,7 +62,7 @@ def depth(writer: Any) -> Live:
     return lambda: [gauge("writer_queue_depth", "Events that wait to be stored.", writer.depth)]
 
 
-def batches(session: Session) -> Iterator[GaugeMetricFamily]:
+def batches(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     found = session.execute(sa.select(Batch.status, sa.func.count()).group_by(Batch.status)).all()
     counts = {**dict.fromkeys(BATCH_STATES, 0), **dict(row._tuple() for row in found)}
     yield gauges("batches", "Batches in each state.", ("status",), counts)

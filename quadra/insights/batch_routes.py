@@ -24,7 +24,7 @@ from quadra.ingest import batches
 from quadra.ingest.tables import BATCH_STATES, Batch
 from quadra.insights import questions
 from quadra.insights.bodies import around, batch_body, insight_body, number, one_of, paging
-from quadra.insights.handlers import ANALYSE, HANDLERS
+from quadra.insights.handlers import ANALYSE, ANALYSTS, HANDLERS
 from quadra.jobs.queue import MANUAL, enqueue, find_unfinished
 from quadra.jobs.routes import job_body
 
@@ -71,18 +71,21 @@ def seal_batch(batch_id: str) -> ResponseReturnValue:
     found, project = _find(batch_id, "editor")
     with runtime().database.begin() as session:
         batches.seal(session, found.id, job_kinds=_job_kinds(), max_attempts=runtime().settings.job_max_attempts)
-        job = find_unfinished(session, kind=ANALYSE, batch_id=found.id)
+        job = find_unfinished(session, kinds=[ANALYSE], batch_id=found.id)
         _record(session, "ingest.batch.sealed", found.id, project)
         return {"batch_id": found.id, "status": "SEALED", "job": job_body(job) if job else None}, 202
 
 
 @blueprint.post("/api/admin/batches/<batch_id>/analyze")
 def analyze_batch(batch_id: str) -> ResponseReturnValue:
-    """Analyse a sealed batch, once more if need be. 202 with the job; 409 where one is unfinished."""
+    """Analyse a sealed batch, once more if need be. 202 with the job; 409 while a job of any analyst is unfinished."""
     found, project = _find(batch_id, "editor")
     if found.status not in ("SEALED", "ANALYZED"):
         raise Conflict(f"Batch {found.id} is {found.status}; only a SEALED or ANALYZED one can be analysed.")
     with runtime().database.begin() as session:
+        # an analyst's job that appears after this look comes out of a local analysis, and that one's key `enqueue` refuses
+        if busy := find_unfinished(session, kinds=ANALYSTS, batch_id=found.id):
+            raise Conflict(f"Batch {found.id} is being analysed: its job {busy.kind} ({busy.id}) is {busy.state}.")
         job = enqueue(
             session,
             kind=ANALYSE,

@@ -67,17 +67,24 @@ def call(database: Database, guard: Guard, function: Callable[[], T], *, counts:
         ) from error
 
 
-def states(session: Session) -> dict[str, dict[str, Any]]:
-    """Every breaker as the API shows it: name -> state, failure count, time of the last change."""
-    return {
-        row.name: {
-            "state": row.state,
+def states(session: Session, *, cooldown: timedelta) -> dict[str, dict[str, Any]]:
+    """Every breaker as the API shows it: name -> state, failure count, time of the last change.
+
+    The row says OPEN until somebody calls. Once the cool-down is over that call is let through, which is HALF_OPEN.
+    """
+    at = clock.now()
+    shown = {}
+    for row in session.scalars(sa.select(Breaker).order_by(Breaker.name)):
+        state, changed_at = row.state, row.last_state_change
+        if state == "OPEN" and row.opened_at is not None and row.opened_at + cooldown <= at:
+            state, changed_at = "HALF_OPEN", row.opened_at + cooldown
+        shown[row.name] = {
+            "state": state,
             "failure_count": row.failure_count,
-            "last_state_change": clock.iso(row.last_state_change),
+            "last_state_change": clock.iso(changed_at),
             "opened_at": clock.iso(row.opened_at) if row.opened_at else None,
         }
-        for row in session.scalars(sa.select(Breaker).order_by(Breaker.name))
-    }
+    return shown
 
 
 class _Listener(pybreaker.CircuitBreakerListener):

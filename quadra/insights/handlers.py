@@ -35,6 +35,8 @@ from quadra.jobs.tables import Job
 logger = logging.getLogger(__name__)
 
 ANALYSE, ANALYSE_LLM = "analyse", "analyse_llm"
+ANALYSTS = (ANALYSE, ANALYSE_LLM)
+"""The kinds that write an insight of a batch."""
 JUNK_ATTEMPTS = 3
 """Each one costs money; what is junk three times will be a fourth time."""
 LLM_WAITING = 1_000

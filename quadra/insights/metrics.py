@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core.metrics import counter, gauges, histogram
-from quadra.insights.tables import Breaker
+from quadra.core.settings import Settings
+from quadra.insights import breaker
 
 insights_total = counter("insights_total", "Insights written.", ("analyst",))
 ai_requests_total = counter("ai_requests_total", "Calls of the LLM.", ("model", "status"))
@@ -28,7 +28,7 @@ def asked(*, model: str, tokens: int, cost_usd: float | None, seconds: float, er
     ai_cost_usd_total.labels(model).inc(cost_usd or 0)
 
 
-def breakers(session: Session) -> Iterator[GaugeMetricFamily]:
-    found = session.execute(sa.select(Breaker.name, Breaker.state)).all()
+def breakers(session: Session, settings: Settings) -> Iterator[GaugeMetricFamily]:
+    shown = breaker.states(session, cooldown=settings.breaker_cooldown)
     says = "0 CLOSED, 1 HALF_OPEN, 2 OPEN."
-    yield gauges("breaker_state", says, ("name",), {name: BREAKER_NUMBERS[state] for name, state in found})
+    yield gauges("breaker_state", says, ("name",), {name: BREAKER_NUMBERS[one["state"]] for name, one in shown.items()})

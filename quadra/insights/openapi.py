@@ -72,7 +72,7 @@ BATCHES = Group(
             method="POST",
             path="/api/admin/batches/{batch_id}/analyze",
             title="Analyse a batch",
-            says="Once more, if need be. 409 where it is not sealed, or an analysis is unfinished.",
+            says="Once more, if need be. 409 where it is not sealed, or a job of any analyst is unfinished.",
             needs="editor",
             params=(BATCH,),
             answers={202: Answer(says="The job waits for a worker.", shape=shapes.Asked)},

@@ -59,12 +59,13 @@ def show_stats() -> ResponseReturnValue:
 def show_metrics() -> ResponseReturnValue:
     """The pipeline in numbers: of all projects, whoever asks; a number names nobody."""
     require("viewer")
-    with runtime().database.read() as session:
+    here = runtime()
+    with here.database.read() as session:
         jobs = job_stats(session)
         return {
             "jobs": {name: jobs[name] for name in JOBS_SHOWN},
             "batches": questions.batch_stats(session),
             "performance": {**questions.analysis_stats(session), "claim_latency_ms": jobs["claim_latency_ms"]},
-            "circuit_breaker": breaker.states(session),
+            "circuit_breaker": breaker.states(session, cooldown=here.settings.breaker_cooldown),
             "dead_letter_queue": dead_letter_stats(session),
         }

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.metrics import FAST, counter, gauge, gauges, histogram
+from quadra.core.settings import Settings
 from quadra.jobs.questions import HOUR
 from quadra.jobs.run import Ended
 from quadra.jobs.states import DISCARDED, FAILED, JOB_STATES, PENDING, RUNNING, SUCCESS
@@ -32,7 +33,7 @@ def ended(attempt: Ended) -> None:
     job_attempts_total.labels(attempt.job.kind, attempt.state or "LOST").inc()
 
 
-def queue(session: Session) -> Iterator[GaugeMetricFamily]:
+def queue(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     at = clock.now()
     lately = sa.and_(Job.state.in_((SUCCESS, DISCARDED)), Job.finished_at >= at - HOUR)
     found = session.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,17 +80,11 @@ def enqueue_for_batches(
         notify(connection)
 
 
-def find_unfinished(session: Session, *, kind: str, batch_id: str) -> Job | None:
-    """The job of this kind that this batch still waits for."""
+def find_unfinished(session: Session, *, kinds: Collection[str], batch_id: str) -> Job | None:
+    """A job of one of these kinds that this batch still waits for."""
     return session.scalar(
-        sa.select(Job).where(Job.batch_id == batch_id, Job.kind == kind, Job.state.in_(UNFINISHED)).limit(1)
+        sa.select(Job).where(Job.batch_id == batch_id, Job.kind.in_(kinds), Job.state.in_(UNFINISHED)).limit(1)
     )
-
-
-def find_latest(session: Session, *, kind: str, batch_id: str) -> Job | None:
-    """The newest job of this kind that this batch ever had, in whatever state; finished ones are pruned one day."""
-    query = sa.select(Job).where(Job.batch_id == batch_id, Job.kind == kind)
-    return session.scalar(query.order_by(Job.id.desc()).limit(1))
 
 
 def _row(**values: Any) -> dict[str, Any]:

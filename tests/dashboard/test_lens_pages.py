@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, 
 
 from tests.clients import make_project
 from tests.dashboard.lens_sample import ARABIC, HOSTILE, USERS, sample
+from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -171,7 +172,7 @@ def test_a_page_shows_what_happened_and_each_chart_as_a_table_too(
     for toggle in toggles.all():
         toggle.click()
     expect(page.locator(f"{CHART}:has(canvas)").locator("visible=true")).to_have_count(found)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits(page)
     heard.check()
 
 
@@ -185,7 +186,7 @@ def test_a_page_without_events_says_how_to_send_the_first(page: Page, heard: Hea
         expect(page.locator(".snippet code").first).to_contain_text(f"curl {empty.quadra.base_url}/api/")
     else:
         expect(panel(page, "What did they do?")).to_contain_text("No event of this person")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits(page)
     heard.check()
 
 

@@ -215,4 +215,4 @@ def test_a_viewer_counts_on_after_a_restart_of_the_server(quadra: QuadraProcess,
     with watching(quadra, project) as (client, answer):
         assert answer["snapshot"]["totals"]["today"] == 2
         send(quadra, body=event(), key=project["write"])
-        eventually(lambda: today(client) == 3, 2)
+        eventually(lambda: today(client) == 3, 20)

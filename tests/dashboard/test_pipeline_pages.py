@@ -23,6 +23,7 @@ from quadra.insights.tables import Breaker, Insight
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
 from tests.clients import database_of, eventually, make_project
+from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -445,6 +446,6 @@ def test_long_and_hostile_texts_stay_text_and_inside_the_window(
         page.goto(project.at(path))
         row(page).first.wait_for()
         page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        fits(page)
         assert page.title() != "taken"
     assert said == []

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -49,7 +50,7 @@ def test_an_admin_takes_and_verifies_a_backup_after_being_asked(quadra, browser)
         page.get_by_role("button", name="Verify it").click()
         expect(page.locator("#backups")).to_contain_text("restored", timeout=PATIENCE_MS)
 
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        fits(page)
     assert problems == []
 
 

@@ -124,7 +124,8 @@ def test_doctor_prints_the_same_checks_and_says_by_its_exit_code_whether_all_is_
     assert json.loads(slow.stdout)["checks"]["database"]["status"] == "degraded"
     done = doctor(quadra, QUADRA_HEALTH_DISK_WARN="0", QUADRA_HEALTH_DISK_FAIL="0")
     assert done.returncode == 1
-    assert "FAIL  disk" in done.stdout
+    assert "unhealthy  disk" in done.stdout
+    assert "Unhealthy: " in done.stdout.splitlines()[-1]
 
 
 def test_doctor_says_that_nobody_works(quadra: QuadraProcess, tmp_path: Any) -> None:

@@ -217,9 +217,8 @@ def test_an_outcome_from_before_the_breaker_opened_counts_no_more(runtime: Runti
 
     with pytest.raises(Transient, match="late"):
         call(database, open_meanwhile)
-    with database.read() as session:
-        found = breaker.states(session)["llm"]
-    assert (found["state"], found["failure_count"]) == ("OPEN", 5), "neither counted nor opened anew"
+    found = row(database)
+    assert (found.state, found.failure_count) == ("OPEN", 5), "neither counted nor opened anew"
     assert call(database, lambda: "worked") == "worked"
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,9 +23,7 @@ from quadra.insights.store import count_hours
 from quadra.insights.tables import HourCount, Insight
 from quadra.jobs.queue import MANUAL, enqueue
 from quadra.jobs.tables import Job
-from quadra.worker import Worker
 from tests.insights.conftest import do, event, fill, opened, take
-from tests.jobs.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -243,24 +240,3 @@ def test_a_worker_that_is_killed_between_the_insight_and_the_end_of_its_job_leav
         assert do(runtime).state == "SUCCESS"  # type: ignore[union-attr]
         assert len(insights(runtime, batch_id)) == 1
         assert batch_of(runtime, batch_id).status == "ANALYZED"
-
-
-def test_how_long_it_takes_from_sealing_to_the_insight(database_url: str) -> None:
-    """Printed, not asserted: the goal is below a second."""
-    with opened(database_url) as runtime:
-        worker = Worker(runtime)
-        worker.start()
-        try:
-            took = []
-            for _ in range(10):
-                began = time.monotonic()
-                batch_id = fill(runtime, [event(user_id=f"u{at}") for at in range(100)])
-                wait_until(lambda batch=batch_id: bool(insights(runtime, batch)), seconds=20, every=0.005)  # type: ignore[misc]
-                took.append(time.monotonic() - began)
-        finally:
-            worker.stop()
-    took.sort()
-    print(  # noqa: T201
-        f"\nstore, seal, claim, analyse 100 events, visible ({runtime.database.dialect}): "
-        f"median {took[len(took) // 2] * 1000:.0f} ms, slowest {took[-1] * 1000:.0f} ms"
-    )

@@ -68,7 +68,7 @@ def again(runtime: Runtime, batch_id: str) -> Ended:
 
 def breaker_of(runtime: Runtime) -> dict[str, Any]:
     with runtime.database.read() as session:
-        return breaker.states(session)["llm"]
+        return breaker.states(session, cooldown=runtime.settings.breaker_cooldown)["llm"]
 
 
 def test_without_an_llm_there_is_the_local_insight_and_no_job(runtime: Runtime) -> None:

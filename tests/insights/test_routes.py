@@ -21,11 +21,12 @@ from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
-from quadra.insights import breaker, room
+from quadra.insights import breaker, metrics, room
 from quadra.insights.handlers import HANDLERS
 from quadra.insights.tables import Breaker
 from quadra.jobs.errors import Transient
 from quadra.jobs.handlers import batch_kinds
+from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
 from tests.insights.conftest import do, event, fill
 
@@ -193,6 +194,23 @@ def test_a_batch_is_analysed_by_hand_unless_one_is_at_it(client: FlaskClient, as
     assert client.post("/api/admin/batches/none/analyze", headers=admin).status_code == 404
 
 
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
+def test_a_batch_is_not_analysed_by_hand_while_the_llm_is_asked_about_it(
+    client: FlaskClient, as_: Ask, runtime: Runtime, state: str
+) -> None:
+    batch_id, admin = fill(runtime), as_("admin")
+    do(runtime)
+    with runtime.database.begin() as session:
+        llm = enqueue(session, kind="analyse_llm", max_attempts=5, project_id=1, batch_id=batch_id)
+        llm.state = state
+    answer = client.post(f"/api/admin/batches/{batch_id}/analyze", headers=admin)
+    assert answer.status_code == 409
+    assert f"analyse_llm ({llm.id}) is {state}" in answer.json["error"]["message"]
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Job).values(state="SUCCESS", unique_key=None))
+    assert client.post(f"/api/admin/batches/{batch_id}/analyze", headers=admin).status_code == 202
+
+
 def test_the_state_of_the_pipeline_in_numbers(client: FlaskClient, as_: Ask, runtime: Runtime) -> None:
     leave_open(runtime)
     fill(runtime)
@@ -219,8 +237,24 @@ def test_the_state_of_the_pipeline_in_numbers(client: FlaskClient, as_: Ask, run
     assert found["circuit_breaker"]["llm"]["failure_count"] == 1
     assert found["circuit_breaker"]["llm"]["last_state_change"].endswith("Z")
     assert found["dead_letter_queue"] == {"total": 0, "last_24_hours": 0}
+
+
+@pytest.mark.parametrize(("minutes", "shown", "number"), [(5, "OPEN", 2), (10, "HALF_OPEN", 1)])
+def test_a_breaker_whose_cooldown_is_over_lets_one_call_try(
+    client: FlaskClient, as_: Ask, runtime: Runtime, minutes: int, shown: str, number: int
+) -> None:
+    opened_at = clock.now() - timedelta(minutes=minutes)
+    with runtime.database.begin() as session:
+        session.add(
+            Breaker(name="llm", state="OPEN", failure_count=5, opened_at=opened_at, last_state_change=opened_at)
+        )
+    found = client.get("/api/admin/metrics", headers=as_("read")).json["circuit_breaker"]["llm"]
+    assert (found["state"], found["opened_at"]) == (shown, clock.iso(opened_at))
+    changed_at = opened_at + timedelta(minutes=10) if shown == "HALF_OPEN" else opened_at
+    assert found["last_state_change"] == clock.iso(changed_at)
     with runtime.database.read() as session:
-        assert session.get(Breaker, "llm") is not None
+        (gauge,) = metrics.breakers(session, runtime.settings)
+    assert [sample.value for sample in gauge.samples] == [number]
 
 
 def fail() -> None:

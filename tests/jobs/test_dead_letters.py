@@ -12,7 +12,7 @@ from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Conflict, NotFound
 from quadra.jobs.dead_letters import discard, requeue
-from quadra.jobs.queue import enqueue, enqueue_for_batches, find_latest, find_unfinished
+from quadra.jobs.queue import enqueue, enqueue_for_batches, find_unfinished
 from quadra.jobs.tables import Job
 from tests.jobs.conftest import get
 
@@ -75,19 +75,16 @@ def test_a_discarded_job_stays_discarded(any_database: Database, dead: str) -> N
 
 def test_one_unfinished_job_of_a_kind_for_a_batch(any_database: Database, dead: str) -> None:
     with any_database.begin() as session:
-        assert find_unfinished(session, kind="insert", batch_id="b1") is None
+        assert find_unfinished(session, kinds=["insert"], batch_id="b1") is None
         again = enqueue(session, kind="insert", batch_id="b1", max_attempts=5)
         with pytest.raises(Conflict):
             enqueue(session, kind="insert", batch_id="b1", max_attempts=5)
         other = enqueue(session, kind="other", batch_id="b1", max_attempts=5)  # the transaction goes on
         enqueue_for_batches(session.connection(), [("b1", 1), ("b2", 1)], kinds={"insert": 3}, max_attempts=5)
     with any_database.read() as session:
-        found = find_unfinished(session, kind="insert", batch_id="b1")
+        found = find_unfinished(session, kinds=["insert"], batch_id="b1")
         assert found is not None
         assert found.id == again.id
-        latest = find_latest(session, kind="insert", batch_id="b1")
-        assert latest is not None
-        assert latest.id == again.id
         assert session.scalar(sa.select(sa.func.count()).select_from(Job)) == 4
     assert get(any_database, other.id).unique_key == "other:b1"
 

@@ -287,7 +287,7 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
     with working(database, effect, job_poll="60s") as (_, ended):
         time.sleep(0.5)
         add()
-        wait_until(lambda: len(ended) == 1, 3)
+        wait_until(lambda: len(ended) == 1, 30)
         with database.begin() as session:
             session.execute(
                 sa.text(
@@ -299,4 +299,4 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
             session.execute(sa.insert(Job).values(id="quiet", kind="insert", unique_key=None))
         wait_until(lambda: len(ended) == 2, 10)
         add()
-        wait_until(lambda: len(ended) == 3, 3)
+        wait_until(lambda: len(ended) == 3, 30)

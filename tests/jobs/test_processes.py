@@ -164,11 +164,11 @@ def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
     any_database: Database, start: Start, add: Callable[..., str]
 ) -> None:
     quick, endless, waiting = add(args={"seconds": 0.5}), add(args={"seconds": 60}), add()
-    worker = start(job_grace="2s")
+    worker = start(job_grace="5s")
     wait_until(lambda: set(count_effects(any_database, "started")) == {quick, endless})
     started = time.monotonic()
     assert worker.terminate() == 0
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30, "it did not wait for the endless one"
     assert [get(any_database, job_id).state for job_id in (quick, endless, waiting)] == [
         "SUCCESS",
         "PENDING",

@@ -126,6 +126,6 @@ def test_sealing_wakes_the_workers_of_this_process(any_database: Database, monke
         ((batch_id, _),) = make_log(any_database).append([row("a")]).outcomes
         with any_database.begin() as session:
             batches.seal(session, batch_id, job_kinds={"analyse": 0}, max_attempts=3)
-        wait_until(lambda: seen == [batch_id], 3)
+        wait_until(lambda: seen == [batch_id], 30)
     finally:
         worker.stop()

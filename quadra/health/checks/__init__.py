@@ -7,6 +7,7 @@ A function gets the `Scene`, blocks as long as it likes (it is ended after `seco
 from quadra.health.checks.ai import ai_provider
 from quadra.health.checks.backlog import backlog, dead_letters, workers
 from quadra.health.checks.backups import backups, point_in_time
+from quadra.health.checks.clocks import clocks
 from quadra.health.checks.database import connection_pool, database, database_write, migrations
 from quadra.health.checks.installation import modules
 from quadra.health.checks.machine import cpu, disk, memory
@@ -32,5 +33,6 @@ CHECKS: tuple[Check, ...] = (
     Check("point_in_time", "backups", point_in_time, keep_seconds=60, worst=DEGRADED),
     Check("disk", "machine", disk),
     Check("memory", "machine", memory),
-    Check("cpu", "machine", cpu),
+    Check("cpu", "machine", cpu, worst=DEGRADED),
+    Check("clocks", "machine", clocks, worst=DEGRADED),
 )

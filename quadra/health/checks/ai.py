@@ -20,7 +20,8 @@ def ai_provider(scene: Scene) -> Found | None:
     if not settings.llm_configured:
         return None
     with scene.runtime.database.read() as session:
-        breaker = states(session).get(BREAKER, {}).get("state", "CLOSED")
+        known = states(session, cooldown=settings.breaker_cooldown)
+    breaker = known.get(BREAKER, {}).get("state", "CLOSED")
     details = {"model": settings.llm_model, "breaker": breaker}
     if breaker == "OPEN":
         return degraded(
