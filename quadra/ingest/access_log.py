@@ -10,23 +10,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from quadra.ingest.access_log_head import prefix_end, read_head, with_forwarded
 from quadra.ingest.wire import Refused
 
-LINE = re.compile(
-    r"(?P<head>[^\s\[][^\[]*?) \[(?P<time>\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
+TIME = re.compile(r" \[(\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] ")
+REST = re.compile(
     r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
-    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: .*)?)?'
+    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: "(?P<forwarded>[^"]*)")?(?: .*)?)?'
 )
 LOOSE = re.compile(
-    r"(?P<head>[^\s\[][^\[]*?) \[(?P<time>\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
-    r'"(?P<request>.*?)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
-    r'(?: "(?P<referrer>.*?)" "(?P<agent>.*))?'
+    r'"(?P<request>.*?)" (?P<status>\d{3}) (?P<bytes>\d+|-)(?: "(?P<referrer>.*?)" "(?P<agent>.*))?(?P<forwarded>)'
 )
 """For lines with a bare quote inside, and for such as were cut off in their last field."""
 MAX_LINE = 16 * 1024
 """LOOSE tries many places; this bounds how many."""
 
-ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+")
 ESCAPES = re.compile(r'(?:\\x[0-9a-fA-F]{2})+|\\["\\]')
 METHOD = re.compile(r"[A-Z]{3,20}")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -37,6 +35,7 @@ class Entry(NamedTuple):
     """One line, read."""
 
     address: str
+    """The client's, in one spelling; empty where the log does not say it."""
     time: Any
     method: str | None
     target: str | None
@@ -50,31 +49,35 @@ class Entry(NamedTuple):
     seconds: float | None = None
     raw_request: str | None = None
     more: Mapping[str, Any] = {}
+    addresses: tuple[str, ...] = ()
+    """All that the line names: none of them is kept."""
 
 
 def read_line(line: str) -> Entry:
-    """A line in Combined or Common format, with or without the virtual host before it. Raises `Refused`."""
+    """A line in Combined or Common format; what may stand before its time is said in `access_log_head`. Raises `Refused`."""
     if len(line) > MAX_LINE:
         raise Refused("invalid", {"line": f"longer than {MAX_LINE} characters"})
-    found = LINE.fullmatch(line) or LOOSE.fullmatch(line)
-    if found is None:
+    begin = prefix_end(line)
+    time = TIME.search(line, begin)
+    found = time and (REST.fullmatch(line, time.end()) or LOOSE.fullmatch(line, time.end()))
+    if time is None or found is None:
         raise Refused("invalid", {"line": "not a line of an access log in Combined or Common format"})
-    words = found["head"].split()
-    host = words.pop(0) if len(words) > 3 and ADDRESS.fullmatch(words[1]) and not ADDRESS.fullmatch(words[0]) else None
+    head = with_forwarded(read_head(line[begin : time.start()]), found["forwarded"] or "")
     request = _unescaped(found["request"])
     method, target = split_request(request)
     return Entry(
-        address=words[0],
-        time=clf_time(found["time"]),
+        address=head.address,
+        time=clf_time(time[1]),
         method=method,
         target=target,
         status=int(found["status"]),
         sent_bytes=whole(found["bytes"]),
         referrer=_given(_unescaped(found["referrer"] or "")),
         agent=_given(_unescaped((found["agent"] or "").removesuffix('"'))) or "",
-        host=host,
-        user=_given(" ".join(words[2:])),
+        host=head.host,
+        user=head.user,
         raw_request=None if target else request,
+        addresses=head.all,
     )
 
 

@@ -1,7 +1,8 @@
 """What an entry of an access log is as an event: a page view or a request, by which visitor. Pure.
 
 A successful GET of a page by a person is a page view, everything else a request. Successful is 2xx, and 304: that is a
-person who sees a page again which their browser still had. An address is not kept; `Visitors` makes an id of it.
+person who sees a page again which their browser still had. No address of a line is kept, wherever it stands in it;
+`Visitors` makes an id of the client's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from quadra.ingest.access_log import Entry
+from quadra.ingest.addresses import without, without_any
 from quadra.ingest.agents import browser_of
 
 ASSET = re.compile(
@@ -35,6 +37,7 @@ class Visitors:
 
 def fields_of(entry: Entry, visitors: Visitors) -> dict[str, Any]:
     """The event that an entry is, without its id."""
+    entry = _without_addresses(entry)
     path = _path(entry.target)
     own = {
         "endpoint": path,
@@ -57,6 +60,23 @@ def fields_of(entry: Entry, visitors: Visitors) -> dict[str, Any]:
         "properties": {name: value for name, value in properties.items() if value is not None},
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _without_addresses(entry: Entry) -> Entry:
+    host = (entry.host or "").partition(":")[0].lower()
+    known = [address for address in entry.addresses if address not in (host, "localhost")]
+
+    def clean(text: str | None) -> str | None:
+        return text and without(text, known)
+
+    return entry._replace(
+        target=clean(entry.target),
+        referrer=clean(entry.referrer),
+        user=clean(entry.user),
+        host=clean(entry.host),
+        raw_request=clean(entry.raw_request),
+        more=without_any(dict(entry.more)),
+    )
 
 
 def _is_page(entry: Entry, path: str | None) -> bool:
