@@ -26,7 +26,8 @@ RUN apt-get update \
  && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
  && apt-get install --yes --no-install-recommends postgresql-client-16 mariadb-client \
  && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -o quadra -g quadra /data /var/log/quadra
+RUN groupadd --system --gid 10001 quadra && useradd --system --uid 10001 --gid quadra --home-dir /data quadra \
+ && install -d -o quadra -g quadra /data /var/log/quadra
 COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
+import os
 import sys
 
 import click
@@ -68,6 +69,7 @@ def main() -> None:
     """Exit codes: 0 fine, 1 failed, 2 wrong usage: what was asked for cannot be."""
     if sys.stderr is not None:  # it is, where somebody closed it
         faulthandler.enable()  # a library that crashes says where; a log line it cannot write any more
+    os.umask(0o077)  # whatever the shell's was: see core/file_modes.py
     try:
         quadra(prog_name="quadra")
     except QuadraError as error:

@@ -10,7 +10,7 @@ from quadra import __version__
 from quadra.accounts.setup import Initialised, initialise
 from quadra.app import create_app
 from quadra.companion import Companion
-from quadra.core import logs, migrate, settings
+from quadra.core import file_modes, logs, migrate, settings
 from quadra.core.errors import Misconfigured
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
@@ -29,6 +29,7 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     runtime = build(settings.load(**given))
     logs.set_up(runtime.settings, "web")
+    file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
     with runtime.database.begin() as session:
         made = initialise(session, settings=runtime.settings)

@@ -9,15 +9,17 @@ import sys
 from gunicorn.arbiter import Arbiter
 
 from quadra.app import create_app
-from quadra.core import logs, settings
+from quadra.core import file_modes, logs, settings
 from quadra.core.errors import QuadraError
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
 
 faulthandler.enable()
+os.umask(0o077)  # whatever the supervisor's was: see core/file_modes.py
 try:
     runtime = build(settings.load())
     logs.set_up(runtime.settings, "web")
+    file_modes.mend(runtime.settings)
     presence = Presence(runtime, master_pid=os.getppid())
     presence.enter()
 except QuadraError as error:

@@ -15,7 +15,7 @@ import click
 
 from quadra.backup import replica_memory
 from quadra.backup.schedule import schedule_of
-from quadra.core import clock, logs, metrics_server, migrate, settings
+from quadra.core import clock, file_modes, logs, metrics_server, migrate, settings
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import Settings
@@ -206,6 +206,8 @@ def worker_command(beside: int | None) -> None:
     """Do jobs and upkeep until told to stop. Any number may run on one database."""
     runtime = build(settings.load())
     logs.set_up(runtime.settings, "worker")
+    if beside is None:  # else the process beside it has just done so
+        file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
     if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
         metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)

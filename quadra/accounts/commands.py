@@ -12,7 +12,7 @@ from quadra.accounts.projects import DEFAULT, create_project, get_project, list_
 from quadra.accounts.setup import Initialised, initialise
 from quadra.accounts.tables import SCOPES, WEEK_START, ApiKey
 from quadra.accounts.terminal import json_option, opened, say, table
-from quadra.core import clock
+from quadra.core import clock, file_modes
 from quadra.core.migrate import upgrade
 
 project_option = click.option("--project", "slug", default=DEFAULT, show_default=True, help="Slug of the project.")
@@ -23,6 +23,7 @@ project_option = click.option("--project", "slug", default=DEFAULT, show_default
 def init(as_json: bool) -> None:
     """Set up the database, the project `default`, an admin and the first keys. Run it as often as you like."""
     with opened() as runtime:
+        file_modes.mend(runtime.settings)
         upgrade(runtime.database)
         with runtime.database.begin() as session:
             made = initialise(session, settings=runtime.settings)

@@ -1,7 +1,8 @@
 """Log files that rotate, one pair for each process: rotation by several processes in one file loses lines.
 
 A process takes the first free number of its role (`all-web.log`, `all-web-2.log`, …) by a lock that the system drops with
-the process, so that names stay the same over restarts and no two processes ever write to one file.
+the process, so that names stay the same over restarts and no two processes ever write to one file. A directory outside of
+DATA_DIR is there for a program that ships logs: its files are readable by their group, and by nobody else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -24,7 +27,9 @@ _held: list[int] = []
 def open_files(settings: Settings, directory: Path, role: str) -> list[logging.Handler]:
     """Everything, and errors only. Raises `Misconfigured` where they cannot be written."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(parents=True)
+            directory.chmod(0o700 if _is_inside(directory, settings) else 0o750)
         name = _take_name(directory, role)
         return [
             _handler(directory / f"all-{name}.log", settings, logging.NOTSET),
@@ -34,12 +39,31 @@ def open_files(settings: Settings, directory: Path, role: str) -> list[logging.H
         raise Misconfigured(f"QUADRA_LOGS_DIR={directory}: cannot write there: {error.strerror}.") from error
 
 
+class _File(RotatingFileHandler):
+    mode_of_files = 0o600
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        with suppress(PermissionError):  # an older file of another user, who let us write to it
+            os.fchmod(stream.fileno(), self.mode_of_files)
+        return stream
+
+
+class _SharedFile(_File):
+    mode_of_files = 0o640
+
+
 def _handler(path: Path, settings: Settings, level: int) -> logging.Handler:
-    handler = RotatingFileHandler(
+    kind = _File if _is_inside(path, settings) else _SharedFile
+    handler = kind(
         path, maxBytes=settings.log_file_mb * 2**20, backupCount=settings.log_files_kept, encoding="utf-8", delay=False
     )
     handler.setLevel(level)
     return handler
+
+
+def _is_inside(path: Path, settings: Settings) -> bool:
+    return path.absolute().is_relative_to(settings.data_dir)
 
 
 def _take_name(directory: Path, role: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quadra.core.errors import Misconfigured
+from quadra.core.setting_secrets import SECRET_ACCEPTED, why_guessable
 from quadra.core.setting_types import (
     BucketName,
     Duration,
@@ -24,8 +25,6 @@ from quadra.core.setting_types import (
     with_driver,
 )
 
-DEFAULT_SECRETS = {"", "secret", "changeme", "change-me", "dev", "development", "default"}
-
 
 class Settings(BaseSettings):
     """The environment, typed. Each name is `QUADRA_` + the field in capitals."""
@@ -33,7 +32,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QUADRA_", extra="ignore", populate_by_name=True)
 
     environment: Literal["development", "production"] = Field(
-        "development", description="production refuses a default secret"
+        "development", description="production refuses a SECRET_KEY that can be guessed"
     )
     data_dir: Path = Field(Path("data"), description="where everything lies that is not in the database")
     database_url: str = Field(
@@ -42,7 +41,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("QUADRA_DATABASE_URL", "DATABASE_URL"),
     )
     secret_key: str = Field(
-        "", description="signs session cookies, the same on every replica; empty: made once, kept in the database"
+        "",
+        description="signs session cookies, the same on every replica; in production 32 bytes or more that nobody guesses, "
+        "such as the output of `openssl rand -hex 32`; empty, which only development takes: made once, kept in the database",
     )
     host: str = Field("127.0.0.1", description="the address to listen on; 0.0.0.0 for all")
     port: int = Field(5000, ge=0, le=65535, description="0 picks a free one")
@@ -233,10 +234,8 @@ class Settings(BaseSettings):
         self._check_redis()
         if (self.llm_base_url or self.llm_api_key) and not self.llm_model:
             raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL and _API_KEY empty")
-        if self.environment == "production" and self.secret_key.lower() in DEFAULT_SECRETS:
-            raise ValueError(
-                "QUADRA_SECRET_KEY: production needs a secret of its own, e.g. from `openssl rand -hex 32`"
-            )
+        if self.environment == "production" and (why := why_guessable(self.secret_key)):
+            raise ValueError(f"QUADRA_SECRET_KEY: it {why}. {SECRET_ACCEPTED}")
         return self
 
     def _check_redis(self) -> None:

@@ -146,16 +146,6 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) ->
         load()
 
 
-@pytest.mark.parametrize("secret", ["", "changeme", "SECRET", "development"])
-def test_production_refuses_a_default_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(os.environ, "QUADRA_ENVIRONMENT", "production")
-    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY", secret)
-    with pytest.raises(Misconfigured, match="QUADRA_SECRET_KEY"):
-        load()
-    monkeypatch.setitem(os.environ, "QUADRA_SECRET_KEY", "d41d8cd98f00b204e9800998ecf8427e")
-    assert load().environment == "production"
-
-
 def test_redis_is_named_by_its_parts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOST": "r.example", "PORT": "6380", "PASSWORD": "p", "DB": "3", "SSL": "true"}.items():
         monkeypatch.setitem(os.environ, f"QUADRA_REDIS_{name}", value)

@@ -9,6 +9,7 @@ from quadra.health.checks.backlog import backlog, dead_letters, workers
 from quadra.health.checks.backups import backups, point_in_time
 from quadra.health.checks.clocks import clocks
 from quadra.health.checks.database import connection_pool, database, database_write, migrations
+from quadra.health.checks.files import files
 from quadra.health.checks.installation import modules
 from quadra.health.checks.machine import cpu, disk, memory
 from quadra.health.checks.redis import limits, message_queue, redis
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     Check("backups", "backups", backups, keep_seconds=60),
     Check("point_in_time", "backups", point_in_time, keep_seconds=60, worst=DEGRADED),
     Check("disk", "machine", disk),
+    Check("files", "machine", files, keep_seconds=300, worst=DEGRADED),
     Check("memory", "machine", memory),
     Check("cpu", "machine", cpu, worst=DEGRADED),
     Check("clocks", "machine", clocks, worst=DEGRADED),
