@@ -131,7 +131,7 @@ def _things(found: str, count: int) -> str:
 @click.option("--rate", type=click.FloatRange(0.1, 5_000), default=20, show_default=True, help="Events a second.")
 @click.option("--seconds", type=click.FloatRange(0), help="End after this long; without it, at Ctrl-C.")
 @click.option("--days", type=click.IntRange(0, 400), default=0, help="First make up this many days of history.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Use a different seed for different data.")
 @json_option
 def demo(rate: float, seconds: float | None, days: int, seed: int, as_json: bool) -> None:
     """Make up the traffic of a small shop, in the project `demo` and nowhere else.

@@ -22,17 +22,17 @@ from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 PAGES = {
-    "overview": "How many events come in?",
-    "events": "How much, over time?",
-    "funnels": "At which stage do they stop?",
-    "journeys": "Which way do people go?",
+    "overview": "How many events arrive?",
+    "events": "Events over time",
+    "funnels": "Where do users stop?",
+    "journeys": "Which paths do people take?",
     "retention": "Who comes back?",
     "users": "How many people are active?",
     "features": "Which features are used the most?",
-    "satisfaction": "Are people content?",
-    "ai": "What does it cost?",
-    "performance": "How long does it take?",
-    "errors": "Is it getting better?",
+    "satisfaction": "Are people satisfied?",
+    "ai": "How much does AI cost?",
+    "performance": "How fast are responses?",
+    "errors": "Are errors going down?",
 }
 """slug -> a panel of it that has a chart."""
 EVERY = (*PAGES, "user")
@@ -185,7 +185,7 @@ def test_a_page_without_events_says_how_to_send_the_first(page: Page, heard: Hea
     if slug in PAGES:
         expect(page.locator(".snippet code").first).to_contain_text(f"curl {empty.quadra.base_url}/api/")
     else:
-        expect(panel(page, "What did they do?")).to_contain_text("No event of this person")
+        expect(panel(page, "What did this user do?")).to_contain_text("No events by this person")
     fits(page)
     heard.check()
 
@@ -210,9 +210,9 @@ def test_a_number_follows_what_arrives_and_the_focus_stays(page: Page, quadra: Q
     project.send({"eventType": "opened", "userId": "ada", "properties": {"plan": "pro"}})
     page.goto(project.at("events", days="1"))
     settled(page)
-    latest = panel(page, "What came in last?")
+    latest = panel(page, "Latest events")
     latest.locator("summary").first.click()
-    table = panel(page, "Which ones the most?").locator("tbody tr")
+    table = panel(page, "Top events").locator("tbody tr")
     expect(table.nth(0).locator("td").nth(1)).to_have_text("1")
     project.send(*[{"eventType": "opened", "userId": "bob"} for _ in range(4)])
     expect(table.nth(0).locator("td").nth(1)).to_have_text("5", timeout=20_000)
@@ -229,11 +229,11 @@ def test_what_is_chosen_stands_in_the_address(page: Page, full: Project) -> None
     page.get_by_label("Split by").fill("plan")
     page.get_by_label("Split by").press("Enter")
     page.get_by_role("button", name="+ Filter").click()
-    page.get_by_label("this field or property").fill("plan")
+    page.get_by_label("a field or property").fill("plan")
     page.get_by_label("is", exact=True).fill(HOSTILE)
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page).to_have_url(re.compile(r"days=7.*compare=no.*breakdown=plan.*where%5Bplan%5D="))
-    rows = panel(page, "Which ones the most?").locator("tbody tr")
+    rows = panel(page, "Top events").locator("tbody tr")
     expect(rows).to_have_count(1)
     expect(rows.locator("th")).to_have_text(HOSTILE)
     counted = rows.locator("td").nth(1).text_content()
@@ -271,7 +271,7 @@ def test_a_funnel_is_built_by_clicking(page: Page, full: Project) -> None:
     page.get_by_label("Event of step 3").fill("bought")
     page.get_by_label("Event of step 3").press("Enter")
     shown = panel(page, "Where do people drop out?")
-    expect(shown).to_contain_text(f"2 of {USERS} people took all 3 steps: 33.3 %")
+    expect(shown).to_contain_text(f"2 of {USERS} users completed all 3 steps: 33.3 %")
     shown.get_by_role("button", name="Table").click()
     cells = [row.locator("th, td").all_text_contents()[:3] for row in shown.locator("tbody tr").all()]
     assert cells == [
@@ -281,7 +281,7 @@ def test_a_funnel_is_built_by_clicking(page: Page, full: Project) -> None:
     ]
     page.get_by_label("Split by").fill("plan")
     page.get_by_label("Split by").press("Enter")
-    expect(panel(page, "Who gets through, and who does not?")).to_contain_text(ARABIC)
+    expect(panel(page, "Who converts, by group?")).to_contain_text(ARABIC)
     page.get_by_role("button", name="Move step 3 up").click()
     expect(shown.locator("tbody th")).to_have_text(["1. page_view", "2. bought", "3. searched"])
     page.reload()
@@ -295,7 +295,7 @@ def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Proj
     expect(shown.get_by_role("alert")).to_contain_text("Quadra cannot be reached.")
     page.unroute("**/api/analytics/paths*")
     shown.get_by_role("button", name="Try again").click()
-    expect(shown).to_contain_text("Nobody went from one place to another")
+    expect(shown).to_contain_text("No transitions between pages or events")
     expect(shown.get_by_role("alert")).to_be_hidden()
 
 
@@ -303,7 +303,7 @@ def test_a_page_that_meets_a_busy_server_asks_again_by_itself(page: Page, full: 
     busy = json.dumps({"error": {"code": "busy", "message": "Too many questions at once; try again."}})
     page.route("**/api/analytics/ai?*", lambda route: route.fulfill(status=503, body=busy), times=2)
     page.goto(full.at("ai", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
-    expect(panel(page, PAGES["ai"])).to_contain_text("No call of a language model", timeout=10_000)
+    expect(panel(page, PAGES["ai"])).to_contain_text("No AI calls", timeout=10_000)
 
 
 def test_what_has_not_begun_is_not_shown_as_nothing(page: Page, full: Project) -> None:
@@ -317,7 +317,7 @@ def test_what_has_not_begun_is_not_shown_as_nothing(page: Page, full: Project) -
 def test_an_error_is_resolved_and_reopened(page: Page, full: Project) -> None:
     page.goto(full.at("errors"))
     settled(page)
-    groups = panel(page, "What goes wrong the most?").get_by_role("article")
+    groups = panel(page, "Top errors").get_by_role("article")
     expect(tile(page, "Unresolved").locator(".num")).to_have_text("5")
     first = groups.first
     first.locator("summary").click()
@@ -331,14 +331,14 @@ def test_an_error_is_resolved_and_reopened(page: Page, full: Project) -> None:
 def test_a_person_is_forgotten_after_their_id_was_written(page: Page, full: Project) -> None:
     full.send({"eventType": "opened", "userId": "forget me/please"})
     page.goto(full.at("user", user="forget me/please"))
-    expect(panel(page, "What did they do?")).to_contain_text("opened")
+    expect(panel(page, "What did this user do?")).to_contain_text("opened")
     page.get_by_role("button", name="Erase this person…").click()
     erase = page.get_by_role("button", name="Erase", exact=True)
     expect(erase).to_be_disabled()
-    page.get_by_label("Write the id to go on").fill("forget me/please")
+    page.get_by_label("Type the id to confirm").fill("forget me/please")
     erase.click()
     expect(page.get_by_text("A worker is erasing this person now.")).to_be_visible()
-    expect(panel(page, "What did they do?")).to_contain_text("No event of this person", timeout=30_000)
+    expect(panel(page, "What did this user do?")).to_contain_text("No events by this person", timeout=30_000)
 
 
 def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
@@ -349,7 +349,7 @@ def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
     page.get_by_role("button", name="Save & share").click()
     page.get_by_label("Name of the view").fill(f"Weekly {HOSTILE}")
     page.get_by_role("button", name="Save this view").click()
-    page.get_by_role("button", name="Make a link that shows").click()
+    page.get_by_role("button", name="Create a share link for").click()
     link = page.locator(".share-link")
     expect(link).to_have_value(re.compile(r"/share/qs_"))
     url = link.input_value()
@@ -359,7 +359,7 @@ def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
         stranger.goto(url)
         settled(stranger)
         expect(tile(stranger, "Active").locator(".num")).to_have_text(str(USERS))
-        expect(panel(stranger, "Who is the most active?").get_by_role("link")).to_have_count(0)
+        expect(panel(stranger, "Most active users").get_by_role("link")).to_have_count(0)
         expect(stranger.get_by_role("navigation")).to_have_count(0)
         expect(stranger.locator("a")).to_have_count(0)
         assert "Secret" not in stranger.content()
@@ -372,8 +372,8 @@ def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
         assert full.slug not in told
     page.reload()
     page.get_by_role("button", name="Save & share").click()
-    page.get_by_role("button", name="Take back the link to").click()
-    expect(page.get_by_role("button", name="Take back the link to")).to_have_count(0)
+    page.get_by_role("button", name="Revoke the share link of").click()
+    expect(page.get_by_role("button", name="Revoke the share link of")).to_have_count(0)
     with browser.new_context() as context:
         stranger = context.new_page()
         assert stranger.goto(url).status == 404  # type: ignore[union-attr]

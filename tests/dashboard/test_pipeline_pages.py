@@ -197,7 +197,7 @@ def letters(page: Page) -> Locator:
 def test_an_insight_appears_by_itself_moments_after_its_batch_is_full(page: Page, project: Project) -> None:
     page.goto(project.at("/insights"))
     live(page)
-    expect(page.locator("#insights [data-nothing]")).to_contain_text("No insight yet")
+    expect(page.locator("#insights [data-nothing]")).to_contain_text("No insights yet")
     project.send()
     expect(insights(page)).to_have_count(1, timeout=5_000)
     expect(insights(page)).to_contain_text("The first batch")
@@ -208,7 +208,7 @@ def test_an_insight_appears_by_itself_moments_after_its_batch_is_full(page: Page
 def test_the_live_page_shows_the_newest_insights_and_whether_quadra_is_well(page: Page, project: Project) -> None:
     project.send(1)
     page.goto(project.at("/live"))
-    expect(page.locator("#noticed-nothing")).to_contain_text("No insight yet")
+    expect(page.locator("#noticed-nothing")).to_contain_text("No insights yet")
     for number in range(4):
         project.send(FULL - 1 if number == 0 else FULL, f"kind_{number}")
     expect(page.locator("#noticed li.insight")).to_have_count(3, timeout=5_000)
@@ -290,7 +290,7 @@ def test_a_reader_further_down_is_not_moved_and_can_ask_for_what_is_new(page: Pa
 def test_a_batch_moves_through_its_states_before_the_reader(page: Page, project: Project) -> None:
     page.goto(project.at("/pipeline"))
     live(page)
-    expect(page.locator("#panel-batches [data-nothing]")).to_contain_text("No batch yet")
+    expect(page.locator("#panel-batches [data-nothing]")).to_contain_text("No batches yet")
     project.send(2)
     expect(batches(page)).to_contain_text("OPEN")
     batches(page).get_by_role("button", name="Seal").click()
@@ -333,7 +333,7 @@ def test_a_dead_letter_tells_everything_and_is_requeued_after_a_yes(page: Page, 
     dialog.get_by_role("button", name="Requeue").click()
     expect(page.get_by_role("status").filter(has_text="is in the queue again")).to_be_visible()
     expect(letters(page)).to_have_count(0)
-    page.get_by_role("link", name="See how it does").click()
+    page.get_by_role("link", name="Follow it").click()
     expect(page).to_have_url(re.compile("/pipeline/jobs"))
     expect(jobs(page).filter(has_text="by hand")).to_contain_text("SUCCESS")
 
@@ -357,7 +357,7 @@ def test_a_letter_that_somebody_else_decided_on_is_told_in_a_sentence(page: Page
     with project.database.begin() as session:
         session.execute(sa.update(Job).where(Job.id == job).values(state="DISCARDED"))
     page.get_by_role("dialog").get_by_role("button", name="Discard").click()
-    expect(page.locator("#said")).to_contain_text("it is no dead letter any more")
+    expect(page.locator("#said")).to_contain_text("the job is no longer a dead letter")
 
 
 def test_a_viewer_sees_everything_and_no_button_that_acts(
@@ -397,7 +397,7 @@ def test_tabs_and_filters_have_addresses_and_obey_the_keyboard(page: Page, proje
 
 @pytest.mark.parametrize(
     ("state", "meaning"),
-    [("CLOSED", "Calls go through"), ("OPEN", "Calls are refused"), ("HALF_OPEN", "One trial call")],
+    [("CLOSED", "Calls go through"), ("OPEN", "Calls pause until"), ("HALF_OPEN", "One trial call")],
 )
 def test_a_breaker_says_in_words_how_it_is(page: Page, project: Project, state: str, meaning: str) -> None:
     with project.database.begin() as session:

@@ -37,7 +37,7 @@ def test_an_admin_takes_and_verifies_a_backup_after_being_asked(quadra, browser)
         page.on("pageerror", lambda error: problems.append(str(error)))
         log_in(page, quadra, quadra.init["admin_email"], quadra.init["admin_password"])
 
-        expect(page.get_by_text("No backup yet.")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("No backups yet.")).to_be_visible(timeout=PATIENCE_MS)
         expect(page.get_by_text("SQLite has no replicas")).to_be_visible()
         page.get_by_label("Kind of backup").select_option("database")
         page.get_by_role("button", name="Take a backup").click()
@@ -60,5 +60,5 @@ def test_a_viewer_is_told_whom_to_ask(quadra, browser):
         page = context.new_page()
         log_in(page, quadra, "viewer@example.com", made["password"])
 
-        expect(page.get_by_text("Admins look after backups")).to_be_visible()
+        expect(page.get_by_text("Only admins can see backups")).to_be_visible()
         expect(page.locator("#recovery")).to_have_count(0)

@@ -152,6 +152,6 @@ def test_a_browser_gets_a_page_with_verdicts_and_without_details(quadra: QuadraP
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "Receiving and storing events" in page
-    assert "How were the last 24 hours?" in page
+    assert "Last 24 hours" in page
     assert "database_write" not in page
     assert str(quadra.directory) not in page

@@ -25,10 +25,10 @@ const numbers = keyNumbers(ai, 'AI usage in numbers', [
 ]);
 
 const isEmpty = ({ totals }) => totals.queries === 0;
-const empty = firstEvent(board, 'No call of a language model was recorded in this time.', {
+const empty = firstEvent(board, 'No AI calls in this period.', {
   kind: 'ai', userId: 'me', model: 'gpt-4o-mini', provider: 'openai', promptTokens: 420, completionTokens: 96, costUsd: 0.0004, responseTimeMs: 810, success: true,
 });
-const nothing = () => 'No call of a language model was recorded in this time.';
+const nothing = () => 'No AI calls in this period.';
 
 function over(title, names, write, axis) {
   const drawn = ({ by_day: days }, before) => names.flatMap(([name, word]) => [
@@ -39,7 +39,7 @@ function over(title, names, write, axis) {
   return board.panel({
     of: ai,
     title,
-    sub: () => (board.compares && names.length === 1 ? 'The dashed line is the time before' : ''),
+    sub: () => (board.compares && names.length === 1 ? 'Dashed line: previous period' : ''),
     isEmpty,
     empty: names[0][0] === 'cost_usd' ? empty : nothing,
     chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before), format: write, axis, area: names.length === 1, unit: axis ? 'part' : 'whole' }),
@@ -49,12 +49,12 @@ function over(title, names, write, axis) {
 
 const models = board.panel({
   of: ai,
-  title: 'Which model does what, for how much?',
-  sub: 'Times as senders measured them',
+  title: 'Usage and cost by model',
+  sub: 'Response times as reported by senders',
   isEmpty,
   empty: nothing,
   table: ({ models: found }) => ({
-    columns: [{ title: 'Model' }, { title: 'Provider' }, { title: 'Calls', n: true }, { title: 'Tokens in', n: true }, { title: 'Tokens out', n: true }, { title: 'Cost', n: true }, { title: 'Cost of a call', n: true }, { title: 'Mean time', n: true }, { title: 'p95', n: true }, { title: 'Successful', n: true }],
+    columns: [{ title: 'Model' }, { title: 'Provider' }, { title: 'Calls', n: true }, { title: 'Tokens in', n: true }, { title: 'Tokens out', n: true }, { title: 'Cost', n: true }, { title: 'Cost per call', n: true }, { title: 'Mean time', n: true }, { title: 'p95', n: true }, { title: 'Successful', n: true }],
     rows: found.map((one) => [named(one.model), one.provider ?? '', number(one.queries), number(one.prompt_tokens), number(one.completion_tokens), dollars(one.cost_usd), dollars(one.cost_usd / one.queries),
       milliseconds(one.avg_ms), milliseconds(one.p95_ms), { text: percent(one.success_rate), tone: one.success_rate < 90 ? 'wrong' : null }]),
   }),
@@ -63,9 +63,9 @@ const models = board.panel({
 const users = board.panel({
   of: ai,
   title: 'Who costs the most?',
-  sub: 'People by the cost of their calls',
+  sub: 'Users by the cost of their calls',
   isEmpty: ({ users: people }) => people.length === 0,
-  empty: () => 'No call in this time says whose it was.',
+  empty: () => 'No call in this period names a user.',
   table: ({ users: people }) => ({
     columns: [{ title: 'User' }, { title: 'Calls', n: true }, { title: 'Tokens', n: true }, { title: 'Cost', n: true }],
     rows: people.slice(0, 50).map(({ user_id: id, queries, tokens, cost_usd: cost }) => [{ text: named(id), href: board.shared ? null : board.href('/user', { user: id }) }, number(queries), number(tokens), dollars(cost)]),
@@ -75,17 +75,17 @@ const users = board.panel({
 const label = ({ model, provider }) => [named(model), provider].filter(Boolean).join(', ');
 const byModel = board.panel({
   of: ai,
-  title: 'Where does the money go?',
+  title: 'Where does the AI budget go?',
   sub: 'Cost by model',
   isEmpty: ({ models: found }) => found.every((one) => one.cost_usd === 0),
-  empty: () => 'No call in this time says what it cost.',
+  empty: () => 'No call in this period has a cost.',
   chart: ({ models: found }) => bars({ labels: found.slice(0, 12).map(label), series: [{ name: 'Cost', values: found.slice(0, 12).map((one) => one.cost_usd) }], flat: true, format: dollars, axis: dollars, unit: 'part' }),
   table: ({ models: found }) => ({ columns: [{ title: 'Model' }, { title: 'Cost', n: true }], rows: found.map((one) => [label(one), dollars(one.cost_usd)]) }),
 });
 
 board.start(
   numbers,
-  grid(over('What does it cost?', [['cost_usd', 'Cost']], dollars, dollars), over('How many calls are made, and how many fail?', [['queries', 'Calls'], ['failed', 'Failed']])),
+  grid(over('How much does AI cost?', [['cost_usd', 'Cost']], dollars, dollars), over('AI calls and failures', [['queries', 'Calls'], ['failed', 'Failed']])),
   models,
   grid(byModel, users),
 );

@@ -13,11 +13,11 @@ export function bar(board) {
   const parts = [];
   if (has.ranged) parts.push(period(board));
   if (has.interval) parts.push(interval(board));
-  if (has.compare) parts.push(check(board, 'Compare', 'compare', (given) => given !== 'no', (on) => (on ? null : 'no'), 'with the time before'));
-  if (has.bots) parts.push(check(board, 'Bots', 'bots', (given) => given === 'yes', (on) => (on ? 'yes' : null), 'count bots as people too'));
+  if (has.compare) parts.push(check(board, 'Compare', 'compare', (given) => given !== 'no', (on) => (on ? null : 'no'), 'compare with previous period'));
+  if (has.bots) parts.push(check(board, 'Bots', 'bots', (given) => given === 'yes', (on) => (on ? 'yes' : null), 'include bots'));
   if (has.filters) parts.push(filterChips(board));
   const right = el('div', { class: 'bar-end' }, exportMenu(board), savedViews(board));
-  const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'What is shown' }, ...parts.map((part) => part.element), right);
+  const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'Options' }, ...parts.map((part) => part.element), right);
   const draw = () => parts.forEach((part) => part.draw());
   address.onChange(draw);
   draw();

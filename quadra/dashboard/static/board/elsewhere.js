@@ -17,8 +17,8 @@ export function elsewhere(board) {
     if (place.hidden) return;
     const year = latest.slice(0, 4);
     fill(place, latest, () => [
-      el('p', {}, `Nothing happened in this time. The latest event of this project is of ${day(latest)} ${year}.`),
-      el('button', { class: 'button accent', type: 'button', onclick: () => board.address.change({ days: null, from: moved(latest, 1 - DAYS), to: latest }) }, `Show the ${DAYS} days until then`),
+      el('p', {}, `No events in this period. The latest event of this project is from ${day(latest)} ${year}.`),
+      el('button', { class: 'button accent', type: 'button', onclick: () => board.address.change({ days: null, from: moved(latest, 1 - DAYS), to: latest }) }, `Show the ${DAYS} days up to then`),
     ]);
   }
 

@@ -14,7 +14,7 @@ function copyable(label, code) {
       button.textContent = 'Copied';
     } catch {
       getSelection().selectAllChildren(document.getElementById(id));
-      button.textContent = 'Selected: copy it';
+      button.textContent = 'Selected, now copy it';
     }
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
@@ -26,8 +26,8 @@ function copyable(label, code) {
 /** `event`: the body of the first such event, sent to `path`. */
 export function firstEvent(board, sentence, event, path = '/api/events') {
   return () => {
-    if (board.shared) return [el('p', {}, 'Nothing in this time.')];
+    if (board.shared) return [el('p', {}, 'No data in this period.')];
     const code = `curl ${board.baseUrl}${path} \\\n  -H "X-Quadra-Key: YOUR_WRITE_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${JSON.stringify(event)}'`;
-    return [el('p', {}, sentence), copyable('Send the first one', code)];
+    return [el('p', {}, sentence), copyable('Send your first event', code)];
   };
 }

@@ -39,9 +39,9 @@ export function chooseFilter(board, take) {
   property.addEventListener('change', () => property.value.trim() && offer(values, valuesOf(board, property.value.trim())));
   const form = el('form', { method: 'dialog' },
     el('h2', { id: 'filter-title' }, 'Only events where'),
-    el('label', { for: 'filter-property' }, 'this field or property'), property, names,
+    el('label', { for: 'filter-property' }, 'a field or property'), property, names,
     el('label', { for: 'filter-value' }, 'is'), value, values,
-    el('p', { class: 'sub' }, 'Left empty: events without a value. Several values of one property are alternatives; several properties must all fit.'),
+    el('p', { class: 'sub' }, 'Leave empty to match events without a value. Several values of one property mean any of them; several properties must all match.'),
     el('div', { class: 'choices' }, el('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Cancel'), el('button', { class: 'button primary' }, 'Filter')));
   const dialog = el('dialog', { class: 'form', 'aria-labelledby': 'filter-title' }, form);
   form.addEventListener('submit', () => {

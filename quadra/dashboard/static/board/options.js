@@ -14,7 +14,7 @@ export function tooltip(look, more) {
   };
 }
 
-/** What is shown while a point is hovered: a head and [colour, name, value] lines. */
+/** Options while a point is hovered: a head and [colour, name, value] lines. */
 export function hovered(head, lines) {
   const rows = lines.map(([colour, name, value]) => {
     const dot = el('i', { class: 'hover-dot' });

@@ -32,7 +32,7 @@ export class Panel {
     const id = `panel-${made}`;
     const { title, tools = [], chart, table, body, size, board, scrolls } = options;
     const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
-    const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} As a chart; the button Table shows the same as numbers` }) : null;
+    const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} Chart; the Table button shows the same numbers` }) : null;
     if (table) this.#table = new Table(title);
     this.#parts = {
       toggle,
@@ -85,7 +85,7 @@ export class Panel {
     empty.hidden = !nothing;
     content.hidden = state !== 'ready' || nothing;
     if (this.#parts.toggle) this.#parts.toggle.disabled = content.hidden;
-    if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'Nothing in this time.'));
+    if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'No data in this period.'));
     if (state !== 'ready') return;
     this.#say(answer);
     if (nothing) {
@@ -110,7 +110,7 @@ export class Panel {
     if (!error) return;
     const wrong = Object.entries(error.fields ?? {}).map(([field, says]) => el('p', {}, el('code', {}, field), `: ${says}`));
     fill(place, [error.message, error.fields, stale], () => [
-      el('p', {}, `${stale ? 'These numbers are not the newest: ' : ''}${error.message}`), ...wrong,
+      el('p', {}, `${stale ? 'Not up to date: ' : ''}${error.message}`), ...wrong,
       el('button', { class: 'button', type: 'button', onclick: () => question.refresh({ again: true }) }, 'Try again'),
     ]);
   }

@@ -29,7 +29,7 @@ export function savedViews(board) {
   async function load() {
     const { saved_views: views } = await send(`${PATH}?project=${encodeURIComponent(board.project)}`, {});
     list.replaceChildren(...views.map((view) => row(board, view, attempt, load)));
-    if (views.length === 0) list.append(el('li', { class: 'sub' }, 'No view is saved yet.'));
+    if (views.length === 0) list.append(el('li', { class: 'sub' }, 'No saved views yet.'));
   }
 
   form?.addEventListener('submit', (event) => {
@@ -53,7 +53,7 @@ function kept(board) {
 function row(board, view, attempt, load) {
   const query = new URLSearchParams({ project: board.project });
   for (const [key, value] of Object.entries(view.params)) for (const one of [value].flat()) if (key !== 'timezone') query.append(key, one);
-  const link = el('input', { class: 'share-link', readonly: true, 'aria-label': `Link that shows ${view.name}`, hidden: true });
+  const link = el('input', { class: 'share-link', readonly: true, 'aria-label': `Share link for ${view.name}`, hidden: true });
   const button = (text, act, says) => el('button', { class: 'button', type: 'button', 'aria-label': `${says} ${view.name}`, onclick: () => attempt(act) }, text);
   const share = async () => {
     const { url } = await order(`${PATH}/${view.id}/share`, 'POST');
@@ -73,8 +73,8 @@ function row(board, view, attempt, load) {
   return el('li', {},
     el('a', { href: `/${view.page}?${query}`, title: `${view.name}, saved ${moment(Date.parse(view.created_at))}` }, shortened(view.name, 40)),
     board.acts ? el('span', { class: 'choices' },
-      button(view.share ? 'New link' : 'Share', share, 'Make a link that shows'),
-      view.share ? button('Stop sharing', unshare, 'Take back the link to') : null,
+      button(view.share ? 'New link' : 'Share', share, 'Create a share link for'),
+      view.share ? button('Stop sharing', unshare, 'Revoke the share link of') : null,
       button('Delete', remove, 'Delete the view')) : null,
     link);
 }

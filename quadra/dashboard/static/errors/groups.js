@@ -9,10 +9,10 @@ import { things, when } from '../pipeline/words.js';
 export function groups(board, errors) {
   return board.panel({
     of: errors,
-    title: 'What goes wrong the most?',
-    sub: 'Errors of one type with one message together; first seen in all of history',
+    title: 'Top errors',
+    sub: 'Grouped by type and message; first seen, all time',
     isEmpty: ({ groups: found }) => found.length === 0,
-    empty: () => 'No error was recorded in this time.',
+    empty: () => 'No errors in this period.',
     body: ({ groups: found }) => el('ol', { class: 'letters groups' }, ...found.map((group) => el('li', {}, one(board, group, errors)))),
   });
 }

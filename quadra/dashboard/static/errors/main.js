@@ -27,10 +27,10 @@ const drawn = ({ by_day: days }, before) => [
 
 const over = board.panel({
   of: errors,
-  title: 'Is it getting better?',
-  sub: 'Errors, and people who met one',
+  title: 'Are errors going down?',
+  sub: 'Errors and affected users',
   isEmpty,
-  empty: firstEvent(board, 'No error was recorded in this time.', { kind: 'error', errorType: 'TypeError', message: 'x is undefined', severity: 'error', endpoint: '/checkout', userId: 'me', stackTrace: 'at pay (checkout.js:41)' }),
+  empty: firstEvent(board, 'No errors in this period.', { kind: 'error', errorType: 'TypeError', message: 'x is undefined', severity: 'error', endpoint: '/checkout', userId: 'me', stackTrace: 'at pay (checkout.js:41)' }),
   chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before), area: false }),
   table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
 });

@@ -12,11 +12,11 @@ export function latest(board) {
   }));
   return board.panel({
     of: events,
-    title: 'What came in last?',
-    sub: ({ count }) => `The latest ${number(count)} events that fit, newest first, at the time they occurred`,
+    title: 'Latest events',
+    sub: ({ count }) => `The latest ${number(count)} matching events, by time of occurrence`,
     scrolls: true,
     isEmpty: ({ count }) => count === 0,
-    empty: () => 'No event in this time is like that.',
+    empty: () => 'No matching events in this period.',
     body: ({ events: found }) => timeline(found, { people: true, link: board.shared ? null : (user) => board.href('/user', { user }) }),
   });
 }

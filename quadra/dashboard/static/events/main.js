@@ -11,7 +11,7 @@ import { latest } from './latest.js';
 
 const MEASURES = [
   ['total', 'Events'], ['unique', 'People'], ['weekly_active', 'Active in 7 days'], ['monthly_active', 'Active in 30 days'],
-  ['sum', 'Sum of a property'], ['avg', 'Mean of a property'], ['max_per_user', 'Most by one person'],
+  ['sum', 'Sum of a property'], ['avg', 'Average of a property'], ['max_per_user', 'Maximum per user'],
 ];
 const SHOWN = 8;
 
@@ -49,23 +49,23 @@ function drawn(answer, before) {
 
 const ats = ({ series: found }) => (found[0]?.points ?? []).map(({ at }) => at);
 const isEmpty = ({ series: found }) => found.every(({ points }) => points.every(({ value }) => value === 0));
-const idle = 'Choose a property whose numbers are added up.';
+const idle = 'Choose a numeric property.';
 
 const over = board.panel({
   of: series,
-  title: 'How much, over time?',
-  sub: ({ series: found }) => (found.length > SHOWN ? `The ${SHOWN} largest of ${found.length} values; the table has all` : board.compares && !address.get('breakdown') ? 'The dashed line is the time before' : ''),
+  title: 'Events over time',
+  sub: ({ series: found }) => (found.length > SHOWN ? `Top ${SHOWN} of ${found.length} values; the table shows all` : board.compares && !address.get('breakdown') ? 'Dashed line: previous period' : ''),
   idle,
   isEmpty,
-  empty: firstEvent(board, 'No event in this time is like that.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
+  empty: firstEvent(board, 'No matching events in this period.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
   chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), area: answer.series.length === 1 }),
   table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
 });
 
 const which = board.panel({
   of: values,
-  title: 'Which ones the most?',
-  sub: () => `${measured()} by ${address.get('breakdown', 'event_name')} in the whole time`,
+  title: 'Top events',
+  sub: () => `${measured()} by ${address.get('breakdown', 'event_name')}, whole period`,
   idle,
   isEmpty: ({ series: found }) => found.length === 0 || isEmpty({ series: found }),
   table({ series: found }, before) {

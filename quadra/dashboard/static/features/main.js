@@ -25,13 +25,13 @@ const numbers = keyNumbers(stats, 'Features in numbers', [
 ]);
 
 const isEmpty = ({ features }) => features.length === 0;
-const empty = firstEvent(board, 'No use of a feature was recorded in this time.', { userId: 'me', featureName: 'export', action: 'used', durationSeconds: 2.5 }, '/api/analytics/user/features/track');
+const empty = firstEvent(board, 'No feature uses in this period.', { userId: 'me', featureName: 'export', action: 'used', durationSeconds: 2.5 }, '/api/analytics/user/features/track');
 const top = ({ features }) => features.slice(0, SHOWN);
 
 const most = board.panel({
   of: stats,
   title: 'Which features are used the most?',
-  sub: ({ features }) => (features.length > SHOWN ? `The first ${SHOWN} of ${features.length}` : 'Uses, and people who used them'),
+  sub: ({ features }) => (features.length > SHOWN ? `Top ${SHOWN} of ${features.length}` : 'Uses and users'),
   isEmpty,
   empty,
   chart: (answer) => bars({
@@ -48,20 +48,20 @@ const points = ({ series }) => (series[0]?.points ?? []).map(({ at }) => at);
 const drawn = ({ series }) => series.map(({ label, points: found }) => ({ name: named(label), values: found.map(({ value }) => value) }));
 const over = board.panel({
   of: uses,
-  title: 'Are they used more, or less?',
-  sub: `Uses over time; what is beyond the ${LINES} most used is put together`,
+  title: 'Is usage growing?',
+  sub: `Uses over time. Top ${LINES}; the rest combined`,
   isEmpty: ({ series }) => series.every(({ points: found }) => found.every(({ value }) => value === 0)),
-  empty: () => 'No use of a feature was recorded in this time.',
+  empty: () => 'No feature uses in this period.',
   chart: (answer) => lines({ ...along(board, points(answer)), series: drawn(answer), area: false }),
   table: (answer) => periodTable(board, points(answer), drawn(answer)),
 });
 
 const all = board.panel({
   of: stats,
-  title: 'How well do they work?',
-  sub: 'A use that does not say how it ended has succeeded, unless it came with an error message',
+  title: 'How well do features work?',
+  sub: 'Uses without an outcome or error count as successful',
   isEmpty,
-  empty: () => 'No use of a feature was recorded in this time.',
+  empty: () => 'No feature uses in this period.',
   table({ features }, before) {
     const was = new Map((before?.features ?? []).map((one) => [one.feature_name, one.total_uses]));
     return {

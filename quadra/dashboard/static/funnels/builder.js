@@ -95,7 +95,7 @@ export function builder(board) {
       [one.from_step, one.to_step] = between.value.split(' ').map(Number);
       commit();
     });
-    return el('li', {}, el('span', { class: 'place' }, 'not'), eventInput(one, `Event that must not happen, ${at + 1}`), between,
+    return el('li', {}, el('span', { class: 'place' }, 'not'), eventInput(one, `Excluded event ${at + 1}`), between,
       el('span', { class: 'choices' }, button('✕', `Remove exclusion ${at + 1}`, () => remove('exclusions', at))));
   }
 
@@ -114,10 +114,10 @@ export function builder(board) {
     el('h2', { id: 'builder-title' }, 'Which steps do people take?'), names, places.steps, places.exclusions,
     el('div', { class: 'choices' },
       el('button', { class: 'button accent', type: 'button', onclick: () => add('steps', () => ({ event: '' })) }, '+ Step'),
-      el('button', { class: 'button', type: 'button', onclick: () => add('exclusions', () => ({ event: '', from_step: 0, to_step: state.steps.length - 1 })) }, '+ What must not happen between')),
+      el('button', { class: 'button', type: 'button', onclick: () => add('exclusions', () => ({ event: '', from_step: 0, to_step: state.steps.length - 1 })) }, '+ Exclude event')),
     el('div', { class: 'bare controls' },
-      choice(board, 'order', 'Order', [['ordered', 'in this order'], ['strict', 'in this order, nothing between'], ['unordered', 'in any order']]),
+      choice(board, 'order', 'Order', [['ordered', 'in this order'], ['strict', 'in this exact order, nothing between'], ['unordered', 'in any order']]),
       choice(board, 'window', 'Within', [WINDOWS.find(([value]) => value === USUAL_WINDOW), ...WINDOWS.filter(([value]) => value !== USUAL_WINDOW)]),
       field(board, 'breakdown', 'Split by', () => properties(board), { placeholder: 'nothing' }),
-      choice(board, 'attribution', 'Whose value is', [['first_touch', 'that of the first step taken'], ['last_touch', 'that of the last step taken'], ['all_events', 'each one'], ['step:0', 'that of step 1']])));
+      choice(board, 'attribution', 'Attribution', [['first_touch', 'first touch'], ['last_touch', 'last touch'], ['all_events', 'each one'], ['step:0', 'step 1']])));
 }

@@ -40,7 +40,7 @@ const drawn = (answer) => {
   return [{ name: 'Got here', values: counts, says: answer.steps.map((step) => (step.conversion_rate >= 8 ? percent(step.conversion_rate) : '')) }, { name: 'Dropped out before', values: counts.map((count, at) => (at ? counts[at - 1] - count : 0)), faint: true }];
 };
 
-const COLUMNS = [{ title: 'People', n: true }, { title: 'Of the first step', n: true }, { title: 'Of the step before', n: true }, { title: 'Dropped out', n: true }, { title: 'Mean time to it', n: true }, { title: 'Median time', n: true }];
+const COLUMNS = [{ title: 'People', n: true }, { title: 'From the first step', n: true }, { title: 'From the previous step', n: true }, { title: 'Dropped out', n: true }, { title: 'Average time to reach', n: true }, { title: 'Median time', n: true }];
 const cells = (steps) => steps.map((step, at) => [
   number(step.count), percent(step.conversion_rate), at ? percent(step.step_conversion_rate) : '', at ? number(steps[at - 1].count - step.count) : '', at ? seconds(step.average_seconds) : '', at ? seconds(step.median_seconds) : '',
 ]);
@@ -49,13 +49,13 @@ const options = {
   of: funnel,
   idle: 'Choose an event for at least one step.',
   isEmpty: ({ steps }) => steps[0].count === 0,
-  empty: () => 'Nobody took the first step in this time.',
+  empty: () => 'No user entered the funnel in this period.',
 };
 
 const chart = board.panel({
   ...options,
   title: 'Where do people drop out?',
-  sub: ({ steps }) => `${number(steps.at(-1).count)} of ${number(steps[0].count)} people took all ${steps.length} steps: ${percent(steps.at(-1).conversion_rate)}`,
+  sub: ({ steps }) => `${number(steps.at(-1).count)} of ${number(steps[0].count)} users completed all ${steps.length} steps: ${percent(steps.at(-1).conversion_rate)}`,
   chart: (answer) => bars({ labels: labels(answer), series: drawn(answer), stack: !answer.breakdown }),
   table: (answer, before) => ({
     columns: [{ title: 'Step' }, ...COLUMNS, ...(before ? [{ title: 'Before', n: true }, { title: 'Change', n: true }] : [])],
@@ -65,7 +65,7 @@ const chart = board.panel({
 
 const groups = board.panel({
   ...options,
-  title: 'Who gets through, and who does not?',
+  title: 'Who converts, by group?',
   sub: () => (board.address.get('breakdown') ? `By ${board.address.get('breakdown')}` : ''),
   table: ({ breakdown = {}, steps: all }) => ({
     columns: [{ title: board.address.get('breakdown') || 'Value' }, { title: 'Step' }, ...COLUMNS],

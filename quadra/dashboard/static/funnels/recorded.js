@@ -10,13 +10,13 @@ export function recorded(board) {
   const asked = board.ask('recorded', (common) => ({ lens: 'user/funnels', params: common }), { compare: true });
   const rows = ({ funnels }) => funnels.flatMap((funnel) => funnel.stages.map((stage) => ({ funnel: funnel.funnel_name, ...stage })));
   const label = ({ funnel, stage }) => `${named(funnel)}: ${named(stage)}`;
-  const empty = firstEvent(board, 'No stage of a funnel was recorded in this time.', { userId: 'me', funnelName: 'checkout', stage: 'cart', stageOrder: 1 }, '/api/analytics/user/funnels/track');
+  const empty = firstEvent(board, 'No funnel stages in this period.', { userId: 'me', funnelName: 'checkout', stage: 'cart', stageOrder: 1 }, '/api/analytics/user/funnels/track');
   const isEmpty = ({ funnels }) => funnels.length === 0;
   return [
     board.panel({
       of: asked,
-      title: 'How do the recorded funnels do?',
-      sub: 'People who began, and who completed, in this time',
+      title: 'How do recorded funnels convert?',
+      sub: 'Users who started and completed in this period',
       isEmpty,
       empty,
       table({ funnels }, before) {
@@ -30,16 +30,16 @@ export function recorded(board) {
     }),
     board.panel({
       of: asked,
-      title: 'At which stage do they stop?',
-      sub: 'Stages as senders track them; whoever reached a later one went on',
+      title: 'Where do users stop?',
+      sub: 'Recorded stages; reaching a later one counts as continuing',
       isEmpty,
-      empty: () => 'No stage of a funnel was recorded in this time.',
+      empty: () => 'No funnel stages in this period.',
       chart: (answer) => bars({
         labels: rows(answer).slice(0, STAGES).map(label), stack: true,
         series: [{ name: 'Went on', values: rows(answer).slice(0, STAGES).map((one) => one.users_completed) }, { name: 'Stopped here', faint: true, values: rows(answer).slice(0, STAGES).map((one) => one.users_reached - one.users_completed) }],
       }),
       table: (answer) => ({
-        columns: [{ title: 'Stage' }, { title: 'Reached', n: true }, { title: 'Went on', n: true }, { title: 'Stopped', n: true }, { title: 'Mean time to it', n: true }, { title: 'Mean time in it', n: true }],
+        columns: [{ title: 'Stage' }, { title: 'Reached', n: true }, { title: 'Went on', n: true }, { title: 'Stopped', n: true }, { title: 'Average time to reach', n: true }, { title: 'Average time in step', n: true }],
         rows: rows(answer).map((one) => [label(one), number(one.users_reached), percent(one.conversion_rate), percent(one.drop_off_rate), seconds(one.avg_time_to_stage_seconds), seconds(one.avg_time_in_stage_seconds)]),
       }),
     }),

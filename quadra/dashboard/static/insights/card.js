@@ -81,7 +81,7 @@ function evidence(found) {
 function whole(insight) {
   const held = summary(insight.evidence ?? {});
   const asked = insight.evidence?.asked_about;
-  const told = asked ? el('details', { class: 'fold' }, el('summary', {}, 'What the LLM was told'), el('pre', { tabindex: 0 }, JSON.stringify(asked, null, 2))) : null;
+  const told = asked ? el('details', { class: 'fold' }, el('summary', {}, 'What the LLM received'), el('pre', { tabindex: 0 }, JSON.stringify(asked, null, 2))) : null;
   const took = insight.analysis_time_ms > 0 ? ` · analysed in ${milliseconds(insight.analysis_time_ms)}` : '';
   return el('div', { class: 'sub held' }, held ? `The batch: ${held}${took}` : null, told);
 }

@@ -19,8 +19,8 @@ function rate(value) {
 
 const WORDS = {
   share: ['Share now', percent], before: ['Share before', percent], of_browser: ['Share of this browser', percent],
-  rate: ['Rate now', rate], usual: ['Usual', rate], times: ['Times as many or as few', number],
-  p95: ['p95 now', duration], slow: ['Slower than the usual p95', number],
+  rate: ['Rate now', rate], usual: ['Usual', rate], times: ['Change factor', number],
+  p95: ['p95 now', duration], slow: ['Slower than usual p95', number],
   number: ['Times', number], events: ['Events', number], people: ['People', number], failed: ['Failed', number], of: ['Out of', number],
   of_status: ['With this status', number], status: ['Status', String], batches: ['Batches compared with', number], z: ['Distance from usual (robust z)', number],
   hour: ['Hour from', String], days: ['Days compared with', number], most: ['Most on those days', number], total: ['In that hour', number],
@@ -34,7 +34,7 @@ const WORDS = {
 const OF_KIND = {
   'endpoint.slow': { usual: ['Usual p95', duration], of: ['Requests', number] },
   'hour.unusual': { usual: ['Usual in that hour', number] },
-  'ai.dearer': { now: ['A call costs now', usd], usual: ['It cost before', usd], total: ['All calls together', usd] },
+  'ai.dearer': { now: ['Cost per call now', usd], usual: ['Cost per call before', usd], total: ['All calls', usd] },
   'satisfaction.fell': { before: ['Score before', number] },
   'satisfaction.rose': { before: ['Score before', number] },
 };

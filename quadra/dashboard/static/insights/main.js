@@ -28,12 +28,12 @@ const list = new List(root, {
     return { element, draw };
   },
   nothing() {
-    if (wanted.get('findings')) return [el('p', {}, 'No finding: every batch that was looked at was much like those before it, or had too few before it to judge.')];
-    if (wanted.get('batch')) return [el('p', {}, 'No insight of this batch yet. It gets one moments after it is sealed.')];
-    if (wanted.get('analyst') === 'llm') return [el('p', {}, 'No LLM has commented on a batch. One is asked where QUADRA_LLM_BASE_URL and QUADRA_LLM_API_KEY are set.')];
+    if (wanted.get('findings')) return [el('p', {}, 'No findings. Every batch looked like the ones before it, or had too few before it to compare.')];
+    if (wanted.get('batch')) return [el('p', {}, 'No insight for this batch yet. It appears moments after the batch is sealed.')];
+    if (wanted.get('analyst') === 'llm') return [el('p', {}, 'No LLM insights. Set QUADRA_LLM_BASE_URL and QUADRA_LLM_API_KEY to enable them.')];
     return [
-      el('p', {}, 'No insight yet: each batch gets one moments after it is sealed, and a batch is sealed when it is full or old enough.'),
-      el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'), ' · ', el('a', { href: href('/pipeline/batches', project) }, 'The batches so far')),
+      el('p', {}, 'No insights yet. A batch gets one moments after it is sealed, and it is sealed when it is full or old enough.'),
+      el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'), ' · ', el('a', { href: href('/pipeline/batches', project) }, 'See the batches')),
     ];
   },
 });

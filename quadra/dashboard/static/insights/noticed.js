@@ -46,7 +46,7 @@ export class Noticed {
     this.#insights = new Map(newest.map((insight) => [insight.id, insight]));
     this.#nothing.hidden = newest.length > 0;
     this.#list.hidden = newest.length === 0;
-    this.#nothing.textContent = 'No insight yet. The first comes moments after the first batch is sealed.';
+    this.#nothing.textContent = 'No insights yet. The first one appears moments after the first batch is sealed.';
     fill(this.#list, newest, () => newest.map((insight) => brief(insight, this.#project)));
   }
 
@@ -58,7 +58,7 @@ export class Noticed {
       if (this.#insights.size > 0) return;
       this.#list.hidden = true;
       this.#nothing.hidden = false;
-      this.#nothing.textContent = `The insights cannot be shown just now. ${error.message}`;
+      this.#nothing.textContent = `Insights are not available right now. ${error.message}`;
     }
   }
 

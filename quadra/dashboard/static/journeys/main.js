@@ -22,10 +22,10 @@ const places = async () => [...await valuesOf(board, 'page_url').catch(() => [])
 
 const ways = board.panel({
   of: paths,
-  title: 'Which way do people go?',
-  sub: ({ edges }) => (edges.length > SHOWN ? `The most frequent of ${edges.length} moves from step to step; the table has all` : 'Moves from step to step within a session'),
+  title: 'Which paths do people take?',
+  sub: ({ edges }) => (edges.length > SHOWN ? `The most frequent of ${edges.length} transitions; the table shows all` : 'Transitions within a session'),
   isEmpty: ({ edges }) => edges.length === 0,
-  empty: firstEvent(board, 'Nobody went from one place to another in this time.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
+  empty: firstEvent(board, 'No transitions between pages or events in this period.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
   size: 'tall',
   chart: ({ edges }) => sankey(connected(edges, SHOWN)),
   table: ({ edges }) => ({
@@ -39,8 +39,8 @@ const { numbers, pages } = visits(board);
 board.start(
   numbers,
   controls(
-    field(board, 'start', 'Beginning at', places, { placeholder: 'wherever they begin' }),
-    field(board, 'end', 'Ending at', places, { placeholder: 'wherever they end' }),
+    field(board, 'start', 'Beginning at', places, { placeholder: 'any start' }),
+    field(board, 'end', 'Ending at', places, { placeholder: 'any end' }),
     choice(board, 'include', 'Of', [['page', 'page views'], ['event', 'events'], ['all', 'both']]),
     choice(board, 'steps', 'Steps', [['5', '5'], ['3', '3'], ['4', '4'], ['7', '7'], ['10', '10']]),
   ),

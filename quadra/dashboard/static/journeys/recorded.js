@@ -9,26 +9,26 @@ const SHOWN = 30;
 export function recorded(board) {
   const asked = board.ask('journeys', (common) => ({ lens: 'user/journeys/analytics', params: common }));
   const isEmpty = ({ journeys }) => journeys.length === 0;
-  const nothing = () => 'No step of a journey was recorded in this time.';
+  const nothing = () => 'No journey steps in this period.';
   const label = (step) => `${named(step.journey_type)}: ${named(step.step_name)}`;
   const first = ({ journeys }) => journeys.slice(0, SHOWN);
   return [
     board.panel({
       of: asked,
       title: 'How far do recorded journeys get?',
-      sub: 'Sessions at each step, in the order in which the steps are numbered',
+      sub: 'Sessions at each step, in step order',
       isEmpty,
-      empty: firstEvent(board, 'No step of a journey was recorded in this time.', { userId: 'me', sessionId: 's1', journeyType: 'onboarding', stepName: 'welcome', stepOrder: 1 }, '/api/analytics/user/journeys/track'),
+      empty: firstEvent(board, 'No journey steps in this period.', { userId: 'me', sessionId: 's1', journeyType: 'onboarding', stepName: 'welcome', stepOrder: 1 }, '/api/analytics/user/journeys/track'),
       chart: (answer) => bars({ labels: first(answer).map(label), flat: true, series: [{ name: 'Sessions', values: first(answer).map((step) => step.unique_sessions) }, { name: 'Completed the journey', values: first(answer).map((step) => step.completed_count) }] }),
       table: ({ journeys }) => ({
-        columns: [{ title: 'Step' }, { title: 'Times', n: true }, { title: 'Sessions', n: true }, { title: 'Completed the journey', n: true }, { title: 'Mean time in it', n: true }],
+        columns: [{ title: 'Step' }, { title: 'Times', n: true }, { title: 'Sessions', n: true }, { title: 'Completed the journey', n: true }, { title: 'Average time in step', n: true }],
         rows: journeys.map((step) => [label(step), number(step.step_count), number(step.unique_sessions), number(step.completed_count), seconds(step.avg_time_in_step_seconds)]),
       }),
     }),
     board.panel({
       of: asked,
-      title: 'Which ways are the most frequent?',
-      sub: 'Steps of one session, one after another',
+      title: 'Most frequent paths',
+      sub: 'Consecutive steps of one session',
       isEmpty: ({ paths }) => !paths?.length,
       empty: nothing,
       table: ({ paths }) => ({

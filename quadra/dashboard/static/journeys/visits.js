@@ -16,15 +16,15 @@ export function visits(board) {
     title,
     sub,
     isEmpty: (answer) => answer[name].length === 0,
-    empty: () => 'No session in this time has a page.',
+    empty: () => 'No page views in this period.',
     table: (answer, before) => rankedTable('Page', 'Sessions', counted(answer[name]), before && new Map(counted(before[name]))),
   });
   const numbers = keyNumbers(sessions, 'Sessions in numbers', [
     { title: 'Sessions', value: ({ count }) => count, write: number, good: 'up' },
     { title: 'Mean length', value: (answer) => answer.average_seconds, write: seconds },
     { title: 'Median length', value: (answer) => answer.median_seconds, write: seconds },
-    { title: 'Events in one', value: (answer) => answer.events_per_session, write: number },
+    { title: 'Events per session', value: (answer) => answer.events_per_session, write: number },
     { title: 'Bounced', value: ({ count, bounce_rate: rate }) => (count ? rate : null), write: percent, good: 'down', points: true },
   ]);
-  return { numbers, pages: grid(pages('Where do people come in?', 'The first page of a session', 'entries'), pages('Where do they leave?', 'The last page of a session', 'exits')) };
+  return { numbers, pages: grid(pages('Entry pages', 'The first page of a session', 'entries'), pages('Exit pages', 'The last page of a session', 'exits')) };
 }

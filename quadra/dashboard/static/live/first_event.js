@@ -47,8 +47,8 @@ maker?.addEventListener('click', async () => {
     for (const snippet of start.querySelectorAll('pre code')) {
       snippet.textContent = snippet.textContent.replaceAll('YOUR_WRITE_KEY', made.key);
     }
-    notice.textContent = `Your new write key is ${made.key}. Keep it: it is shown only now.`;
+    notice.textContent = `Your new write key is ${made.key}. Save it now; it is not shown again.`;
   } catch (error) {
-    notice.textContent = `The key could not be made: ${error.message}`;
+    notice.textContent = `The key was not created: ${error.message}`;
   }
 });

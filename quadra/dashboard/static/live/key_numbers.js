@@ -19,15 +19,15 @@ function delta(element, text, direction, against) {
 export function drawTotals({ totals, activeUsers, activeUsersBefore }) {
   put(byId('today'), count(totals.today));
   const today = change(totals.today, totals.yesterdaySameTime);
-  if (totals.yesterdaySameTime === 0) delta(byId('today-delta'), '', 'same', 'nothing by this time yesterday');
-  else delta(byId('today-delta'), today.text, today.direction, `against ${count(totals.yesterdaySameTime)} by this time yesterday`);
+  if (totals.yesterdaySameTime === 0) delta(byId('today-delta'), '', 'same', 'none by this time yesterday');
+  else delta(byId('today-delta'), today.text, today.direction, `vs ${count(totals.yesterdaySameTime)} by this time yesterday`);
   const aside = byId('today-aside');
   aside.hidden = totals.yesterday === 0;
   put(aside, `${count(totals.yesterday)} in all of yesterday`);
 
   put(byId('active'), count(activeUsers));
   const moved = activeUsers - activeUsersBefore;
-  delta(byId('active-delta'), signed(moved), moved > 0 ? 'up' : moved < 0 ? 'down' : 'same', 'in the last 5 minutes, against the 5 before');
+  delta(byId('active-delta'), signed(moved), moved > 0 ? 'up' : moved < 0 ? 'down' : 'same', 'in the last 5 minutes, vs the 5 before');
 }
 
 export function drawRate(rate, { mean, peak }) {

@@ -20,7 +20,7 @@ export const logIn = () => ['Log in again', `/login?next=${encodeURIComponent(lo
 
 /** The state of the live connection, where it is one that does not mend itself. */
 export function sayState(state, reason) {
-  const sentence = { 'signed-out': 'You are logged out, so this page no longer moves.', refused: reason }[state];
+  const sentence = { 'signed-out': 'You are logged out, so this page has stopped updating.', refused: reason }[state];
   say('connection', sentence, state === 'signed-out' ? logIn() : null);
 }
 

@@ -12,10 +12,10 @@ export function noticed(board, overview) {
   return board.panel({
     of: overview,
     title: 'What has Quadra noticed?',
-    sub: 'The newest insights; each sealed batch gets one',
+    sub: 'Latest insights, one per sealed batch',
     tools: [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
     isEmpty: ({ insights }) => insights.length === 0,
-    empty: () => 'No insight yet: each batch gets one moments after it is sealed.',
+    empty: () => 'No insights yet. Each batch gets one moments after it is sealed.',
     body: ({ insights }) => el('ol', { class: 'noticed' }, ...insights.slice(0, SHOWN).map((insight) => brief(insight, board.project))),
   }).element;
 }
@@ -26,8 +26,8 @@ export function well(board) {
   const queue = board.ask('queue', () => ({ lens: '/api/admin/metrics', params: {} }));
   return [board.panel({
     of: queue,
-    title: 'Is Quadra well?',
-    sub: 'The queue behind all projects, as measured just now',
+    title: 'Is Quadra healthy?',
+    sub: 'Queue of all projects, measured just now',
     tools: [el('a', { class: 'button', href: href('/pipeline', board.project) }, 'The pipeline')],
     body: (metrics) => el('ul', { class: 'signs' }, ...signs(metrics, 0).map(({ tone, name, value, href: path }) => el('li', {},
       el('a', { href: href(path, board.project) }, light(tone), el('span', {}, `${name} `), el('strong', { class: tone }, value))))),

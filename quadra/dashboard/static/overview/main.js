@@ -1,4 +1,4 @@
-// One page of everything: the key numbers with the time before, what people do, which features, what was noticed, whether
+// One page of everything: the key numbers with the previous period beside them, what people do, which features, what was noticed, whether
 // Quadra is well. One question answers most of it.
 
 import { firstEvent } from '../board/empty.js';
@@ -26,7 +26,7 @@ const numbers = keyNumbers(overview, 'Key numbers', [
 ]);
 
 /** One measure of the series, beside the time before. */
-function seriesPanel(title, name, word, empty = () => 'No event in this time.') {
+function seriesPanel(title, name, word, empty = () => 'No events in this period.') {
   const drawn = (answer, before) => [
     { name: word, values: answer.series.map((point) => point[name]) },
     ...(before ? [{ name: 'Before', values: before.series.map((point) => point[name]), faint: true }] : []),
@@ -34,7 +34,7 @@ function seriesPanel(title, name, word, empty = () => 'No event in this time.') 
   return board.panel({
     of: overview,
     title,
-    sub: () => (board.compares ? 'The dashed line is the time before' : ''),
+    sub: () => (board.compares ? 'Dashed line: previous period' : ''),
     isEmpty: ({ events }) => events.total === 0,
     empty,
     chart: (answer, before) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true }),
@@ -47,7 +47,7 @@ const doing = board.panel({
   title: 'What are people doing?',
   sub: 'Events by type',
   isEmpty: ({ events }) => events.total === 0,
-  empty: () => 'No event in this time.',
+  empty: () => 'No events in this period.',
   table: ({ events }, before) => rankedTable('Type', 'Events', Object.entries(events.by_type).slice(0, 12), before && new Map(Object.entries(before.events.by_type)), {
     href: (type) => (board.shared || type === 'Other' ? null : board.href('/events', { 'where[event_type]': type })),
   }),
@@ -56,9 +56,9 @@ const doing = board.panel({
 const features = board.panel({
   of: overview,
   title: 'Which features are used?',
-  sub: 'Recorded uses, the most used first',
+  sub: 'Recorded uses, most used first',
   isEmpty: ({ top_features: top }) => top.length === 0,
-  empty: firstEvent(board, 'No use of a feature was recorded in this time.', { userId: 'me', featureName: 'export', action: 'used' }, '/api/analytics/user/features/track'),
+  empty: firstEvent(board, 'No feature uses in this period.', { userId: 'me', featureName: 'export', action: 'used' }, '/api/analytics/user/features/track'),
   table: ({ top_features: top }, before) => {
     const was = before && new Map(before.top_features.map((one) => [one.feature_name, one.total_uses]));
     return rankedTable('Feature', 'Uses', top.map((one) => [one.feature_name, one.total_uses]), was);
@@ -67,7 +67,7 @@ const features = board.panel({
 
 board.start(
   numbers,
-  seriesPanel('How many events come in?', 'events', 'Events', firstEvent(board, 'No event in this time.', { eventType: 'hello', userId: 'me' })),
+  seriesPanel('How many events arrive?', 'events', 'Events', firstEvent(board, 'No events in this period.', { eventType: 'hello', userId: 'me' })),
   grid(seriesPanel('How many people are active?', 'users', 'Active users'), seriesPanel('How many errors are there?', 'errors', 'Errors')),
   grid(doing, features),
   ...rightNow(board),

@@ -13,8 +13,8 @@ export function rightNow(board) {
   const now = board.ask('now', ({ days, from, to, ...common }) => ({ lens: 'realtime/stats', params: common }));
   const minutes = board.panel({
     of: now,
-    title: 'What happens right now?',
-    sub: 'Until this moment, whatever time is chosen above',
+    title: 'What is happening right now?',
+    sub: 'Live; ignores the date range',
     table: (answer) => ({
       columns: [{ title: 'Time' }, { title: 'Events', n: true }, { title: 'Per second', n: true }, { title: 'People', n: true }, { title: 'Sessions', n: true }, { title: 'Errors', n: true }],
       rows: WINDOWS.map(([name, word]) => [word, number(answer[name].events), perSecond(answer[name].events_per_second), number(answer[name].users), number(answer[name].sessions), number(answer[name].errors)]),
@@ -22,10 +22,10 @@ export function rightNow(board) {
   });
   const pages = board.panel({
     of: now,
-    title: 'Which pages are looked at now?',
-    sub: 'Page views of the last 30 minutes',
+    title: 'Which pages are being viewed?',
+    sub: 'Page views in the last 30 minutes',
     isEmpty: ({ last_30_minutes: { by_page: found } }) => Object.keys(found).length === 0,
-    empty: () => 'No page was viewed in the last 30 minutes.',
+    empty: () => 'No page views in the last 30 minutes.',
     table: ({ last_30_minutes: { by_page: found } }) => rankedTable('Page', 'Views', Object.entries(found).slice(0, PAGES).map(([page, views]) => [placed(page), views])),
   });
   return [grid(minutes, pages)];

@@ -20,10 +20,10 @@ const numbers = keyNumbers(asked, 'Requests in numbers', [
 ]);
 
 const isEmpty = ({ totals }) => totals.requests === 0;
-const empty = firstEvent(board, 'No request was recorded in this time.', { kind: 'request', endpoint: '/api/cart', method: 'GET', statusCode: 200, responseTimeMs: 42 });
-const nothing = () => 'No request was recorded in this time.';
+const empty = firstEvent(board, 'No requests in this period.', { kind: 'request', endpoint: '/api/cart', method: 'GET', statusCode: 200, responseTimeMs: 42 });
+const nothing = () => 'No requests in this period.';
 const untimed = ({ totals }) => totals.p50_ms === null;
-const noTimes = () => 'No request in this time says how long it took: send responseTimeMs.';
+const noTimes = () => 'No request in this period has a response time. Send responseTimeMs.';
 const ats = ({ by_day: days }) => days.map(({ at }) => at);
 
 function over(title, sub, names, write, more, say, none = isEmpty) {
@@ -39,13 +39,13 @@ function over(title, sub, names, write, more, say, none = isEmpty) {
   });
 }
 
-const times = over('How long does it take?', 'Half, 95 and 99 of 100 requests were quicker', [['p50_ms', 'p50'], ['p95_ms', 'p95'], ['p99_ms', 'p99']], milliseconds, { axis: milliseconds, area: false, unit: 'part' }, noTimes, untimed);
-const failures = over('How much fails?', 'Share of the requests that failed', [['error_rate', 'Failed']], percent, { axis: (value) => `${value} %`, unit: 'part' }, empty);
+const times = over('How fast are responses?', '50th, 95th and 99th percentile', [['p50_ms', 'p50'], ['p95_ms', 'p95'], ['p99_ms', 'p99']], milliseconds, { axis: milliseconds, area: false, unit: 'part' }, noTimes, untimed);
+const failures = over('How many requests fail?', 'Share of failed requests', [['error_rate', 'Failed']], percent, { axis: (value) => `${value} %`, unit: 'part' }, empty);
 
 const hours = board.panel({
   of: asked,
-  title: 'At which hours do people come?',
-  sub: ({ peak }) => (peak ? `Requests by the hour of the day, all days together; the most at ${peak.hour}:00, ${board.timezone}` : ''),
+  title: 'When is traffic highest?',
+  sub: ({ peak }) => (peak ? `Requests by hour of day, all days combined; peak at ${peak.hour}:00, ${board.timezone}` : ''),
   isEmpty,
   empty: nothing,
   chart: ({ by_hour: by }) => bars({ labels: by.map(({ hour }) => `${hour}`), series: [{ name: 'Requests', values: by.map(({ requests }) => requests) }] }),
@@ -61,8 +61,8 @@ const row = (one) => [named(one.endpoint), one.method ?? '', number(one.requests
 
 const slowest = board.panel({
   of: asked,
-  title: 'Which are the slowest?',
-  sub: 'Endpoints by their p95',
+  title: 'Slowest endpoints',
+  sub: 'Endpoints by p95',
   isEmpty: untimed,
   empty: noTimes,
   chart: ({ slowest: found }) => bars({ labels: found.map((one) => `${one.method ?? ''} ${named(one.endpoint)}`.trim()), series: [{ name: 'p95', values: found.map((one) => one.p95_ms) }], flat: true, format: milliseconds, axis: milliseconds, unit: 'part' }),
@@ -71,8 +71,8 @@ const slowest = board.panel({
 
 const endpoints = board.panel({
   of: asked,
-  title: 'How does each endpoint do?',
-  sub: 'The most asked first',
+  title: 'All endpoints',
+  sub: 'Most requested first',
   isEmpty,
   empty: nothing,
   table: ({ endpoints: found }) => ({ columns, rows: found.map(row) }),

@@ -13,7 +13,7 @@ const PATH = '/api/admin/batches';
 const ACTIONS = {
   OPEN: { word: 'Seal', path: 'seal', done: 'is sealed and waits for its analysis.' },
   SEALED: { word: 'Analyse', path: 'analyze', done: 'will be analysed.' },
-  ANALYZED: { word: 'Analyse again', path: 'analyze', done: 'will be analysed once more; what is found replaces its insight.' },
+  ANALYZED: { word: 'Analyse again', path: 'analyze', done: 'will be analysed again; the result replaces its insight.' },
 };
 const UNFINISHED = new Set(['PENDING', 'RUNNING']);
 
@@ -30,8 +30,8 @@ export function makeBatches({ project, acts, address }) {
     shows: (batch) => !address.get('status') || batch.status === address.get('status'),
     build,
     nothing: () => (address.get('status')
-      ? [el('p', {}, `No batch is ${address.get('status')} now.`)]
-      : [el('p', {}, 'No batch yet: the first one opens with the first event. '), el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'))]),
+      ? [el('p', {}, `No batch is ${address.get('status')} right now.`)]
+      : [el('p', {}, 'No batches yet. The first one opens with the first event. '), el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'))]),
   });
 
   function build(first) {
@@ -41,7 +41,7 @@ export function makeBatches({ project, acts, address }) {
     const status = cell('Status');
     const events = cell('Events', 'n');
     const times = { created_at: cell('Opened'), sealed_at: cell('Sealed'), analyzed_at: cell('Analysed') };
-    const analysis = cell('Its analysis', 'full');
+    const analysis = cell('Analysis', 'full');
     const button = el('button', { class: 'button', type: 'button', onclick: () => run(batch, button) });
     const element = el('tr', {}, name, status, events, ...Object.values(times), analysis, acts ? el('td', { class: 'act' }, button) : null);
 
@@ -78,7 +78,7 @@ export function makeBatches({ project, acts, address }) {
       await act(`${PATH}/${batch.batch_id}/${action.path}`);
       tell(true, `Batch ${shortId(batch.batch_id)} ${action.done}`);
     } catch (error) {
-      tell(false, error.status === 409 ? await whyNot(batch, action, error) : `Nothing was done with batch ${shortId(batch.batch_id)}. ${error.message}`);
+      tell(false, error.status === 409 ? await whyNot(batch, action, error) : `Batch ${shortId(batch.batch_id)} was not changed. ${error.message}`);
     }
     button.disabled = false;
     await reload(batch.batch_id);
@@ -89,10 +89,10 @@ export function makeBatches({ project, acts, address }) {
     const now = await ask(`${PATH}/${id}`).catch(() => null);
     const name = `Batch ${shortId(id)}`;
     if (action.path === 'analyze' && UNFINISHED.has(now?.analysis_job?.status)) {
-      return `${name} is being analysed already: its job is ${now.analysis_job.status}. What it finds appears here by itself.`;
+      return `${name} is being analysed already: its job is ${now.analysis_job.status}. The result appears here when it is done.`;
     }
     if (action.path === 'seal' && now && now.status !== 'OPEN') return `${name} was sealed already: it is ${now.status} now.`;
-    return `Nothing was done with ${name.toLowerCase()}. ${conflict.message}`;
+    return `${name} was not changed. ${conflict.message}`;
   }
 
   async function reload(id) {
@@ -119,7 +119,7 @@ export function makeBatches({ project, acts, address }) {
       const [batch, { jobs }] = await Promise.all([ask(`${PATH}/${id}`), ask('/api/admin/jobs', { batch_id: id })]);
       if (turn === looked) fill(body, [batch, jobs], () => whole(batch, jobs));
     } catch (error) {
-      if (turn === looked) fill(body, error.message, () => el('p', { class: 'nothing' }, error.status === 404 ? 'There is no such batch in what you may see.' : error.message));
+      if (turn === looked) fill(body, error.message, () => el('p', { class: 'nothing' }, error.status === 404 ? 'There is no such batch, or you may not see it.' : error.message));
     }
   }
 
@@ -131,7 +131,7 @@ export function makeBatches({ project, acts, address }) {
       ], true),
       el('h3', {}, things(jobs.length, 'job')),
       jobs.length === 0 ? el('p', { class: 'sub' }, 'A batch gets its jobs when it is sealed.') : null,
-      el('ul', { class: 'plain' }, ...jobs.map((job) => el('li', {}, el('strong', {}, job.kind), ' ', state(job.status), ` attempt ${job.attempt_count} of ${job.max_attempts}, made `, when(job.created_at), history(job.error_context)))),
+      el('ul', { class: 'plain' }, ...jobs.map((job) => el('li', {}, el('strong', {}, job.kind), ' ', state(job.status), ` attempt ${job.attempt_count} of ${job.max_attempts}, created `, when(job.created_at), history(job.error_context)))),
       el('h3', {}, things(batch.insights.length, 'insight')),
       batch.insights.length === 0 ? el('p', { class: 'sub' }, 'None yet.') : null,
       el('ol', { class: 'timeline' }, ...batch.insights.map((insight) => el('li', {}, card(insight, project, { linked: false })))),

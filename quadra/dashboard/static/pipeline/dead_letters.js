@@ -34,8 +34,8 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       badge.textContent = ` ${count(total)}`;
     },
     nothing: () => (wanted('kind') || wanted('batch')
-      ? [el('p', {}, 'No dead letter is like that.')]
-      : [el('p', {}, 'No dead letter. Every job that failed so far was tried again and came through, or still waits for its next attempt.')]),
+      ? [el('p', {}, 'No matching dead letters.')]
+      : [el('p', {}, 'No dead letters. Every failed job succeeded on a retry or waits for its next attempt.')]),
   });
 
   function build(first) {
@@ -53,7 +53,7 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       fill(body, [letter.last_error, entries, letter.finished_at, letter.attempt_count], () => {
         const line = letter.last_error ?? entries.at(-1)?.message;
         return [
-          el('p', { class: 'wrong' }, line ?? 'It failed and left no message.'),
+          el('p', { class: 'wrong' }, line ?? 'It failed without a message.'),
           facts([
             ['Given up', when(letter.finished_at)],
             ['Attempts', `${count(letter.attempt_count)} of ${count(letter.max_attempts)}`],
@@ -76,14 +76,14 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       title: 'Run this job again?',
       act: 'Requeue',
       body: [
-        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ` goes back into the queue with all its ${things(letter.max_attempts, 'attempt')}, and a worker takes it at once.`),
-        el('p', {}, 'Its history is kept. Should it fail in all of them again, it comes back here.'),
+        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ` goes back into the queue with ${things(letter.max_attempts, 'attempt')}. A worker takes it at once.`),
+        el('p', {}, 'Its history is kept. If every attempt fails again, it returns here.'),
       ],
     });
     if (yes) {
       await decide(letter, 'requeue', [
         `The job ${letter.kind}${about(letter)} is in the queue again. `,
-        el('a', { href: href('/pipeline/jobs', project, { batch: letter.batch_id }), 'data-tab': 'jobs' }, 'See how it does'),
+        el('a', { href: href('/pipeline/jobs', project, { batch: letter.batch_id }), 'data-tab': 'jobs' }, 'Follow it'),
       ]);
     }
   }
@@ -94,7 +94,7 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       act: 'Discard',
       danger: true,
       body: [
-        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ' will never be done. This cannot be taken back.'),
+        el('p', {}, 'The job ', el('strong', {}, letter.kind), about(letter), ' will never run. You cannot undo this.'),
         el('p', {}, `${lost(letter)} The job stays among the jobs as DISCARDED, with its history.`),
       ],
     });
@@ -107,8 +107,8 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       ({ job } = await act(`${PATH}/${letter.job_id}/${what}`));
     } catch (error) {
       tell(false, error.status === 409
-        ? `Nothing was done: it is no dead letter any more, or another job like it is unfinished. ${error.message}`
-        : `Nothing was done. ${error.message}`);
+        ? `Nothing was changed: the job is no longer a dead letter, or a similar job is unfinished. ${error.message}`
+        : `Nothing was changed. ${error.message}`);
       await list.load();
       return;
     }
@@ -125,7 +125,7 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
 const about = ({ batch_id: batch }) => (batch ? ` of batch ${shortId(batch)}` : '');
 
 function lost({ kind, batch_id: batch }) {
-  if (kind === 'analyse') return 'No event is lost. The batch has no insight unless you analyse it by hand, under Batches.';
+  if (kind === 'analyse') return 'No event is lost. The batch has no insight until you analyse it under Batches.';
   if (kind === 'analyse_llm') return 'No event is lost. The batch keeps the insight of the local analyst.';
-  return batch ? 'No event is lost; only this step is left out for the batch.' : 'No event is lost.';
+  return batch ? 'No event is lost; only this step is skipped for the batch.' : 'No event is lost.';
 }

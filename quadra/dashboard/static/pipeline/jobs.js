@@ -22,14 +22,14 @@ export function makeJobs({ project, address, kinds }) {
     build,
     heard: kinds.learn,
     nothing: () => [el('p', {}, wanted('status') || wanted('kind') || wanted('batch')
-      ? 'No job is like that now.'
-      : 'No job yet: each batch gets one when it is sealed.')],
+      ? 'No matching jobs.'
+      : 'No jobs yet. Each batch gets one when it is sealed.')],
   });
 
   function build(first) {
     const cell = (label, className) => el('td', { 'data-label': label, class: className });
     const cells = {
-      state: cell('State'), attempt: cell('Attempt', 'n'), trigger: cell('Trigger'), then: cell('And then'), error: cell('Error', 'wide'),
+      state: cell('State'), attempt: cell('Attempt', 'n'), trigger: cell('Trigger'), then: cell('Last change'), error: cell('Error', 'wide'),
     };
     const batch = first.batch_id
       ? el('td', { 'data-label': 'Batch' }, el('a', { href: batchHref(project, first.batch_id), 'data-tab': 'batches', title: first.batch_id }, shortId(first.batch_id)))
@@ -59,7 +59,7 @@ export function makeJobs({ project, address, kinds }) {
 
 function then({ status, started_at: started, finished_at: finished, available_at: available, analysis_time_ms: took, worker }) {
   if (status === 'RUNNING') return el('span', { title: worker }, 'since ', when(started));
-  if (status === 'PENDING') return Date.parse(available) > Date.now() ? el('span', {}, 'next try ', when(available)) : 'waits for a worker';
+  if (status === 'PENDING') return Date.parse(available) > Date.now() ? el('span', {}, 'next try ', when(available)) : 'waiting for a worker';
   const ended = { SUCCESS: 'done', FAILED: 'given up', DISCARDED: 'discarded' }[status] ?? 'ended';
   return el('span', { title: worker }, `${ended} `, when(finished), typeof took === 'number' ? ` in ${took < 10_000 ? milliseconds(took) : age(took / 1000)}` : null);
 }

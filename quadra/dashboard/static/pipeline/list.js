@@ -150,7 +150,7 @@ export class List {
       this.#busy = false;
       if (error.status === 401) say(this.#how.path, 'You are logged out.', logIn());
       else {
-        say(this.#how.path, `${error.message} This page asks again in ${AGAIN_MS / 1000} s.`);
+        say(this.#how.path, `${error.message} Retrying in ${AGAIN_MS / 1000} s.`);
         this.#again = setTimeout(() => this.refresh(), AGAIN_MS);
       }
       return false;

@@ -53,7 +53,7 @@ export class Metrics {
   #tell(error) {
     if (this.#away) this.#away(error);
     else if (error.status === 401) say(PATH, 'You are logged out.', logIn());
-    else say(PATH, `${error.message} This page asks again in ${EVERY_MS / 1000} s.`);
+    else say(PATH, `${error.message} Retrying in ${EVERY_MS / 1000} s.`);
   }
 
   #show() {

@@ -18,13 +18,13 @@ export function drawNumbers({ jobs, batches, performance, circuit_breaker: found
   numbers.setAttribute('aria-busy', 'false');
   const oldest = jobs.oldest_pending_age_seconds;
   number('pending', count(jobs.pending), oldest === null ? 'none waits' : `the oldest for ${age(oldest + elapsed)}`);
-  number('running', count(jobs.running), 'by workers, just now');
-  number('success', count(jobs.success_last_hour), jobs.failed_last_hour === 0 ? 'last hour; none given up' : `last hour; ${count(jobs.failed_last_hour)} given up`);
+  number('running', count(jobs.running), 'running on workers now');
+  number('success', count(jobs.success_last_hour), jobs.failed_last_hour === 0 ? 'last hour; none failed for good' : `last hour; ${count(jobs.failed_last_hour)} failed for good`);
   const { avg_analysis_time_ms: mean, p95_analysis_time_ms: p95, avg_batch_size: size, claim_latency_ms: claim } = performance;
   number('analysis', milliseconds(mean), mean === null ? 'none in the last hour' : `mean; p95 ${milliseconds(p95)}`);
   document.getElementById('batch-size').textContent = size === null ? '' : `; ${things(Math.round(size), 'event')} each, last hour`;
-  number('claim', milliseconds(claim), claim === null ? 'none done in the last hour' : 'mean of the last hour');
-  number('dead', count(dead.total), dead.total === 0 ? 'nothing was given up' : `${count(dead.last_24_hours)} in the last 24 hours`);
+  number('claim', milliseconds(claim), claim === null ? 'none finished in the last hour' : 'average, last hour');
+  number('dead', count(dead.total), dead.total === 0 ? 'none' : `${count(dead.last_24_hours)} in the last 24 hours`);
   for (const place of document.querySelectorAll('[data-batches]')) put(place, count(batches[place.dataset.batches]));
   const rows = Object.entries(found);
   fill(breakers, rows, () => rows.map(breaker));

@@ -36,10 +36,10 @@ export async function send(path, { method = 'GET', body: given, signal = null })
   try {
     answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
   } catch (error) {
-    throw new Refused(error.name === 'TimeoutError' ? `Quadra has not answered for ${PATIENCE_MS / 1000} s.` : 'Quadra cannot be reached.');
+    throw new Refused(error.name === 'TimeoutError' ? `No answer from Quadra for ${PATIENCE_MS / 1000} s.` : 'Quadra cannot be reached.');
   }
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with the status ${answer.status}.`, answer.status, body?.error);
-  if (body === null) throw new Refused('Quadra answered something that is no answer.', answer.status);
+  if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with status ${answer.status}.`, answer.status, body?.error);
+  if (body === null) throw new Refused('Quadra sent an answer that cannot be read.', answer.status);
   return body;
 }

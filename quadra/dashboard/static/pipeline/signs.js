@@ -7,8 +7,8 @@ import { age, things, when } from './words.js';
 const TONES = { CLOSED: 'good', HALF_OPEN: 'warn', OPEN: 'bad' };
 const MEANINGS = {
   CLOSED: 'Calls go through.',
-  HALF_OPEN: 'One trial call is let through; the others wait for how it ends.',
-  OPEN: 'Calls are refused until the cool-down is over. Jobs wait and lose no attempt.',
+  HALF_OPEN: 'One trial call is allowed; the others wait for its result.',
+  OPEN: 'Calls pause until the cool-down ends. Waiting jobs lose no attempt.',
 };
 /** How long a job may wait before the page says so: a worker that is awake takes it at once, one that is not within its poll. */
 const WAITS_SECONDS = 60;

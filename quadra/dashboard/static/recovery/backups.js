@@ -21,14 +21,14 @@ export function makeBackups({ project, again }) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const kind = form.elements.kind.value;
-    const body = [el('p', {}, 'A worker makes it and copies it to every place that the settings name. Quadra goes on working; the disk and the database are busier meanwhile.')];
+    const body = [el('p', {}, 'A worker creates it and copies it to every configured store. Quadra keeps running; the disk and the database are busier during the backup.')];
     if (!await confirm({ title: `Take a backup (${kind})?`, body, act: 'Take it' })) return;
-    await order(PATH, { kind }, `A worker takes a backup (${kind}). It appears here when it is whole.`);
+    await order(PATH, { kind }, `A worker is taking a backup (${kind}). It appears here when it is complete.`);
   });
 
   async function verify(backup) {
-    const trial = backup.kind === 'base' ? 'reads all of it and compares it with its hash' : 'restores it into a database that is thrown away again, and counts its rows';
-    const body = [el('p', {}, `A worker ${trial}. Nothing else is changed.`)];
+    const trial = backup.kind === 'base' ? 'reads the whole backup and compares its hash' : 'restores the backup into a temporary database and counts the rows';
+    const body = [el('p', {}, `A worker ${trial}. Nothing else changes.`)];
     if (!await confirm({ title: `Verify ${backup.id}?`, body, act: 'Verify it' })) return;
     await order(`${PATH}/${encodeURIComponent(backup.id)}/verify`, {}, `A worker verifies ${backup.id}.`);
   }
@@ -38,7 +38,7 @@ export function makeBackups({ project, again }) {
       await send(path, { method: 'POST', body });
       tell(true, done);
     } catch (error) {
-      tell(false, error.status === 409 ? 'One like it is under way already.' : `Nothing was begun. ${error.message}`);
+      tell(false, error.status === 409 ? 'A similar job is already running.' : `Nothing was started. ${error.message}`);
     }
     await again();
   }
@@ -69,8 +69,8 @@ export function makeBackups({ project, again }) {
 
   function empty() {
     return el('div', { class: 'nothing' },
-      el('p', {}, el('strong', {}, 'No backup yet. '), 'If this machine were lost now, everything would be.'),
-      el('p', {}, 'Take one with the button above, or on the machine with ', command('quadra backup take'), '. Then name a second place in ', command('QUADRA_BACKUP_SECONDARY_DIR'), ' or ', command('QUADRA_BACKUP_S3'), '.'));
+      el('p', {}, el('strong', {}, 'No backups yet. '), 'If this machine is lost now, all data is lost.'),
+      el('p', {}, 'Take one with the button above, or on the server with ', command('quadra backup take'), '. Then name a second place in ', command('QUADRA_BACKUP_SECONDARY_DIR'), ' or ', command('QUADRA_BACKUP_S3'), '.'));
   }
 
   /** `found` is the answer of the list, `jobs` those that take and verify. */

@@ -31,7 +31,7 @@ async function health() {
 function numbers(found, young, status) {
   const newest = young?.most_recent_backup;
   const hours = newest ? age(newest.age_hours * 3600) : '—';
-  number('newest', [young?.status, hours], hours, young ? verdict(young.status, newest ? (young.status === 'healthy' ? 'old: young enough' : 'old: too old') : 'none yet') : '');
+  number('newest', [young?.status, hours], hours, young ? verdict(young.status, newest ? (young.status === 'healthy' ? 'old: recent enough' : 'old: too old') : 'none yet') : '');
   const at = found.backups.filter((one) => one.verified_by === 'restore').map((one) => one.verified_at).sort().at(-1);
   const since = at ? age((Date.now() - Date.parse(at)) / 1000) : '—';
   number('verified', [since], since, at ? verdict('healthy', 'ago') : verdict('degraded', 'never'));

@@ -18,8 +18,8 @@ export function replicas(status) {
     parts.push(el('ul', { class: 'plain' }, ...status.replicas.map((one) => el('li', {}, el('strong', {}, `${one.name} (${one.client_addr ?? 'local'})`), ' ', verdict(one.status), ` ${one.sync_state ?? ''}, ${lag(one)}. ${one.message}`))));
   }
   if (status.configured.length > 0) {
-    parts.push(el('h3', {}, 'As they see themselves'), el('ul', { class: 'plain' }, ...status.configured.map((one) => el('li', {}, el('strong', {}, one.address), ' ', verdict(one.status), ` ${one.message}`))));
-    parts.push(el('p', { class: 'sub' }, 'When the primary is lost: ', command(`quadra replica promote ${status.configured[0].address} --dry-run`)));
+    parts.push(el('h3', {}, 'As reported by the replicas'), el('ul', { class: 'plain' }, ...status.configured.map((one) => el('li', {}, el('strong', {}, one.address), ' ', verdict(one.status), ` ${one.message}`))));
+    parts.push(el('p', { class: 'sub' }, 'If the primary is lost: ', command(`quadra replica promote ${status.configured[0].address} --dry-run`)));
   }
   return parts;
 }

@@ -35,7 +35,7 @@ function mean(answer, at) {
   return share(old.reduce((sum, { returned }) => sum + returned[at], 0), old.reduce((sum, { size }) => sum + size, 0));
 }
 
-const empty = firstEvent(board, 'Nobody began in this time.', { eventType: 'signup', userId: 'me' });
+const empty = firstEvent(board, 'No user started in this period.', { eventType: 'signup', userId: 'me' });
 const sentence = () => `Of the people whose ${address.get('kind') === 'recurring' ? '' : 'first '}“${named(address.get('first'), 'any event')}” was in a ${unit()}, how many had “${named(address.get('return'), 'any event')}” so many ${unit()}s later, in per cent`;
 
 const map = board.panel({
@@ -52,7 +52,7 @@ const map = board.panel({
     what: (row, column) => `${row}, ${things(Number(column), unit())} later`,
   }),
   table: (answer) => ({
-    columns: [{ title: `Began in the ${unit()} of` }, { title: 'People', n: true }, ...later(answer).map((at) => ({ title: `+${at}`, n: true }))],
+    columns: [{ title: `First seen in the ${unit()} of` }, { title: 'People', n: true }, ...later(answer).map((at) => ({ title: `+${at}`, n: true }))],
     rows: filled(answer).map(({ at, size, returned }) => [name(at), number(size), ...later(answer).map((place) => (place < returned.length
       ? { text: percent(share(returned[place], size)), title: `${number(returned[place])} of ${number(size)}` } : ''))]),
   }),
@@ -60,10 +60,10 @@ const map = board.panel({
 
 const curve = board.panel({
   of: cohorts,
-  title: 'How many are left after some time?',
-  sub: 'All who began, weighed by their number; a period counts for those whose it lies in the range',
+  title: 'How many users stay?',
+  sub: 'Average of all cohorts, weighted by size',
   isEmpty,
-  empty: () => 'Nobody began in this time.',
+  empty: () => 'No user started in this period.',
   chart: (answer) => lines({ labels: later(answer).slice(1).map((at) => `+${at}`), series: [{ name: 'Came back', values: later(answer).slice(1).map((at) => mean(answer, at)) }], format: percent, axis: (value) => `${value} %`, unit: 'part' }),
   table: (answer) => ({ columns: [{ title: `${unit()}s later` }, { title: 'Came back', n: true }], rows: later(answer).map((at) => [`+${at}`, percent(mean(answer, at))]) }),
 });
@@ -71,9 +71,9 @@ const curve = board.panel({
 board.start(
   controls(
     field(board, 'first', 'Began with', () => eventNames(board), { placeholder: 'any event' }),
-    field(board, 'return', 'Came back with', () => eventNames(board), { placeholder: 'any event' }),
-    choice(board, 'kind', 'Counted', [['first_time', 'at their first time ever'], ['recurring', 'each time they begin']]),
-    choice(board, 'until', 'Came back', [['', 'in that period'], ['true', 'in that one or later']]),
+    field(board, 'return', 'Return event', () => eventNames(board), { placeholder: 'any event' }),
+    choice(board, 'kind', 'Counted', [['first_time', 'first time only'], ['recurring', 'every time (recurring)']]),
+    choice(board, 'until', 'Came back', [['', 'in that period'], ['true', 'in that period or later']]),
     choice(board, 'times', 'At least', [['', 'once'], ['2', 'twice'], ['3', '3 times'], ['5', '5 times']]),
   ),
   map,

@@ -10,9 +10,9 @@ import { el } from '../pipeline/elements.js';
 
 const points = (value) => (value === null || value === undefined ? '—' : `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(Math.round(value))}`);
 const SURVEYS = {
-  nps: { name: 'NPS', write: points, says: 'Share of 9 and 10 less that of 0 to 6: −100 to +100', question: 'Are people recommending it?' },
-  csat: { name: 'CSAT', write: percent, says: 'Share of 4 and 5 of 1 to 5', question: 'Are people content?' },
-  ces: { name: 'CES', write: number, says: 'Mean of 1 to 7', question: 'Is it easy?' },
+  nps: { name: 'NPS', write: points, says: '% promoters (9–10) minus % detractors (0–6)', question: 'Would people recommend it?' },
+  csat: { name: 'CSAT', write: percent, says: '% of scores 4 and 5 (scale 1–5)', question: 'Are people satisfied?' },
+  ces: { name: 'CES', write: number, says: 'Average score (scale 1–7)', question: 'Is it easy?' },
 };
 
 const board = openBoard({ interval: true, kind: 'survey' });
@@ -30,7 +30,7 @@ const numbers = keyNumbers(surveys, 'Satisfaction in numbers', [
   { title: 'Answers', value: ({ satisfaction_metrics: found }) => found.reduce((sum, one) => sum + one.total_responses, 0), write: number, good: 'up' },
 ]);
 
-const sample = (type, score) => firstEvent(board, `No answer to ${SURVEYS[type].name} in this time.`, { userId: 'me', surveyType: type, score, context: 'checkout' }, '/api/analytics/user/satisfaction/record');
+const sample = (type, score) => firstEvent(board, `No ${SURVEYS[type].name} answers in this period.`, { userId: 'me', surveyType: type, score, context: 'checkout' }, '/api/analytics/user/satisfaction/record');
 
 function scores(type, score) {
   const { name, says, question } = SURVEYS[type];
@@ -38,7 +38,7 @@ function scores(type, score) {
   return board.panel({
     of: surveys,
     title: question,
-    sub: `${name}, score by score. ${says}`,
+    sub: `${name} by score. ${says}`,
     isEmpty: (answer) => !of(answer, type),
     empty: sample(type, score),
     size: 'low',
@@ -60,10 +60,10 @@ function scores(type, score) {
 
 const contexts = board.panel({
   of: surveys,
-  title: 'Where are people content, and where not?',
-  sub: 'By the context in which they were asked',
+  title: 'Where are people satisfied?',
+  sub: 'By survey context',
   isEmpty: ({ satisfaction_metrics: found }) => found.length === 0,
-  empty: () => 'No answer in this time.',
+  empty: () => 'No answers in this period.',
   table: ({ satisfaction_metrics: found }) => ({
     columns: [{ title: 'Context' }, { title: 'Survey' }, { title: 'Result', n: true }, { title: 'Answers', n: true }, { title: 'Mean score', n: true }, { title: 'Lowest', n: true }, { title: 'Highest', n: true }],
     rows: found.flatMap(({ survey_type: type, by_context: by }) => Object.entries(by).map(([context, one]) => [
@@ -75,10 +75,10 @@ const ats = ({ series }) => (series[0]?.points ?? []).map(({ at }) => at);
 const drawn = ({ series }) => series.map(({ label, points: found }) => ({ name: SURVEYS[label]?.name ?? named(label), values: found.map(({ value }) => value) }));
 const over = board.panel({
   of: answers,
-  title: 'How many answer?',
+  title: 'How many answers?',
   sub: 'Answers over time',
   isEmpty: ({ series }) => series.every(({ points: found }) => found.every(({ value }) => value === 0)),
-  empty: () => 'No answer in this time.',
+  empty: () => 'No answers in this period.',
   chart: (answer) => lines({ ...along(board, ats(answer)), series: drawn(answer), area: false }),
   table: (answer) => periodTable(board, ats(answer), drawn(answer)),
 });

@@ -10,8 +10,8 @@ export function eraser(board, user) {
   const act = el('button', { class: 'button danger', disabled: true }, 'Erase');
   const form = el('form', { method: 'dialog' },
     el('h2', { id: 'erase-title' }, 'Erase everything about this person?'),
-    el('p', {}, 'All events of ', el('strong', { class: 'isolated' }, user), ' and of every other id of this person will be deleted, from the database and from all segments. This cannot be taken back.'),
-    el('label', { for: 'erase-word' }, 'Write the id to go on'), word,
+    el('p', {}, 'All events of ', el('strong', { class: 'isolated' }, user), ' and of every other id of this person will be deleted from the database and from all segments. You cannot undo this.'),
+    el('label', { for: 'erase-word' }, 'Type the id to confirm'), word,
     el('div', { class: 'choices' }, el('button', { class: 'button', type: 'button', onclick: () => dialog.close(), autofocus: true }, 'Cancel'), act));
   const dialog = el('dialog', { class: 'form', 'aria-labelledby': 'erase-title' }, form);
   word.addEventListener('input', () => { act.disabled = word.value !== user; });
@@ -19,7 +19,7 @@ export function eraser(board, user) {
     said.textContent = 'Asking…';
     try {
       await send(`/api/users/${encodeURIComponent(user)}/data?project=${encodeURIComponent(board.project)}`, { method: 'DELETE' });
-      said.replaceChildren('A worker is erasing this person now. ', el('a', { href: href('/pipeline/jobs', board.project) }, 'See how it does'));
+      said.replaceChildren('A worker is erasing this person now. ', el('a', { href: href('/pipeline/jobs', board.project) }, 'Follow it'));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       said.textContent = `Nothing was erased. ${error.message}`;

@@ -22,11 +22,11 @@ const series = (answer) => [{ name: 'Events', values: points(answer).map(({ valu
 
 const when = board.panel({
   of: activity,
-  title: 'When were they here?',
-  sub: 'Events that carry this id',
-  idle: 'Choose a user on the page Users.',
+  title: 'When was this user active?',
+  sub: 'Events with this id',
+  idle: 'Choose a user on the Users page.',
   isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
-  empty: () => 'No event of this id in this time.',
+  empty: () => 'No events with this id in this period.',
   size: 'low',
   chart: (answer) => bars({ ...along(board, points(answer).map(({ at }) => at)), series: series(answer) }),
   table: (answer) => periodTable(board, points(answer).map(({ at }) => at), series(answer)),
@@ -34,11 +34,11 @@ const when = board.panel({
 
 const what = board.panel({
   of: events,
-  title: 'What did they do?',
+  title: 'What did this user do?',
   sub: ({ count, cursor }) => (cursor ? `The latest ${number(count)} events of all ids of this person` : `${number(count)} events of all ids of this person, newest first`),
-  idle: 'Choose a user on the page Users.',
+  idle: 'Choose a user on the Users page.',
   isEmpty: ({ count }) => count === 0,
-  empty: () => 'No event of this person in this time.',
+  empty: () => 'No events by this person in this period.',
   body: ({ events: found }) => timeline(found),
 });
 

@@ -3,7 +3,7 @@
 import { bars } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 
-const STATES = [['new', 'New', 'accent'], ['returning', 'Returning', 'good'], ['resurrecting', 'Back after a pause', 'warn'], ['dormant', 'Gone since', 'bad']];
+const STATES = [['new', 'New', 'accent'], ['returning', 'Returning', 'good'], ['resurrecting', 'Resurrected', 'warn'], ['dormant', 'Lost', 'bad']];
 
 export function lifecyclePanel(board) {
   const lifecycle = board.ask('lifecycle', (common) => ({ lens: 'lifecycle', params: { ...common, interval: board.interval } }));
@@ -11,10 +11,10 @@ export function lifecyclePanel(board) {
   const ats = ({ periods }) => periods.map(({ at }) => at);
   return board.panel({
     of: lifecycle,
-    title: 'Do more people come than go?',
-    sub: 'Active in the period: for the first time, as in the one before, or again; below the line who was there before and is not',
+    title: 'Is the user base growing?',
+    sub: 'New, returning, resurrected; below the line, lost',
     isEmpty: ({ periods }) => periods.every((one) => STATES.every(([state]) => one[state] === 0)),
-    empty: () => 'Nobody was active in this time.',
+    empty: () => 'No active users in this period.',
     chart: (answer) => bars({ ...along(board, ats(answer)), series: series(answer), stack: true }),
     table: (answer) => periodTable(board, ats(answer), series(answer)),
   });

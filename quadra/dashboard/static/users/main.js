@@ -16,7 +16,7 @@ const active = board.ask('active', (common) => ({ lens: 'trends', params: { ...c
 const sticky = board.ask('stickiness', (common) => ({ lens: 'stickiness', params: { ...common, interval: board.interval } }));
 
 const nobody = ({ totals }) => totals.active === 0;
-const empty = firstEvent(board, 'Nobody was active in this time. An event is somebody’s when it has a userId or an anonymousId.', { eventType: 'hello', userId: 'me' });
+const empty = firstEvent(board, 'No active users in this period. An event belongs to a user when it has a userId or an anonymousId.', { eventType: 'hello', userId: 'me' });
 
 const numbers = keyNumbers(users, 'Users in numbers', [
   { title: 'Active', value: ({ totals }) => totals.active, write: number, good: 'up' },
@@ -25,7 +25,7 @@ const numbers = keyNumbers(users, 'Users in numbers', [
   { title: 'Last day (DAU)', value: ({ dau }) => dau, write: number, good: 'up' },
   { title: 'Last 7 days (WAU)', value: ({ wau }) => wau, write: number, good: 'up' },
   { title: 'Last 30 days (MAU)', value: ({ mau }) => mau, write: number, good: 'up' },
-  { title: 'DAU of MAU', value: ({ stickiness }) => stickiness * 100, write: percent, good: 'up', points: true },
+  { title: 'DAU / MAU', value: ({ stickiness }) => stickiness * 100, write: percent, good: 'up', points: true },
   { title: 'Mean session', value: ({ sessions }) => sessions.average_seconds, write: seconds, aside: ({ sessions }) => `${number(sessions.count)} sessions` },
 ]);
 
@@ -38,7 +38,7 @@ const drawn = (answer, before) => [
 const activePanel = board.panel({
   of: active,
   title: 'How many people are active?',
-  sub: () => (board.compares ? 'The dashed line is the time before' : ''),
+  sub: () => (board.compares ? 'Dashed line: previous period' : ''),
   isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
   empty,
   chart: (answer, before) => lines({ ...along(board, points(answer).map(({ at }) => at)), series: drawn(answer, before), area: true }),
@@ -48,19 +48,19 @@ const activePanel = board.panel({
 const stickyPanel = board.panel({
   of: sticky,
   title: 'How often do people come?',
-  sub: () => `People by the number of ${board.interval}s in this time on which they did something`,
+  sub: () => `Users by number of active ${board.interval}s in this period`,
   isEmpty: ({ buckets }) => buckets.every((people) => people === 0),
-  empty: () => 'Nobody was active in this time.',
+  empty: () => 'No active users in this period.',
   chart: ({ buckets }) => bars({ labels: buckets.map((_, at) => `${at + 1}`), series: [{ name: 'People', values: buckets }] }),
   table: ({ buckets }) => ({ columns: [{ title: `${board.interval}s` }, { title: 'People', n: true }], rows: buckets.map((people, at) => [`${at + 1}`, number(people)]) }),
 });
 
 const back = board.panel({
   of: users,
-  title: 'Do new people come back?',
-  sub: 'Of those who came for the first time in this time and long enough ago',
+  title: 'Do new users come back?',
+  sub: 'New users with enough history',
   isEmpty: nobody,
-  empty: () => 'Nobody was active in this time.',
+  empty: () => 'No active users in this period.',
   table: ({ retention }) => ({
     columns: [{ title: 'On the day' }, { title: 'Of', n: true }, { title: 'Came back', n: true }, { title: 'Share', n: true }],
     rows: retention.map(({ day, people, returned, rate }) => [`${day} ${day === 1 ? 'day' : 'days'} later`, number(people), number(returned), people ? percent(rate) : '—']),
@@ -69,10 +69,10 @@ const back = board.panel({
 
 const fresh = board.panel({
   of: users,
-  title: 'How many new people came?',
-  sub: 'By the day of their first event ever',
+  title: 'How many new users?',
+  sub: 'By day of first event, all time',
   isEmpty: ({ totals }) => totals.new === 0,
-  empty: () => 'Nobody new in this time.',
+  empty: () => 'No new users in this period.',
   chart: ({ new: { by_day: days } }) => bars({ labels: days.map(({ at }) => period(at, 'day', board.timezone)), series: [{ name: 'New users', values: days.map((day) => day.users) }] }),
   table: ({ new: { by_day: days } }) => ({ columns: [{ title: 'Day' }, { title: 'New users', n: true }], rows: days.map(({ at, users: people }) => [period(at, 'date', board.timezone), number(people)]).reverse() }),
 });
@@ -81,10 +81,10 @@ const time = (iso) => ({ facts: iso, make: () => when(iso) });
 
 const most = board.panel({
   of: users,
-  title: 'Who is the most active?',
-  sub: 'People by the number of their events in this time',
+  title: 'Most active users',
+  sub: 'Users by number of events in this period',
   isEmpty: nobody,
-  empty: () => 'Nobody was active in this time.',
+  empty: () => 'No active users in this period.',
   table: ({ users: people }) => ({
     columns: [{ title: 'User' }, { title: 'Share of the largest', hidden: true, bar: true }, { title: 'Events', n: true }, { title: 'First seen' }, { title: 'Last seen' }],
     rows: people.map(({ user_id: id, events, first_seen: first, last_seen: last }) => [
