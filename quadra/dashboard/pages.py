@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -18,55 +20,49 @@ blueprint = Blueprint(
     "dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates"
 )
 
-BOARDS = {
-    "overview": "Overview",
-    "events": "Events",
-    "funnels": "Funnels",
-    "journeys": "Journeys",
-    "retention": "Retention",
-    "users": "Users",
-    "user": "User",
-    "features": "Features",
-    "satisfaction": "Satisfaction",
-    "ai": "AI usage",
-    "performance": "Performance",
-    "errors": "Errors",
-}
-"""Pages of lenses: slug -> title. Each is `static/<slug>/main.js` in the frame of `static/board/`."""
 
-NAV: tuple[tuple[str | None, tuple[tuple[str, str], ...]], ...] = (
-    (None, (("Overview", "dashboard.overview"), ("Live", "dashboard.live"))),
-    (
-        "Product",
-        (
-            ("Events", "dashboard.events"),
-            ("Funnels", "dashboard.funnels"),
-            ("Journeys", "dashboard.journeys"),
-            ("Retention", "dashboard.retention"),
-            ("Users", "dashboard.users"),
-            ("Features", "dashboard.features"),
-            ("Satisfaction", "dashboard.satisfaction"),
-        ),
-    ),
-    (
-        "Services",
-        (
-            ("AI usage", "dashboard.ai"),
-            ("Performance", "dashboard.performance"),
-            ("Errors", "dashboard.errors"),
-        ),
-    ),
-    (
-        "Engine",
-        (
-            ("Insights", "dashboard.insights"),
-            ("Pipeline", "dashboard.pipeline"),
-            ("Recovery", "dashboard.recovery"),
-            ("Status", "health.show_status"),
-        ),
-    ),
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the dashboard. Its address is `/<slug>`, its files are in `static/<slug>/`."""
+
+    slug: str
+    title: str
+    group: str | None = None
+    """Under which title the navigation lists it; None lists it above all groups."""
+    under: str | None = None
+    """The slug of the page that the navigation marks instead; such a page has no line of its own."""
+    lenses: bool = True
+    """A board: `static/<slug>/main.js` asks lenses and draws panels. Otherwise the page has a template and a view below."""
+    endpoint: str = ""
+    """Of a page whose view is in another room."""
+
+    @property
+    def view(self) -> str:
+        return self.endpoint or f"dashboard.{self.slug}"
+
+
+PAGES = (
+    Page("overview", "Overview"),
+    Page("live", "Live", lenses=False),
+    Page("events", "Events", "Product"),
+    Page("funnels", "Funnels", "Product"),
+    Page("journeys", "Journeys", "Product"),
+    Page("retention", "Retention", "Product"),
+    Page("users", "Users", "Product"),
+    Page("user", "User", "Product", under="users"),
+    Page("features", "Features", "Product"),
+    Page("satisfaction", "Satisfaction", "Product"),
+    Page("ai", "AI usage", "Services"),
+    Page("performance", "Performance", "Services"),
+    Page("errors", "Errors", "Services"),
+    Page("insights", "Insights", "Engine", lenses=False),
+    Page("pipeline", "Pipeline", "Engine", lenses=False),
+    Page("recovery", "Recovery", "Engine", lenses=False),
+    Page("status", "Status", "Engine", lenses=False, endpoint="health.show_status"),
 )
-"""Groups of pages: (title, ((title, endpoint), …)). A new page adds its line here."""
+"""Every page, in the order of the navigation. A new page is a line here and its folder in `static/`."""
+
+BOARDS = {one.slug: one for one in PAGES if one.lenses}
 
 PIPELINE_TABS = {"batches": "Batches", "jobs": "Jobs", "dead-letters": "Dead letters"}
 
@@ -127,8 +123,9 @@ def recovery() -> Any:
 
 def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
-    current = f"dashboard.{'users' if slug == 'user' else slug}"
-    return page("board.html", current, slug=slug, title=BOARDS[slug], base_url=base_url())
+    one = BOARDS[slug]
+    current = f"dashboard.{one.under}" if one.under else one.view
+    return page("board.html", current, slug=slug, title=one.title, base_url=base_url())
 
 
 def shared(token: str, view: dict[str, Any]) -> Any:
@@ -136,7 +133,9 @@ def shared(token: str, view: dict[str, Any]) -> Any:
     if view["page"] not in BOARDS:
         raise NotFound("This view belongs to no page; ask for it as JSON.")
     told = {"token": token, "params": view["params"], "keys": view["keys"]}
-    return render_template("shared.html", slug=view["page"], title=BOARDS[view["page"]], name=view["name"], told=told)
+    return render_template(
+        "shared.html", slug=view["page"], title=BOARDS[view["page"]].title, name=view["name"], told=told
+    )
 
 
 for _slug in BOARDS:
@@ -158,11 +157,12 @@ def page(template: str, endpoint: str, **context: Any) -> Any:
         {
             "title": title,
             "items": [
-                {"title": name, "href": url_for(target, project=project.slug), "current": target == endpoint}
-                for name, target in items
+                {"title": one.title, "href": url_for(one.view, project=project.slug), "current": one.view == endpoint}
+                for one in pages
+                if one.under is None
             ],
         }
-        for title, items in NAV
+        for title, pages in groupby(PAGES, lambda one: one.group)
     ]
     return render_template(template, project=project, projects=projects, user=caller.user, nav=nav, **context)
 

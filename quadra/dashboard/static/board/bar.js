@@ -1,7 +1,7 @@
 // The bar above a page of lenses: range, interval, comparison, filters, bots, export, saved views. It shows what the address
 // says and changes nothing but the address.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { exportMenu } from './export.js';
 import { filterChips } from './filters.js';
 import { INTERVALS, PRESETS } from './range.js';

@@ -1,7 +1,7 @@
 // The frame of a page of lenses: its address, its range, its questions, the bar above them, and the live line.
 // A page opens a board, makes Questions and Panels with it, and calls `start`.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { Address } from './address.js';
 import { bar } from './bar.js';
 import { elsewhere } from './elsewhere.js';

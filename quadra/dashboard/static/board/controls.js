@@ -1,6 +1,6 @@
 // What a page lets people choose, each bound to a parameter of the address.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { offer } from './names.js';
 
 let made = 0;

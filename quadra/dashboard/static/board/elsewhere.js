@@ -1,7 +1,7 @@
 // Where all events lie before the chosen time, as after an import of old logs, the page says so and offers to go there.
 
-import { el, fill } from '../pipeline/elements.js';
-import { Refused, ask } from '../pipeline/rest.js';
+import { el, fill } from '../shared/elements.js';
+import { Refused, ask } from '../shared/rest.js';
 import { moved, wallClock } from './range.js';
 import { day } from './words.js';
 

@@ -1,6 +1,6 @@
 // What is said where nothing has happened yet: how to send the first such event, ready to be copied.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 
 let made = 0;
 

@@ -1,6 +1,6 @@
 // The menu that takes the events of this page's range and filters away, in a form that other programs read.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { menu } from './menu.js';
 
 const FORMATS = [['csv', 'CSV, for spreadsheets'], ['json', 'JSON'], ['ndjson', 'NDJSON, one event per line'], ['parquet', 'Parquet, for data tools']];

@@ -1,6 +1,6 @@
 // Filters as chips: each says property = value and goes away with a click; the form adds one, with names from the data.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { offer, properties, valuesOf } from './names.js';
 import { named, shortened } from './words.js';
 

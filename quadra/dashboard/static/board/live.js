@@ -1,7 +1,7 @@
 // Keeps a page true while events arrive: what is shown is asked again, quietly, a few seconds after something came in,
 // and not more often than that; the dearer the questions, the longer the pause.
 
-import { openLine } from '../pipeline/line.js';
+import { openLine } from '../shared/live_line.js';
 
 const PAUSE_MS = 4000;
 /** Of the time, at the most, that may go into asking. */

@@ -1,6 +1,6 @@
 // A button that opens a small box below it. Escape and a click beside it close it; the button says whether it is open.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 
 let made = 0;
 

@@ -1,6 +1,6 @@
 // Names that the project's events really have, for what people choose from: events, properties, values.
 
-import { ask } from '../pipeline/rest.js';
+import { ask } from '../shared/rest.js';
 
 /** Fields that events of every kind may have. */
 const FIELDS = ['event_type', 'event_name', 'kind', 'user_id', 'page_url', 'referrer', 'event_category', 'device_type', 'browser', 'os', 'session_id', 'success'];

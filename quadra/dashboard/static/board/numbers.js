@@ -1,7 +1,7 @@
 // Key numbers, each with the same number of the time before and what became of it.
 
-import { change, put } from '../live/format.js';
-import { el } from '../pipeline/elements.js';
+import { change, put } from '../shared/format.js';
+import { el } from '../shared/elements.js';
 import { sparkline } from './sparkline.js';
 
 const MOST_IN_A_ROW = 6;

@@ -1,7 +1,7 @@
 // The charts that most pages use: lines over time, bars. Text from outside goes into tooltips as elements, never as markup.
 
-import { compact } from '../live/format.js';
-import { el } from '../pipeline/elements.js';
+import { compact } from '../shared/format.js';
+import { el } from '../shared/elements.js';
 import { DASHES } from './theme.js';
 import { named, number, shortened } from './words.js';
 

@@ -2,7 +2,7 @@
 // wrong with a way to try again, what to do where nothing has happened yet, and otherwise a chart with its table beside it,
 // a table alone, or whatever the page makes of the answer.
 
-import { el, fill } from '../pipeline/elements.js';
+import { el, fill } from '../shared/elements.js';
 import { Chart } from './chart.js';
 import { Table } from './table.js';
 

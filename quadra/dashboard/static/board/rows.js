@@ -1,6 +1,6 @@
 // Tables that most pages have: periods in rows, and names with a bar, a number and what became of it.
 
-import { change } from '../live/format.js';
+import { change } from '../shared/format.js';
 import { named, number, period } from './words.js';
 
 /** A series as a table: one row a period, the newest first, one column a series. `series`: [{name, values}]. */

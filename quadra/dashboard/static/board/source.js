@@ -1,6 +1,6 @@
 // Where answers come from: the lenses of a project, or the link that somebody shared. What goes wrong is a `Refused`.
 
-import { send } from '../pipeline/rest.js';
+import { send } from '../shared/rest.js';
 
 export const FUNNELS = 'funnels/query';
 

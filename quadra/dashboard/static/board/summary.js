@@ -1,6 +1,6 @@
 // What a shared page is about, in words: it has no bar to choose with.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { day, named } from './words.js';
 
 export function summary(board) {

@@ -1,6 +1,6 @@
 // A real table whose numbers change in place: rows and cells stay, so focus, scroll and selection do too.
 
-import { el, fill } from '../pipeline/elements.js';
+import { el, fill } from '../shared/elements.js';
 import { named } from './words.js';
 
 /** `columns`: [{title, n?, hidden?, wide?}]; the first one names the row. */

@@ -1,10 +1,10 @@
 // Saved views: this page as it is now under a name, the views that were saved before, and links that show one to people
 // without an account.
 
-import { el } from '../pipeline/elements.js';
-import { Refused, send } from '../pipeline/rest.js';
+import { el } from '../shared/elements.js';
+import { Refused, send } from '../shared/rest.js';
 import { menu } from './menu.js';
-import { moment } from '../live/format.js';
+import { moment } from '../shared/format.js';
 import { shortened } from './words.js';
 
 const PATH = '/api/saved-views';

@@ -1,6 +1,6 @@
 // How numbers, times and names of a lens are written. Periods are written in the project's time zone, moments in the reader's.
 
-import { count, duration } from '../live/format.js';
+import { count, duration } from '../shared/format.js';
 
 const decimals = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });

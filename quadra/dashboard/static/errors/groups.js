@@ -1,10 +1,10 @@
 // Errors of one type with one message are a group. Each opens to where it happened in the code, and an editor may call it
 // resolved: until it happens again.
 
-import { el, facts } from '../pipeline/elements.js';
-import { Refused, send } from '../pipeline/rest.js';
+import { el, facts } from '../shared/elements.js';
+import { Refused, send } from '../shared/rest.js';
 import { named, number } from '../board/words.js';
-import { things, when } from '../pipeline/words.js';
+import { things, when } from '../shared/words.js';
 
 export function groups(board, errors) {
   return board.panel({

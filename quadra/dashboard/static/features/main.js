@@ -6,7 +6,7 @@ import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 import { named, number, percent, seconds } from '../board/words.js';
-import { change } from '../live/format.js';
+import { change } from '../shared/format.js';
 
 const SHOWN = 12;
 const LINES = 6;

@@ -4,7 +4,7 @@ import { choice, field } from '../board/controls.js';
 import { chooseFilter } from '../board/filters.js';
 import { eventNames, offer, properties } from '../board/names.js';
 import { named, shortened } from '../board/words.js';
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { WINDOWS, USUAL_WINDOW, list } from './definition.js';
 
 const STEPS_MOST = 20;

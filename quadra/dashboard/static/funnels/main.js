@@ -3,7 +3,7 @@
 import { openBoard } from '../board/board.js';
 import { bars } from '../board/options.js';
 import { named, number, percent, seconds } from '../board/words.js';
-import { change } from '../live/format.js';
+import { change } from '../shared/format.js';
 import { builder } from './builder.js';
 import { read } from './definition.js';
 import { recorded } from './recorded.js';

@@ -1,9 +1,9 @@
 // One insight as people read it: how serious, what, how sure, on which numbers, and what to do. Text of senders and of an
 // LLM is shown as text, never as markup.
 
-import { count } from '../live/format.js';
-import { el, facts } from '../pipeline/elements.js';
-import { batchHref, href, milliseconds, shortId, span, things, when } from '../pipeline/words.js';
+import { count } from '../shared/format.js';
+import { el, facts } from '../shared/elements.js';
+import { batchHref, href, milliseconds, shortId, span, things, when } from '../shared/words.js';
 import { numbers, summary } from './evidence.js';
 
 const SEVERITIES = { warning: 'Something is wrong', notice: 'Worth a look', info: 'Good to know' };

@@ -1,7 +1,7 @@
 // The numbers a finding stands on, each with a word that says what it is. A number we have no word for is shown under its
 // own name: better odd than missing.
 
-import { count, duration } from '../live/format.js';
+import { count, duration } from '../shared/format.js';
 
 const three = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 const two = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 });

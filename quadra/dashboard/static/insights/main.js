@@ -1,9 +1,9 @@
 // The timeline of insights. The address says which analyst, which batch, and whether quiet batches are shown.
 
-import { List } from '../pipeline/list.js';
-import { el, fill } from '../pipeline/elements.js';
-import { openLine } from '../pipeline/line.js';
-import { href, shortId } from '../pipeline/words.js';
+import { List } from '../shared/list.js';
+import { el, fill } from '../shared/elements.js';
+import { openLine } from '../shared/live_line.js';
+import { href, shortId } from '../shared/words.js';
 import { card, isFinding } from './card.js';
 
 const root = document.getElementById('insights');

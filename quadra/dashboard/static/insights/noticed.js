@@ -1,10 +1,10 @@
 // On the live page: the newest insights, and the signs that Quadra itself is well.
 
-import { ask } from '../pipeline/rest.js';
-import { el, fill } from '../pipeline/elements.js';
-import { Metrics } from '../pipeline/metrics.js';
-import { light, signs } from '../pipeline/signs.js';
-import { href } from '../pipeline/words.js';
+import { ask } from '../shared/rest.js';
+import { el, fill } from '../shared/elements.js';
+import { Metrics } from '../shared/queue_metrics.js';
+import { light, signs } from '../shared/signs.js';
+import { href } from '../shared/words.js';
 import { brief } from './card.js';
 
 const SHOWN = 3;

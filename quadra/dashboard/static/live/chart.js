@@ -1,8 +1,8 @@
 // The moving chart of arrivals, and its table. The chart library is fetched after the page is live, because it is
 // large and the numbers must not wait for it; without it the table stands in.
 
-import { compact, count, perSecond, time, timeMinutes } from './format.js';
-import { WINDOW } from './arrivals.js';
+import { compact, count, perSecond, time, timeMinutes } from '../shared/format.js';
+import { WINDOW } from '../shared/arrivals.js';
 
 const TABLE_EVERY_MS = 2000;
 

@@ -1,6 +1,6 @@
 // One event in a few words: what it is called, who did it, and the one detail that matters for its kind.
 
-import { count, duration } from './format.js';
+import { count, duration } from '../shared/format.js';
 
 const PLAIN = new Set(['event', 'page', 'identify']);
 

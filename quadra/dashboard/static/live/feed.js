@@ -1,7 +1,7 @@
 // Right now: the latest events, newest first. It must never move under a reader: while it is pointed at, focused,
 // scrolled or has an event open, new ones wait and are only counted.
 
-import { count, moment, time } from './format.js';
+import { count, moment, time } from '../shared/format.js';
 import { describe } from './event_words.js';
 
 const ROWS = 50;

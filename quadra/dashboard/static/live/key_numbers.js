@@ -1,6 +1,6 @@
 // The three numbers on top, each with what it is compared to. All of them are the server's absolute values.
 
-import { change, count, perSecond, put, signed } from './format.js';
+import { change, count, perSecond, put, signed } from '../shared/format.js';
 
 const byId = (id) => document.getElementById(id);
 

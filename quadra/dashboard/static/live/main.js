@@ -2,15 +2,15 @@
 // Totals are always the server's absolute values; this page never adds anything up.
 
 import { Noticed } from '../insights/noticed.js';
-import { Arrivals } from './arrivals.js';
+import { Arrivals } from '../shared/arrivals.js';
 import { ArrivalsChart } from './chart.js';
-import { connect } from './connection.js';
+import { connect } from '../shared/connection.js';
 import { Feed } from './feed.js';
 import { showStart } from './first_event.js';
-import { perSecond } from './format.js';
+import { perSecond } from '../shared/format.js';
 import { drawRate, drawTotals } from './key_numbers.js';
-import { Pill } from './pill.js';
-import { NO_LIBRARY, say, sayState } from './problem.js';
+import { Pill } from '../shared/pill.js';
+import { NO_LIBRARY, say, sayState } from '../shared/problem.js';
 import { Types } from './types.js';
 
 const live = document.getElementById('live');

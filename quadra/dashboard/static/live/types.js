@@ -1,7 +1,7 @@
 // What are people doing: one row per event name. Rows are kept and rewritten in place; they change places only
 // while nobody points at them.
 
-import { change, count } from './format.js';
+import { change, count } from '../shared/format.js';
 
 export class Types {
   #table = document.getElementById('types');

@@ -1,9 +1,9 @@
 // What Quadra itself says: the newest insights, and signs of whether its queue is well.
 
 import { brief } from '../insights/card.js';
-import { el } from '../pipeline/elements.js';
-import { light, signs } from '../pipeline/signs.js';
-import { href } from '../pipeline/words.js';
+import { el } from '../shared/elements.js';
+import { light, signs } from '../shared/signs.js';
+import { href } from '../shared/words.js';
 
 const SHOWN = 3;
 

@@ -3,7 +3,7 @@
 import { grid } from '../board/board.js';
 import { rankedTable } from '../board/rows.js';
 import { number } from '../board/words.js';
-import { perSecond } from '../live/format.js';
+import { perSecond } from '../shared/format.js';
 import { placed } from '../journeys/sankey.js';
 
 const WINDOWS = [['last_1_minute', 'Last minute'], ['last_5_minutes', 'Last 5 minutes'], ['last_30_minutes', 'Last 30 minutes']];

@@ -1,13 +1,13 @@
 // The tab of batches: one row a batch, what can be done with it, and one batch looked at closely.
 
-import { count } from '../live/format.js';
+import { count } from '../shared/format.js';
 import { card } from '../insights/card.js';
-import { el, facts, fill } from './elements.js';
+import { el, facts, fill } from '../shared/elements.js';
 import { history } from './history.js';
-import { List } from './list.js';
-import { act, ask } from './rest.js';
-import { tell } from './said.js';
-import { batchHref, href, shortId, state, things, when } from './words.js';
+import { List } from '../shared/list.js';
+import { act, ask } from '../shared/rest.js';
+import { tell } from '../shared/notices.js';
+import { batchHref, href, shortId, state, things, when } from '../shared/words.js';
 
 const PATH = '/api/admin/batches';
 const ACTIONS = {

@@ -1,13 +1,13 @@
 // The tab of dead letters: why each job was given up, and what a person decides about it.
 
-import { count } from '../live/format.js';
-import { confirm } from './confirm.js';
-import { el, facts, fill } from './elements.js';
+import { count } from '../shared/format.js';
+import { confirm } from '../shared/confirm.js';
+import { el, facts, fill } from '../shared/elements.js';
 import { history } from './history.js';
-import { List } from './list.js';
-import { act } from './rest.js';
-import { tell } from './said.js';
-import { batchHref, href, shortId, things, when } from './words.js';
+import { List } from '../shared/list.js';
+import { act } from '../shared/rest.js';
+import { tell } from '../shared/notices.js';
+import { batchHref, href, shortId, things, when } from '../shared/words.js';
 
 const PATH = '/api/admin/dead-letter-queue';
 

@@ -1,7 +1,7 @@
 // The failed attempts of a job, oldest first, as its history keeps them.
 
-import { el } from './elements.js';
-import { age, things, when } from './words.js';
+import { el } from '../shared/elements.js';
+import { age, things, when } from '../shared/words.js';
 
 function attempt({ attempt: number, at, worker, error_type: type, message, traceback, seconds }) {
   const facts = el('p', { class: 'sub' }, `Attempt ${number ?? '?'} · `, when(at), typeof seconds === 'number' ? ` · ran ${age(seconds)}` : null, worker ? ` · on ${worker}` : null);

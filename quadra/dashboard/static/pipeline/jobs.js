@@ -1,10 +1,10 @@
 // The tab of jobs: what waits, runs, is done, and what went wrong with it.
 
-import { count } from '../live/format.js';
-import { el, fill } from './elements.js';
+import { count } from '../shared/format.js';
+import { el, fill } from '../shared/elements.js';
 import { history } from './history.js';
-import { List } from './list.js';
-import { age, batchHref, href, milliseconds, shortId, state, when } from './words.js';
+import { List } from '../shared/list.js';
+import { age, batchHref, href, milliseconds, shortId, state, when } from '../shared/words.js';
 
 export function makeJobs({ project, address, kinds }) {
   const root = document.getElementById('panel-jobs');

@@ -1,14 +1,14 @@
 // The pipeline page, put together: the address says which tab, filter and batch are shown; the socket says what moved.
 
-import { el } from './elements.js';
+import { el } from '../shared/elements.js';
 import { makeBatches } from './batches.js';
 import { makeDeadLetters } from './dead_letters.js';
 import { makeJobs } from './jobs.js';
-import { openLine } from './line.js';
-import { Metrics } from './metrics.js';
+import { openLine } from '../shared/live_line.js';
+import { Metrics } from '../shared/queue_metrics.js';
 import { drawNumbers, numbersAway } from './numbers.js';
-import { logIn, say } from '../live/problem.js';
-import { shortId } from './words.js';
+import { logIn, say } from '../shared/problem.js';
+import { shortId } from '../shared/words.js';
 
 const root = document.getElementById('pipeline');
 const { project, tab } = root.dataset;

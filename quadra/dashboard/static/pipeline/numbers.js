@@ -1,9 +1,9 @@
 // The top of the pipeline page: the queue in numbers, the batches by state, the breakers.
 
-import { count, put } from '../live/format.js';
-import { el, fill } from './elements.js';
-import { breaker } from './signs.js';
-import { age, milliseconds, things } from './words.js';
+import { count, put } from '../shared/format.js';
+import { el, fill } from '../shared/elements.js';
+import { breaker } from '../shared/signs.js';
+import { age, milliseconds, things } from '../shared/words.js';
 
 const numbers = document.getElementById('numbers');
 const breakers = document.getElementById('breakers');

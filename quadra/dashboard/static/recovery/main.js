@@ -1,8 +1,8 @@
 // The page of recovery: asks every few seconds how backups and replicas are, and fills its places.
 
-import { el, fill } from '../pipeline/elements.js';
-import { ask } from '../pipeline/rest.js';
-import { age } from '../pipeline/words.js';
+import { el, fill } from '../shared/elements.js';
+import { ask } from '../shared/rest.js';
+import { age } from '../shared/words.js';
 import { makeBackups } from './backups.js';
 import { points } from './points.js';
 import { replicas, replicasInShort } from './replicas.js';

@@ -1,7 +1,7 @@
 // The moments that can be reached: a span where PostgreSQL's log is archived, and each backup.
 
-import { el, facts } from '../pipeline/elements.js';
-import { things, when } from '../pipeline/words.js';
+import { el, facts } from '../shared/elements.js';
+import { things, when } from '../shared/words.js';
 import { command, verdict } from './words.js';
 
 const SHOWN = 5;

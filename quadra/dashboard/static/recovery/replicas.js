@@ -1,8 +1,8 @@
 // Replicas as the primary and as they themselves tell it.
 
-import { count } from '../live/format.js';
-import { el } from '../pipeline/elements.js';
-import { age } from '../pipeline/words.js';
+import { count } from '../shared/format.js';
+import { el } from '../shared/elements.js';
+import { age } from '../shared/words.js';
 import { bytes, command, verdict } from './words.js';
 
 /** [number, words] for the row of numbers. */

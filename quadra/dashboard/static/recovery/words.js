@@ -1,6 +1,6 @@
 // How recovery's things are written. A colour never stands alone: the word is beside it.
 
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 
 const SIGNS = { healthy: 'SUCCESS', degraded: 'SEALED', unhealthy: 'FAILED', not_enabled: '' };
 const WORDS = { healthy: 'healthy', degraded: 'needs a look', unhealthy: 'not well', not_enabled: 'none' };

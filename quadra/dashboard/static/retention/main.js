@@ -6,7 +6,7 @@ import { firstEvent } from '../board/empty.js';
 import { eventNames } from '../board/names.js';
 import { lines } from '../board/options.js';
 import { named, number, percent, period } from '../board/words.js';
-import { things } from '../pipeline/words.js';
+import { things } from '../shared/words.js';
 import { heat } from './heat.js';
 
 const board = openBoard({ interval: true, compare: false });

@@ -6,7 +6,7 @@ import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 import { named, number, percent } from '../board/words.js';
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 
 const points = (value) => (value === null || value === undefined ? '—' : `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(Math.round(value))}`);
 const SURVEYS = {

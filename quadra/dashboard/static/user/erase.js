@@ -1,8 +1,8 @@
 // Forgets a person: asks first, says what will go, and then what became of it.
 
-import { el } from '../pipeline/elements.js';
-import { Refused, send } from '../pipeline/rest.js';
-import { href } from '../pipeline/words.js';
+import { el } from '../shared/elements.js';
+import { Refused, send } from '../shared/rest.js';
+import { href } from '../shared/words.js';
 
 export function eraser(board, user) {
   const said = el('p', { role: 'status' });

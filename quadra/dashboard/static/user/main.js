@@ -5,7 +5,7 @@ import { choice, controls } from '../board/controls.js';
 import { bars } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
-import { el } from '../pipeline/elements.js';
+import { el } from '../shared/elements.js';
 import { eraser } from './erase.js';
 import { timeline } from './timeline.js';
 

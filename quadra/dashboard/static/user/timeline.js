@@ -1,8 +1,8 @@
 // Events as a list by day: what, when, where, and on opening everything that was sent.
 
 import { describe } from './words.js';
-import { el } from '../pipeline/elements.js';
-import { time } from '../live/format.js';
+import { el } from '../shared/elements.js';
+import { time } from '../shared/format.js';
 
 const dayOf = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 

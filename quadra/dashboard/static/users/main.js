@@ -6,8 +6,8 @@ import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 import { named, number, percent, period, seconds } from '../board/words.js';
-import { el } from '../pipeline/elements.js';
-import { when } from '../pipeline/words.js';
+import { el } from '../shared/elements.js';
+import { when } from '../shared/words.js';
 import { lifecyclePanel } from './lifecycle.js';
 
 const board = openBoard({ interval: true });

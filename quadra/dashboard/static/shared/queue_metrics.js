@@ -1,7 +1,7 @@
 // The numbers of the pipeline, asked for when something moved, and now and then all the same. Never faster than every two
 // seconds: they count the whole queue.
 
-import { logIn, say } from '../live/problem.js';
+import { logIn, say } from './problem.js';
 import { Refused, ask } from './rest.js';
 
 const PATH = '/api/admin/metrics';

@@ -1,9 +1,9 @@
 // A list of the API on a page: loads, pages on by cursor, takes live news in, and says when there is nothing.
 
-import { count } from '../live/format.js';
-import { logIn, say } from '../live/problem.js';
+import { count } from './format.js';
+import { logIn, say } from './problem.js';
 import { Refused, ask } from './rest.js';
-import { Rows } from './rows.js';
+import { Rows } from '../pipeline/rows.js';
 
 const PAGE = 50;
 /** Pages looked through for one more row that is to be shown. */

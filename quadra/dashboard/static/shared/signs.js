@@ -1,6 +1,6 @@
 // Signs that say in one word whether something is well; the colour and the shape only repeat it.
 
-import { count } from '../live/format.js';
+import { count } from './format.js';
 import { el } from './elements.js';
 import { age, things, when } from './words.js';
 

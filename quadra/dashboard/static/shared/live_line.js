@@ -1,10 +1,10 @@
 // The live connection of a page that shows the pipeline: its pill, its troubles, and what to do while it is away.
 
-import { Arrivals } from '../live/arrivals.js';
-import { connect } from '../live/connection.js';
-import { perSecond } from '../live/format.js';
-import { Pill } from '../live/pill.js';
-import { NO_LIBRARY, say, sayState } from '../live/problem.js';
+import { Arrivals } from './arrivals.js';
+import { connect } from './connection.js';
+import { perSecond } from './format.js';
+import { Pill } from './pill.js';
+import { NO_LIBRARY, say, sayState } from './problem.js';
 
 const REFRESH_MS = 30_000;
 

@@ -1,6 +1,6 @@
 // How the pipeline's things are written: times, ages, ids, states. Times are in the reader's zone.
 
-import { count, duration, moment, time } from '../live/format.js';
+import { count, duration, moment, time } from './format.js';
 import { el } from './elements.js';
 
 const dayAndMinute = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
