@@ -11,7 +11,7 @@ FROM python:3.11-slim AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/quadra
 COPY requirements.txt .
-RUN /opt/quadra/bin/pip install -r requirements.txt
+RUN /opt/quadra/bin/pip install --require-hashes -r requirements.txt
 
 FROM python:3.11-slim
 ENV PATH=/opt/quadra/bin:$PATH \
@@ -33,7 +33,7 @@ WORKDIR /app
 COPY . .
 COPY --from=frontend /frontend/vendor quadra/dashboard/static/vendor
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.
-RUN pip install --no-cache-dir --no-deps --editable .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 USER quadra
 VOLUME /data
 EXPOSE 5000

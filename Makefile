@@ -3,13 +3,16 @@
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
+# One lock for every Python that is allowed, every system and processor, with the hashes of all files of each package.
+LOCK := $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make requirements"
 # Some machines forbid bytecode; without it every start of Quadra compiles 400 files anew, and tests start it 300 times.
 export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait for real servers, so one more process than cores; a handful that was picked by name runs in one.
 AT_ONCE := -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint format bench clean python
+.PHONY: help run install test lint format bench requirements audit sbom clean python
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1#\2/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -40,6 +43,22 @@ format: python ## put the code into shape
 bench: python ## measure this machine (ARGS are handed to `quadra bench`)
 	@$(PYTHON) scripts/install.py run
 	@exec $(VENV)/bin/python scripts/run_benchmarks.py $(ARGS)
+
+requirements: python ## lock requirements*.in with hashes (ARGS="--upgrade-package flask" raises one, ARGS=--upgrade all)
+	@$(PYTHON) scripts/install.py lint
+	@$(LOCK) requirements.in -o requirements.txt $(ARGS)
+	@$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt $(ARGS)
+	@$(LOCK) requirements-pip.in -c requirements-dev.txt -o requirements-pip.txt $(ARGS)
+	@$(LOCK) requirements-node.in -o requirements-node.txt $(ARGS)
+	@$(LOCK) --no-deps requirements-servers.in -o requirements-servers.txt $(ARGS)
+
+audit: python ## look for known vulnerabilities in what requirements.txt pins
+	@$(PYTHON) scripts/install.py lint
+	@exec $(VENV)/bin/python scripts/audit.py $(ARGS)
+
+sbom: python ## write a CycloneDX list of what Quadra runs on to build/
+	@$(PYTHON) scripts/install.py lint
+	@exec $(VENV)/bin/python scripts/sbom.py $(ARGS)
 
 clean: ## remove the environment, the fetched libraries and the caches; never the data
 	rm -rf $(VENV) node_modules quadra/dashboard/static/vendor *.egg-info

