@@ -6,7 +6,7 @@ Everything here blocks and therefore runs on native threads, never on the event 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.dialects.mysql import LONGTEXT
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from quadra.core import clock
+from quadra.core.database_errors import READ_ONLY, codes_of, is_away, why
 from quadra.core.database_metrics import measure
 from quadra.core.errors import Unavailable
+from quadra.core.sqlite_file import SqliteFile
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,8 +86,11 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10):
         self.url = sa.make_url(url)
         self.engine = _engine(self.url, pool_size)
+        self._file = _watched(self.engine)
         measure(self.engine, Base.metadata)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self.wrote_at = float("-inf")
+        """By the monotonic clock, when this process last committed new events."""
 
     @property
     def dialect(self) -> str:
@@ -99,10 +104,12 @@ class Database:
 
         Raises `Unavailable` when the database is away, so that every door answers 503 and not 500.
         """
-        with _away_is_unavailable(), self._sessions.begin() as session:
-            # SQLite: take the write lock now and wait for it; a read that turns into a write later fails at once
-            session.connection(execution_options=WRITES)
-            yield session
+        with _away_is_unavailable(), self._sessions() as session:
+            with session.begin():
+                # SQLite: take the write lock now and wait for it; a read that turns into a write later fails at once
+                info = session.connection(execution_options=WRITES).info
+                yield session
+            self._require_file(info)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -121,8 +128,15 @@ class Database:
     @contextmanager
     def connect_to_write(self) -> Iterator[sa.Connection]:
         """A bare connection in one transaction, for statements on the hot path. Raises what the driver raises."""
-        with self.engine.connect().execution_options(**WRITES) as connection, connection.begin():
-            yield connection
+        with self.engine.connect().execution_options(**WRITES) as connection:
+            with connection.begin():
+                yield connection
+            self._require_file(connection.info)
+
+    def _require_file(self, info: MutableMapping[Any, Any]) -> None:
+        """After a commit, since the file may have gone while it was made."""
+        if self._file is not None:
+            self._file.require(info)
 
     def ping(self) -> None:
         """One round trip. Raises what the driver raises."""
@@ -130,7 +144,10 @@ class Database:
             connection.exec_driver_sql("SELECT 1")
 
     def dispose(self) -> None:
+        """Close what is open. A restore may put another file in its place then."""
         self.engine.dispose()
+        if self._file is not None:
+            self._file.closed()
 
 
 @contextmanager
@@ -139,29 +156,10 @@ def _away_is_unavailable() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if is_away(error):
-            raise Unavailable(_why_away(error)) from error
+            raise Unavailable(why(error)) from error
         raise
     except sa.exc.TimeoutError as error:  # no connection became free in time
         raise Unavailable("The database is busy; try again.") from error
-
-
-def is_away(error: DBAPIError) -> bool:
-    """Whether the same call may work later: no connection, a lost one, a lock, a full server; not a wrong statement."""
-    return error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
-
-
-def refuses_a_value(error: DBAPIError) -> bool:
-    """Whether a statement of ours failed for what it was given. A table or column that is missing is no fault of an event:
-    it will be there once the database is restored or migrated."""
-    return not is_away(error) and not isinstance(error, sa.exc.ProgrammingError)
-
-
-def _why_away(error: DBAPIError) -> str:
-    if str(error.orig).startswith("no such table"):  # SQLite's driver calls that operational, too
-        return "The database has no tables of Quadra. Next: quadra init, or quadra recover where there were some."
-    if str(error.orig).startswith("unable to open database file"):
-        return "The file of the database cannot be opened. Is QUADRA_DATA_DIR right? A new installation: quadra init"
-    return "The database does not answer; try again."
 
 
 def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
@@ -170,6 +168,20 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
         "hide_parameters": True,
         "json_serializer": lambda value: json.dumps(value, separators=(",", ":")),
     }
+    engine = _made(url, pool_size, common)
+    sa_event.listen(engine, "handle_error", _leave_what_is_read_only)
+    return engine
+
+
+def _leave_what_is_read_only(context: sa.ExceptionContext) -> None:
+    """Drop the connections to what takes no writes: after a failover the same name leads to another server, and SQLite
+    finds out only as it opens a file whether it may be written."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and codes_of(error) & READ_ONLY:
+        context.is_disconnect = True
+
+
+def _made(url: sa.URL, pool_size: int, common: dict[str, Any]) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": 10, "check_same_thread": False}, **common)
         sa_event.listen(engine, "connect", _sqlite_pragmas)
@@ -198,6 +210,17 @@ def _engine(url: sa.URL, pool_size: int) -> sa.Engine:
     return sa.create_engine(
         url, pool_size=pool_size, max_overflow=10, pool_timeout=5, pool_pre_ping=True, connect_args=arguments, **common
     )
+
+
+def _watched(engine: sa.Engine) -> SqliteFile | None:
+    """Compare the file of a SQLite database at every connect and every begin. None where there is no file."""
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return None
+    file = SqliteFile(str(engine.url.database))
+    sa_event.listen(engine, "do_connect", lambda *_: file.require_before_connect())
+    sa_event.listen(engine, "connect", lambda connection, record: file.opened(connection, record.info))
+    sa_event.listen(engine, "begin", lambda connection: file.require(connection.info), insert=True)
+    return file
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

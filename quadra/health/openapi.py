@@ -148,6 +148,7 @@ GROUPS = (
                 method="GET",
                 path="/health/ready",
                 title="Can it do its work now?",
+                says="The database answers, and has proven within some seconds that it takes events.",
                 answers={
                     200: Answer(
                         says="It can.", shape=Ready, example={"status": "ready", "checks": {"database": "pass"}}

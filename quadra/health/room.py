@@ -10,6 +10,7 @@ from quadra.core.runtime import Runtime
 from quadra.health import history, routes
 from quadra.health.checks import CHECKS
 from quadra.health.observing import WorkerTurn
+from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
 
@@ -27,6 +28,7 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     """Wire the room into `app`."""
     scene = Scene(runtime, "web")
     app.extensions[routes.RUNNER] = Runner(scene, CHECKS)
+    app.extensions[routes.READINESS] = Readiness(runtime.database)
     app.register_blueprint(routes.blueprint)
     app.extensions["quadra.on_start"].append(scene.machine.start)
     app.extensions["quadra.on_stop"].append(scene.machine.stop)

@@ -15,6 +15,7 @@ from quadra.core.errors import QuadraError
 from quadra.core.runtime import runtime
 from quadra.health import status
 from quadra.health.checks.installation import started
+from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner
 from quadra.health.verdict import UNHEALTHY
 
@@ -26,6 +27,7 @@ APART = {"/health/detailed", "/status"}
 READY_SECONDS = 2.0
 """How long the database may take to answer before this process counts as not ready."""
 RUNNER = "quadra.health"
+READINESS = "quadra.readiness"
 STATUS_PAGE = "quadra.status_page"
 """The app's extension that shows the status to a browser: from the JSON and whether the reader may see all of it."""
 Page = Callable[[dict[str, Any], bool], ResponseReturnValue]
@@ -44,10 +46,13 @@ def ready() -> tuple[Response, int]:
     """This process can do its main job now. Answers in time also while the database, or every other thread, hangs."""
     if runtime().draining:
         return jsonify(status="unavailable", checks={"draining": "fail"}), 503
+    readiness: Readiness = current_app.extensions[READINESS]
     try:
-        runtime().probes.run_within(READY_SECONDS, runtime().database.ping)
-    except (SQLAlchemyError, TimeoutError):
+        runtime().probes.run_within(READY_SECONDS, readiness.ask)
+    except (SQLAlchemyError, TimeoutError) as error:
+        readiness.said(error)
         return jsonify(status="unavailable", checks={"database": "fail"}), 503
+    readiness.said(None)
     return jsonify(status="ready", checks={"database": "pass"}), 200
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
-from quadra.core.database import refuses_a_value
+from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
@@ -34,7 +34,7 @@ def append(log: Log, rows: Sequence[Row], *, sleep: Callable[[float], None] = ti
             if refuses_a_value(error):
                 return _apart(log, rows, error, sleep)
             if not left:
-                raise Unavailable(f"The database does not answer: {str(error.orig).strip()}.") from error
+                raise Unavailable(f"{why(error)} It said: {str(error.orig).strip()}.") from error
         sleep(wait)
         wait *= 2
     raise AssertionError("unreachable")

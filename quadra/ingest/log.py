@@ -7,6 +7,7 @@ back and written again into a new batch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -92,6 +93,8 @@ class Log:
                 self._open.clear()
                 continue
             self._open = done.open_batches
+            if done.stored:
+                self._database.wrote_at = time.monotonic()
             return done
 
     def forget_open_batches(self) -> None:

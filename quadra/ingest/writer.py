@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from quadra.core.database import refuses_a_value
+from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.ingest import metrics
@@ -223,7 +223,7 @@ class Writer:
                 return self._write_apart(rows, error)
             self._log.forget_open_batches()
             logger.warning("ingest.flush.failed", extra={"events": len(rows), "reason": str(error.orig)})
-            raise Unavailable("The database does not answer; nothing was stored, try again.") from error
+            raise Unavailable(f"{why(error)} Nothing was stored.") from error
         except Exception as error:
             self._log.forget_open_batches()
             logger.exception("ingest.flush.failed", extra={"events": len(rows)})

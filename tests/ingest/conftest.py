@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -12,8 +13,12 @@ import sqlalchemy as sa
 from quadra.accounts.projects import create_project
 from quadra.core import clock, migrate
 from quadra.core.database import Database
+from quadra.core.errors import Unavailable
+from quadra.core.loop import Loop
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
+from quadra.ingest.wire import Refused
+from quadra.ingest.writer import Bounds, Outcome, Writer
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -59,6 +64,62 @@ def make_log(any_database: Database) -> Callable[..., Log]:
     return lambda writer="w1", **options: Log(
         any_database, writer=writer, **{"batch_max_events": 100, "job_kinds": {}, **options}
     )
+
+
+BOUNDS = {"queue_events": 100, "queue_bytes": 10_000, "flush_events": 50, "linger_seconds": 0.001, "flush_seconds": 5.0}
+
+
+@pytest.fixture(scope="module")
+def loop() -> Loop:
+    loop = Loop("eventlet")
+    loop.start()
+    return loop
+
+
+@pytest.fixture
+def make_writer(loop: Loop) -> Iterator[Callable[..., Writer]]:
+    made: list[Writer] = []
+
+    def make(log: Any, *, start: bool = True, **bounds: Any) -> Writer:
+        writer = Writer(log, loop, Bounds(**{**BOUNDS, **bounds}))
+        made.append(writer)
+        if start:
+            writer.start()
+        return writer
+
+    yield make
+    for writer in made:
+        writer.stop(5)
+
+
+class Ticket:
+    """Somebody who waits, and notes every answer."""
+
+    door = "http"
+
+    def __init__(self, *event_ids: str, weight: int = 10, rows: Sequence[Row] = ()):
+        self.rows = [*rows, *(row(event_id) for event_id in event_ids)]
+        self.weight = weight
+        self.answers: list[Sequence[Outcome] | Unavailable] = []
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        self.answers.append(list(outcomes))
+
+    def fail(self, error: Unavailable) -> None:
+        self.answers.append(error)
+
+    @property
+    def stored(self) -> list[bool]:
+        (answer,) = self.answers
+        assert not isinstance(answer, Unavailable)
+        return [type(outcome) is not Refused and not outcome[1] for outcome in answer]
+
+
+def wait_for(loop: Loop, condition: Callable[[], Any], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        loop.sleep(0.005)
 
 
 def row(event_id: str, project_id: int = 1, **fields: Any) -> Row:

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from quadra.accounts.projects import create_project
 from quadra.core import clock
-from quadra.core.database import Database, is_away
+from quadra.core.database import Database
+from quadra.core.database_errors import is_away
 from quadra.core.errors import Conflict, NotFound
 from quadra.ingest import batches
 from quadra.ingest.accept import Row

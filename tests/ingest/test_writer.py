@@ -20,64 +20,15 @@ from quadra.ingest.accept import Row, Sender
 from quadra.ingest.intake import Intake
 from quadra.ingest.log import Appended, Log, OpenBatch
 from quadra.ingest.quota import Meter
-from quadra.ingest.wire import Refused
-from quadra.ingest.writer import Bounds, Outcome, Writer
+from quadra.ingest.writer import Writer
 from tests.clients import assert_counts_are_rows
-from tests.ingest.conftest import ask, opened, row
-
-BOUNDS = {"queue_events": 100, "queue_bytes": 10_000, "flush_events": 50, "linger_seconds": 0.001, "flush_seconds": 5.0}
-
-
-@pytest.fixture(scope="module")
-def loop() -> Loop:
-    loop = Loop("eventlet")
-    loop.start()
-    return loop
-
-
-@pytest.fixture
-def make_writer(loop: Loop) -> Iterator[Callable[..., Writer]]:
-    made: list[Writer] = []
-
-    def make(log: Any, *, start: bool = True, **bounds: Any) -> Writer:
-        writer = Writer(log, loop, Bounds(**{**BOUNDS, **bounds}))
-        made.append(writer)
-        if start:
-            writer.start()
-        return writer
-
-    yield make
-    for writer in made:
-        writer.stop(5)
+from tests.ingest.conftest import Ticket, ask, opened, wait_for
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
         yield database
-
-
-class Ticket:
-    """Somebody who waits, and notes every answer."""
-
-    door = "http"
-
-    def __init__(self, *event_ids: str, weight: int = 10, rows: Sequence[Row] = ()):
-        self.rows = [*rows, *(row(event_id) for event_id in event_ids)]
-        self.weight = weight
-        self.answers: list[Sequence[Outcome] | Unavailable] = []
-
-    def settle(self, outcomes: Sequence[Outcome]) -> None:
-        self.answers.append(list(outcomes))
-
-    def fail(self, error: Unavailable) -> None:
-        self.answers.append(error)
-
-    @property
-    def stored(self) -> list[bool]:
-        (answer,) = self.answers
-        assert not isinstance(answer, Unavailable)
-        return [type(outcome) is not Refused and not outcome[1] for outcome in answer]
 
 
 class FakeLog:
@@ -103,13 +54,6 @@ class FakeLog:
 
 def away() -> OperationalError:
     return OperationalError("INSERT", {}, Exception("server closed the connection unexpectedly"))
-
-
-def wait_for(loop: Loop, condition: Callable[[], Any], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        loop.sleep(0.005)
 
 
 def test_everyone_is_answered_once_and_what_is_answered_is_stored(
@@ -270,44 +214,6 @@ def test_a_fake_log_that_hangs_answers_retry_after_its_time_and_recovers_by_itse
     assert later.stored == [True]
     assert log.groups == [["a", "b"], ["e"]]  # what was given up was stored late; repeating it finds duplicates
     assert [len(ticket.answers) for ticket in (first, second)] == [1, 1]
-
-
-def test_only_the_event_the_database_cannot_hold_is_refused(
-    loop: Loop, make_writer: Callable[..., Writer], database: Database
-) -> None:
-    writer = make_writer(Log(database, writer="w", batch_max_events=1_000, job_kinds={}))
-    tickets = [Ticket(f"good-{n}") for n in range(10)]
-    bad = Ticket(rows=[row("bad", name=None), row("beside it")])
-    for ticket in [*tickets[:5], bad, *tickets[5:]]:
-        writer.submit(ticket)
-    wait_for(loop, lambda: bad.answers and all(ticket.answers for ticket in tickets))
-    assert all(ticket.stored == [True] for ticket in tickets)
-    refused, beside = bad.answers[0]
-    assert type(refused) is Refused
-    assert (refused.code, refused.event_id) == ("invalid", "bad")
-    assert beside[1] is False
-    assert assert_counts_are_rows(database) == 11
-
-
-def test_a_table_that_is_missing_for_a_while_refuses_no_event(
-    loop: Loop, make_writer: Callable[..., Writer], any_database: Database
-) -> None:
-    """A database whose file was lost, or that is being restored: senders are told to try again."""
-    writer = make_writer(Log(any_database, writer="w", batch_max_events=1_000, job_kinds={}))
-    during, after = Ticket("e", "f"), Ticket("e", "f")
-    rename(any_database, "event", "elsewhere")
-    writer.submit(during)
-    wait_for(loop, lambda: during.answers)
-    assert isinstance(during.answers[0], Unavailable)
-    rename(any_database, "elsewhere", "event")
-    writer.submit(after)
-    wait_for(loop, lambda: after.answers)
-    assert after.stored == [True, True]
-
-
-def rename(database: Database, old: str, new: str) -> None:
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
 
 
 def test_stopping_writes_and_answers_everything_that_waits_and_takes_nothing_more(

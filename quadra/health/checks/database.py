@@ -7,10 +7,9 @@ import time
 import sqlalchemy as sa
 
 from quadra.backup.sqlite_dump import file_of
-from quadra.core import clock, migrate
-from quadra.core.ids import uuid7
+from quadra.core import migrate
+from quadra.health.readiness import write_mark
 from quadra.health.scene import Scene
-from quadra.health.tables import HealthMark
 from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, degraded, graded, healthy, unhealthy
 
 
@@ -28,11 +27,8 @@ def database(scene: Scene) -> Found:
 def database_write(scene: Scene) -> Found:
     """A row that is really written and committed, and gone again."""
     settings = scene.runtime.settings
-    mark = uuid7()
     began = time.monotonic()
-    with scene.runtime.database.begin() as session:
-        session.execute(sa.insert(HealthMark).values(id=mark, at=clock.now()))
-        session.execute(sa.delete(HealthMark).where(HealthMark.id == mark))
+    write_mark(scene.runtime.database)
     ms = _since(began)
     status = graded(ms, _ms(settings.health_write_warn), _ms(settings.health_write_fail))
     said = {DEGRADED: "Writing is slow", UNHEALTHY: "Writing is much too slow"}.get(status, "It takes writes")
