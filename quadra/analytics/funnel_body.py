@@ -50,7 +50,7 @@ def _matches(given: Given, name: str, most: int) -> list[tuple[Given, Match]]:
         return []
     found = []
     for number, item in enumerate(items):
-        inner = Given.of_body(item)
+        inner = Given.of_body(item, given.filters)
         found.append((inner, Match(read_match(inner, "event", "where").event, inner.where())))
         given.wrong |= {f"{name}[{number}].{field}": text for field, text in inner.wrong.items()}
     return found

@@ -13,18 +13,40 @@ from quadra.core.http import snake_case
 
 LONGEST = 1_000
 VALUES_MOST = 100
+"""Of one property."""
+PROPERTIES_IN_ALL, VALUES_IN_ALL = 200, 2_000
+"""Of all filters of a question, those of its steps included: what planning a statement takes grows with them."""
+NAMES_MOST = 500
 
 Where = tuple[tuple[str, tuple[str, ...]], ...]
 """Property -> the values of which an event must have one; "" is no value at all. All properties must fit."""
 
 
+class Filters:
+    """How many properties and values the filters of one question have so far."""
+
+    def __init__(self) -> None:
+        self._properties, self._values = 0, 0
+
+    def too_many(self, values: int) -> str | None:
+        """Count one more property; the text of the error where there are too many in all."""
+        self._properties, self._values = self._properties + 1, self._values + values
+        if self._properties <= PROPERTIES_IN_ALL and self._values <= VALUES_IN_ALL:
+            return None
+        return (
+            f"at most {PROPERTIES_IN_ALL} properties and {VALUES_IN_ALL} values in all filters of a question together"
+        )
+
+
 class Given:
-    def __init__(self, values: Mapping[str, Sequence[Any]]):
+    def __init__(self, values: Mapping[str, Sequence[Any]], filters: Filters | None = None):
+        """`filters` is given where this is a part of a question."""
         self._values = {_name(name): list(found) for name, found in values.items()}
+        self.filters = filters or Filters()
         self.wrong: dict[str, str] = {}
 
     @classmethod
-    def of_body(cls, body: Mapping[str, Any]) -> Given:
+    def of_body(cls, body: Mapping[str, Any], filters: Filters | None = None) -> Given:
         """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, a list is several values."""
         values: dict[str, list[Any]] = {}
         for name, value in body.items():
@@ -33,7 +55,7 @@ class Given:
                     values[f"{name}[{key}]"] = inner if isinstance(inner, list) else [inner]
             elif value is not None:
                 values[name] = [value]
-        return cls(values)
+        return cls(values, filters)
 
     def check(self) -> None:
         """Raises `Invalid`, naming every wrong field."""
@@ -80,6 +102,9 @@ class Given:
         for value in self._values.get(name, []):
             each = value if isinstance(value, list) else self._as_text(name, value).split(",")
             parts += [self._as_text(name, part) for part in each]
+        if len(parts) > NAMES_MOST:
+            self.wrong[name] = f"at most {NAMES_MOST} names"
+            return ()
         return tuple(dict.fromkeys(part for part in parts if part))
 
     def where(self, prefix: str = "where") -> Where:
@@ -94,6 +119,9 @@ class Given:
             if not name.endswith("]") or not prop or len(name) > LONGEST or len(values) > VALUES_MOST or not values:
                 self.wrong[name[:LONGEST]] = f"written {prefix}[property]=value"
                 continue
+            if (text := self.filters.too_many(len(values))) is not None:
+                self.wrong[name] = text
+                return ()
             found.append((self._as_text(name, prop), tuple(self._as_text(name, value) for value in values)))
         return tuple(found)
 

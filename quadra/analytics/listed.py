@@ -47,15 +47,15 @@ def of_person(ask: Asking, listed: Listed, params: Parameters) -> str:
     """The relation: `events`, or those of one person, id by id, which lets most of each file be left unread."""
     if listed.user_id is None:
         return "events"
-    ids = [params.add(each) for each in ids_of(ask, listed.user_id)]
+    ids = ids_of(ask, listed.user_id)
     if len(ids) > IDS_APART:
-        return f"(SELECT * FROM events WHERE user_id IN ({', '.join(ids)}))"
-    return "(" + " UNION ALL ".join(f"SELECT * FROM events WHERE user_id = {each}" for each in ids) + ")"
+        return f"(SELECT * FROM events WHERE user_id IN (SELECT unnest({params.add(ids)})))"
+    return "(" + " UNION ALL ".join(f"SELECT * FROM events WHERE user_id = {params.add(each)}" for each in ids) + ")"
 
 
 def ids_of(ask: Asking, user_id: str) -> list[str]:
     """Every id of the person whom an id belongs to."""
-    known = ask.look.known.people
+    known = ask.look.identities()
     named = known.filter(pc.equal(known["id"], user_id))["person"].to_pylist()
     person = named[0] if named else user_id
     return [person, *known.filter(pc.equal(known["person"], person))["id"].to_pylist()]

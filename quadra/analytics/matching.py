@@ -92,11 +92,15 @@ def number_sql(prop: str, params: Parameters) -> str:
 
 def _fits(prop: str, values: tuple[str, ...], params: Parameters) -> str:
     value = value_sql(prop, params)
-    spelled = dict.fromkeys(each for wanted in values if wanted for each in _spellings(wanted))
-    fits = [f"{value} = {params.add(each)}" for each in spelled]
-    if "" in values:
-        fits.append(f"coalesce({value}, '') = ''")
-    return f"coalesce({' OR '.join(fits)}, false)" if len(fits) > 1 else f"({fits[0]})"
+    spelled = list(dict.fromkeys(each for wanted in values if wanted for each in _spellings(wanted)))
+    empty = f"coalesce({value}, '') = ''"
+    if not spelled:
+        return empty
+    if len(spelled) == 1:
+        fits = f"{value} = {params.add(spelled[0])}"
+    else:  # one parameter, however many there are; DuckDB plans `list_contains` as a chain of comparisons
+        fits = f"coalesce(list_position({params.add(spelled)}, {value}), 0) > 0"
+    return f"coalesce({fits} OR {empty}, false)" if "" in values else f"({fits})"
 
 
 def _spellings(wanted: str) -> tuple[str, ...]:

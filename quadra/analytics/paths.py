@@ -135,7 +135,7 @@ def _taken(paths: Paths, params: Parameters) -> str:
     for names, sign in ((paths.include_events, ""), (paths.exclude_events, "NOT ")):
         if names:
             listed = params.add(list(names))
-            where.append(f"{sign}(list_contains({listed}, name) OR list_contains({listed}, {NODE}))")
+            where.append(f"{sign}(coalesce(list_position({listed}, name), list_position({listed}, {NODE}), 0) > 0)")
     return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {' AND '.join(where)}"
 
 

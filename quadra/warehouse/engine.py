@@ -83,7 +83,7 @@ class Warehouse:
     def who_is_who(self, project_id: int) -> pa.Table:
         """id -> person, for the ids that are not the person's name, as of now."""
         with self.look(project_id) as look:
-            return look.known.people
+            return look.identities()
 
     def _look(
         self, cursor: duckdb.DuckDBPyConnection, project_id: int, start_us: int | None, end_us: int | None

@@ -35,6 +35,9 @@ _notes: ContextVar[list[Noted] | None] = ContextVar("notes", default=None)
 STREAM_SECONDS = 1_800.0
 """How long an export may take. Less than the grace that replaced files have."""
 STREAM_ROWS = 2_000
+STATEMENT_MOST = 2_000_000
+"""Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
+INTERRUPT_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,8 @@ class Look:
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
+        if len(sql) > STATEMENT_MOST:
+            raise Unavailable("The question is too long to be planned; ask about less.", code="query_too_large")
         view = self._events(_says_person(sql))
         if view != self._view:
             self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
@@ -206,6 +211,11 @@ class Look:
     def _paths(self, segments: Sequence[Listed]) -> list[str]:
         return [str(path) for path in self._store.ready([segment.path for segment in segments])]
 
+    def identities(self) -> pa.Table:
+        """id -> person, for the ids that are not the person's name. Bounded as a question is."""
+        with self._bounded(self._timeout):
+            return self.known.people
+
     @cached_property
     def known(self) -> Known:
         """Who is who. All of history says so, whatever range is asked."""
@@ -217,15 +227,18 @@ class Look:
 
     @contextmanager
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:
-        late = threading.Event()
+        """DuckDB forgets an interrupt that comes while it plans, so it is interrupted until it has stopped."""
+        late, done = threading.Event(), threading.Event()
 
         def interrupt() -> None:
-            late.set()
-            self._cursor.interrupt()
+            if not done.wait(seconds):
+                late.set()
+                while not done.is_set():
+                    self._cursor.interrupt()
+                    done.wait(INTERRUPT_AGAIN_SECONDS)
 
-        timer = threading.Timer(seconds, interrupt)
-        timer.daemon = True
-        timer.start()
+        watch = threading.Thread(target=interrupt, name="query-timeout", daemon=True)
+        watch.start()
         try:
             yield late
         except duckdb.InterruptException as error:
@@ -237,7 +250,8 @@ class Look:
             message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
             raise Unavailable(message, code="query_too_large") from error
         finally:
-            timer.cancel()
+            done.set()
+            watch.join()  # an interrupt that came later strikes the next statement
 
 
 def _says_person(sql: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from quadra.analytics import funnel, funnel_body
 from quadra.analytics.given import Given
+from quadra.analytics.matching import Parameters
 from quadra.core.errors import Invalid
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
@@ -268,3 +269,26 @@ def test_what_is_wrong_is_named(place: Place, body: dict[str, Any], field: str) 
     with pytest.raises(Invalid) as error:
         ask(place, [], **body)
     assert list(error.value.fields) == [field]
+
+
+def filtered(steps: int, properties: int, values: int) -> dict[str, Any]:
+    """A funnel whose every step has that many properties with that many values each."""
+    where = {f"p{number}": [f"v{value}" for value in range(values)] for number in range(properties)}
+    return {"from": "2026-03-02", "to": "2026-03-20", "steps": [{"event": "a", "where": where}] * steps}
+
+
+def test_filters_are_bounded_over_all_steps_together(place: Place) -> None:
+    for steps, properties, values in ((10, 60, 100), (20, 11, 1), (3, 10, 100)):
+        with pytest.raises(Invalid) as refused:
+            funnel_body.read(Given.of_body(filtered(steps, properties, values)), place.project())
+        (field, *_others) = refused.value.fields
+        assert field.startswith("steps[")
+        assert "200 properties and 2000 values" in refused.value.fields[field]
+
+
+def test_a_statement_does_not_grow_with_the_values_of_a_filter(place: Place) -> None:
+    lengths = {
+        len(funnel._sql(funnel_body.read(Given.of_body(filtered(2, 5, values)), place.project()), Parameters()))
+        for values in (2, 100)
+    }
+    assert len(lengths) == 1

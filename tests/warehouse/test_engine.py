@@ -16,7 +16,7 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES, property_path
 from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.look import Cancelled
+from quadra.warehouse.look import STATEMENT_MOST, Cancelled
 from tests.warehouse.conftest import ask, compact_all, event, installation, numbers, store
 
 LONG = "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
@@ -155,6 +155,30 @@ def test_a_question_that_takes_too_long_ends(tmp_path: Path) -> None:
             query(runtime, 1, LONG)
         assert time.monotonic() - began < 3
         assert numbers(runtime) == []
+
+
+def planned_slowly(sql: str) -> str:
+    """The statement with a condition that holds, and whose planning takes a second or more."""
+    return f"{sql} AND greatest({', '.join(f'(a.range + {number}) % 7' for number in range(3_000))}) >= 0"
+
+
+def test_a_time_out_that_strikes_while_duckdb_plans_is_not_forgotten(sqlite_runtime: Runtime) -> None:
+    with warehouse_of(sqlite_runtime).look(1) as look:
+        rescue = threading.Timer(60, look.cancel)
+        rescue.start()
+        try:
+            with pytest.raises(Unavailable, match=r"longer than 0\.1 s"):
+                look.query(planned_slowly(LONG), timeout=0.1)
+            assert rescue.is_alive(), "it ended by its own time-out"
+        finally:
+            rescue.cancel()
+        assert look.query("SELECT 1 AS one").rows == [(1,)], "the next one is not struck"
+
+
+def test_a_statement_that_is_too_long_to_be_planned_is_refused(sqlite_runtime: Runtime) -> None:
+    with pytest.raises(Unavailable) as refused:
+        query(sqlite_runtime, 1, f"SELECT {'1 + ' * (STATEMENT_MOST // 4)}1")
+    assert refused.value.code == "query_too_large"
 
 
 def test_a_question_is_cancelled_from_another_thread(sqlite_runtime: Runtime) -> None:
