@@ -1,5 +1,5 @@
-"""Fetch the dashboard's libraries from the npm registry, pinned by package-lock.json, and put the two files that pages
-load where they are served from. Runs in the project's environment; gets Node by pip where the machine has none.
+"""Fetch the dashboard's libraries from the npm registry, pinned by package-lock.json, and put the files that pages load
+where they are served from. Runs in the project's environment; gets Node by pip where the machine has none.
 """
 
 import hashlib
@@ -17,6 +17,8 @@ VENDOR = TOP / "quadra" / "dashboard" / "static" / "vendor"
 FILES = {
     "echarts.min.js": MODULES / "echarts" / "dist" / "echarts.min.js",
     "socket.io.min.js": MODULES / "socket.io-client" / "dist" / "socket.io.min.js",
+    "swagger-ui-bundle.js": MODULES / "swagger-ui-dist" / "swagger-ui-bundle.js",
+    "swagger-ui.css": MODULES / "swagger-ui-dist" / "swagger-ui.css",
 }
 STAMP = VENDOR / ".fetched"
 NODE_BY_PIP = TOP / "requirements-node.txt"
@@ -28,7 +30,7 @@ def main() -> None:
     wanted = hashlib.sha256((TOP / "package-lock.json").read_bytes()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted and all((VENDOR / name).exists() for name in FILES):
         return
-    print("Fetching the dashboard's libraries (echarts, socket.io-client) ...", flush=True)
+    print("Fetching the dashboard's libraries (echarts, socket.io-client, swagger-ui) ...", flush=True)
     npm = _usable(shutil.which("npm")) or _npm_by_pip()
     with tempfile.TemporaryDirectory(prefix="quadra-npm-") as cache:
         # an own cache: the home directory may be missing or read-only

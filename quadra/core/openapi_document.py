@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from quadra import __version__
 from quadra.core.limits import unlimited
-from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Schema
+from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Schema, SocketEvent
 from quadra.core.openapi_examples import curl
 from quadra.core.openapi_shapes import Shapes
 from quadra.core.runtime import runtime
@@ -58,6 +58,14 @@ SCHEMES: dict[str, Schema] = {
         "description": "With a session, for every method but GET: `csrf_token` of the login's answer.",
     },
 }
+NEEDS = {
+    "nobody": "Open to everybody",
+    "write key": "Needs a write key",
+    "viewer": "Needs a viewer, or a read or admin key",
+    "editor": "Needs an editor, or an admin key",
+    "admin": "Needs an admin, or an admin key",
+}
+"""Who may use a door, in words."""
 SECONDS = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
 REQUEST_ID = {"description": "Stands in Quadra's log too.", "required": True, "schema": {"type": "string"}}
 
@@ -93,7 +101,7 @@ def document(groups: Sequence[Group], address: str, socket_path: str = "socket.i
         "openapi": "3.1.0",
         "info": {"title": "Quadra", "version": __version__, "description": SAYS},
         "servers": [{"url": address}],
-        "tags": [{"name": group.title, "description": group.says} for group in groups],
+        "tags": [{"name": group.title, "description": _tag(group)} for group in groups],
         "paths": paths,
         "components": {
             "schemas": shapes.components,
@@ -109,7 +117,7 @@ def _operation(door: Door, group: Group, shapes: Shapes, address: str) -> Schema
     made: Schema = {
         "operationId": door.id,
         "summary": door.title,
-        "description": door.says,
+        "description": _says(door),
         "tags": [group.title],
         "security": _security(door),
         "x-needs": door.needs,
@@ -124,6 +132,27 @@ def _operation(door: Door, group: Group, shapes: Shapes, address: str) -> Schema
     for status in _refusals(door):
         made["responses"].setdefault(str(status), {"$ref": f"#/components/responses/{ERRORS[status][0]}"})
     return made
+
+
+def _says(door: Door) -> str:
+    """What the door does, who may use it and where else it is, for viewers that show no extension."""
+    also = f" Also at {', '.join(f'`{path}`' for path in door.also)}." if door.also else ""
+    return f"{door.says}\n\n{NEEDS[door.needs]}.{also}".strip()
+
+
+def _tag(group: Group) -> str:
+    """The group and its Socket.IO events. OpenAPI has no place for those, so viewers show them as text."""
+    return "\n\n".join([group.says, *(_event(event) for event in group.sockets)]).strip()
+
+
+def _event(event: SocketEvent) -> str:
+    way = "client → server" if event.to_server else "server → client"
+    example = "" if event.example is None else f"\n\n```json\n{_pretty(event.example)}\n```"
+    return f"**`{event.name}`** ({way}, namespace `{event.namespace}`)\n\n{event.says}{example}"
+
+
+def _pretty(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
 def _security(door: Door) -> list[dict[str, list[str]]]:

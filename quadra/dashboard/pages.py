@@ -121,6 +121,12 @@ def recovery() -> Any:
     return page("recovery.html", "dashboard.recovery")
 
 
+@blueprint.get("/api/docs")
+def api_docs() -> str:
+    """The description of the API in Swagger UI. It needs no login and loads nothing from outside."""
+    return render_template("api_docs.html")
+
+
 def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
     one = BOARDS[slug]

@@ -8,7 +8,7 @@ from flask_socketio import SocketIO
 from quadra.analytics.share_routes import SHARE_PAGE
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
-from quadra.dashboard import docs, pages, status_page
+from quadra.dashboard import pages, status_page
 from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
 from quadra.health.routes import STATUS_PAGE
@@ -17,7 +17,6 @@ from quadra.ingest.writer import Writer
 
 def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> None:
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(docs.blueprint)
     app.extensions[ERROR_PAGE] = pages.error
     app.extensions[SHARE_PAGE] = pages.shared
     app.extensions[STATUS_PAGE] = status_page.show

@@ -260,6 +260,23 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_complained_about(page: Page
     assert said == []
 
 
+def test_the_api_page_shows_doors_and_socket_events_and_loads_nothing_from_outside(
+    page: Page, project: Project
+) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{project.base_url}/api/docs")
+    expect(page.get_by_text("user:events", exact=True).first).to_be_visible(timeout=15_000)
+    page.locator(".opblock-tag", has_text="Send events").first.click()
+    expect(page.locator(".opblock-summary-path", has_text="/api/events").first).to_be_visible()
+    fits(page)
+    assert [url for url in asked if not url.startswith((project.base_url, "data:"))] == []
+    assert complaints == []
+
+
 SITE = """<!doctype html><title>A shop</title>
 <script>window.quadra = window.quadra || function () { (quadra.q = quadra.q || []).push(arguments) };
   quadra("early")</script>
