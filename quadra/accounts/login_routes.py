@@ -99,7 +99,7 @@ def change_password() -> ResponseReturnValue:
         raise Forbidden("A key has no password.")
     body = json_body()
     _try(member.email, text(body, "current_password"))
-    hashed = hash_password(text(body, "new_password"))
+    hashed = hash_password(text(body, "new_password"), email=member.email, name=member.name, field="new_password")
     with runtime().database.begin() as session:
         user = set_password(session, user_id=member.id, password=hashed)
         actor, address = f"user:{user.email}", client_address()

@@ -6,6 +6,7 @@ SQLite such a transaction keeps every event waiting.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,17 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from quadra.core.errors import Invalid, Unavailable
+from quadra.core.guessable import count_runs, is_listed, is_repetition, plain, without
 
 SHORTEST, LONGEST = 10, 1024
+FEWEST_RUNS = 5
+"""Pieces that do not go on by themselves: `abcdef123456` has two."""
+FEWEST_LEFT = 8
+"""Characters beside the words that are known of its owner."""
+CONSIDERED = 300
+"""Characters of an address or a name, which is not checked yet."""
+LEAKED = "not one that is known from leaks; four words that have nothing to do with each other make a good one"
+PRODUCT = "quadra"
 
 hasher = PasswordHasher()
 _turns = threading.BoundedSemaphore(4)  # 64 MiB each; the web process has more threads than memory for them all
@@ -31,18 +41,33 @@ class Hashed:
     text: str
 
 
-def hash_password(password: str) -> Hashed:
-    """Raises `Invalid`, and `Unavailable` when too many are waiting."""
+def hash_password(password: str, *, email: str, name: str = "", field: str = "password") -> Hashed:
+    """The password that the owner of `email` chose. Raises `Invalid`, and `Unavailable` when too many are waiting."""
+    if why := _why_not(password, email, name):
+        raise Invalid(f"This password is not taken: {why}.", fields={field: why})
+    return _hash(password)
+
+
+def _why_not(password: str, email: str, name: str) -> str:
+    """What a new password must be and is not. Old ones go on: only who chooses one is asked for a better one."""
     if not SHORTEST <= len(password) <= LONGEST:
-        wanted = f"{SHORTEST} to {LONGEST} characters"
-        raise Invalid(f"A password has {wanted}.", fields={"password": wanted})
+        return f"{SHORTEST} to {LONGEST} characters"
+    if is_repetition(plain(password)) or count_runs(password) < FEWEST_RUNS:
+        return "not a repetition or a row of the keyboard"
+    words = re.split(r"[\W_]+", f"{email[:CONSIDERED]} {name[:CONSIDERED]}")
+    if len(without(password, (email[:CONSIDERED], PRODUCT, *words))) < FEWEST_LEFT:
+        return "more than your e-mail address, your name or this product's"
+    return LEAKED if is_listed(password) else ""
+
+
+def _hash(password: str) -> Hashed:
     with _turn():
         return Hashed(hasher.hash(password))
 
 
 def hash_again(known: str, password: str) -> Hashed | None:
     """The password by today's parameters, where `known` was hashed by others."""
-    return hash_password(password) if hasher.check_needs_rehash(known) else None
+    return _hash(password) if hasher.check_needs_rehash(known) else None
 
 
 def verify(known: str | None, password: str) -> bool:

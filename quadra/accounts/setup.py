@@ -52,7 +52,11 @@ def initialise(session: Session, *, settings: Settings) -> Initialised:
     if admin is None:
         password = random_password()
         admin = create_user(
-            session, email=settings.admin_email, password=hash_password(password), role="admin", name="Admin"
+            session,
+            email=settings.admin_email,
+            password=hash_password(password, email=settings.admin_email),
+            role="admin",
+            name="Admin",
         )
         _record(session, "accounts.user.created", admin.email)
     return Initialised(

@@ -43,7 +43,7 @@ def user() -> None:
 def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
     """Make an account. Asks for the password unless an option says where it comes from."""
     password = _password(from_stdin, generate)
-    hashed = hash_password(password)
+    hashed = hash_password(password, email=email, name=name)
     with opened() as runtime, runtime.database.begin() as session:
         made = create_user(session, email=email, password=hashed, role=role, name=name)
         _record(session, "accounts.user.created", made, role=role)
@@ -68,10 +68,13 @@ def show(as_json: bool) -> None:
 def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
     """Give an account a new password; everywhere it is logged in, it is logged out."""
     password = _password(from_stdin, generate)
-    hashed = hash_password(password)
-    with opened() as runtime, runtime.database.begin() as session:
-        changed = set_password(session, user_id=find_user(session, email).id, password=hashed)
-        _record(session, "accounts.user.password_changed", changed)
+    with opened() as runtime:
+        with runtime.database.read() as session:
+            owner = find_user(session, email)
+        hashed = hash_password(password, email=owner.email, name=owner.name)  # before the transaction: see passwords.py
+        with runtime.database.begin() as session:
+            changed = set_password(session, user_id=owner.id, password=hashed)
+            _record(session, "accounts.user.password_changed", changed)
     shown = {"password": password} if generate else {}
     say(as_json, _row(changed) | shown, [f"{changed.email} has a new password.", *_secret(shown)])
 

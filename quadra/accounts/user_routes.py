@@ -9,8 +9,8 @@ from quadra.accounts import audit
 from quadra.accounts.access import Caller, caller, require
 from quadra.accounts.bodies import text, user_body, user_details
 from quadra.accounts.csrf import refuse_foreign_form
-from quadra.accounts.passwords import hash_password
-from quadra.accounts.users import create_user, disable, enable, list_users, set_password, set_role
+from quadra.accounts.passwords import Hashed, hash_password
+from quadra.accounts.users import create_user, disable, enable, get_user, list_users, set_password, set_role
 from quadra.core.errors import Invalid, Unauthorised
 from quadra.core.http import json_body
 from quadra.core.limits import client_address, limiter
@@ -42,13 +42,19 @@ def register() -> ResponseReturnValue:
 
 @limiter.limit("5/minute", scope="register", exempt_when=_is_admin)
 def _register(by: Caller, email: str, password: str, name: str, role: str) -> ResponseReturnValue:
-    hashed = hash_password(password)
+    hashed = hash_password(password, email=email, name=name)
     with runtime().database.begin() as session:
         user = create_user(session, email=email, password=hashed, role=role, name=name)
         audit.record(
             session, actor=by.actor, action="accounts.user.created", subject=user.email, address=client_address()
         )
     return {"user": user_body(user)}, 201
+
+
+def _hash_for(user_id: int, password: str) -> Hashed:
+    with runtime().database.read() as session:
+        user = get_user(session, user_id)
+    return hash_password(password, email=user.email, name=user.name)
 
 
 @users.get("/api/users")
@@ -67,7 +73,7 @@ def change_user(user_id: int) -> ResponseReturnValue:
     role, password, disabled = text(body, "role", None), text(body, "password", None), body.get("disabled")
     if not isinstance(disabled, bool | None):
         raise Invalid("A field has the wrong type.", fields={"disabled": "true or false"})
-    hashed = None if password is None else hash_password(password)
+    hashed = None if password is None else _hash_for(user_id, password)
     user = None
     changed: dict[str, object] = {}
     with runtime().database.begin() as session:

@@ -16,12 +16,14 @@ from quadra.accounts.tables import ROLES, User
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid, NotFound, Unauthorised
 
+READ_OF_EMAIL = 1_000
+"""Characters: what is longer is no address, however few NFKC makes of them, and a megabyte takes it a second."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def normalise_email(email: str) -> str:
     """One spelling for each address, whoever types it."""
-    return unicodedata.normalize("NFKC", email).strip().lower()
+    return unicodedata.normalize("NFKC", email[:READ_OF_EMAIL]).strip().lower()
 
 
 def create_user(session: Session, *, email: str, password: Hashed, role: str = "viewer", name: str = "") -> User:

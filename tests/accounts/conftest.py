@@ -90,7 +90,7 @@ def client(app: Flask) -> FlaskClient:
 def make_user(database: Database) -> Callable[..., User]:
     def make(email: str = "ada@example.com", role: str = "viewer", password: str = PASSWORD) -> User:
         with database.begin() as session:
-            return create_user(session, email=email, password=hash_password(password), role=role)
+            return create_user(session, email=email, password=hash_password(password, email=email), role=role)
 
     return make
 

@@ -275,7 +275,7 @@ def test_a_socket_is_let_in_by_a_read_key_or_by_the_session_of_our_own_page(
     with app.test_request_context(), pytest.raises(Unauthorised):
         authorise_socket()
     with database.begin() as session:
-        set_password(session, user_id=user.id, password=hash_password("another password"))
+        set_password(session, user_id=user.id, password=hash_password("another password", email=user.email))
     with pytest.raises(Unauthorised):
         admit(database, shown)
 
