@@ -10,6 +10,7 @@ Bearer key needs none, wins over a cookie, and is refused rather than ignored wh
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -51,9 +52,10 @@ class Caller:
 
     @property
     def counted_as(self) -> str:
-        """The name under which limits count them; empty for a stranger, who is counted by address."""
+        """The name under which limits count them; empty for a stranger, who is counted by address. Whoever may nothing is one:
+        a write key stands in pages for everybody to read."""
         if self.key is not None:
-            return f"key:{self.key.id}"
+            return f"key:{self.key.id}" if self.role else ""
         return "" if self.user is None else f"user:{self.user.id}"
 
     def sees(self, project_id: int) -> bool:
@@ -72,6 +74,8 @@ class Credentials:
 
     key: str = ""
     session_id: str = ""
+    ends_at: float = math.inf
+    """When the session ends by itself: an open socket does not keep it."""
 
 
 def caller() -> Caller:
@@ -86,7 +90,7 @@ def caller() -> Caller:
 
 
 def counted_as() -> str:
-    """The name under which the current request is counted: its key or its user; empty for a stranger, and for a wrong key.
+    """The name under which the current request is counted: its key or its user; empty for a stranger, a wrong key, a write key.
 
     Raises `Unavailable`.
     """
@@ -146,7 +150,7 @@ def credentials(key: str = "") -> Credentials:
         raise Forbidden(
             "This page is not Quadra's; if it is, set QUADRA_PUBLIC_URL to where it is reached.", code="origin"
         )
-    return Credentials(session_id=sessions.session_id())
+    return Credentials(session_id=sessions.session_id(), ends_at=sessions.ends_at())
 
 
 def admit(database: Database, shown: Credentials, role: str = "viewer") -> Caller:
@@ -154,8 +158,9 @@ def admit(database: Database, shown: Credentials, role: str = "viewer") -> Calle
 
     Raises `Unauthorised` or `Forbidden`. No CSRF token is asked for: `credentials` looked at the Origin.
     """
+    claim = shown.session_id if shown.ends_at > clock.now().timestamp() else ""
     with database.read() as session:
-        found = _by_key(session, shown.key) if shown.key else _by_session(session, shown.session_id)
+        found = _by_key(session, shown.key) if shown.key else _by_session(session, claim)
     _check(found, role)
     return found
 
@@ -176,6 +181,7 @@ def _find_caller() -> Caller:
     if not sessions.session_id() or not flask_login.current_user.is_authenticated:
         return STRANGER
     check_csrf()
+    sessions.note_use()
     return _of_member(flask_login.current_user._get_current_object())
 
 

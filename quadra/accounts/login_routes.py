@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request
+from flask import Blueprint, after_this_request, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 
-from quadra.accounts import audit, sessions
+from quadra.accounts import audit, sessions, tries
 from quadra.accounts.access import caller, require
 from quadra.accounts.bodies import text, user_body
 from quadra.accounts.csrf import check_csrf, csrf_token, refuse_foreign_form
@@ -98,7 +97,7 @@ def change_password() -> ResponseReturnValue:
     if member is None:
         raise Forbidden("A key has no password.")
     body = json_body()
-    _try(member.email, text(body, "current_password"))
+    _try(member.email, text(body, "current_password"), known=True)
     hashed = hash_password(text(body, "new_password"), email=member.email, name=member.name, field="new_password")
     with runtime().database.begin() as session:
         user = set_password(session, user_id=member.id, password=hashed)
@@ -116,21 +115,28 @@ def same_site_path(target: str) -> str:
 
 
 def _log_in(email: str, password: str) -> User:
-    user = _try(email, password)
+    user = _try(email, password, known=False)
     rehashed = hash_again(user.password_hash, password)
     with runtime().database.begin() as session:
         record_login(session, user=user, rehashed=rehashed)
-        audit.record(session, actor=f"user:{user.email}", action="accounts.login.succeeded", address=client_address())
+        audit.record(session, actor=f"user:{user.email}", action=tries.LOGGED_IN, address=client_address())
     sessions.sign_in(user)
+    after_this_request(lambda response: tries.remember_device(response, tries.account_of(user.email)))
     return user
 
 
-def _try(email: str, password: str) -> User:
-    """The user. A wrong password is noted in the audit log; after too many tries no password is looked at at all."""
-    # hashed: the counter's key is short whatever was typed, and Redis learns no addresses
-    g.login_bucket = hashlib.sha256(f"{normalise_email(email)}\n{client_network()}".encode()).hexdigest()
+def _try(email: str, password: str, *, known: bool) -> User:
+    """The user. A wrong password is noted in the audit log; after too many tries no password is looked at at all.
+
+    `known` is whoever is logged in already.
+    """
+    email = normalise_email(email)
+    account = tries.account_of(email)
+    device = tries.device(account)
+    # a browser that knows the account has its own few tries a minute, whoever else is at its address
+    g.login_bucket = f"{account}/{device or client_network()}"
     try:
-        return _authenticate(email, password)
+        return _authenticate(email, password, unknown="" if known or device else account)
     except RateLimitExceeded as error:
         raise limited(error) from error
     except Unauthorised:
@@ -139,7 +145,7 @@ def _try(email: str, password: str) -> User:
                 session,
                 actor="stranger",
                 action="accounts.login.failed",
-                subject=normalise_email(email),
+                subject=email,
                 address=client_address(),
             )
         raise
@@ -148,7 +154,9 @@ def _try(email: str, password: str) -> User:
 @limiter.shared_limit(
     lambda: f"{runtime().settings.rate_limit_login}/minute", scope="login", key_func=lambda: g.login_bucket
 )
-def _authenticate(email: str, password: str) -> User:
+def _authenticate(email: str, password: str, *, unknown: str) -> User:
+    if unknown:
+        tries.hold(unknown, email)
     with runtime().database.read() as session:
         return authenticate(session, email, password)
 

@@ -21,6 +21,6 @@ def set_up(app: Flask, runtime: Runtime, on_loop: Callable[[str], bool] = lambda
     """
     with runtime.database.begin() as session:
         secret = secret_key(session, runtime.settings)
-    sessions.set_up(app, runtime.settings, secret=secret)
+    sessions.set_up(app, secret=secret)
     limits.set_up(app, runtime.settings, exempt=lambda: on_loop(request.path), who=counted_as)
     app.register_blueprint(accounts)

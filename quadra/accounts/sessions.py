@@ -1,5 +1,5 @@
 """Sessions: a signed cookie that names a user, the epoch of that user and the session. Raising the epoch ends all of them;
-logging out ends one.
+logging out ends one. By itself a session ends 30 days after its login, and earlier when it was not used for SESSION_IDLE.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, has_request_context, request, session
+from flask import Flask, has_request_context, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, login_user, logout_user
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
+from quadra.accounts.secure_cookies import cookie_name, over_tls
 from quadra.accounts.tables import EndedSession, User
 from quadra.core import clock
-from quadra.core.limits import from_trusted_peer
 from quadra.core.runtime import runtime
-from quadra.core.settings import Settings
 
 LASTS = timedelta(days=30)
+NAME = "quadra_session"  # cookies know no port: `session` would be shared with the next Flask app
+BEGAN, SEEN = "began", "seen"
+"""When the session was made, and about when it was used last: seconds since 1970, in the cookie."""
+NOTED_EVERY = timedelta(hours=1)
 USER_FIELD = "_user_id"  # where Flask-Login keeps what `get_id` says
 
 
@@ -47,29 +50,24 @@ class Member:
 
 
 class _Cookies(SecureCookieSessionInterface):
-    """Flask's session cookies, marked Secure wherever the browser came by https."""
+    """Flask's session cookies, marked Secure and named so wherever the browser came by https."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        return cookie_name(NAME)
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        if super().get_cookie_secure(app):
-            return True
-        if not has_request_context():
-            return False
-        return request.is_secure or (
-            from_trusted_peer() and request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() == "https"
-        )
+        return over_tls()
 
 
-def set_up(app: Flask, settings: Settings, *, secret: str) -> None:
+def set_up(app: Flask, *, secret: str) -> None:
     """Give `app` session cookies signed with `secret`, Flask-Login, and `csrf_token` in every template."""
     app.secret_key = secret
     app.session_interface = _Cookies()
     app.config.update(
-        SESSION_COOKIE_NAME="quadra_session",  # cookies know no port: `session` would be shared with the next Flask app
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
         PERMANENT_SESSION_LIFETIME=LASTS,
-        # a slow answer that sets the cookie again would undo a logout that overtook it
+        # `note_use` does it, now and then: a slow answer that sets the cookie again undoes a login that overtook it
         SESSION_REFRESH_EACH_REQUEST=False,
     )
     manager = LoginManager()
@@ -83,6 +81,7 @@ def sign_in(user: User) -> None:
     """Begin a session in this request's answer; whatever the cookie held before is forgotten."""
     session.clear()
     session.permanent = True
+    session[BEGAN] = session[SEEN] = _now()
     login_user(replace(member(user), session=secrets.token_hex(16)))
 
 
@@ -97,7 +96,22 @@ def sign_out(database_session: Session) -> None:
 
 def session_id() -> str:
     """What the cookie of this request claims, as `find_member` reads it; empty for a stranger. Does not block."""
-    return str(session.get(USER_FIELD, ""))
+    return str(session.get(USER_FIELD, "")) if ends_at() > _now() else ""
+
+
+def ends_at() -> float:
+    """When the session of this request ends unless it is used once more; 0 where there is none."""
+    began, seen = session.get(BEGAN), session.get(SEEN)
+    if not isinstance(began, int) or not isinstance(seen, int):
+        return 0
+    return min(began + LASTS.total_seconds(), seen + runtime().settings.session_idle.total_seconds())
+
+
+def note_use() -> None:
+    """The session of this request is in use. Written into the cookie once an hour, or as often as the setting needs."""
+    every = min(NOTED_EVERY, runtime().settings.session_idle / 10).total_seconds()
+    if (now := _now()) - session[SEEN] >= every:
+        session[SEEN] = now
 
 
 def find_member(database_session: Session, claim: str) -> Member | None:
@@ -109,6 +123,10 @@ def find_member(database_session: Session, claim: str) -> Member | None:
     ended = sa.exists().where(EndedSession.id == named)
     user = database_session.scalar(query.where(User.session_epoch == int(epoch), ~ended))
     return None if user is None else replace(member(user), session=named)
+
+
+def _now() -> int:
+    return int(clock.now().timestamp())
 
 
 def _parts(claim: str) -> list[str]:

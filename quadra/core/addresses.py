@@ -8,6 +8,9 @@ from flask import request
 
 from quadra.core.runtime import runtime
 
+COUNTED_BITS = 56
+"""What providers give to one household; many give it a /48, few only a /64."""
+
 
 def client_address() -> str:
     """Who sent this request. `X-Forwarded-For` counts only as far as trusted proxies wrote it.
@@ -34,10 +37,15 @@ def from_trusted_peer() -> bool:
 
 
 def client_network() -> str:
-    """The address to count by: an IPv6 customer has a /64 to choose addresses from, so the /64 is counted."""
-    address = _parse(client_address())
+    """The address to count the current request by."""
+    return network_of(client_address())
+
+
+def network_of(written: str) -> str:
+    """The address to count by. A customer with IPv6 has a /56 to choose addresses from, so the /56 is counted."""
+    address = _parse(written)
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
+        return str(ip_network((address, COUNTED_BITS), strict=False))
     return str(address or "unknown")
 
 

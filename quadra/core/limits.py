@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
@@ -156,6 +156,17 @@ def take(rate: str, bucket: str) -> None:
         if not allowed:
             seconds = max(1, math.ceil(item.get_expiry() / item.amount))
             raise Limited(f"Too many requests; try again in {seconds} s.", retry_after_seconds=seconds)
+
+
+T = TypeVar("T")
+
+
+def count_in(call: Callable[[Any], T]) -> T:
+    """Do something with the storage of moving windows, in memory while Redis is away. Blocks."""
+    try:
+        return call(limiter.limiter.storage)
+    except StorageError:
+        return call(_in_memory.storage)
 
 
 def counted_in() -> Literal["redis", "memory"]:

@@ -50,7 +50,12 @@ SCHEMES: dict[str, Schema] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A read or an admin key; for ingest a write key."},
     "basic": {"type": "http", "scheme": "basic", "description": "A write key as user name, as Segment's SDKs send it."},
     "queryKey": {"type": "apiKey", "in": "query", "name": "key", "description": "A write key, for beacons only."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "quadra_session", "description": "Set by logging in."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "quadra_session",
+        "description": "Set by logging in; by https it is named `__Host-quadra_session`.",
+    },
     "csrf": {
         "type": "apiKey",
         "in": "header",

@@ -223,6 +223,11 @@ class Settings(BaseSettings):
     )
 
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
+    session_idle: Duration = Field(
+        timedelta(days=7),
+        ge=timedelta(minutes=1),
+        description="after which a session that nobody used ends; 30 days end each",
+    )
     registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")
 
     @model_validator(mode="after")

@@ -40,7 +40,8 @@ def test_the_sixth_try_in_a_minute_is_told_when_to_come_back(
 
 def test_tries_that_succeed_count_as_well(client: FlaskClient, make_user: Callable[..., User]) -> None:
     make_user()
-    assert [attempt(client, password=PASSWORD) for _ in range(6)] == [200] * 5 + [429]
+    strangers = [client.application.test_client() for _ in range(6)]  # without the cookie that the first login leaves
+    assert [attempt(one, password=PASSWORD) for one in strangers] == [200] * 5 + [429]
 
 
 def test_the_page_and_the_api_count_together(client: FlaskClient, make_user: Callable[..., User]) -> None:
@@ -144,9 +145,14 @@ def test_the_address_is_the_first_one_from_the_right_that_is_no_proxy_of_ours(
         assert client_address() == address
 
 
-def test_a_whole_ipv6_network_counts_as_one_address(app: Flask) -> None:
+def test_a_whole_ipv6_household_counts_as_one_address(app: Flask, make_user: Callable[..., User]) -> None:
     with app.test_request_context(environ_base={"REMOTE_ADDR": "2001:db8::1:2:3:4"}):
-        assert client_network() == "2001:db8::/64"
+        assert client_network() == "2001:db8::/56"
+    make_user()
+    client = app.test_client()
+    of_one = [f"2001:db8:0:ff{number:02x}::1" for number in range(6)]
+    assert [attempt(client, environ_base={"REMOTE_ADDR": address}) for address in of_one] == [401] * 5 + [429]
+    assert attempt(client, environ_base={"REMOTE_ADDR": "2001:db8:1::1"}) == 401
 
 
 def test_a_path_on_the_event_loop_never_waits_for_redis(
@@ -248,6 +254,24 @@ def test_a_key_has_a_limit_of_its_own_and_says_what_is_left(
     # another address is no way around it, and another key is not affected
     assert read(client, headers=one, environ_base={"REMOTE_ADDR": "192.0.2.7"}) == 429
     assert read(client, headers=other) == 200
+
+
+def test_a_write_key_counts_as_a_stranger(make_app: Callable[..., Flask], key_of: Callable[..., str]) -> None:
+    """It stands in pages for everybody to read: it gives nobody more questions than they have without."""
+    client = make_app(rate_limit_strangers_hour=2).test_client()
+    one, other = bearer(key_of("default", "ingest")), bearer(key_of("default", "ingest"))
+    assert [read(client, headers=one), read(client, headers=other), read(client, headers=one)] == [403, 403, 429]
+    assert read(client) == 429
+    assert read(client, headers=bearer(key_of("default", "read"))) == 200
+
+
+def test_without_redis_what_is_counted_for_a_socket_is_limited_in_memory(make_app: Callable[..., Flask]) -> None:
+    for url in ("", "redis://127.0.0.1:1"):
+        make_app(redis_url=url)
+        take("1/minute", f"read:socket {url}")
+        with pytest.raises(Limited):
+            take("1/minute", f"read:socket {url}")
+        take("1/minute", f"read:another socket {url}")
 
 
 def test_a_session_has_a_limit_of_its_own(make_app: Callable[..., Flask], make_user: Callable[..., User]) -> None:
