@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from quadra.accounts.tables import Project
-from quadra.analytics import funnel, funnel_body
-from quadra.analytics.given import Given, given_of
+from quadra.analytics.funnels import body as funnel_body
+from quadra.analytics.funnels import funnel
 from quadra.analytics.routes import FUNNELS, GETS
 from quadra.core.errors import Invalid
+from quadra.core.given import Given, given_of
 from quadra.core.runtime import Runtime
 
 

@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.project_routes import add_project
-from quadra.analytics import business, reports
-from quadra.analytics.given import given_of
+from quadra.analytics.lenses import business
 from quadra.analytics.routes import PREFIXES
+from quadra.analytics.views import reports
+from quadra.core.given import given_of
 from quadra.core.runtime import runtime
 
 blueprint = Blueprint("business", __name__)

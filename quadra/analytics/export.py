@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
-from quadra.analytics.given import Given
-from quadra.analytics.matching import Match, Parameters, read_match
-from quadra.analytics.question import Question, read_question
+from quadra.analytics.questions.matching import Match, Parameters, read_match
+from quadra.analytics.questions.question import Question, read_question
 from quadra.core import clock
+from quadra.core.given import Given
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import JSONS, TIMES
 from quadra.warehouse.tables import Erasure

@@ -9,8 +9,8 @@ from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.analytics import export
 from quadra.analytics.export_stream import MEDIA, Pieces
-from quadra.analytics.given import given_of
 from quadra.analytics.routes import PREFIXES
+from quadra.core.given import given_of
 from quadra.core.limits import client_address
 from quadra.core.runtime import runtime
 

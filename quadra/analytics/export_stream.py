@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from quadra.analytics.export import COLUMNS, Export, sql, unerased
-from quadra.analytics.matching import Parameters
+from quadra.analytics.questions.matching import Parameters
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.warehouse.engine import warehouse_of

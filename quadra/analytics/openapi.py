@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from quadra.analytics import openapi_shapes as shapes
+from quadra.analytics.lenses.retention import KINDS, PERIODS_MOST
+from quadra.analytics.lenses.trends import AGGREGATES, LABELS, LABELS_MOST
 from quadra.analytics.openapi_business import BUSINESS
 from quadra.analytics.openapi_common import EVENT, FLAG, MEASURED, common, question
 from quadra.analytics.openapi_export import EXPORT
@@ -28,9 +30,7 @@ from quadra.analytics.openapi_recorded import (
 )
 from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.openapi_sessions import PATHS, SESSIONS
-from quadra.analytics.periods import INTERVALS
-from quadra.analytics.retention import KINDS, PERIODS_MOST
-from quadra.analytics.trends import AGGREGATES, LABELS, LABELS_MOST
+from quadra.analytics.questions.periods import INTERVALS
 from quadra.core.openapi import Group, Param
 
 TRENDS = question(

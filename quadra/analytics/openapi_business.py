@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import Struct
 
 from quadra.accounts import openapi_shapes as accounts
-from quadra.analytics import metrics
 from quadra.analytics.asking import lenses
+from quadra.analytics.lenses import metrics
 from quadra.analytics.openapi_common import MEASURED, common, limit, question
 from quadra.analytics.openapi_overview_shapes import UserNumbers
 from quadra.analytics.openapi_shapes import Told
-from quadra.analytics.periods import INTERVALS
+from quadra.analytics.questions.periods import INTERVALS
 from quadra.analytics.routes import PREFIXES
 from quadra.core.openapi import Answer, Body, Door, Group, Param, Time
 

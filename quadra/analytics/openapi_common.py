@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from quadra.accounts.tables import WEEK_STARTS
-from quadra.analytics.periods import INTERVALS
-from quadra.analytics.question import DAYS, DAYS_MOST
+from quadra.analytics.questions.periods import INTERVALS
+from quadra.analytics.questions.question import DAYS, DAYS_MOST
 from quadra.analytics.routes import PREFIXES
 from quadra.core.openapi import Answer, Door, Param, Shape
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from quadra.analytics import ai, errors, performance, users
 from quadra.analytics import openapi_overview_shapes as shapes
+from quadra.analytics.lenses import ai, errors, performance, users
 from quadra.analytics.openapi_common import MEASURED, common, limit, question
 from quadra.analytics.routes import PREFIXES
 from quadra.core.openapi import Answer, Door, Param

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from quadra.analytics import event_types, events, features, journeys, recorded_funnels, satisfaction
 from quadra.analytics import openapi_recorded_shapes as shapes
+from quadra.analytics.lenses import event_types, events, features, journeys, recorded_funnels, satisfaction
 from quadra.analytics.openapi_common import MEASURED, common, limit, question
 from quadra.core.openapi import Param
 from quadra.ingest.kinds import KINDS, SCORES

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from quadra.analytics import openapi_shapes as shapes
+from quadra.analytics.lenses.paths import EDGES, EDGES_MOST, INCLUDES, STEPS, STEPS_MOST
+from quadra.analytics.lenses.sessions import PAGES, PAGES_MOST
 from quadra.analytics.openapi_common import MEASURED, common, question
-from quadra.analytics.paths import EDGES, EDGES_MOST, INCLUDES, STEPS, STEPS_MOST
-from quadra.analytics.periods import INTERVALS
-from quadra.analytics.sessions import PAGES, PAGES_MOST
+from quadra.analytics.questions.periods import INTERVALS
 from quadra.core.openapi import Param
 
 VISITS = {

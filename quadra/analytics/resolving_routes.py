@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.accounts.tables import Project
-from quadra.analytics.errors import GROUP_ID
+from quadra.analytics.lenses.errors import GROUP_ID
 from quadra.analytics.resolving import reopen, resolve
 from quadra.analytics.routes import PREFIXES
 from quadra.core import clock

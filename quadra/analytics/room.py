@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from quadra.analytics import business_routes, export_routes, resolving_routes, routes, saved_view_routes, share_routes
+from quadra.analytics import business_routes, export_routes, resolving_routes, routes
+from quadra.analytics.views import saved_view_routes, share_routes
 
 
 def set_up(app: Flask) -> None:

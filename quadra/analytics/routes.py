@@ -10,14 +10,14 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.tables import Project
-from quadra.analytics import (
+from quadra.analytics.funnels import body as funnel_body
+from quadra.analytics.funnels import funnel
+from quadra.analytics.lenses import (
     ai,
     errors,
     event_types,
     events,
     features,
-    funnel,
-    funnel_body,
     journeys,
     lifecycle,
     metrics,
@@ -33,9 +33,9 @@ from quadra.analytics import (
     trends,
     users,
 )
-from quadra.analytics.given import Given, given_of
 from quadra.analytics.timing import query_duration_seconds
 from quadra.core.errors import Invalid
+from quadra.core.given import Given, given_of
 from quadra.core.http import json_body
 from quadra.core.runtime import Runtime, runtime
 

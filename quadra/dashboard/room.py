@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_socketio import SocketIO
 
-from quadra.analytics.share_routes import SHARE_PAGE
+from quadra.analytics.views.share_routes import SHARE_PAGE
 from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
 from quadra.dashboard import pages, status_page

@@ -17,9 +17,9 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.tables import Project
 from quadra.analytics import room
-from quadra.analytics.given import Given, given_of
 from quadra.core import clock, http, migrate
 from quadra.core.database import Database
+from quadra.core.given import Given, given_of
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest.accept import Sender, accept

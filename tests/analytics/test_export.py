@@ -21,8 +21,8 @@ from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.export import COLUMNS, FORMATS, read
 from quadra.analytics.export_stream import Pieces
-from quadra.analytics.given import given_of
 from quadra.core import http
+from quadra.core.given import given_of
 from quadra.warehouse.engine import EXPORTS_AT_ONCE, warehouse_of
 from quadra.warehouse.erasing_jobs import request_erasure
 from tests.analytics.conftest import Place

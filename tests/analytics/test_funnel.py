@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from quadra.analytics import funnel, funnel_body
-from quadra.analytics.given import Given
-from quadra.analytics.matching import Parameters
+from quadra.analytics.funnels import body as funnel_body
+from quadra.analytics.funnels import funnel
+from quadra.analytics.questions.matching import Parameters
 from quadra.core.errors import Invalid
+from quadra.core.given import Given
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
 

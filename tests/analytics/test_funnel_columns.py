@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import columns
-from quadra.analytics.funnel_columns import bits_of, in_columns, ways
-from quadra.analytics.funnel_walk import Coded, Exclusion, Times, Walk
+from quadra.analytics.funnels.columns import bits_of, in_columns, ways
+from quadra.analytics.funnels.walk import Coded, Exclusion, Times, Walk
+from quadra.analytics.questions import columns
 
 MANY = settings(max_examples=150, deadline=None)
 LATE = 1 << 49

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import funnel, funnel_body
-from quadra.analytics.funnel_walk import Walk
-from quadra.analytics.given import Given
+from quadra.analytics.funnels import body as funnel_body
+from quadra.analytics.funnels import funnel
+from quadra.analytics.funnels.walk import Walk
 from quadra.core import clock
+from quadra.core.given import Given
 from tests.analytics import funnels
 from tests.analytics.conftest import Place
 from tests.analytics.funnels import Plan

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import lifecycle
+from quadra.analytics.lenses import lifecycle
 from quadra.core import clock
 from tests.analytics import reference
 from tests.analytics.conftest import Place

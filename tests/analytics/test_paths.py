@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import columns, path_columns, paths, sessions
+from quadra.analytics.lenses import path_columns, paths, sessions
+from quadra.analytics.questions import columns
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from tests.analytics import reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.analytics import realtime
+from quadra.analytics.lenses import realtime
 from quadra.core import clock
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import (
+from quadra.analytics.lenses import (
     ai,
     errors,
     event_types,

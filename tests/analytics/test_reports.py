@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from quadra.analytics import reports
 from quadra.analytics.asking import lenses
-from quadra.analytics.given import given_of
 from quadra.analytics.routes import GETS
+from quadra.analytics.views import reports
+from quadra.core.given import given_of
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
 

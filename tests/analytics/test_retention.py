@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import retention
+from quadra.analytics.lenses import retention
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from tests.analytics import reference

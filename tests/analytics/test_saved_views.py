@@ -15,8 +15,9 @@ from quadra.accounts import room as accounts
 from quadra.accounts.audit import list_entries
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import get_project
-from quadra.analytics import room, share_routes
+from quadra.analytics import room
 from quadra.analytics.tables import SavedView
+from quadra.analytics.views import share_routes
 from quadra.core import http, limits
 from tests.analytics.conftest import Place
 from tests.analytics.reference import ev

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics import trends
+from quadra.analytics.lenses import trends
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from tests.analytics import reference

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.accounts.projects import create_project
-from quadra.analytics.ready_reports import READY
+from quadra.analytics.views.ready_reports import READY
 from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.ingest.accept import Sender, accept

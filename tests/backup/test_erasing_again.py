@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quadra.accounts.projects import get_project
-from quadra.analytics.saved_views import list_views, save_view
+from quadra.analytics.views.saved_views import list_views, save_view
 from quadra.backup.erasing_again import erase_again
 from quadra.core import clock
 from quadra.insights.forgetting import ERASED

@@ -1,0 +1,1 @@
+"""The lenses: each a question over all events, in a file of its own."""

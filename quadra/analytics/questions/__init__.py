@@ -1,0 +1,1 @@
+"""What every question has in common: whose events, which time, which filters, one snapshot."""

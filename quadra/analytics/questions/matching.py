@@ -1,0 +1,130 @@
+"""Which events a question means, as SQL. Names and values of others are parameters, always."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from quadra.core.given import Given, Where
+from quadra.ingest.kinds import KINDS, TYPED
+from quadra.warehouse.columns import property_path
+
+SURE = {
+    "event_id": "event_id",
+    "kind": "kind",
+    "event_type": "event_type",
+    "event_name": "name",
+    "bot": "CAST(bot AS VARCHAR)",
+}
+"""Fields that every event has: a property of that name is not looked at."""
+TEXTS = {
+    "event_category": "category",
+    "category": "category",
+    "user_id": "user_id",
+    "anonymous_id": "anonymous_id",
+    "session_id": "session_id",
+    "page_url": "page_url",
+    "page_title": "page_title",
+    "referrer": "referrer",
+    "success": "CAST(success AS VARCHAR)",
+}
+"""Fields that an event may have; a property of that name counts where the field is empty."""
+GUESSED = ("device_type", "browser", "os")
+"""What the sender's own property says counts before what was made of its user agent."""
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
+NUMBERS = {"value": "value", "duration_ms": "duration_ms", "duration_seconds": "duration_ms / 1000"}
+
+
+class Parameters(dict[str, Any]):
+    """The values of a statement; `add` gives the mark that stands for one in it."""
+
+    def add(self, value: Any) -> str:
+        name = f"p{len(self)}"
+        self[name] = value
+        return f"${name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A step or a series: events of one name (None is any) that fit a filter."""
+
+    event: str | None = None
+    where: Where = ()
+
+    def sql(self, params: Parameters) -> str:
+        """A condition that is never NULL for a row that fits."""
+        named = [f"name = {params.add(self.event)}"] if self.event is not None else []
+        return " AND ".join([*named, *(_fits(prop, values, params) for prop, values in self.where)]) or "true"
+
+
+def read_match(given: Given, event: str, where: str) -> Match:
+    return Match(given.text(event), given.where(where) if where != "where" else ())
+
+
+def people_only(include_bots: bool | None) -> str:
+    """The condition of questions about people: rows of nobody are nobody's, and bots are no people."""
+    return "person IS NOT NULL" if include_bots else "person IS NOT NULL AND NOT bot"
+
+
+def value_sql(prop: str, params: Parameters) -> str:
+    """The value of a field or property as text; NULL where there is none."""
+    if prop in SURE:
+        return SURE[prop]
+    own = _property("properties", prop, params)
+    if prop in TEXTS:
+        return f"coalesce({TEXTS[prop]}, {own})"
+    if prop in GUESSED:
+        return f"coalesce({own}, {prop})"
+    if (column := _number_column(prop)) is not None:
+        return f"coalesce({_as_text(column)}, {own})"
+    return f"coalesce({_property('fields', prop, params)}, {own})" if prop in TYPED else own
+
+
+def number_sql(prop: str, params: Parameters) -> str:
+    """The value as a finite number; NULL where it is none."""
+    column = _number_column(prop)
+    text = _property("properties", prop, params) if column else value_sql(prop, params)
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    finite = f"CASE WHEN isfinite({number}) THEN {number} END"
+    return f"coalesce({column}, {finite})" if column else finite
+
+
+def _fits(prop: str, values: tuple[str, ...], params: Parameters) -> str:
+    value = value_sql(prop, params)
+    spelled = list(dict.fromkeys(each for wanted in values if wanted for each in _spellings(wanted)))
+    empty = f"coalesce({value}, '') = ''"
+    if not spelled:
+        return empty
+    if len(spelled) == 1:
+        fits = f"{value} = {params.add(spelled[0])}"
+    else:  # one parameter, however many there are; DuckDB plans `list_contains` as a chain of comparisons
+        fits = f"coalesce(list_position({params.add(spelled)}, {value}), 0) > 0"
+    return f"coalesce({fits} OR {empty}, false)" if "" in values else f"({fits})"
+
+
+def _spellings(wanted: str) -> tuple[str, ...]:
+    """A whole number may have come as `1` or as `1.0`; which, is up to the sender's language."""
+    whole = wanted.removesuffix(".0")
+    return (whole, f"{whole}.0") if WHOLE.fullmatch(whole) else (wanted,)
+
+
+def _property(column: str, prop: str, params: Parameters) -> str:
+    return f"json_extract_string({column}, {params.add(property_path(prop))})"
+
+
+def _number_column(prop: str) -> str | None:
+    if prop in NUMBERS:
+        return NUMBERS[prop]
+    for kept, column in (("value", "value"), ("duration", "duration_ms")):
+        kinds = [name for name, kind in KINDS.items() if getattr(kind, kept) == prop]
+        if kinds:
+            listed = ", ".join(f"'{name}'" for name in kinds)
+            return f"CASE WHEN kind IN ({listed}) THEN {column} END"
+    return None
+
+
+def _as_text(number: str) -> str:
+    """0 is "0", not "0.0"."""
+    whole = f"abs({number}) < 1e15 AND {number} = trunc({number})"
+    return f"CASE WHEN {whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE CAST({number} AS VARCHAR) END"

@@ -1,0 +1,1 @@
+"""Saved views, share links, and the SQL of the reports."""
