@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from cronsim import CronSim
 
 from quadra.accounts.tables import Project
 from quadra.backup import base_store, retention
@@ -32,36 +33,40 @@ BASE, VERIFY, PRUNE = "base", "verify", "prune"
 @dataclass(frozen=True, slots=True)
 class Entry:
     what: str
-    hour: int | None = None
-    """None: every hour."""
-    weekday: int | None = None
-    """Monday is 0; None: every day."""
+    cron: str
+    """Minute, hour, day of month, month, day of week."""
 
     def slot(self, now: datetime) -> datetime:
-        """The last time it was due."""
-        at = now.replace(minute=0, second=0, microsecond=0)
-        if self.hour is None:
-            return at
-        at = at.replace(hour=self.hour)
-        if self.weekday is not None:
-            at -= timedelta(days=(at.weekday() - self.weekday) % 7)
-        return at if at <= now else at - timedelta(days=1 if self.weekday is None else 7)
+        """The last time it was due, `now` included."""
+        minute_end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return next(CronSim(self.cron, minute_end, reverse=True))
 
 
-SCHEDULE = (
-    Entry("models"),
-    Entry("database", hour=2),
-    Entry("full", hour=3, weekday=6),
-    Entry(PRUNE, hour=4),
-    Entry(VERIFY, hour=5),
-)
-BASES = {"weekly": (Entry(BASE, hour=1, weekday=6),), "daily": (Entry(BASE, hour=1),), "never": ()}
+BASES = {"weekly": "0 1 * * 0", "daily": "0 1 * * *"}
+"""Cron times of the words that BASE_SCHEDULE takes."""
 CONTAINED = {"models": ("models", "full"), "database": ("database", "full"), "full": ("full",)}
 
 
 def entries(settings: Settings) -> tuple[Entry, ...]:
     """What is due by the clock in this installation. Base backups only where there is a log to replay onto them."""
-    return (*(BASES[settings.base_schedule] if archives(settings) else ()), *SCHEDULE)
+    base = BASES.get(settings.base_schedule, settings.base_schedule)
+    return (
+        *((Entry(BASE, base),) if archives(settings) and base != "never" else ()),
+        Entry("models", settings.backup_models_at),
+        Entry("database", settings.backup_database_at),
+        Entry("full", settings.backup_full_at),
+        Entry(PRUNE, settings.backup_prune_at),
+        Entry(VERIFY, settings.backup_verify_at),
+    )
+
+
+def base_overdue_at(settings: Settings, newest: datetime) -> datetime | None:
+    """When two base backups after `newest` count as missed, a day after the second was due; None where none are taken."""
+    times = next((entry.cron for entry in entries(settings) if entry.what == BASE), None)
+    if times is None:
+        return None
+    due = CronSim(times, newest)
+    return [next(due) for _ in range(2)][-1] + timedelta(days=1)
 
 
 def archives(settings: Settings) -> bool:

@@ -5,10 +5,11 @@ accepted.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
@@ -46,6 +47,18 @@ def _http_address(value: str) -> str:
     return value
 
 
+def _cron_times(value: str) -> str:
+    try:
+        CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"five fields of cron such as '0 2 * * *' (UTC): {error}") from None
+    return value
+
+
+def _base_schedule(value: str) -> str:
+    return value if value in ("weekly", "daily", "never") else _cron_times(value)
+
+
 def _bucket_name(value: str) -> str:
     if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
         raise ValueError("bucket or bucket/prefix, without s3://")
@@ -56,6 +69,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_origins)]
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
+CronTimes = Annotated[str, AfterValidator(_cron_times)]
+BaseSchedule = Annotated[str, AfterValidator(_base_schedule)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Networks = Annotated[list[IPv4Network | IPv6Network], NoDecode, BeforeValidator(_networks)]
 

@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quadra.core.errors import Misconfigured
 from quadra.core.setting_secrets import SECRET_ACCEPTED, why_guessable
 from quadra.core.setting_types import (
+    BaseSchedule,
     BucketName,
+    CronTimes,
     Duration,
     HttpAddress,
     Networks,
@@ -134,17 +136,21 @@ class Settings(BaseSettings):
     )
     backup_age_warn: Duration = Field(timedelta(hours=48), description="the newest backup is too old from here on")
     backup_age_fail: Duration = timedelta(hours=72)
-    backup_schedule: bool = Field(
-        True, description="whether the worker takes backups (UTC: models hourly, database 02:00, full Sunday 03:00)"
-    )
+    backup_schedule: bool = Field(True, description="whether the worker takes backups at the times below")
+    backup_models_at: CronTimes = Field("0 * * * *", description="when models are backed up: cron, UTC")
+    backup_database_at: CronTimes = Field("0 2 * * *", description="when the database is backed up")
+    backup_full_at: CronTimes = Field("0 3 * * 0", description="when everything is backed up")
+    backup_prune_at: CronTimes = Field("0 4 * * *", description="when old backups are removed")
+    backup_verify_at: CronTimes = Field("0 5 * * *", description="when the newest backup is restored on trial")
     backup_keep_days: int = Field(2, ge=0, description="for which every backup stays")
     backup_keep_hourly: int = Field(24, ge=0, description="hours of which the newest of each kind stays")
     backup_keep_daily: int = Field(7, ge=0)
     backup_keep_weekly: int = Field(4, ge=0)
     backup_keep_monthly: int = Field(6, ge=0)
-    base_schedule: Literal["weekly", "daily", "never"] = Field(
+    base_schedule: BaseSchedule = Field(
         "weekly",
-        description="base backups that the worker takes too where WAL_ARCHIVE is set (UTC 01:00, weekly on Sunday)",
+        description="base backups that the worker takes where WAL_ARCHIVE is set: weekly (Sunday 01:00 UTC), daily, never "
+        "or cron times",
     )
     base_keep: int = Field(
         2, ge=1, description="base backups of PostgreSQL that stay; with them the WAL since the oldest"

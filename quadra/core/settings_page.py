@@ -8,7 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from quadra.core.setting_types import BucketName, Duration, HttpAddress, Networks, Origins, Words
+from quadra.core.setting_types import (
+    BaseSchedule,
+    BucketName,
+    CronTimes,
+    Duration,
+    HttpAddress,
+    Networks,
+    Origins,
+    Words,
+)
 from quadra.core.settings import Settings
 
 HEAD = """# Settings
@@ -29,6 +38,8 @@ WRITTEN = {
     Origins: "list, with commas",
     HttpAddress: "address",
     BucketName: "text",
+    CronTimes: "cron times (UTC)",
+    BaseSchedule: "`weekly`, `daily`, `never`, cron times (UTC)",
 }
 
 

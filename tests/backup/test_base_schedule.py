@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from quadra.accounts.setup import initialise
 from quadra.accounts.tables import Project
 from quadra.backup import base_store, wal_chain
-from quadra.backup.schedule import BASE, SCHEDULE, Schedule, entries
+from quadra.backup.schedule import BASE, Schedule, base_overdue_at, entries
 from quadra.backup.stores import Stores
 from quadra.backup.take import Busy, one_at_a_time
 from quadra.core import clock, migrate
@@ -127,8 +127,9 @@ def test_a_gap_in_the_archive_is_seen_by_the_check(pair: Pair, runtime: Runtime,
 @pytest.mark.parametrize(
     ("given", "scheduled"),
     [
-        ({"wal_archive": "/wal"}, [6]),
-        ({"wal_archive": "/wal", "base_schedule": "daily"}, [None]),
+        ({"wal_archive": "/wal"}, ["0 1 * * 0"]),
+        ({"wal_archive": "/wal", "base_schedule": "daily"}, ["0 1 * * *"]),
+        ({"wal_archive": "/wal", "base_schedule": "30 22 * * 5"}, ["30 22 * * 5"]),
         ({"wal_archive": "/wal", "base_schedule": "never"}, []),
         ({}, []),
         ({"wal_archive": "/wal", "database_url": "sqlite://"}, []),
@@ -138,9 +139,14 @@ def test_only_an_archive_of_postgresqls_log_is_worth_base_backups(
     given: dict[str, str], scheduled: list[object]
 ) -> None:
     settings = load(**{"database_url": "postgresql://h/d", **given})
-    found = entries(settings)
-    assert [entry.weekday for entry in found if entry.what == BASE] == scheduled
-    assert set(SCHEDULE) <= set(found)
+    assert [entry.cron for entry in entries(settings) if entry.what == BASE] == scheduled
+
+
+def test_a_base_backup_is_overdue_after_two_missed_ones() -> None:
+    settings = load(database_url="postgresql://h/d", wal_archive="/wal")
+    sunday = datetime(2026, 3, 15, 1, 2, tzinfo=UTC)
+    assert base_overdue_at(settings, sunday) == datetime(2026, 3, 30, 1, tzinfo=UTC)
+    assert base_overdue_at(load(database_url="postgresql://h/d"), sunday) is None
 
 
 def test_two_base_backups_are_never_taken_at_once(pair: Pair, tmp_path: Path) -> None:

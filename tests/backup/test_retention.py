@@ -8,8 +8,10 @@ import pytest
 
 from quadra.backup.manifest import Manifest, Part, Verified, new_id
 from quadra.backup.retention import Keep, plan
-from quadra.backup.schedule import SCHEDULE, Entry, is_due
+from quadra.backup.schedule import Entry, entries, is_due
 from quadra.backup.stores import Kept
+from quadra.core.errors import Misconfigured
+from quadra.core.settings import load
 
 NOW = datetime(2026, 3, 18, 12, 30, tzinfo=UTC)  # a Wednesday
 NONE = Keep(days=0, hourly=0, daily=0, weekly=0, monthly=0)
@@ -51,15 +53,26 @@ def test_the_newest_of_each_kind_and_the_newest_that_was_proven_stay_whatever_th
     ],
 )
 def test_the_schedule_is_hourly_daily_at_two_and_on_sundays_at_three(what: str, slot: datetime) -> None:
-    (entry,) = [entry for entry in SCHEDULE if entry.what == what]
+    (entry,) = [entry for entry in entries(load()) if entry.what == what]
     assert entry.slot(NOW) == slot
 
 
 def test_before_its_hour_the_last_slot_is_yesterdays() -> None:
-    assert Entry("database", hour=2).slot(NOW.replace(hour=1)) == datetime(2026, 3, 17, 2, tzinfo=UTC)
-    assert Entry("full", hour=3, weekday=6).slot(datetime(2026, 3, 15, 2, tzinfo=UTC)) == datetime(
-        2026, 3, 8, 3, tzinfo=UTC
-    )
+    assert Entry("database", "0 2 * * *").slot(NOW.replace(hour=1)) == datetime(2026, 3, 17, 2, tzinfo=UTC)
+    assert Entry("full", "0 3 * * 0").slot(datetime(2026, 3, 15, 2, tzinfo=UTC)) == datetime(2026, 3, 8, 3, tzinfo=UTC)
+
+
+def test_a_slot_begins_with_its_minute_and_never_before() -> None:
+    entry = Entry("database", "15 2 * * *")
+    due = datetime(2026, 3, 18, 2, 15, tzinfo=UTC)
+    assert entry.slot(due) == due
+    assert entry.slot(due + timedelta(seconds=40)) == due
+    assert entry.slot(due - timedelta(seconds=1)) == due - timedelta(days=1)
+
+
+def test_times_that_cron_does_not_know_stop_the_start() -> None:
+    with pytest.raises(Misconfigured, match="QUADRA_BACKUP_DATABASE_AT"):
+        load(backup_database_at="at two")
 
 
 def test_what_is_done_or_was_due_before_the_installation_is_not_due() -> None:

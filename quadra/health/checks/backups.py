@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
@@ -12,9 +10,6 @@ from quadra.backup.recovery_points import continuous
 from quadra.core import clock
 from quadra.health.scene import Scene
 from quadra.health.verdict import Found, degraded, healthy
-
-BASE_OLD = {"daily": timedelta(days=3), "weekly": timedelta(days=15)}
-"""Two were missed: the log since then takes long to replay."""
 
 
 def backups(scene: Scene) -> Found | None:
@@ -45,8 +40,8 @@ def point_in_time(scene: Scene) -> Found | None:
     }
     if span["to"] is None:
         return degraded(span["message"], **details)
-    old = BASE_OLD.get(settings.base_schedule)
-    if newest and old and clock.now() - newest.created_at > old:
+    overdue = newest and schedule.base_overdue_at(settings, newest.created_at)
+    if newest and overdue and clock.now() > overdue:  # two were missed: the log since then takes long to replay
         days = (clock.now() - newest.created_at).days
         return degraded(f"The newest base backup is {days} days old: going back to a moment takes long.", **details)
     return healthy(f"Every moment from {span['from']} to {span['to']} can be reached.", **details)
