@@ -6,10 +6,12 @@ What is wrong is collected, so that an answer names every wrong field at once: r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any, overload
 
 from quadra.core.errors import Invalid
-from quadra.core.http import snake_case
+from quadra.core.names import snake_case
 
 LONGEST = 1_000
 VALUES_MOST = 100
@@ -17,6 +19,8 @@ VALUES_MOST = 100
 PROPERTIES_IN_ALL, VALUES_IN_ALL = 200, 2_000
 """Of all filters of a question, those of its steps included: what planning a statement takes grows with them."""
 NAMES_MOST = 500
+FIELDS_MOST = 1_000
+UNKNOWN_SHOWN = 20
 
 Where = tuple[tuple[str, tuple[str, ...]], ...]
 """Property -> the values of which an event must have one; "" is no value at all. All properties must fit."""
@@ -41,6 +45,8 @@ class Filters:
 class Given:
     def __init__(self, values: Mapping[str, Sequence[Any]], filters: Filters | None = None):
         """`filters` is given where this is a part of a question."""
+        if len(values) > FIELDS_MOST:
+            raise Invalid(f"The request has more than {FIELDS_MOST} fields.")
         self._values = {_name(name): list(found) for name, found in values.items()}
         self.filters = filters or Filters()
         self.wrong: dict[str, str] = {}
@@ -62,6 +68,18 @@ class Given:
         if self.wrong:
             raise Invalid("The question cannot be answered as it is.", fields=self.wrong)
 
+    def inner(self, item: Mapping[str, Any]) -> Given:
+        """An object inside this request."""
+        return Given.of_body(item, self.filters)
+
+    def refuse_unknown(self, known: Sequence[str]) -> None:
+        """Note what has no meaning here: a mistyped name asks another question than its author meant."""
+        unknown = {name.partition("[")[0] for name in self._values} - set(known)
+        for name in sorted(unknown)[:UNKNOWN_SHOWN]:
+            near = get_close_matches(name, known, 1) if len(name) <= 64 else []
+            more = f"did you mean {near[0]}?" if near else "known are " + ", ".join(known)
+            self.wrong[name[:LONGEST]] = f"is not known here; {more}"
+
     def raw(self, name: str) -> Any:
         """The last value given, as it came; None where there is none."""
         found = self._values.get(name)
@@ -78,14 +96,34 @@ class Given:
         self.wrong[name] = "one of " + ", ".join(choices)
         return default
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
+    @overload
+    def number(self, name: str, default: int, least: int | None, most: int | None) -> int: ...
+    @overload
+    def number(self, name: str, default: None, least: int | None, most: int | None) -> int | None: ...
+    def number(self, name: str, default: int | None, least: int | None, most: int | None) -> int | None:
         found = self.text(name)
         if found is None:
             return default
-        if found.isascii() and found.removeprefix("-").isdigit() and len(found) < 16 and least <= int(found) <= most:
-            return int(found)
+        if found.isascii() and found.removeprefix("-").isdigit() and len(found) < 16:
+            number = int(found)
+            if (least is None or number >= least) and (most is None or number <= most):
+                return number
         self.wrong[name] = f"a number from {least} to {most}"
         return default
+
+    def real(self, name: str, most: float | None) -> float | None:
+        """None where it is left out."""
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            number = float(found)
+        except ValueError:
+            number = float("nan")
+        if isfinite(number) and not isinstance(self.raw(name), bool) and (most is None or number <= most):
+            return number
+        self.wrong[name] = "a number" if most is None else f"a number up to {most:g}"
+        return None
 
     def flag(self, name: str) -> bool | None:
         """None where it is left out."""

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from quadra.core.errors import Invalid, NotFound, QuadraError, TooLarge
 from quadra.core.ids import uuid7
 from quadra.core.loop import Threads
+from quadra.core.names import snake_case
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +98,6 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
     return {snake_case(key): value for key, value in body.items()}
-
-
-def snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def _take_request_id() -> None:

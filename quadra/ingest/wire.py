@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from quadra.core.http import snake_case
+from quadra.core.names import snake_case
 from quadra.core.typed import Typed
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
 

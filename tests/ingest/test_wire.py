@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadra.core import clock
-from quadra.core.http import snake_case
+from quadra.core.names import snake_case
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
 from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_many, read_one, split, unfit

@@ -11,7 +11,7 @@ from quadra.analytics.funnels.walk import Exclusion, Walk
 from quadra.analytics.questions.matching import Match, read_match
 from quadra.analytics.questions.question import read_question
 from quadra.core.given import Given
-from quadra.core.http import snake_case
+from quadra.core.names import snake_case
 
 ORDERS = ("ordered", "strict", "unordered")
 ATTRIBUTIONS = ("first_touch", "last_touch", "all_events", "step:<number>")

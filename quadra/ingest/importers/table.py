@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from quadra.core.errors import Invalid
-from quadra.core.http import snake_case
+from quadra.core.names import snake_case
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.kinds import FIELDS, KINDS, Kind
 from quadra.ingest.wire import Refused
