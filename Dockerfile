@@ -1,40 +1,49 @@
-# The image of every process of Quadra: `quadra serve` by default, gunicorn or `quadra worker` by another command.
+# The image of every process of Quadra: `quadra serve` by default, gunicorn or `quadra worker` by another command. Of Debian
+# alone, given by its digest: `python3 scripts/prepare_compose.py` asks the registry for it, Compose hands it over.
+#
+#   docker build --build-arg DEBIAN_DIGEST=sha256:… --tag quadra .
+ARG DEBIAN_DIGEST
 
-FROM node:22-slim AS frontend
-WORKDIR /frontend
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+FROM debian:trixie-slim@${DEBIAN_DIGEST} AS base
+# The clients are for backups: pg_dump reads the server's own version and older ones. Versions of packages are left to
+# Debian, whose archive drops the older one of each: the digest above and the date of the build say which they were.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates python3 postgresql-client-17 mariadb-client \
+ && rm -rf /var/lib/apt/lists/*
+ENV PATH=/opt/quadra/bin:$PATH
+
+FROM base AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/quadra
+WORKDIR /build
+COPY requirements.txt .
+RUN pip install --require-hashes -r requirements.txt
+
+FROM packages AS frontend
+COPY requirements-node.txt package.json package-lock.json ./
+RUN pip install --require-hashes -r requirements-node.txt \
+ && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && mkdir vendor \
  && cp node_modules/echarts/dist/echarts.min.js node_modules/socket.io-client/dist/socket.io.min.js vendor/
 
-FROM python:3.11-slim AS packages
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/quadra
-COPY requirements.txt .
-RUN /opt/quadra/bin/pip install --require-hashes -r requirements.txt
-
-FROM python:3.11-slim
-ENV PATH=/opt/quadra/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
+FROM base
+ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     QUADRA_HOST=0.0.0.0 \
     QUADRA_PORT=5000 \
     QUADRA_DATA_DIR=/data
-# For backups: pg_dump and pg_restore of the server's own version, which Debian alone does not have; mariadb-dump.
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
- && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
- && apt-get install --yes --no-install-recommends postgresql-client-16 mariadb-client \
- && rm -rf /var/lib/apt/lists/*
-RUN groupadd --system --gid 10001 quadra && useradd --system --uid 10001 --gid quadra --home-dir /data quadra \
- && install -d -o quadra -g quadra /data /var/log/quadra
+RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -m 0700 -o quadra -g quadra /data /var/log/quadra
 COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .
-COPY --from=frontend /frontend/vendor quadra/dashboard/static/vendor
+COPY --from=frontend /build/vendor quadra/dashboard/static/vendor
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
-USER quadra
+# by number: Kubernetes cannot know from a name that it is not root
+USER 10001
 VOLUME /data
 EXPOSE 5000
 # Liveness only, it touches no dependency; `docker compose` and balancers ask /health/ready for traffic.
