@@ -13,6 +13,7 @@ import eventlet.hubs
 import eventlet.wsgi
 
 logger = logging.getLogger("quadra.core.server")
+access = logging.getLogger("quadra.access")
 
 spawn = eventlet.spawn
 sleep = eventlet.sleep
@@ -72,6 +73,17 @@ REQUEST_SECONDS = 0.2
 """For those who have just connected to say what they want: a connection that has said nothing yet counts as idle."""
 
 
+class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
+    """Says of a request that no answer of ours was made for no more than its status: the base class writes its first line to
+    standard error, and with it the key that may stand there."""
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        access.info("http.request.refused", extra={"status": int(code) if str(code).isdecimal() else 0})
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its base's name)
+        """What `log_request` says is enough."""
+
+
 class Server:
     """A WSGI server on a listening socket."""
 
@@ -81,7 +93,7 @@ class Server:
         self._greenlet: Any = None
 
     def start(self) -> None:
-        options = {"log": logger, "log_output": False, "debug": False, "max_size": 20_000}
+        options = {"log": logger, "log_output": False, "debug": False, "max_size": 20_000, "protocol": Protocol}
         self._greenlet = eventlet.spawn(eventlet.wsgi.server, self._listener, self._app, **options)
 
     def stop(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ import gevent.pywsgi
 import gevent.socket
 
 logger = logging.getLogger("quadra.core.server")
+access = logging.getLogger("quadra.access")
 
 spawn = gevent.spawn
 sleep = gevent.sleep
@@ -19,12 +20,20 @@ Waiter = gevent.event.Event
 wait_readable = gevent.socket.wait_read
 
 
+class Handler(gevent.pywsgi.WSGIHandler):  # type: ignore[misc]
+    """Says of a request that cannot be read no more than so: its base logs what it could not read, and with it the key that
+    may stand there."""
+
+    def log_error(self, msg: str, *args: Any) -> None:
+        access.info("http.request.refused", extra={"status": 400})
+
+
 class Server:
     """A WSGI server on a listening socket."""
 
     def __init__(self, listener: socket.socket, app: Any):
         own = gevent.socket.socket(fileno=listener.detach())
-        self._server = gevent.pywsgi.WSGIServer(own, app, log=None, error_log=logger)
+        self._server = gevent.pywsgi.WSGIServer(own, app, log=None, error_log=logger, handler_class=Handler)
 
     def start(self) -> None:
         self._server.start()

@@ -21,9 +21,12 @@ PATTERNS = (
     (KEYS, rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"(://[^/\s:@]*):[^@\s/]+@"), rf"\1:{HIDDEN}@"),
+    # ?key=…, as trackers send it and links carry it
+    (re.compile(r"(?i)([?&](?:key|token|sig|signature|auth|access_token)=)[^\s&#\"']+"), rf"\1{HIDDEN}"),
     (
         re.compile(
-            r"""(?i)(["']?(?:password|passwd|secret|api_?key|authorization|cookie)["']?\s*[:=]\s*)["']?[^\s"',;&}]+["']?"""
+            r"""(?i)((?:password|passwd|passphrase|pwd|secret|api[_-]?key|authorization|cookie|_token)["']?\s*[:=]\s*)"""
+            r"""(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s"',;&}]+)"""
         ),
         rf"\1{HIDDEN}",
     ),
@@ -38,11 +41,19 @@ MARKS = (
     "ey",
     "uthorization",
     "ookie",
+    "oken",
+    "pwd",
+    "sig",
+    "auth",
     "BEARER",
     "BASIC",
     "PASS",
     "SECRET",
     "KEY",
+    "TOKEN",
+    "PWD",
+    "AUTH",
+    "COOKIE",
 )
 """A text without any of these matches no pattern, and most have none."""
 SHORTEST = 6

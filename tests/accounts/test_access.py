@@ -19,11 +19,14 @@ from quadra.core.errors import Forbidden, NotFound, Unauthorised
 from tests.accounts.conftest import bearer
 
 
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
 @pytest.fixture
 def app(app: Flask) -> Flask:
     """With a route for each role, and one that shows a project."""
     for role in ("viewer", "editor", "admin"):
-        app.add_url_rule(f"/{role}", role, lambda role=role: {"actor": require(role).actor}, methods=["GET", "POST"])
+        app.add_url_rule(f"/{role}", role, lambda role=role: {"actor": require(role).actor}, methods=METHODS)
     app.add_url_rule("/page", "page", lambda: {"role": require_page().role})
     app.add_url_rule("/see/<slug>", "see", lambda slug: {"project": require_project(slug, "viewer").slug})
     app.add_url_rule("/change/<slug>", "change", lambda slug: {"project": require_project(slug, "admin").slug})
@@ -74,6 +77,15 @@ def test_a_read_key_is_a_viewer_of_its_own_project_only(
     assert statuses(client, headers, *ROLE_PATHS) == [200, 403, 403]
     assert statuses(client, headers, "/see/shop", "/change/shop", "/see/default") == [200, 403, 404]
     assert client.get("/own", headers=headers).json == {"project": "shop"}
+
+
+def test_a_read_key_of_the_first_project_is_a_viewer_of_that_one_only(
+    client: FlaskClient, key_of: Callable[..., str]
+) -> None:
+    key_of("shop", "read")
+    headers = bearer(key_of("default", "read"))
+    assert statuses(client, headers, "/see/default", "/see/shop", "/change/default", "/admin") == [200, 404, 403, 403]
+    assert [project["slug"] for project in client.get("/api/projects", headers=headers).json["projects"]] == ["default"]
 
 
 def test_an_admin_key_is_the_admin_of_its_own_project_and_of_nothing_else(
@@ -154,6 +166,17 @@ def test_a_cookie_counts_on_unsafe_methods_only_with_its_token(
     assert client.post("/viewer", headers=token).status_code == 200
     assert client.post("/viewer", data={"csrf_token": token["X-CSRF-Token"]}).status_code == 200
     assert client.get("/viewer").status_code == 200
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "GET"])
+def test_every_method_that_changes_something_needs_the_token(
+    client: FlaskClient, make_user: Callable[..., User], log_in: Callable[..., dict[str, str]], method: str
+) -> None:
+    make_user()
+    token = log_in()
+    refused = client.open("/viewer", method=method)
+    assert (refused.status_code, refused.json["error"]["code"]) == (403, "csrf")
+    assert client.open("/viewer", method=method, headers=token).status_code == 200
 
 
 def test_a_token_of_another_session_does_not_count(

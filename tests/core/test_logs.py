@@ -94,6 +94,35 @@ def test_no_secret_gets_into_a_line(text: str) -> None:
             assert HIDDEN in line
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://quadra:hunter22@db/quadra", "postgresql://quadra:***@db/quadra"),
+        ("redis://:hunter22@r:6379/0 does not answer", "redis://:***@r:6379/0 does not answer"),
+        ("login password=hunter22 failed", "login password=*** failed"),
+        ("PASSWORD=hunter22", "PASSWORD=***"),
+        ("email=a@b.c&password=hunter22&next=/", "email=a@b.c&password=***&next=/"),
+        ('{"password": "hunter22 and more", "email": "a"}', '{"password": ***, "email": "a"}'),
+        (r'{"new_password":"hunt\"er22"}', '{"new_password":***}'),
+        ("passwd: 'hunter22'", "passwd: ***"),
+        ("client_secret=hunter22", "client_secret=***"),
+        ("api-key: hunter22", "api-key: ***"),
+        ("Authorization: Basic aHVudGVyMjI=", "Authorization: *** ***"),
+        ("GET /q?key=hunter22&x=1 HTTP/1.1", "GET /q?key=***&x=1 HTTP/1.1"),
+        ("https://shop.example/?a=1&TOKEN=hunter22#top", "https://shop.example/?a=1&TOKEN=***#top"),
+        ("csrf_token=hunter22", "csrf_token=***"),
+    ],
+)
+def test_a_process_that_knows_no_secret_covers_what_looks_like_one(text: str, shown: str) -> None:
+    assert Redaction().text(text) == shown
+    assert Redaction().value("reason", {"of": [text]}) == {"of": [shown]}
+
+
+def test_what_only_mentions_secrets_is_told() -> None:
+    for text in ("the password was changed", "http://h:5000/path", "a key is missing", "tokens: 5", "see /key?page=2"):
+        assert Redaction().text(text) == text
+
+
 def test_a_field_that_is_named_like_a_secret_is_hidden_whole() -> None:
     found = as_json(record("a.thing.failed", new_password="hunter22", headers={"Authorization": "x", "Host": "h"}))
     assert found["new_password"] == HIDDEN
