@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from quadra.accounts import sessions
 from quadra.accounts.csrf import check_csrf, from_own_page
 from quadra.accounts.keys import LONGEST, TOUCH_EVERY, Key, find_key, get_key, touch_keys
-from quadra.accounts.projects import DEFAULT, get_project
+from quadra.accounts.projects import DEFAULT, OWN, get_project
 from quadra.accounts.sessions import Member
 from quadra.accounts.tables import ROLES, Project
 from quadra.core import clock
@@ -60,6 +60,14 @@ class Caller:
 
     def sees(self, project_id: int) -> bool:
         return self.projects is None or project_id in self.projects
+
+    @property
+    def sees_installation(self) -> bool:
+        """Whether figures of all projects, of the machine, and paths are for them: for users, for admin keys of `default`, and
+        for keys of the project in which the installation observes itself. A key of another project sees that project."""
+        if self.key is not None and self.key.project_slug == OWN and self.may("viewer"):
+            return True
+        return self.may("viewer") and self.projects is None
 
     def may(self, role: str) -> bool:
         return self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
@@ -113,6 +121,23 @@ def require(role: str) -> Caller:
     if role != "viewer" and found.projects is not None:
         raise Forbidden(f"This key belongs to one project; use an admin key of the project {DEFAULT!r}.")
     return found
+
+
+def require_installation() -> Caller:
+    """The caller, who may see figures of the whole installation. Raises `Unauthorised` or `Forbidden`."""
+    found = caller()
+    check_installation(found)
+    return found
+
+
+def check_installation(found: Caller) -> None:
+    """Raises `Unauthorised` or `Forbidden`."""
+    _check(found, "viewer")
+    if not found.sees_installation:
+        raise Forbidden(
+            f"These are figures of the whole installation: log in, or use a read key of the project {OWN!r} "
+            f"or an admin key of {DEFAULT!r}."
+        )
 
 
 def require_project(slug: str | None, role: str) -> Project:

@@ -147,7 +147,7 @@ SAVED = Group(
             "A new link each time; the one before opens nothing any more.",
             201,
             _answer(
-                "The link. It is shown only now.",
+                "The link, shown only now: under QUADRA_PUBLIC_URL, or a path of this server where that is not set.",
                 ShareLink,
                 {"token": "qs_kq0R1nT", "url": "https://quadra.example.com/share/qs_kq0R1nT"},
             ),

@@ -111,7 +111,7 @@ def _enqueue(kind: str, args: dict[str, Any], action: str, subject: str) -> dict
         unique = f"{kind}:{args.get('backup_id', '')}"
         job = enqueue(session, kind=kind, args=args, max_attempts=ATTEMPTS, unique_as=unique, trigger=MANUAL)
         _note(session, action, subject)
-        return {"job": job_body(job)}
+        return {"job": job_body(job, whole=True)}
 
 
 def _record(action: str, subject: str) -> None:

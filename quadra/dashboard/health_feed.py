@@ -1,4 +1,4 @@
-"""Tell everybody on the live namespace what a worker found when it last looked at everything: `health:update`.
+"""Tell those on the live namespace who may see the whole installation what a worker found when it last looked: `health:update`.
 
 The report lies in the database, so that every replica tells its own viewers, with or without Redis.
 """
@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from quadra.core.errors import QuadraError
 from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
-from quadra.dashboard.live import NAMESPACE
+from quadra.dashboard.live import INSTALLATION, NAMESPACE
 from quadra.health import history
 from quadra.health.status import update
 from quadra.health.tables import HealthReport
@@ -47,13 +47,13 @@ class HealthFeed:
                 logger.exception("live.turn.failed", extra={"turn": "health"})
 
     def _tell(self) -> None:
-        if not any(True for _ in self._server.manager.get_participants(NAMESPACE, None)):
+        if not any(True for _ in self._server.manager.get_participants(NAMESPACE, INSTALLATION)):
             return
         row = self._threads.run(self._latest)
         if row is not None and row.at != self._told:
             self._told = row.at
             # ignore_queue: every replica tells its own viewers
-            self._server.emit("health:update", update(row), namespace=NAMESPACE, ignore_queue=True)
+            self._server.emit("health:update", update(row), room=INSTALLATION, namespace=NAMESPACE, ignore_queue=True)
 
     def _latest(self) -> HealthReport | None:
         with self._runtime.database.read() as session:

@@ -27,6 +27,8 @@ from quadra.ingest.writer import Writer
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "/live"
+INSTALLATION = "installation"
+"""The room of those who are told how the whole installation is; those of projects begin with `project:`."""
 OLDEST = 50 * 60 * MINUTE
 """The age of a cursor from which on nothing is caught up: the numbers of today and yesterday are told anew anyway."""
 ADMIT_SECONDS = 30.0
@@ -61,11 +63,13 @@ class Live:
         try:
             # a key, or the cookie of a page of ours; a cookie that comes with a foreign Origin is refused there
             shown = credentials(plain if isinstance(plain, str) else "")
-            self._callers[_sid()] = self._threads.run(admit, self._runtime.database, shown, "viewer")
+            caller = self._callers[_sid()] = self._threads.run(admit, self._runtime.database, shown, "viewer")
         except QuadraError as error:
             reason = self._count_stranger(error) if isinstance(error, Unauthorised) else error
             raise Refusal(reason.message, reason.as_dict()) from error
         self._shown[_sid()] = shown
+        if caller.sees_installation:
+            join_room(INSTALLATION)
 
     def _count_stranger(self, error: QuadraError) -> QuadraError:
         """What somebody who may not connect is told: that, or after too many tries that they are too many."""

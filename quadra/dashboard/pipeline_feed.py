@@ -96,7 +96,7 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
         return Changes(
             at=at,
             batches=[batch_body(batch, slug, analyses.get(batch.id)) for batch in batches],
-            jobs=[job_body(job) for job in jobs],
+            jobs=[job_body(job, whole=False) for job in jobs],
             insights=[insight_body(insight, slug) for insight in insights],
         )
 

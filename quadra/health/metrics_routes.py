@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from prometheus_flask_exporter import PrometheusMetrics
 
 from quadra import __version__
-from quadra.accounts.access import Credentials, admit
+from quadra.accounts.access import Credentials, admit, check_installation
 from quadra.core.errors import Forbidden, Unavailable
 from quadra.core.limits import client_address, from_trusted_peer
 from quadra.core.metrics import REGISTRY, gauges
@@ -58,19 +58,25 @@ def _for_readers(show: Callable[[], ResponseReturnValue]) -> Callable[[], Respon
 
 
 def _require_reader() -> None:
-    """This machine, a network of METRICS_ALLOW, or a read key. Raises `Forbidden`, `Unauthorised`, `Unavailable`.
+    """This machine, a network of METRICS_ALLOW, or a key that sees the installation.
+
+    Raises `Forbidden`, `Unauthorised`, `Unavailable`.
 
     Whoever needs no key is let in while the database cannot say whether the one they sent is good.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         try:
-            runtime().probes.run_within(KEY_SECONDS, admit, runtime().database, Credentials(key=key.strip()))
+            check_installation(
+                runtime().probes.run_within(KEY_SECONDS, admit, runtime().database, Credentials(key=key.strip()))
+            )
         except (TimeoutError, Unavailable) as error:
             if not _from_near():
                 raise Unavailable("The database does not answer; try again.") from error
     elif not _from_near():
-        raise Forbidden("Metrics need a read key (Authorization: Bearer qk_…), or a network of QUADRA_METRICS_ALLOW.")
+        raise Forbidden(
+            "Metrics need a read key of the project 'quadra' (Authorization: Bearer qk_…), or a network of QUADRA_METRICS_ALLOW."
+        )
 
 
 def _from_near() -> bool:

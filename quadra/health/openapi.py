@@ -47,7 +47,7 @@ class FieldModel(Struct):
 
 
 class Detailed(Struct):
-    """`checks`, `system`, `model` and `uptime_seconds` are for viewers; a stranger learns the verdict."""
+    """`checks`, `system`, `model` and `uptime_seconds` are for who may see the installation; others learn the verdict."""
 
     overall_status: Verdict
     timestamp: str
@@ -100,7 +100,7 @@ class Analytics(Struct):
 
 
 class Status(Struct):
-    """`analytics` and the single checks are for viewers."""
+    """`analytics` and the single checks are for who may see the installation."""
 
     system: SystemStatus
     parts: list[Part]
@@ -183,8 +183,8 @@ GROUPS = (
                 path="/health/detailed",
                 title="How is everything?",
                 says=(
-                    "Runs every check (docs/health.md lists them), at most every three seconds. Who is no viewer learns "
-                    "`overall_status` and nothing else."
+                    "Runs every check (docs/health.md lists them), at most every three seconds. Who may not see "
+                    "the installation, such as a key of one project, learns `overall_status` and nothing else."
                 ),
                 answers={
                     200: Answer(says="Healthy, or degraded.", shape=Detailed, example=EXAMPLE),
@@ -206,7 +206,8 @@ GROUPS = (
                 method="GET",
                 path="/metrics",
                 title="Metrics for Prometheus",
-                says="Open to this machine and to the networks of QUADRA_METRICS_ALLOW; others send a read key as Bearer. "
+                says="Open to this machine and to the networks of QUADRA_METRICS_ALLOW; others send "
+                "a read key of the project `quadra` as Bearer. "
                 "Answers while the database is away: its gauges are absent then, and database_up is 0.",
                 params=(Param(name="name[]", shape=str, says="Only this series; may be repeated."),),
                 answers={

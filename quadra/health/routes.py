@@ -105,8 +105,8 @@ def runner() -> Runner:
 
 
 def sees_all() -> bool:
-    """Whether the caller is a viewer. Whom the database cannot name at present, or who shows a wrong key, is a stranger."""
+    """Whether the caller may see more than verdicts. Who shows a wrong key may not, nor whom the database cannot name."""
     try:
-        return caller().may("viewer")
+        return caller().sees_installation
     except (QuadraError, SQLAlchemyError):
         return False

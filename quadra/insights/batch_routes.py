@@ -73,7 +73,11 @@ def seal_batch(batch_id: str) -> ResponseReturnValue:
         batches.seal(session, found.id, job_kinds=_job_kinds(), max_attempts=runtime().settings.job_max_attempts)
         job = find_unfinished(session, kinds=[ANALYSE], batch_id=found.id)
         _record(session, "ingest.batch.sealed", found.id, project)
-        return {"batch_id": found.id, "status": "SEALED", "job": job_body(job) if job else None}, 202
+        return {
+            "batch_id": found.id,
+            "status": "SEALED",
+            "job": job_body(job, whole=caller().sees_installation) if job else None,
+        }, 202
 
 
 @blueprint.post("/api/admin/batches/<batch_id>/analyze")
@@ -96,7 +100,7 @@ def analyze_batch(batch_id: str) -> ResponseReturnValue:
             trigger=MANUAL,
         )
         _record(session, "insights.analysis.requested", found.id, project)
-        return {"batch_id": found.id, "job": job_body(job)}, 202
+        return {"batch_id": found.id, "job": job_body(job, whole=caller().sees_installation)}, 202
 
 
 @blueprint.post("/api/analytics/flush")

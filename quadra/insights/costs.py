@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from quadra.accounts.projects import create_project, get_project
+from quadra.accounts.projects import OWN, create_project, get_project
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Conflict, NotFound
@@ -25,7 +25,6 @@ from quadra.ingest.wire import Wire
 from quadra.insights import metrics
 from quadra.insights.verdicts import Completion
 
-PROJECT = "quadra"
 MILLION = 1_000_000
 
 _lock = threading.Lock()
@@ -36,12 +35,12 @@ _logs: dict[Database, Log] = {}
 def own_project(session: Session) -> int:
     """The id of the project `quadra`, made where it is missing. Needs a session that may write."""
     try:
-        return get_project(session, PROJECT).id
+        return get_project(session, OWN).id
     except NotFound:
         try:
-            return create_project(session, name="Quadra itself", slug=PROJECT).id
+            return create_project(session, name="Quadra itself", slug=OWN).id
         except Conflict:  # another worker made it this moment
-            return get_project(session, PROJECT).id
+            return get_project(session, OWN).id
 
 
 def cost_of(settings: Settings, done: Completion) -> float | None:

@@ -11,13 +11,14 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from quadra.accounts.projects import OWN
 from quadra.accounts.setup import installation_secret
 from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
-from quadra.insights import costs, llm, reading
+from quadra.insights import llm, reading
 from quadra.insights.briefing import briefing, redacted
 from quadra.insights.digest import dump
 from quadra.insights.history import Scene
@@ -154,7 +155,7 @@ def _ask_llm_too(session: Session, runtime: Runtime, batch: Batch, trigger: str)
         return
     slug = session.scalar(sa.select(Project.slug).where(Project.id == batch.project_id))
     waiting = sa.select(Job.id).where(Job.state.in_(UNFINISHED), Job.kind == ANALYSE_LLM).limit(LLM_WAITING).subquery()
-    if slug == costs.PROJECT:
+    if slug == OWN:
         return
     if (session.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0) >= LLM_WAITING:
         logger.warning("insights.llm.skipped", extra={"batch_id": batch.id, "waiting": LLM_WAITING})

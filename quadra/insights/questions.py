@@ -77,9 +77,11 @@ def batch_stats(session: Session, *, projects: Collection[int] | None = None) ->
     return {**counts, "oldest_open_age_seconds": age}
 
 
-def analysis_stats(session: Session) -> dict[str, Any]:
+def analysis_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
     """How long local analyses took in the last hour, and how large batches were; None where there were none."""
     recent = sa.and_(Insight.analyst == "local", Insight.created_at >= clock.now() - HOUR)
+    if projects is not None:
+        recent = sa.and_(recent, Insight.project_id.in_(projects))
     query = sa.select(sa.func.count(), sa.func.avg(Insight.analysis_ms), sa.func.avg(Insight.event_count)).where(recent)
     count, mean, size = session.execute(query).one()
     p95 = None

@@ -57,15 +57,18 @@ def show_stats() -> ResponseReturnValue:
 
 @blueprint.get("/api/admin/metrics")
 def show_metrics() -> ResponseReturnValue:
-    """The pipeline in numbers: of all projects, whoever asks; a number names nobody."""
-    require("viewer")
-    here = runtime()
+    """The pipeline in numbers: of all projects, for a key of one project of that one."""
+    by, here = require("viewer"), runtime()
+    projects = None if by.sees_installation else by.projects
     with here.database.read() as session:
-        jobs = job_stats(session)
+        jobs = job_stats(session, projects=projects)
         return {
             "jobs": {name: jobs[name] for name in JOBS_SHOWN},
-            "batches": questions.batch_stats(session),
-            "performance": {**questions.analysis_stats(session), "claim_latency_ms": jobs["claim_latency_ms"]},
-            "circuit_breaker": breaker.states(session, cooldown=here.settings.breaker_cooldown),
-            "dead_letter_queue": dead_letter_stats(session),
+            "batches": questions.batch_stats(session, projects=projects),
+            "performance": {
+                **questions.analysis_stats(session, projects=projects),
+                "claim_latency_ms": jobs["claim_latency_ms"],
+            },
+            "circuit_breaker": {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown),
+            "dead_letter_queue": dead_letter_stats(session, projects=projects),
         }

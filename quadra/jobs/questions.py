@@ -58,12 +58,12 @@ def list_dead_letters(
     return _page(session, dead, Job.finished_at, limit=limit, cursor=cursor, page=page)
 
 
-def job_stats(session: Session) -> dict[str, Any]:
+def job_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
     """How the queue stands. Ages and durations cover the last hour; None where there was nothing to measure."""
-    at = clock.now()
-    waiting = sa.select(sa.func.min(Job.created_at)).where(Job.state == PENDING)
+    at, ours = clock.now(), Wanted(projects=projects).conditions()
+    waiting = sa.select(sa.func.min(Job.created_at)).where(Job.state == PENDING, *ours)
     oldest = session.scalar(waiting)
-    done = sa.and_(Job.state == SUCCESS, Job.finished_at >= at - HOUR)
+    done = sa.and_(Job.state == SUCCESS, Job.finished_at >= at - HOUR, *ours)
     took = sa.type_coerce(Job.finished_at, sa.BigInteger) - sa.type_coerce(Job.started_at, sa.BigInteger)
     waited = sa.type_coerce(Job.started_at, sa.BigInteger) - sa.type_coerce(Job.available_at, sa.BigInteger)
     count, mean, latency = session.execute(
@@ -73,10 +73,10 @@ def job_stats(session: Session) -> dict[str, Any]:
         session.scalar(sa.select(took).where(done).order_by(took).offset(int(count * 0.95)).limit(1)) if count else None
     )
     return {
-        "pending": _count(session, Job.state == PENDING),
-        "running": _count(session, Job.state == RUNNING),
+        "pending": _count(session, Job.state == PENDING, *ours),
+        "running": _count(session, Job.state == RUNNING, *ours),
         "success_last_hour": count,
-        "failed_last_hour": _count(session, Job.state == FAILED, Job.finished_at >= at - HOUR),
+        "failed_last_hour": _count(session, Job.state == FAILED, Job.finished_at >= at - HOUR, *ours),
         "oldest_pending_age_seconds": None if oldest is None else round((at - oldest).total_seconds(), 3),
         "claim_latency_ms": _ms(latency),
         "avg_duration_ms": _ms(mean),
@@ -84,10 +84,11 @@ def job_stats(session: Session) -> dict[str, Any]:
     }
 
 
-def dead_letter_stats(session: Session) -> dict[str, int]:
+def dead_letter_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, int]:
+    ours = Wanted(projects=projects).conditions()
     return {
-        "total": _count(session, Job.state == FAILED),
-        "last_24_hours": _count(session, Job.state == FAILED, Job.finished_at >= clock.now() - 24 * HOUR),
+        "total": _count(session, Job.state == FAILED, *ours),
+        "last_24_hours": _count(session, Job.state == FAILED, Job.finished_at >= clock.now() - 24 * HOUR, *ours),
     }
 
 

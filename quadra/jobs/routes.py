@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, request
@@ -21,6 +22,7 @@ from quadra.jobs.tables import Job
 
 blueprint = Blueprint("jobs", __name__)
 
+PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+[^\s/:'\",]*")
 LIMIT, LIMIT_MOST, PAGE_MOST = 50, 1_000, 1_000_000
 
 
@@ -30,7 +32,7 @@ def show_jobs() -> ResponseReturnValue:
     by = require("viewer")
     with runtime().database.read() as session:
         page = questions.list_jobs(session, _wanted(by), **_paging())
-        return {"jobs": [job_body(job) for job in page.jobs], **_around(page)}
+        return {"jobs": [job_body(job, whole=by.sees_installation) for job in page.jobs], **_around(page)}
 
 
 @blueprint.get("/api/admin/dead-letter-queue")
@@ -39,7 +41,10 @@ def show_dead_letters() -> ResponseReturnValue:
     by = require("viewer")
     with runtime().database.read() as session:
         page = questions.list_dead_letters(session, _wanted(by), **_paging())
-        return {"dead_letters": [dead_letter_body(job) for job in page.jobs], **_around(page)}
+        return {
+            "dead_letters": [dead_letter_body(job, whole=by.sees_installation) for job in page.jobs],
+            **_around(page),
+        }
 
 
 @blueprint.post("/api/admin/dead-letter-queue/<job_id>/requeue")
@@ -49,7 +54,7 @@ def requeue_dead_letter(job_id: str) -> ResponseReturnValue:
     with runtime().database.begin() as session:
         job = dead_letters.requeue(session, job_id)
         _record(session, "jobs.dead_letter.requeued", job)
-        return {"job": job_body(job)}, 202
+        return {"job": job_body(job, whole=caller().sees_installation)}, 202
 
 
 @blueprint.post("/api/admin/dead-letter-queue/<job_id>/discard")
@@ -59,10 +64,11 @@ def discard_dead_letter(job_id: str) -> ResponseReturnValue:
     with runtime().database.begin() as session:
         job = dead_letters.discard(session, job_id)
         _record(session, "jobs.dead_letter.discarded", job)
-        return {"job": job_body(job)}
+        return {"job": job_body(job, whole=caller().sees_installation)}
 
 
-def job_body(job: Job) -> dict[str, Any]:
+def job_body(job: Job, *, whole: bool) -> dict[str, Any]:
+    """As the API shows it. `whole` is for those who may see the installation: others learn no path of its machines."""
     took = (job.finished_at - job.started_at) if job.state == "SUCCESS" and job.finished_at and job.started_at else None
     return {
         "job_id": job.id,
@@ -75,8 +81,8 @@ def job_body(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "worker": job.leased_by,
         "lock_expires_at": _iso(job.lease_expires_at),
-        "last_error": job.last_error,
-        "error_context": job.error_context,
+        "last_error": job.last_error if whole else _without_paths(job.last_error),
+        "error_context": job.error_context if whole else [_without_trace(entry) for entry in job.error_context],
         "analysis_time_ms": None if took is None else round(took.total_seconds() * 1000, 3),
         "available_at": _iso(job.available_at),
         "created_at": _iso(job.created_at),
@@ -86,8 +92,17 @@ def job_body(job: Job) -> dict[str, Any]:
     }
 
 
-def dead_letter_body(job: Job) -> dict[str, Any]:
-    return job_body(job) | {"dlq_id": job.id, "failed_at": _iso(job.finished_at), "history": job.error_context}
+def dead_letter_body(job: Job, *, whole: bool) -> dict[str, Any]:
+    told = job_body(job, whole=whole)
+    return told | {"dlq_id": job.id, "failed_at": _iso(job.finished_at), "history": told["error_context"]}
+
+
+def _without_trace(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"traceback": "", "message": _without_paths(entry.get("message", ""))}
+
+
+def _without_paths(text: Any) -> Any:
+    return PATH.sub("…", text) if isinstance(text, str) else text
 
 
 def _require_editor(job_id: str) -> None:

@@ -32,4 +32,4 @@ def erase_user(user_id: str) -> ResponseReturnValue:
             address=client_address(),
         )
     remember_request(runtime(), project.slug, erasure)
-    return {"job": job_body(job)}, 202
+    return {"job": job_body(job, whole=caller().sees_installation)}, 202

@@ -18,7 +18,6 @@ from quadra.core.database import Database
 from quadra.core.errors import Forbidden, NotFound, Unauthorised
 from tests.accounts.conftest import bearer
 
-
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 

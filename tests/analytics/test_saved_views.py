@@ -72,8 +72,23 @@ def shared(client: FlaskClient, headers: dict[str, str], **changed: Any) -> tupl
     """The id of a view and the path of its link."""
     view_id = saved(client, headers, **changed)["id"]
     link = client.post(f"/api/saved-views/{view_id}/share", headers=headers).json
-    assert link["url"] == f"http://localhost/share/{link['token']}"
+    assert link["url"] == f"/share/{link['token']}"
     return view_id, f"/share/{link['token']}"
+
+
+@pytest.mark.parametrize("public_url", ["", "https://quadra.example.com", "https://quadra.example.com/"])
+def test_a_link_never_names_a_host_that_the_request_made_up(
+    app: Flask, client: FlaskClient, as_: As, place: Place, public_url: str
+) -> None:
+    headers = as_(place.project().slug)
+    view_id = saved(client, headers)["id"]
+    evil = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
+    was, place.runtime.settings.public_url = place.runtime.settings.public_url, public_url
+    try:
+        link = client.post(f"/api/saved-views/{view_id}/share", headers=headers | evil).json
+    finally:
+        place.runtime.settings.public_url = was
+    assert link["url"] == f"{public_url.rstrip('/')}/share/{link['token']}"
 
 
 def test_a_view_is_saved_listed_shown_and_deleted(client: FlaskClient, as_: As, place: Place) -> None:

@@ -57,6 +57,20 @@ def test_watching_needs_a_viewer(quadra: QuadraProcess, project: dict[str, str],
             pass
 
 
+def test_a_viewer_whose_key_is_revoked_while_connected_is_gone_within_45_seconds(
+    quadra: QuadraProcess, project: dict[str, str]
+) -> None:
+    revoked = make_key(quadra, "read", project["slug"])
+    with watching(quadra, project | {"read": revoked["key"]}) as (gone, _), watching(quadra, project) as (stays, _):
+        admin = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
+        assert send(quadra, f"/api/keys/{revoked['id']}", method="DELETE", key=None, **admin).status == 200
+        eventually(lambda: not gone.connected, 45)
+        assert stays.connected
+        assert send(quadra, body=event(), key=project["write"]).status == 200
+        stays.wait_for(lambda: today(stays) == 1)
+        assert gone.payloads("admin:event") == []
+
+
 def test_a_read_key_sees_its_own_project_and_no_other(quadra: QuadraProcess, project: dict[str, str]) -> None:
     with watching(quadra, project) as (client, answer):
         assert answer["ok"] is True

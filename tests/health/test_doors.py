@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.clients import Answer, connected, eventually, make_key, send
+from tests.clients import Answer, connected, eventually, make_key, make_project, send
 from tests.servers import commands
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
@@ -33,7 +34,9 @@ def get(quadra: QuadraProcess, path: str, key: str | None = None, **headers: str
 
 @pytest.fixture(scope="module")
 def read_key(quadra: QuadraProcess) -> str:
-    key: str = make_key(quadra, "read")["key"]
+    """Of the project in which Quadra observes itself: for whoever watches the installation."""
+    make_project(quadra, name="Quadra itself", slug="quadra")
+    key: str = make_key(quadra, "read", "quadra")["key"]
     return key
 
 
@@ -73,6 +76,24 @@ def test_a_stranger_sees_the_verdict_only(quadra: QuadraProcess, headers: dict[s
 
 def test_a_write_key_is_a_stranger_here(quadra: QuadraProcess) -> None:
     assert set(get(quadra, "/health/detailed", quadra.init["write_key"]).json) == {"overall_status", "timestamp"}
+
+
+@pytest.mark.parametrize("scope", ["read", "admin"])
+def test_a_key_of_one_project_sees_no_figures_and_no_paths_of_the_installation(
+    quadra: QuadraProcess, scope: str
+) -> None:
+    slug = make_project(quadra)["slug"]
+    keys = [make_key(quadra, scope, slug)["key"]] + [make_key(quadra, "read")["key"]] * (scope == "read")
+    for key in keys:
+        detailed, status = get(quadra, "/health/detailed", key), get(quadra, "/status", key)
+        assert set(detailed.json) == {"overall_status", "timestamp"}
+        assert status.json["analytics"] is None
+        assert str(quadra.directory) not in detailed.body.decode() + status.body.decode()
+        refused = get(quadra, "/metrics", key)
+        assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+        with connected(quadra, auth={"key": key}, namespace="/live", names=("health:update",)) as client:
+            time.sleep(4)  # a worker looks every second here
+            assert client.payloads("health:update") == []
 
 
 def test_the_status_has_the_shape_that_clients_read(quadra: QuadraProcess, read_key: str) -> None:

@@ -218,7 +218,7 @@ def test_the_state_of_the_pipeline_in_numbers(client: FlaskClient, as_: Ask, run
     guard = breaker.Guard("llm", 5, timedelta(minutes=10), timedelta(seconds=9))
     with pytest.raises(Transient):
         breaker.call(runtime.database, guard, fail, counts=lambda _error: True)
-    found = client.get("/api/admin/metrics", headers=as_("read")).json
+    found = client.get("/api/admin/metrics", headers=as_("admin", "default")).json
     assert found["jobs"]["success_last_hour"] == 1
     assert set(found["jobs"]) == {
         "pending",
@@ -239,6 +239,23 @@ def test_the_state_of_the_pipeline_in_numbers(client: FlaskClient, as_: Ask, run
     assert found["dead_letter_queue"] == {"total": 0, "last_24_hours": 0}
 
 
+def test_a_key_of_one_project_sees_the_figures_of_that_one(client: FlaskClient, as_: Ask, runtime: Runtime) -> None:
+    with runtime.database.begin() as session:
+        create_project(session, name="Other", slug="other")
+        session.add(
+            Breaker(name="llm", state="OPEN", failure_count=5, opened_at=clock.now(), last_state_change=clock.now())
+        )
+        enqueue(session, kind="test", max_attempts=1, project_id=get_project(session, "other").id)
+    fill(runtime)
+    do(runtime)
+    ours, theirs = (client.get("/api/admin/metrics", headers=as_("read", slug)).json for slug in ("shop", "other"))
+    assert (ours["jobs"]["success_last_hour"], ours["jobs"]["pending"]) == (1, 0)
+    assert (theirs["jobs"]["success_last_hour"], theirs["jobs"]["pending"]) == (0, 1)
+    assert theirs["batches"] == {"open": 0, "sealed": 0, "analyzed": 0, "archived": 0, "oldest_open_age_seconds": None}
+    assert theirs["performance"]["avg_batch_size"] is None
+    assert ours["circuit_breaker"] == theirs["circuit_breaker"] == {}
+
+
 @pytest.mark.parametrize(("minutes", "shown", "number"), [(5, "OPEN", 2), (10, "HALF_OPEN", 1)])
 def test_a_breaker_whose_cooldown_is_over_lets_one_call_try(
     client: FlaskClient, as_: Ask, runtime: Runtime, minutes: int, shown: str, number: int
@@ -248,7 +265,7 @@ def test_a_breaker_whose_cooldown_is_over_lets_one_call_try(
         session.add(
             Breaker(name="llm", state="OPEN", failure_count=5, opened_at=opened_at, last_state_change=opened_at)
         )
-    found = client.get("/api/admin/metrics", headers=as_("read")).json["circuit_breaker"]["llm"]
+    found = client.get("/api/admin/metrics", headers=as_("admin", "default")).json["circuit_breaker"]["llm"]
     assert (found["state"], found["opened_at"]) == (shown, clock.iso(opened_at))
     changed_at = opened_at + timedelta(minutes=10) if shown == "HALF_OPEN" else opened_at
     assert found["last_state_change"] == clock.iso(changed_at)
@@ -262,7 +279,7 @@ def fail() -> None:
 
 
 def test_an_empty_pipeline_has_numbers_too(client: FlaskClient, as_: Ask) -> None:
-    found = client.get("/api/admin/metrics", headers=as_("read")).json
+    found = client.get("/api/admin/metrics", headers=as_("admin")).json
     assert found["performance"]["avg_analysis_time_ms"] is None
     assert found["batches"]["oldest_open_age_seconds"] is None
     assert found["circuit_breaker"] == {}

@@ -72,8 +72,9 @@ def share(view_id: str) -> ResponseReturnValue:
         view, _project = _of_caller(session, view_id, "editor")
         token = saved_views.share_view(session, view, by=caller().actor)
         _note(session, "shared", view)
-    base = runtime().settings.public_url or request.host_url
-    return {"token": token, "url": f"{base.rstrip('/')}/share/{token}"}, 201, {"Cache-Control": "no-store"}
+    # never the host that the request names: the link goes to other people, and the request may come from anybody's page
+    url = f"{runtime().settings.public_url.rstrip('/')}/share/{token}"
+    return {"token": token, "url": url}, 201, {"Cache-Control": "no-store"}
 
 
 @blueprint.delete("/api/saved-views/<view_id>/share")

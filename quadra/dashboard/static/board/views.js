@@ -57,10 +57,10 @@ function row(board, view, attempt, load) {
   const button = (text, act, says) => el('button', { class: 'button', type: 'button', 'aria-label': `${says} ${view.name}`, onclick: () => attempt(act) }, text);
   const share = async () => {
     const { url } = await order(`${PATH}/${view.id}/share`, 'POST');
-    link.value = url;
+    link.value = new URL(url, location.href).href;
     link.hidden = false;
     link.select();
-    await navigator.clipboard?.writeText(url).catch(() => {});
+    await navigator.clipboard?.writeText(link.value).catch(() => {});
   };
   const unshare = async () => {
     await order(`${PATH}/${view.id}/share`, 'DELETE');
