@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from quadra.backup import replica_metrics
 from quadra.core.metrics import Stored
+from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest
 from quadra.insights import metrics as insights
 from quadra.jobs import metrics as jobs
@@ -17,5 +18,6 @@ STORED: tuple[Stored, ...] = (
     jobs.queue,
     insights.breakers,
     warehouse.segments,
+    health.checks,
     replica_metrics.replication_lag,
 )

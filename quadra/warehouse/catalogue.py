@@ -22,17 +22,20 @@ class Listed:
 
     id: str
     path: str
+    bytes: int
+    sha256: str
     rows: int
     links: int
     min_occurred_us: int
     max_occurred_us: int
 
 
-def live(session: Session, project_id: int) -> list[Listed]:
-    """All segments of a project that questions read."""
+def live(session: Session, project_id: int | None = None) -> list[Listed]:
+    """All segments of a project, or of all, that questions read."""
     low, high = (sa.type_coerce(at, sa.BigInteger) for at in (Segment.min_occurred_at, Segment.max_occurred_at))
-    query = sa.select(Segment.id, Segment.path, Segment.rows, Segment.links, low, high)
-    found = session.execute(query.where(Segment.project_id == project_id, Segment.state == LIVE).order_by(Segment.id))
+    columns = (Segment.id, Segment.path, Segment.bytes, Segment.sha256, Segment.rows, Segment.links, low, high)
+    query = sa.select(*columns).where(Segment.state == LIVE).order_by(Segment.id)
+    found = session.execute(query if project_id is None else query.where(Segment.project_id == project_id))
     return [Listed(*row) for row in found]
 
 

@@ -23,6 +23,7 @@ from quadra.warehouse.duck import connect
 from quadra.warehouse.fresh import FreshRows
 from quadra.warehouse.look import Answer, Look, is_noting
 from quadra.warehouse.people import People
+from quadra.warehouse.soundness import Soundness
 from quadra.warehouse.span import Range
 from quadra.warehouse.stores import store_of
 
@@ -42,6 +43,7 @@ class Warehouse:
         self.runtime = runtime
         settings = runtime.settings
         self.store = store_of(settings)
+        self.soundness = Soundness(self.store)
         self._lock = threading.Lock()
         self._duck: duckdb.DuckDBPyConnection | None = None
         self._turns = threading.BoundedSemaphore(settings.query_concurrency)
@@ -96,7 +98,7 @@ class Warehouse:
             fresh = self.fresh.read(session, project_id)
         cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
-        return Look(cursor, self.store, self.people, project_id, segments, fresh, span, timeout)
+        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout)
 
 
 _warehouses: dict[int, Warehouse] = {}

@@ -26,8 +26,8 @@ from quadra.warehouse.columns import NAMES
 from quadra.warehouse.duck import arrow, quoted
 from quadra.warehouse.fresh import Fresh
 from quadra.warehouse.people import Known, People
+from quadra.warehouse.soundness import Soundness
 from quadra.warehouse.span import Range
-from quadra.warehouse.store import Store
 from quadra.warehouse.writing import files
 
 _notes: ContextVar[list[Noted] | None] = ContextVar("notes", default=None)
@@ -90,7 +90,7 @@ class Look:
     def __init__(
         self,
         cursor: duckdb.DuckDBPyConnection,
-        store: Store,
+        soundness: Soundness,
         people: People,
         project_id: int,
         segments: Sequence[Listed],
@@ -99,7 +99,8 @@ class Look:
         timeout: float,
     ):
         self._cursor = cursor
-        self._store = store
+        self._soundness = soundness
+        self._late = threading.Event()
         self._who = people
         self._project_id = project_id
         self._segments = segments
@@ -209,7 +210,10 @@ class Look:
         )
 
     def _paths(self, segments: Sequence[Listed]) -> list[str]:
-        return [str(path) for path in self._store.ready([segment.path for segment in segments])]
+        paths = self._soundness.require(segments, late=self._late.is_set)
+        if self._late.is_set():  # then some of them are not compared
+            raise duckdb.InterruptException
+        return [str(path) for path in paths]
 
     def identities(self) -> pa.Table:
         """id -> person, for the ids that are not the person's name. Bounded as a question is."""
@@ -229,6 +233,7 @@ class Look:
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:
         """DuckDB forgets an interrupt that comes while it plans, so it is interrupted until it has stopped."""
         late, done = threading.Event(), threading.Event()
+        self._late = late
 
         def interrupt() -> None:
             if not done.wait(seconds):
@@ -249,6 +254,9 @@ class Look:
         except duckdb.OutOfMemoryException as error:
             message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
             raise Unavailable(message, code="query_too_large") from error
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            self._soundness.require_again(self._segments)
+            raise
         finally:
             done.set()
             watch.join()  # an interrupt that came later strikes the next statement

@@ -52,8 +52,9 @@ class S3Store(LocalStore):
         path = self.root / name
         with self._locks[hash(name) % len(self._locks)]:  # a second question waits for the first one's fetching
             try:
-                if path.stat().st_mtime < time.time() - TOUCH_SECONDS:
-                    os.utime(path)
+                if (found := path.stat()).st_atime < time.time() - TOUCH_SECONDS:
+                    # not the time of its last change: that says whether it must be compared with its hash again
+                    os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
             except FileNotFoundError:
                 self._fetch(name, path)
         return path
@@ -64,6 +65,14 @@ class S3Store(LocalStore):
             return [self.local(name) for name in names]
         with ThreadPoolExecutor(AT_ONCE, "fetch") as pool:
             return list(pool.map(self.local, names))
+
+    def local_if_there(self, name: str) -> Path | None:
+        path = self.root / name
+        return path if path.exists() else None
+
+    def drop_copy(self, name: str) -> bool:
+        (self.root / name).unlink(missing_ok=True)
+        return True
 
     def digest(self, name: str) -> tuple[int, str]:
         """Of the file in the bucket. A copy here that differs from it is dropped."""
@@ -114,7 +123,7 @@ class S3Store(LocalStore):
                 facts = path.stat()
             except FileNotFoundError:  # another process tidies too
                 continue
-            kept.append((facts.st_mtime, facts.st_size, path))
+            kept.append((facts.st_atime, facts.st_size, path))
         size = sum(its for _at, its, _path in kept)
         for at, its, path in sorted(kept):
             if now - at < IN_USE_SECONDS or (size <= self._room and now - at < UNUSED_SECONDS):

@@ -32,6 +32,12 @@ class Store(Protocol):
     def ready(self, names: Sequence[str]) -> list[Path]:
         """`local` of several at once."""
 
+    def local_if_there(self, name: str) -> Path | None:
+        """`local`, without fetching it from where it is kept; None where it has to be."""
+
+    def drop_copy(self, name: str) -> bool:
+        """Forget what is on this machine, where that is a copy only. False where there is no other."""
+
     def digest(self, name: str) -> tuple[int, str]:
         """Bytes and sha256 of what is really kept, read now. Raises `OSError` too, where it is not there or not readable."""
 
@@ -89,6 +95,12 @@ class LocalStore:
 
     def ready(self, names: Sequence[str]) -> list[Path]:
         return [self.local(name) for name in names]
+
+    def local_if_there(self, name: str) -> Path | None:
+        return self.local(name)
+
+    def drop_copy(self, name: str) -> bool:
+        return False
 
     def digest(self, name: str) -> tuple[int, str]:
         path = self.root / name

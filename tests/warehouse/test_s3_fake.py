@@ -86,6 +86,9 @@ def test_a_flipped_byte_in_the_bucket_is_named_and_one_in_the_cache_is_healed(
     content = bytearray(here.read_bytes())
     content[len(content) // 2] ^= 1
     here.write_bytes(content)
+    assert numbers(runtime) == list(range(10))
+    assert here.read_bytes() != content
+    here.write_bytes(content)
     assert find_damage(warehouse_of(runtime), segment) is None
     assert numbers(runtime) == list(range(10))
     bucket = kept(runtime).bucket

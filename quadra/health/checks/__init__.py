@@ -14,6 +14,7 @@ from quadra.health.checks.installation import modules
 from quadra.health.checks.machine import cpu, disk, memory
 from quadra.health.checks.redis import limits, message_queue, redis
 from quadra.health.checks.replication import replication
+from quadra.health.checks.segments import segments
 from quadra.health.verdict import DEGRADED, Check
 
 CHECKS: tuple[Check, ...] = (
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     Check("workers", "analysis", workers),
     Check("backlog", "analysis", backlog),
     Check("dead_letters", "analysis", dead_letters, worst=DEGRADED),
+    Check("segments", "analysis", segments, seconds=10, keep_seconds=30),
     Check("ai_provider", "ai", ai_provider, seconds=8, keep_seconds=60, worst=DEGRADED),
     Check("replication", "backups", replication, keep_seconds=15),
     Check("backups", "backups", backups, keep_seconds=60),
