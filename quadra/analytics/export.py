@@ -19,6 +19,7 @@ from quadra.core import clock
 from quadra.core.given import Given
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import JSONS, TIMES
+from quadra.warehouse.duck import quoted
 from quadra.warehouse.tables import Erasure
 
 FORMATS = ("csv", "json", "ndjson", "parquet")
@@ -50,8 +51,9 @@ COLUMNS = {
 """As they are called outside -> as `events` calls them."""
 PLAIN = ("duration_ms", "value", "success", "bot")
 """Numbers and booleans: nothing that a spreadsheet could take for a formula."""
-FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
-"""What spreadsheets take for the beginning of one; the last four are the wide forms of the first."""
+FORMULA = r"^'*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+"""What spreadsheets take for the beginning of one; the last four are the wide forms of the first. Apostrophes before it
+count too: one more is put before all of them, and the import takes one away."""
 TIME = "'%Y-%m-%dT%H:%M:%S.%fZ'"
 
 
@@ -115,7 +117,7 @@ def _for_spreadsheets() -> Iterable[str]:
         elif column in PLAIN:
             yield f'{column} AS "{name}"'
         else:
-            yield f"CASE WHEN regexp_matches({column}, '{FORMULA}') THEN '''' || {column} ELSE {column} END AS \"{name}\""
+            yield f"CASE WHEN regexp_matches({column}, {quoted(FORMULA)}) THEN '''' || {column} ELSE {column} END AS \"{name}\""
 
 
 def _as_json() -> str:

@@ -23,6 +23,7 @@ from quadra.ingest.access_log_events import Visitors
 from quadra.ingest.importers import formats, progress
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
+from quadra.ingest.importers.times import Times
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.room import make_log
 
@@ -49,21 +50,35 @@ class Span(click.ParamType[timedelta]):
 @click.argument("file")
 @click.option("--format", "name", type=click.Choice(["auto", *formats.READERS]), default="auto", show_default=True)
 @project_option
+@click.option("--time-column", metavar="NAME", help="The column or key that says when; else timestamp, time, date, …")
+@click.option("--undated-now", is_flag=True, help="Date rows without a time at the import; else they are refused.")
+@click.option("--complete", is_flag=True, help="Nobody writes the file any more: take a last line without its newline.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything, store nothing.")
 @json_option
-def import_(file: str, name: str, slug: str, dry_run: bool, as_json: bool) -> None:
-    """Import a file of events: an access log, NDJSON, JSON or CSV, also as .gz; - is standard input.
+def import_(
+    file: str,
+    name: str,
+    slug: str,
+    time_column: str | None,
+    undated_now: bool,
+    complete: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import a file of events: an access log, NDJSON, JSON, CSV or Parquet, also as .gz; - is standard input.
 
     Importing a file again stores nothing twice. combined: access logs in Combined or Common format. ndjson: one JSON
-    object a line, an event or a line of nginx's JSON log. csv: a header that names a column event, event_type or kind;
-    columns that Quadra does not know become properties. Times without an offset are taken for UTC.
+    object a line, an event or a line of the JSON log of nginx, Caddy or Traefik. csv: a header that names a column event,
+    event_type or kind; columns that Quadra does not know become properties. A file that Quadra exported gives the same
+    events. Times without an offset are taken for UTC. docs/import.md says the rest.
     """
     result, began = Result(), time.monotonic()
     stopped = ""
-    with opened() as runtime, contextlib.closing(Source(file)) as source:
+    with opened() as runtime, contextlib.closing(Source(file, complete=complete)) as source:
         project_id, secret = _prepared(runtime, slug)
         ids = Ids(secret)
-        found, items = formats.read(source, name, Visitors(secret))
+        reading = formats.Reading(Visitors(secret), Times(time_column, undated_now))
+        found, items = formats.read(source, name, reading)
         with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
             try:
                 run(
@@ -83,9 +98,15 @@ def import_(file: str, name: str, slug: str, dry_run: bool, as_json: bool) -> No
         body |= {"dry_run": True, "accepted": result.accepted}
     if stopped:
         body["error"] = stopped
+    if source.unfinished:
+        body["unfinished_line"] = source.unfinished
     refusals = [{"line": line, "reason": why} for line, why, _ in result.refusals]
     body |= {"format": found, "refusals": refusals}
     lines = _summary(result, source.name, found, slug, time.monotonic() - began, dry_run)
+    if source.unfinished:
+        lines.append(
+            f"  line {source.unfinished} has no end yet and waits: import again when it is written, or with --complete"
+        )
     say(as_json, body, lines)
     if stopped:
         click.echo(f"{stopped} Run the same command again: what is stored is not stored twice.", err=True)

@@ -23,6 +23,7 @@ from quadra.ingest.access_log_json import is_entry, read_json
 from quadra.ingest.importers import formats, source, table
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
+from quadra.ingest.importers.times import Times
 from quadra.ingest.wire import Refused
 from tests.ingest.conftest import opened
 from tests.ingest.real import Project, new_project
@@ -43,10 +44,15 @@ def kind(request: str = "GET /a HTTP/1.1", status: int = 200, agent: str = FIREF
     return fields_of(entry(request, status, agent), VISITORS)["kind"]
 
 
-def imported(name: Path | str, form: str = "auto") -> tuple[Result, list[formats.Item]]:
+NOW, KNOWN = Times(or_now=True), Times()
+
+
+def imported(
+    name: Path | str, form: str = "auto", times: Times = KNOWN, **more: Any
+) -> tuple[Result, list[formats.Item]]:
     """A dry run, and what was read."""
-    with closing(Source(str(name))) as opened_source, closing(Ids("secret")) as ids:
-        items = list(formats.read(opened_source, form, VISITORS)[1])
+    with closing(Source(str(name), **more)) as opened_source, closing(Ids("secret")) as ids:
+        items = list(formats.read(opened_source, form, formats.Reading(VISITORS, times))[1])
         result = Result()
         run(items, project_id=1, ids=ids, log=None, result=result)
     return result, items
@@ -176,7 +182,7 @@ def test_a_csv_header_is_mapped_and_unknown_columns_become_properties() -> None:
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     assert (first["event_type"], first["user_id"], first["success"]) == ("signed_up", "u1", True)
-    assert first["properties"] == {"Zip": "01234", "Gift": True, "source": "mail"}
+    assert first["properties"] == {"Zip": "01234", "Gift": "yes", "source": "mail"}
     assert second["properties"]["Amount"] == 19.9
     assert isinstance(items[5].fields, dict)
     assert items[5].fields["event_type"] == "two\nlines"
@@ -186,7 +192,7 @@ def test_a_csv_header_is_mapped_and_unknown_columns_become_properties() -> None:
 def test_any_usual_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"event_type{delimiter}user_id{delimiter}colour\nclicked{delimiter}u1{delimiter}red\n")
-    _, items = imported(path)
+    _, items = imported(path, times=NOW)
     assert items[0].fields == {"event_type": "clicked", "user_id": "u1", "properties": {"colour": "red"}}
 
 
@@ -194,7 +200,7 @@ def test_a_csv_that_never_says_what_happened_is_refused_as_a_whole(tmp_path: Pat
     path = tmp_path / "a.csv"
     path.write_text("timestamp,value\n2024-01-01T00:00:00Z,3\n")
     with pytest.raises(Invalid, match="event, event_type or kind"):
-        imported(path, "csv")
+        imported(path, "csv", NOW)
     with pytest.raises(Invalid, match="--format"):
         imported(path)
 
@@ -216,7 +222,7 @@ def test_a_json_file_may_be_an_array_an_envelope_or_objects_over_many_lines(tmp_
         "\n".join(json.dumps(event, indent=2) for event in events),
     ):
         path.write_text(text)
-        assert imported(path)[0].accepted == 1000
+        assert imported(path, times=NOW)[0].accepted == 1000
     path.write_text(json.dumps(events)[:-50])
     with pytest.raises(Invalid, match="not JSON from here on"):
         imported(path)
@@ -246,7 +252,7 @@ def test_a_packed_file_that_was_cut_off_keeps_what_came_before(tmp_path: Path) -
     path.write_bytes(packed[: len(packed) // 2])
     result = Result()
     with closing(Source(str(path))) as cut, closing(Ids("s")) as ids:
-        items = formats.read(cut, "ndjson", VISITORS)[1]
+        items = formats.read(cut, "ndjson", formats.Reading(VISITORS, NOW))[1]
         with pytest.raises(Invalid, match="cut off"):
             run(items, project_id=1, ids=ids, log=None, result=result)
     assert result.accepted > 1000
@@ -255,7 +261,7 @@ def test_a_packed_file_that_was_cut_off_keeps_what_came_before(tmp_path: Path) -
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_bytes(b'{"event_type":"' + b"x" * (3 * source.MAX_LINE_BYTES) + b'"}\n{"event_type":"e"}\n')
-    result, items = imported(path)
+    result, items = imported(path, times=NOW)
     assert (result.read, result.refused, len(items[0].identity)) == (2, 1, source.MAX_LINE_BYTES)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ from quadra.ingest import foreign
 from quadra.ingest.access_log import Entry, read_line
 from quadra.ingest.access_log_events import Visitors, fields_of
 from quadra.ingest.access_log_json import is_entry, read_json
-from quadra.ingest.importers import table
+from quadra.ingest.agents import UNKNOWN, Agent, browser_of
+from quadra.ingest.importers import own, parquet, table
 from quadra.ingest.importers.source import Source, decoded
+from quadra.ingest.importers.times import Times
 from quadra.ingest.wire import Refused, json_name
 
 MAX_JSON_ITEM = 16 * 2**20
@@ -28,18 +31,30 @@ class Item(NamedTuple):
     identity: bytes
     """What its id is made from where it has none of its own."""
     fields: dict[str, Any] | Refused
-    agent: str = ""
-    """The user agent, where it is about a browser."""
+    agent: Agent = UNKNOWN
+    """The device, where it is about one."""
 
 
-def read(source: Source, name: str, visitors: Visitors) -> tuple[str, Iterator[Item]]:
+@dataclass(frozen=True)
+class Reading:
+    """What readers need to know beside the file."""
+
+    visitors: Visitors
+    times: Times
+
+
+def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item]]:
     """(the name of the format, its items). Raises `Invalid` where `auto` cannot tell."""
     name = told(source.head, source.name) if name == "auto" else name
-    return name, READERS[name](source, visitors)
+    if reading.times.column is not None and name == "combined":
+        raise Invalid("--time-column is for csv, ndjson, json and parquet; lines of an access log have their time.")
+    return name, READERS[name](source, reading)
 
 
 def told(head: bytes, what: str) -> str:
     """The format of a file that begins like this. Raises `Invalid`."""
+    if head.startswith(b"PAR1"):
+        return "parquet"
     lines = [line for line in decoded(head).splitlines() if line.strip()][:20]
     if not lines:
         return "ndjson"  # of nothing, no event
@@ -54,62 +69,70 @@ def told(head: bytes, what: str) -> str:
         return "csv"
     raise Invalid(
         f"What {what} holds is not known; it begins with: {first[:100]!r}. "
-        "Name it with --format combined, ndjson, csv or json."
+        "Name it with --format combined, ndjson, csv, json or parquet."
     )
 
 
-def _read_log(source: Source, visitors: Visitors) -> Iterator[Item]:
+def _read_log(source: Source, reading: Reading) -> Iterator[Item]:
     for line in source.lines():
         try:
             entry = read_line(decoded(line.raw))
         except Refused as refused:
             yield Item(line.number, line.raw, refused)
         else:
-            yield _of_entry(line.number, line.raw, entry, visitors)
+            yield _of_entry(line.number, line.raw, entry, reading)
 
 
-def _read_ndjson(source: Source, visitors: Visitors) -> Iterator[Item]:
-    for line in source.lines():
+def _read_ndjson(source: Source, reading: Reading) -> Iterator[Item]:
+    for line in source.lines(is_whole=_is_object):
         try:
             found = foreign.decode(line.raw)
         except Invalid:
             yield Item(line.number, line.raw, Refused("invalid", {"line": "not JSON"}))
         else:
-            yield _of_object(line.number, line.raw, found, visitors)
+            yield _of_object(line.number, line.raw, found, reading)
 
 
-def _read_json(source: Source, visitors: Visitors) -> Iterator[Item]:
+def _read_json(source: Source, reading: Reading) -> Iterator[Item]:
     for number, found in enumerate(_values(source), start=1):
-        yield _of_object(number, json.dumps(found, sort_keys=True).encode(), found, visitors)
+        yield _of_object(number, json.dumps(found, sort_keys=True).encode(), found, reading)
 
 
-def _read_csv(source: Source, _visitors: Visitors) -> Iterator[Item]:
-    for number, identity, fields in table.rows(source):
-        yield Item(number, identity, fields)
+def _read_parquet(source: Source, reading: Reading) -> Iterator[Item]:
+    for number, found in enumerate(parquet.rows(source, reading.times), start=1):
+        yield _of_object(number, json.dumps(found, sort_keys=True, default=str).encode(), found, reading)
 
 
-READERS: dict[str, Callable[[Source, Visitors], Iterator[Item]]] = {
+def _read_csv(source: Source, reading: Reading) -> Iterator[Item]:
+    for number, identity, row in table.rows(source, reading.times):
+        yield Item(number, identity, row) if isinstance(row, Refused) else Item(number, identity, *row)
+
+
+READERS: dict[str, Callable[[Source, Reading], Iterator[Item]]] = {
     "combined": _read_log,
     "ndjson": _read_ndjson,
     "csv": _read_csv,
     "json": _read_json,
+    "parquet": _read_parquet,
 }
 
 
-def _of_object(number: int, identity: bytes, found: Any, visitors: Visitors) -> Item:
-    """An event of ours, or a line that a web server wrote as JSON."""
+def _of_object(number: int, identity: bytes, found: Any, reading: Reading) -> Item:
+    """An event of ours, a row of our export, or a line that a web server wrote as JSON."""
     if not isinstance(found, dict):
         return Item(number, identity, Refused("invalid", {"event": f"must be an object, not {json_name(found)}"}))
-    if not is_entry(found):
-        return Item(number, identity, found)
     try:
-        return _of_entry(number, identity, read_json(found), visitors)
+        if own.is_own(found):
+            return Item(number, identity, *own.event_of(found))
+        if is_entry(found):
+            return _of_entry(number, identity, read_json(found), reading)
+        return Item(number, identity, reading.times.of(found))
     except Refused as refused:
         return Item(number, identity, refused)
 
 
-def _of_entry(number: int, identity: bytes, entry: Entry, visitors: Visitors) -> Item:
-    return Item(number, identity, fields_of(entry, visitors), entry.agent)
+def _of_entry(number: int, identity: bytes, entry: Entry, reading: Reading) -> Item:
+    return Item(number, identity, fields_of(entry, reading.visitors), browser_of(entry.agent))
 
 
 def _values(source: Source) -> Iterator[Any]:
@@ -133,6 +156,11 @@ def _values(source: Source) -> Iterator[Any]:
             break
     if text:
         raise Invalid(f"{source.name} is not JSON from here on: {text[:60]!r}. One event a line is NDJSON.")
+
+
+def _is_object(raw: bytes) -> bool:
+    """An object that is read to its closing bracket is whole, whatever may follow it."""
+    return raw.startswith(b"{") and _is_json(decoded(raw))
 
 
 def _is_json(line: str) -> bool:

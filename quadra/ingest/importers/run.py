@@ -13,7 +13,6 @@ from typing import Any
 from quadra.core import clock
 from quadra.ingest import foreign
 from quadra.ingest.accept import Row, Sender, accept
-from quadra.ingest.agents import browser_of
 from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.importers.formats import Item
 from quadra.ingest.log import Log
@@ -81,7 +80,7 @@ def run(
     on_progress: Callable[[], None] = lambda: None,
 ) -> None:
     """Import `items` into `result`; without a `log` nothing is stored. Raises `Invalid`, `Unavailable`."""
-    sender = lru_cache(maxsize=4096)(lambda agent: _sender(project_id, agent))
+    sender = lru_cache(maxsize=4096)(lambda agent: Sender(project_id, "import", *agent))
     waiting: list[tuple[Item, Row]] = []
     try:
         for item in items:
@@ -134,19 +133,3 @@ def _wire(item: Item, ids: Ids) -> Any:
     if "timestamp" in fields:
         fields["timestamp"] = foreign.moment(fields["timestamp"])
     return foreign.wire(fields, {})
-
-
-def _sender(project_id: int, user_agent: str) -> Sender:
-    agent = browser_of(user_agent)
-    return Sender(
-        project_id,
-        "import",
-        device_type=agent.device_type,
-        browser=_cut(agent.browser),
-        os=_cut(agent.os),
-        bot=agent.bot,
-    )
-
-
-def _cut(name: str | None) -> str | None:
-    return name[:64] if name else None

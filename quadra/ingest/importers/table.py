@@ -1,19 +1,26 @@
-"""CSV as events: the header says which column is which field, every other column becomes a property."""
+"""CSV as events: the header says which column is which field, every other column becomes a property.
+
+It is read twice: what a property is, a number or text, is decided by its whole column (see `cells`).
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from quadra.core.errors import Invalid
 from quadra.core.names import snake_case
+from quadra.ingest.agents import UNKNOWN, Agent
+from quadra.ingest.importers import own
+from quadra.ingest.importers.cells import Column, said
 from quadra.ingest.importers.source import Source, decoded
+from quadra.ingest.importers.times import Times, plain_name
 from quadra.ingest.kinds import FIELDS, KINDS, Kind
 from quadra.ingest.wire import Refused
 
@@ -25,11 +32,6 @@ ALIASES = {
     "id": "event_id",
     "uuid": "event_id",
     "message_id": "event_id",
-    "time": "timestamp",
-    "date": "timestamp",
-    "datetime": "timestamp",
-    "created_at": "timestamp",
-    "occurred_at": "timestamp",
     "distinct_id": "user_id",
     "userid": "user_id",
     "user": "user_id",
@@ -48,8 +50,6 @@ COMMON = {
     *("value", "success", "properties", "metadata"),
 }
 """What events of every kind have."""
-TRUE, FALSE = ("true", "yes", "t"), ("false", "no", "f")
-NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?")
 OBJECTS = {name for name, type_ in FIELDS.items() if type_ is msgspec.Raw} | {"fields"}
 
 
@@ -59,93 +59,136 @@ def is_header(line: str) -> bool:
     return not names.isdisjoint(SAYS_WHAT)
 
 
-def rows(source: Source) -> Iterator[tuple[int, bytes, dict[str, Any] | Refused]]:
-    """(line, what the row's id is made from, fields). Raises `Invalid` for a header that names no event."""
+Row = tuple[dict[str, Any], Agent]
+
+
+def rows(source: Source, times: Times) -> Iterator[tuple[int, bytes, Row | Refused]]:
+    """(line, what the row's id is made from, its fields and device). Raises `Invalid` for a header that names no event."""
     csv.field_size_limit(min(sys.maxsize, 2**30))
     first = decoded(source.head).lstrip("\r\n").partition("\n")[0]
     if not first.strip():
         return
-    reader = csv.reader(source.text(), delimiter=_delimiter(first), skipinitialspace=True)
-    header = next(row for row in reader if row)
-    fields = _columns(header)
-    if not set(fields).intersection(SAYS_WHAT):
-        raise Invalid(
-            f"No column of {source.name} says what happened; one must be called event, event_type or kind. "
-            f"It has: {', '.join(header)[:300]}."
-        )
+    records = _records(source, first)
+    header = next((row for _, row in records if isinstance(row, list)), None)
+    if header is None:
+        return
+    event: Callable[[list[str]], Row]
+    if own.is_own(header):
+        event = partial(_own_event, header)
+    else:
+        fields = _columns(header, times.place(header, source.name))
+        if not set(fields).intersection(SAYS_WHAT):
+            raise Invalid(
+                f"No column of {source.name} says what happened; one must be called event, event_type or kind. "
+                f"It has: {', '.join(header)[:300]}."
+            )
+        event = partial(_event, fields, header, _typed(records, len(fields)), times)
+        source.rewind()
+        records = _records(source, first)
+        next(row for _, row in records if isinstance(row, list))
+    for number, row in records:
+        if isinstance(row, Refused):
+            yield number, b"", row
+            continue
+        identity = "\0".join(row).encode(errors="replace")
+        try:
+            if len(row) > len(header):
+                raise Refused("invalid", {"line": f"{len(row)} cells under {len(header)} columns"})
+            yield number, identity, event(row)
+        except Refused as refused:
+            yield number, identity, refused
+
+
+def _records(source: Source, first: str) -> Iterator[tuple[int, list[str] | Refused]]:
+    """(line, cells), without blank lines. The last one waits where the file ends within its quotes."""
+    ended = False
+
+    def text() -> Iterator[str]:
+        nonlocal ended
+        yield from source.text()
+        ended = True
+
+    reader = csv.reader(text(), delimiter=_delimiter(first), skipinitialspace=True)
     while True:
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield reader.line_num, b"", Refused("invalid", {"line": f"not CSV: {error}"})
+            yield reader.line_num, Refused("invalid", {"line": f"not CSV: {error}"})
             continue
-        if row:
-            yield reader.line_num, "\0".join(row).encode(errors="replace"), _event(fields, header, row)
+        if ended and not source.complete:  # a row that is whole is there before the end is seen
+            source.unfinished = reader.line_num
+        elif row:
+            yield reader.line_num, row
 
 
-def _event(fields: list[str], header: list[str], row: list[str]) -> dict[str, Any] | Refused:
-    if len(row) > len(fields):
-        return Refused("invalid", {"line": f"{len(row)} cells under {len(fields)} columns"})
+def _typed(records: Iterator[tuple[int, list[str] | Refused]], width: int) -> list[Column]:
+    columns = [Column() for _ in range(width)]
+    for _, row in records:
+        if isinstance(row, list):
+            for column, cell in zip(columns, row, strict=False):
+                column.add(cell)
+    return columns
+
+
+def _own_event(header: list[str], row: list[str]) -> Row:
+    return own.event_of(own.from_cells(dict(zip(header, row, strict=False))))
+
+
+def _event(fields: list[str], header: list[str], columns: list[Column], times: Times, row: list[str]) -> Row:
+    """Raises `Refused`."""
     event: dict[str, Any] = {}
     properties: dict[str, Any] = {}
-    for field, name, cell in zip(fields, header, row, strict=False):
+    typed: dict[str, Any] = {}
+    for field, name, cell, column in zip(fields, header, row, columns, strict=False):
         if cell == "":
             continue
         if field in OBJECTS:
             try:
                 found = json.loads(cell)
             except (ValueError, RecursionError):
-                return Refused("invalid", {name: "not JSON"})
+                raise Refused("invalid", {name: "not JSON"}) from None
             event.update(found) if field == "fields" and isinstance(found, dict) else event.update({field: found})
         elif field in FIELDS:
-            event[field] = cell if FIELDS[field] is not bool and _is_text(field) else _value(cell)
+            event[field] = cell if FIELDS[field] is not bool and _is_text(field) else said(cell, FIELDS[field])
+            typed[field] = column.value(cell)
         else:
-            properties[name.strip()] = _value(cell)
+            properties[name.strip()] = column.value(cell)
     kind = KINDS.get(str(event.get("kind") or "event"))
     for field in [name for name in event if kind and name not in COMMON and name not in _own(kind)]:
-        properties[field] = _value(event.pop(field))  # a field of other kinds: of this one nobody would look for it
+        value = event.pop(field)  # a field of other kinds: of this one nobody would look for it
+        properties[field] = typed.get(field, value)
     if properties:
-        own = event.get("properties")
-        event["properties"] = {**properties, **(own if isinstance(own, dict) else {})}
-    return event
+        given = event.get("properties")
+        event["properties"] = {**properties, **(given if isinstance(given, dict) else {})}
+    return times.required(event), UNKNOWN
 
 
 def _own(kind: Kind) -> set[str]:
     return {*kind.required, *kind.kept, kind.value, kind.duration}
 
 
-def _columns(header: list[str]) -> list[str]:
-    """The field of each column; one that would be a second one for a field stays a property."""
-    own = [snake_case(name.strip()) for name in header]
+def _columns(header: list[str], time: int | None) -> list[str]:
+    """The field of each column, `time` being that with the time; one that would be a second one for a field stays a property."""
+    names = [snake_case(name.strip()) for name in header]
     found: list[str] = []
-    for name in own:
-        field = _field(name)
-        if name == "name" and "event_type" in own and "kind" in own:
-            field = "event_name"  # as Quadra exports it
-        found.append(name if field != name and (field in own or field in found) else field)
+    for place, name in enumerate(names):
+        field = "timestamp" if place == time else _field(name)
+        if field != name and place != time and (field in names or field in found):
+            field = name
+        found.append("other_timestamp" if field == "timestamp" and place != time else field)
     return found
 
 
 def _field(name: str) -> str:
-    name = re.sub(r"[\s-]+", "_", snake_case(name.strip().lstrip("$")))
+    name = plain_name(name)
     return name if name in FIELDS else ALIASES.get(name, name)
 
 
 def _is_text(field: str) -> bool:
     """Whether cells of this field are taken as they stand."""
     return "str" in str(FIELDS[field])
-
-
-def _value(cell: Any) -> Any:
-    """Numbers and truth values as such; `007` and what is longer than a number is exact stay text."""
-    if not isinstance(cell, str):
-        return cell
-    if NUMBER.fullmatch(cell):
-        return float(cell) if set(cell) & set(".eE") else int(cell)
-    low = cell.lower()
-    return True if low in TRUE else False if low in FALSE else cell
 
 
 def _delimiter(line: str) -> str:

@@ -1,0 +1,84 @@
+"""Rows of Quadra's own export, or of `events tail --json`, read back: the import of an export is the same events.
+
+All but two columns: the batch and the time of receipt belong to the installation that took the event, not to the event.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from quadra.ingest.agents import Agent
+from quadra.ingest.importers.times import is_blank
+from quadra.ingest.kinds import KINDS
+from quadra.ingest.wire import Refused
+
+SIGNS = frozenset({"event_id", "batch_id", "kind", "received_at", "bot"})
+"""Columns that only rows of ours have together."""
+TABLE_NAMES = {"event_name": "name", "event_category": "category", "occurred_at": "timestamp"}
+"""Columns that are called otherwise by `events tail`, or in an answer."""
+AGENT = {"device_type": 16, "browser": 64, "os": 64}
+"""Of the device; and how long each may be."""
+PLAIN = (
+    *("event_id", "kind", "event_name", "event_type", "event_category", "user_id", "anonymous_id", "session_id"),
+    *("page_url", "page_title", "referrer", "duration_ms", "success"),
+)
+GUARDED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""A cell before which the export put an apostrophe, so that no spreadsheet takes it for a formula."""
+
+
+def is_own(names: Iterable[str]) -> bool:
+    return SIGNS.issubset(names)
+
+
+def event_of(found: Mapping[str, Any]) -> tuple[dict[str, Any], Agent]:
+    """(the fields of a row, its device). Raises `Refused`."""
+    wrong = {
+        name: f"must be text of at most {longest} characters"
+        for name, longest in AGENT.items()
+        if not isinstance(text := found.get(name), str | None) or len(text or "") > longest
+    }
+    if not isinstance(found.get("bot") or False, bool):
+        wrong["bot"] = "must be true or false"
+    found = {**{name: found.get(other) for name, other in TABLE_NAMES.items()}, **found}
+    parts = {name: _object(found.get(name)) for name in ("fields", "properties")}
+    wrong |= {name: "must be an object" for name, part in parts.items() if not isinstance(part, dict | None)}
+    if is_blank(found["occurred_at"]):
+        wrong["occurred_at"] = "required"
+    if wrong:
+        event_id = found.get("event_id")
+        raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
+    kind = KINDS.get(str(found.get("kind")))
+    fields = {name: found.get(name) for name in PLAIN}
+    fields |= parts["fields"] or {}
+    fields[kind.value if kind else "value"] = found.get("value")
+    fields["timestamp"] = found["occurred_at"]
+    fields["properties"] = parts["properties"]
+    agent = Agent(found.get("device_type"), found.get("browser"), found.get("os"), bool(found.get("bot")))
+    return {name: value for name, value in fields.items() if value is not None}, agent
+
+
+def from_cells(found: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the export as CSV, each cell as what it was."""
+    row: dict[str, Any] = {name: cell[1:] if GUARDED.match(cell) else cell for name, cell in found.items() if cell}
+    for name in ("bot", "success"):
+        if row.get(name) in ("true", "false"):
+            row[name] = row[name] == "true"
+    for name in ("value", "duration_ms"):
+        try:
+            row |= {name: float(row[name])} if name in row else {}
+        except ValueError:
+            continue  # it stays text, and is refused by name
+    return row
+
+
+def _object(value: Any) -> Any:
+    """As JSON has it, also where it is in one cell."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
