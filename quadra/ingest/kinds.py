@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from quadra.ingest.placeholders import wrong_alias, wrong_ids
+
 MAX_JSON_BYTES = 32 * 1024
 Id = Annotated[str, Meta(max_length=128)]
 Name = Annotated[str, Meta(max_length=200)]
@@ -139,9 +141,9 @@ def _survey(wire: Any) -> dict[str, str]:
 
 
 KINDS: dict[str, Kind] = {
-    "event": Kind(required=("event_type",)),
+    "event": Kind(required=("event_type",), check=wrong_alias),
     "page": Kind(),
-    "identify": Kind(kept=("traits",)),
+    "identify": Kind(kept=("traits",), check=wrong_ids),
     "feature": Kind(
         required=("feature_name", "action"),
         kept=("feature_name", "action", "error_message"),

@@ -2,8 +2,8 @@
 
 A link joins an id to another one: a row with both an anonymous id and a user id joins the first to the second, an alias
 joins the id it names to the user's. Each id has one link, its first by time of occurrence (ties: the smaller id it leads
-to); of a circle the newest link is left out. So the answer depends on the events alone, not on the order of arrival or on
-what is compacted.
+to), and a placeholder such as `undefined` has none; of a circle the newest link is left out. So the answer depends on the
+events alone, not on the order of arrival or on what is compacted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from quadra.ingest.placeholders import ALIASES, OLD_IDS, PLACEHOLDERS
 from quadra.warehouse.duck import arrow, quoted
-
-ALIASES = ("alias", "$create_alias")
-"""The event types that say that two ids are one person."""
-OLD_IDS = ("previousId", "previous_id", "alias")
-"""The property that names the other id, whichever is there first."""
 
 LINKS = pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
 PEOPLE = pa.schema([("id", pa.string()), ("person", pa.string())])
@@ -27,6 +23,7 @@ NOBODY = PEOPLE.empty_table()
 
 IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
 OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
+NAMES_NOBODY = ", ".join(quoted(name) for name in sorted(PLACEHOLDERS))
 IS_LINK = f"((anonymous_id IS NOT NULL AND user_id <> anonymous_id) OR ({IS_ALIAS}))"
 
 
@@ -38,7 +35,9 @@ def links_sql(source: str) -> str:
             FROM {source} WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id
             UNION ALL
             SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us FROM {source} WHERE {IS_ALIAS}
-        ) WHERE id IS NOT NULL AND id <> '' AND id <> leads_to GROUP BY id, leads_to"""
+        ) WHERE id IS NOT NULL AND id <> leads_to AND lower(trim(id, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
+            AND lower(trim(leads_to, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
+        GROUP BY id, leads_to"""
 
 
 FIRST_SQL = """

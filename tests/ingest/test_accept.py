@@ -265,3 +265,18 @@ def test_what_a_user_agent_says_fits_its_columns_whatever_it_says(agent: str) ->
 def test_what_is_kept_is_what_came() -> None:
     row = take(properties={"a": [1, "\u00e9", None, {"b": 1.5}]})
     assert json.loads(bytes(row.properties)) == {"a": [1, "\u00e9", None, {"b": 1.5}]}
+
+
+@pytest.mark.parametrize(
+    "nobody", ["undefined", "Null", " NONE ", "[object Object]", "NaN", "0", "-1", "anonymous", "guest"]
+)
+def test_an_identify_or_an_alias_with_a_placeholder_is_refused_by_name_and_other_events_are_kept(nobody: str) -> None:
+    for fields in (
+        {"kind": "identify", "user_id": nobody, "anonymous_id": "a"},
+        {"event_type": "alias", "user_id": nobody, "properties": {"previousId": "a"}},
+    ):
+        assert "placeholder" in refusal(**fields).fields["user_id"]
+    assert set(refusal(kind="identify", user_id="u", anonymous_id=nobody).fields) == {"anonymous_id"}
+    assert set(refusal(event_type="$create_alias", user_id="u", properties={"alias": nobody}).fields) == {"alias"}
+    assert take(user_id=nobody, anonymous_id="a").user_id == nobody
+    assert take(kind="identify", user_id="u", anonymous_id="a").user_id == "u"

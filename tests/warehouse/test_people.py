@@ -67,6 +67,21 @@ def test_an_alias_joins_two_ids(runtime: Runtime, event_type: str, properties: d
         compact_all(runtime)
 
 
+@pytest.mark.parametrize(
+    "nobody", ["undefined", "NULL", " None ", "[object Object]", "NaN", "0", "-1", "true", "guest"]
+)
+def test_placeholders_join_nobody(runtime: Runtime, nobody: str) -> None:
+    told = [seen(1, 0, anon="a"), seen(2, 1, nobody, "a"), seen(3, 2, anon="b"), seen(4, 3, nobody, "b")]
+    told += [seen(5, 4, "u", nobody), seen(6, 5, "v", nobody), seen(7, 6, anon=nobody)]
+    told += [seen(8, 7, "w", event_type="alias", properties={"previousId": nobody})]
+    store(runtime, told)
+    for _ in ("fresh", "compacted"):
+        assert [people(runtime)[f"e-{number}"] for number in range(1, 9)] == [
+            *("a", nobody, "b", nobody, "u", "v", nobody, "w")
+        ]
+        compact_all(runtime)
+
+
 def test_a_chain_is_followed_to_its_end(runtime: Runtime) -> None:
     alias = {"event_type": "alias", "properties": {"previousId": "mid"}}
     store(runtime, [seen(1, 0, anon="a"), seen(2, 1, "mid", "a"), seen(3, 2, "end", **alias)])
