@@ -7,13 +7,33 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import ua_parser
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 BOT = re.compile(
-    r"bot\b|bot[/;_-]|crawl|spider|slurp|headless|lighthouse|preview|monitor|scan|fetch|facebookexternalhit|archiver|"
-    r"validator|phantomjs|https?:/|\w@\w|"  # programs say where to complain about them, browsers never do
-    r"^(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)",
+    r"bots?\b|bot[/;_-]|crawl|spider|slurp|headless|lighthouse|preview|monitor|scan|fetch|facebookexternalhit|archiver|"
+    r"validator|phantomjs|checker|scraper|grabber|extract|indexer|transcoder|proxy/|rss reader|google-(?!chrome)\w|"
+    r"page speed|search console|"
+    r"https?:/|[\w.+-]@[\w-]+\.[a-z]{2}",  # programs say where to complain about them, browsers never do
     re.IGNORECASE,
 )
+"""What programs call themselves, also those that no list knows yet."""
+TOOL = re.compile(
+    r"(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)", re.IGNORECASE
+)
+"""How user agents of libraries begin."""
+PROBE = re.compile(
+    r"kube-probe|health[-_ ]?check|googlehc|load[-_ ]?balancer|uptime|pingdom|statuscake|site24x7|datadog|newrelic|synthetic|"
+    r"zabbix|nagios|check_http|icinga|prometheus|blackbox|gatus|checkly|freshping|hetrix|catchpoint|nodeping|updown\.io|"
+    r"oh ?dear|alertsite|haproxy|envoy/hc|munin|collectd|apachebench|probe\b|verif|^varnish|^monit\b|better ?stack",
+    re.IGNORECASE,
+)
+"""Health probes and monitors: most of them are in no list of crawlers."""
+NO_BOT = re.compile(r"cubot|viewsonic|sogou ?(mse|mobilebrowser|search android)", re.IGNORECASE)
+"""Phones and browsers whose names hold what bots are known by."""
+LISTED = re.compile(
+    "|".join(f"(?:{one['pattern']})" for one in CRAWLER_USER_AGENTS_DATA if not BOT.search(one["pattern"]))
+)
+"""The kept list crawler-user-agents, less what `BOT` finds anyway: the search takes a quarter of the time then."""
 TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)", re.IGNORECASE)
 MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini", re.IGNORECASE)
 MAX_LENGTH = 1_000
@@ -40,13 +60,17 @@ def browser_of(user_agent: str) -> Agent:
         return UNKNOWN
     found = ua_parser.parse(text)
     device = found.device.family if found.device else ""
-    bot = device == "Spider" or BOT.search(text) is not None
+    bot = device == "Spider" or _is_bot(NO_BOT.sub("", text))
     return Agent(
         device_type=_device_type(text, bot),
         browser=found.user_agent.family[:MAX_NAME] if found.user_agent else None,
         os=found.os.family[:MAX_NAME] if found.os else None,
         bot=bot,
     )
+
+
+def _is_bot(text: str) -> bool:
+    return TOOL.match(text) is not None or any(pattern.search(text) is not None for pattern in (BOT, PROBE, LISTED))
 
 
 def _device_type(text: str, bot: bool) -> str:

@@ -49,5 +49,5 @@ def wrong_alias(wire: Any) -> dict[str, str]:
         return wrong  # a later step says what is wrong with them
     for name in OLD_IDS:
         if isinstance(properties, dict) and is_placeholder(value := properties.get(name)):
-            wrong[name] = _SAY.format(value[:40])
+            wrong[name] = _SAY.format(str(value)[:40])
     return wrong
