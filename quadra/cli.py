@@ -9,34 +9,22 @@ import sys
 
 import click
 
-from quadra import __version__
+from quadra import __version__, accounts, backup, bench, health, ingest, rollout, warehouse
 from quadra.core import collector, metrics_directory
 from quadra.core.errors import Invalid, QuadraError
 
 COMMANDS = {
     "serve": "quadra.serve:serve",
     "worker": "quadra.worker:worker_command",
-    "init": "quadra.accounts.commands:init",
-    "project": "quadra.accounts.commands:project",
-    "key": "quadra.accounts.commands:key",
-    "user": "quadra.accounts.user_commands:user",
-    "import": "quadra.ingest.commands:import_",
-    "demo": "quadra.ingest.commands:demo",
-    "events": "quadra.ingest.commands:events",
-    "warehouse": "quadra.warehouse.commands:warehouse",
-    "erase": "quadra.warehouse.commands:erase",
-    "backup": "quadra.backup.commands:backup",
-    "restore": "quadra.backup.commands:restore_command",
-    "recover": "quadra.backup.recover_commands:recover_command",
-    "pitr": "quadra.backup.pitr_commands:recover_to",
-    "wal": "quadra.backup.wal_commands:wal",
-    "replica": "quadra.backup.replica_commands:replica",
-    "validate": "quadra.rollout.commands:validate_command",
-    "doctor": "quadra.health.commands:doctor",
-    "field": "quadra.field.commands:field",
-    "bench": "quadra.bench.commands:bench",
+    **accounts.COMMANDS,
+    **ingest.COMMANDS,
+    **warehouse.COMMANDS,
+    **backup.COMMANDS,
+    **rollout.COMMANDS,
+    **health.COMMANDS,
+    **bench.COMMANDS,
 }
-"""name -> module:function. A new command is a new line."""
+"""name -> module:function. A room with commands has a line here; its own stand in its `__init__.py`, which imports nothing."""
 
 
 class Contents(click.Group):

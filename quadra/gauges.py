@@ -1,11 +1,12 @@
-"""What `/metrics` reads from the database at each scrape, as a table of contents: a room adds a line.
+"""What `/metrics` reads from the database at each scrape, as a table of contents: a room with gauges has a line here.
 
-A function takes a session and yields gauges made by `core.metrics.gauge`. All of them together have two seconds.
+A function takes a session and the settings, and yields gauges made by `core.metrics.gauge`. All of them together have two
+seconds.
 """
 
 from __future__ import annotations
 
-from quadra.backup import replica_metrics
+from quadra.backup import replica_metrics as backup
 from quadra.core.metrics import Stored
 from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest
@@ -14,10 +15,10 @@ from quadra.jobs import metrics as jobs
 from quadra.warehouse import metrics as warehouse
 
 STORED: tuple[Stored, ...] = (
-    ingest.batches,
-    jobs.queue,
-    insights.breakers,
-    warehouse.segments,
-    health.checks,
-    replica_metrics.replication_lag,
+    *ingest.GAUGES,
+    *jobs.GAUGES,
+    *insights.GAUGES,
+    *warehouse.GAUGES,
+    *health.GAUGES,
+    *backup.GAUGES,
 )

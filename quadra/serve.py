@@ -10,7 +10,7 @@ from quadra import __version__
 from quadra.accounts.setup import Initialised, initialise
 from quadra.app import create_app
 from quadra.companion import Companion
-from quadra.core import file_modes, logs, migrate, settings
+from quadra.core import file_modes, http, logs, migrate, settings
 from quadra.core.errors import Misconfigured
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
@@ -28,7 +28,7 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     """Start Quadra: web, live dashboard and a worker beside it. Ctrl-C stops it cleanly."""
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
     runtime = build(settings.load(**given))
-    logs.set_up(runtime.settings, "web")
+    logs.set_up(runtime.settings, "web", http.about_request)
     file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
     with runtime.database.begin() as session:
@@ -43,16 +43,16 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     presence = Presence(runtime)
     presence.enter()
     app = create_app(runtime)
-    presence.attach(app)
+    presence.attach()
     companion = Companion(stop_seconds=runtime.settings.job_grace.total_seconds() + TURN_SECONDS)
     if not no_worker:
-        app.extensions["quadra.on_start"].append(companion.start)
+        runtime.on_start.append(companion.start)
     address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
-    run_until_told(runtime.loop, runtime.loop.server(listener, app), app)
+    run_until_told(runtime, runtime.loop.server(listener, app))
     if not no_worker:
         companion.stop()
-    runtime.database.dispose()
+    runtime.close()
     click.echo("Stopped: everything acknowledged is stored.")
 
 

@@ -9,7 +9,7 @@ import sys
 from gunicorn.arbiter import Arbiter
 
 from quadra.app import create_app
-from quadra.core import file_modes, logs, settings
+from quadra.core import file_modes, http, logs, settings
 from quadra.core.errors import QuadraError
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
@@ -18,7 +18,7 @@ faulthandler.enable()
 os.umask(0o077)  # whatever the supervisor's was: see core/file_modes.py
 try:
     runtime = build(settings.load())
-    logs.set_up(runtime.settings, "web")
+    logs.set_up(runtime.settings, "web", http.about_request)
     file_modes.mend(runtime.settings)
     presence = Presence(runtime, master_pid=os.getppid())
     presence.enter()
@@ -26,4 +26,4 @@ except QuadraError as error:
     sys.stderr.write(f"Quadra does not start: {error.message}\n")
     sys.exit(Arbiter.APP_LOAD_ERROR)  # ends the master too: starting again by itself would not help
 app = create_app(runtime)
-presence.attach(app)
+presence.attach()

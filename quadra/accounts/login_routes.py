@@ -22,9 +22,8 @@ from quadra.accounts.users import (
     set_password,
 )
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
-from quadra.core.http import json_body
+from quadra.core.http import json_body, runtime
 from quadra.core.limits import client_address, client_network, limited, limiter
-from quadra.core.runtime import runtime
 
 login = Blueprint("login", __name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from flask import has_request_context, request
 
+from quadra.core.http import runtime
 from quadra.core.limits import from_trusted_peer
-from quadra.core.runtime import runtime
 
 PREFIX = "__Host-"
 

@@ -20,7 +20,7 @@ from quadra.accounts.csrf import csrf_token
 from quadra.accounts.secure_cookies import cookie_name, over_tls
 from quadra.accounts.tables import EndedSession, User
 from quadra.core import clock
-from quadra.core.runtime import runtime
+from quadra.core.http import runtime
 
 LASTS = timedelta(days=30)
 NAME = "quadra_session"  # cookies know no port: `session` would be shared with the next Flask app

@@ -24,8 +24,8 @@ from quadra.accounts.tables import AuditEntry
 from quadra.core import clock
 from quadra.core.addresses import network_of
 from quadra.core.errors import Limited
+from quadra.core.http import runtime
 from quadra.core.limits import client_network, count_in, limiter
-from quadra.core.runtime import runtime
 
 FREE = 10
 CROWD = 50

@@ -13,7 +13,7 @@ from quadra.analytics.lenses import business
 from quadra.analytics.routes import PREFIXES
 from quadra.analytics.views import reports
 from quadra.core.given import given_of
-from quadra.core.runtime import runtime
+from quadra.core.http import runtime
 
 blueprint = Blueprint("business", __name__)
 

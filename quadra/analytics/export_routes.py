@@ -11,8 +11,8 @@ from quadra.analytics import export
 from quadra.analytics.export_stream import MEDIA, Pieces
 from quadra.analytics.routes import PREFIXES
 from quadra.core.given import given_of
+from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import runtime
 
 blueprint = Blueprint("export", __name__)
 

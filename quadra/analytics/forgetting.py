@@ -14,8 +14,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from quadra.analytics.tables import SavedView
-from quadra.analytics.views.saved_views import NAME_MOST
+from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core.runtime import Runtime
 from quadra.insights import forgetting
 from quadra.insights.forgetting import named, without

@@ -16,8 +16,8 @@ from quadra.analytics.resolving import reopen, resolve
 from quadra.analytics.routes import PREFIXES
 from quadra.core import clock
 from quadra.core.errors import NotFound
+from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import runtime
 from quadra.warehouse.engine import query
 
 blueprint = Blueprint("resolving", __name__)

@@ -36,8 +36,8 @@ from quadra.analytics.lenses import (
 from quadra.analytics.timing import query_duration_seconds
 from quadra.core.errors import Invalid
 from quadra.core.given import Given, given_of
-from quadra.core.http import json_body
-from quadra.core.runtime import Runtime, runtime
+from quadra.core.http import json_body, runtime
+from quadra.core.runtime import Runtime
 
 blueprint = Blueprint("analytics", __name__)
 

@@ -13,6 +13,8 @@ from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, name_column
 from quadra.core.ids import uuid7
 
+NAME_MOST = 200
+
 
 class SavedView(Base):
     """A page as somebody left it, with the questions it asks. Shared, it answers exactly those to whoever has the link."""
@@ -22,7 +24,7 @@ class SavedView(Base):
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
-    name: Mapped[str] = mapped_column(sa.String(200))
+    name: Mapped[str] = mapped_column(sa.String(NAME_MOST))
     page: Mapped[str] = mapped_column(sa.String(64))
     params: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     questions: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)

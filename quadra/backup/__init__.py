@@ -1,1 +1,11 @@
 """Backups that have been restored: take, keep, verify, restore, point in time, replicas, recover."""
+
+COMMANDS = {
+    "backup": "quadra.backup.commands:backup",
+    "restore": "quadra.backup.commands:restore_command",
+    "recover": "quadra.backup.recover_commands:recover_command",
+    "pitr": "quadra.backup.pitr_commands:recover_to",
+    "wal": "quadra.backup.wal_commands:wal",
+    "replica": "quadra.backup.replica_commands:replica",
+}
+"""name -> module:function. The module is imported only when somebody asks for the command."""

@@ -16,9 +16,8 @@ from quadra.backup.recovery_points import recovery_points
 from quadra.backup.replica_status import HEALTHY, UNHEALTHY, WORSE, replication_status
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid
-from quadra.core.http import json_body
+from quadra.core.http import json_body, runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import runtime
 from quadra.jobs.queue import MANUAL, enqueue
 from quadra.jobs.routes import job_body
 

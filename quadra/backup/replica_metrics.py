@@ -22,3 +22,6 @@ def replication_lag(session: Session, _settings: Settings) -> Iterator[GaugeMetr
     if session.get_bind().dialect.name == "postgresql" and not session.scalar(sa.text("SELECT pg_is_in_recovery()")):
         seconds = session.scalar(LAG)
     yield maybe("replication_lag_seconds", "How far the replica that is furthest behind is behind.", seconds)
+
+
+GAUGES = (replication_lag,)

@@ -15,9 +15,8 @@ from quadra.backup.promotion import Outcome, Wanted, promote
 from quadra.backup.replica_sides import address, replica_url
 from quadra.backup.replica_status import UNHEALTHY, replication_status
 from quadra.core.errors import Forbidden, Invalid, Unavailable
-from quadra.core.http import json_body, request_id
+from quadra.core.http import json_body, request_id, runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import runtime
 from quadra.core.settings import Settings
 
 blueprint = Blueprint("backup", __name__, url_prefix="/api/disaster-recovery")

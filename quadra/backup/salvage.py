@@ -15,7 +15,7 @@ from quadra.backup.manifest import Damage
 from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
 from quadra.ingest.accept import Row
-from quadra.ingest.room import make_log
+from quadra.ingest.log import make_log
 
 AT_ONCE = 2_000
 COLUMNS = Row.__struct_fields__

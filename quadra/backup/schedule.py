@@ -145,14 +145,6 @@ class Schedule:
         return what != "models" or any(models_directory(self._settings).glob("*"))
 
 
-_schedules: dict[int, Schedule] = {}
-
-
-def schedule_of(runtime: Runtime) -> Schedule:
-    """The one of this process, which has one runtime."""
-    return _schedules.setdefault(id(runtime), Schedule(runtime.settings))
-
-
 def is_due(kept: list[Kept], kind: str, slot: datetime, *, since: datetime | None) -> bool:
     """Whether no backup holds this kind since `slot`. What was due before the installation was made is not made up for."""
     if since is None or since > slot:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import request
 
-from quadra.core.runtime import runtime
+from quadra.core.http import runtime
 
 COUNTED_BITS = 56
 """What providers give to one household; many give it a /48, few only a /64."""

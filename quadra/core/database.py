@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
@@ -78,6 +78,14 @@ def name_column(length: int) -> sa.String:
 
 
 WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
+BELLS = "quadra.bells"
+"""The key of a session's `info` under which it carries the bells of its database."""
+
+
+class Bell(Protocol):
+    """What somebody waits for, such as an event of `threading`."""
+
+    def set(self) -> None: ...
 
 
 class Database:
@@ -88,7 +96,9 @@ class Database:
         self.engine = _engine(self.url, pool_size)
         self._file = _watched(self.engine)
         measure(self.engine, Base.metadata)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self.bells: set[Bell] = set()
+        """Set when work for this process's workers was committed (`jobs/wake.py`)."""
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={BELLS: self.bells})
         self.wrote_at = float("-inf")
         """By the monotonic clock, when this process last committed new events."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import orjson
@@ -19,8 +19,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from quadra.core.errors import Invalid, NotFound, QuadraError, TooLarge
 from quadra.core.ids import uuid7
-from quadra.core.loop import Threads
 from quadra.core.names import snake_case
+from quadra.core.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,12 @@ def set_up(app: Flask) -> None:
     app.register_error_handler(Exception, _on_unexpected)
 
 
+def runtime() -> Runtime:
+    """What the process holds whose app serves the current request."""
+    found: Runtime = current_app.extensions["quadra"]
+    return found
+
+
 def request_id() -> str:
     """The id of the current request, the sender's own where it was a valid one."""
     if not has_request_context():
@@ -70,6 +76,13 @@ def request_id() -> str:
         _take_request_id()
     found: str = g.request_id
     return found
+
+
+def about_request() -> dict[str, str]:
+    """What each log line that is written during a request says of it; nothing outside of one."""
+    if not has_request_context():
+        return {}
+    return {"request_id": request_id(), "user": g.get("actor", ""), "project": g.get("project", "")}
 
 
 def error_response(error: QuadraError) -> Response:
@@ -151,20 +164,17 @@ def _on_unexpected(error: Exception) -> Response:
 class OffLoop:
     """WSGI: run each request on a native thread, except the paths that asked to stay on the loop."""
 
-    def __init__(
-        self, app: WSGIApp, threads: Threads, stays: Callable[[str], bool], apart: Mapping[str, Threads] | None = None
-    ):
-        """`apart` are paths with threads of their own."""
+    def __init__(self, app: WSGIApp, runtime: Runtime):
         self._app = app
-        self._threads = threads
-        self._stays = stays
-        self._apart = apart or {}
+        self._threads = runtime.threads
+        self._on_loop = runtime.on_loop
+        self._apart = runtime.apart
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         chunked = "HTTP_TRANSFER_ENCODING" in environ
         if chunked:  # both servers end such a body where it ends, and Flask must be told so
             environ["wsgi.input_terminated"] = True
-        if self._stays(environ["PATH_INFO"]):
+        if environ["PATH_INFO"] in self._on_loop:
             return self._app(environ, start_response)
         # the body is read here: a green socket must not be read from another thread
         length = environ.get("CONTENT_LENGTH") or ""

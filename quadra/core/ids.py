@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 
@@ -19,3 +20,8 @@ def uuid7() -> str:
     value = ((stamp >> 12) << 80) | (7 << 76) | ((stamp & 0xFFF) << 64) | (2 << 62) | tail
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def process_name() -> str:
+    """A name that no other process and no other start has, and by which an operator finds the process: machine and id."""
+    return f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"

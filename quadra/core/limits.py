@@ -22,9 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core.addresses import client_address, client_network, from_trusted_peer
 from quadra.core.errors import Limited, QuadraError
-from quadra.core.http import error_response
+from quadra.core.http import error_response, runtime
 from quadra.core.redis import limits_storage
-from quadra.core.runtime import runtime
 from quadra.core.settings import Settings
 
 __all__ = ["client_address", "client_network", "from_trusted_peer"]  # rooms that limit ask for these here, too

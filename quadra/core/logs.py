@@ -10,14 +10,12 @@ import atexit
 import logging
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener
 from queue import Full, Queue
 from typing import Any
 
-from flask import g, has_request_context
-
-from quadra.core.http import request_id
 from quadra.core.log_files import open_files
 from quadra.core.log_lines import FOREIGN_EVENT, JsonLines, LineFormatter, event_of
 from quadra.core.metrics import counter, errors_total
@@ -59,16 +57,15 @@ _listeners: list[Listener] = []
 class Enqueue(QueueHandler):
     """Puts records into the queue, with what only the thread that logs knows. Never waits."""
 
+    def __init__(self, queue: Queue[Any], about: Callable[[], Mapping[str, str]]):
+        super().__init__(queue)
+        self._about = about
+
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         record.msg, record.args = record.getMessage(), None  # what it was made of may change before it is written
-        if has_request_context():
-            for name, value in (
-                ("request_id", request_id()),
-                ("user", g.get("actor", "")),
-                ("project", g.get("project", "")),
-            ):
-                if not hasattr(record, name):
-                    setattr(record, name, value)
+        for name, value in self._about().items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -89,8 +86,9 @@ class CountErrors(logging.Handler):
         errors_total.labels(raised.__name__ if raised else event if event != FOREIGN_EVENT else "logged", room).inc()
 
 
-def set_up(settings: Settings, role: str = "web") -> None:
-    """Log to standard error, and to files where LOGS_DIR says so. `role` names the files: web, worker.
+def set_up(settings: Settings, role: str = "web", about: Callable[[], Mapping[str, str]] = dict) -> None:
+    """Log to standard error, and to files where LOGS_DIR says so. `role` names the files: web, worker. `about` says what
+    each line carries besides: which request it was written in, where this process serves some.
 
     Raises `Misconfigured` where LOGS_DIR cannot be written.
     """
@@ -107,7 +105,7 @@ def set_up(settings: Settings, role: str = "web") -> None:
     _listeners.append(listener)
     listener.start()
     root = logging.getLogger()
-    root.handlers[:] = [Enqueue(queue), CountErrors(logging.ERROR)]
+    root.handlers[:] = [Enqueue(queue, about), CountErrors(logging.ERROR)]
     root.setLevel(settings.log_level)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))

@@ -11,6 +11,11 @@ from prometheus_client.core import GaugeMetricFamily
 
 from quadra.core.metrics import Live, gauge, maybe
 from quadra.core.runtime import Runtime
+from quadra.core.scrape import Scrape
+
+
+def set_up(runtime: Runtime) -> None:
+    runtime.kept(Scrape).live += (machine(runtime), bus(runtime))
 
 
 def machine(runtime: Runtime) -> Live:

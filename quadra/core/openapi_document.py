@@ -12,11 +12,11 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
 from quadra import __version__
+from quadra.core.http import runtime
 from quadra.core.limits import unlimited
 from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Schema, SocketEvent
 from quadra.core.openapi_examples import curl
 from quadra.core.openapi_shapes import Shapes
-from quadra.core.runtime import runtime
 
 blueprint = Blueprint("openapi", __name__)
 

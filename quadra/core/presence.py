@@ -17,7 +17,6 @@ from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
-from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -98,10 +97,10 @@ class Presence:
             logger.warning("web.start.waited", extra={"for": others[0].name})
             time.sleep(1)
 
-    def attach(self, app: Flask) -> None:
-        """Move the row while `app` runs, and remove it at the end."""
-        app.extensions["quadra.on_start"].append(self._thread.start)
-        app.extensions["quadra.on_stop"].append(self._leave)
+    def attach(self) -> None:
+        """Move the row while this process serves, and remove it at the end."""
+        self._runtime.on_start.append(self._thread.start)
+        self._runtime.on_stop.append(self._leave)
 
     def _leave(self) -> None:
         self._stop.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,7 +17,8 @@ from quadra.core.bus import NoBus
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.loop import Loop
 from quadra.core.metrics import Live, counter, gauge
-from quadra.core.settings import Settings
+from quadra.core.runtime import Runtime
+from quadra.core.scrape import Scrape
 
 TOPIC = "socketio"
 
@@ -45,8 +47,12 @@ class WireJson:
         return orjson.loads(text)
 
 
-def make_socketio(app: Flask, settings: Settings, loop: Loop, bus: NoBus) -> SocketIO:
-    """Socket.IO over `app`. Origins are checked by each namespace's connect handler: a write key has its own list."""
+def set_up(app: Flask, runtime: Runtime) -> None:
+    """Put Socket.IO in front of `app`; rooms find it as `runtime.kept(SocketIO)`.
+
+    Origins are checked by each namespace's connect handler: a write key has its own list.
+    """
+    settings, loop, bus = runtime.settings, runtime.loop, runtime.bus
     # a JavaScript client that emits 20 events at once over polling sends them as one payload; the library's own bound is 16
     Payload.max_decode_packets = 10_000
     socketio = SocketIO(
@@ -63,8 +69,9 @@ def make_socketio(app: Flask, settings: Settings, loop: Loop, bus: NoBus) -> Soc
         ping_interval=20,
         ping_timeout=20,
     )
-    app.extensions["quadra.on_start"].append(lambda: slow.watch(socketio.server, loop))
-    return socketio
+    runtime.keep(socketio)
+    runtime.kept(Scrape).live.append(connections(socketio))
+    runtime.on_start += (partial(slow.watch, socketio.server, loop), bus.start)
 
 
 def close_connections(socketio: SocketIO, loop: Loop) -> None:

@@ -1,32 +1,87 @@
-"""What a process holds while it runs: settings, database, loop, threads. Made once by a door and handed down."""
+"""What a process holds while it runs: settings, database, loop, threads, and what each room keeps once for the whole process.
+
+Made once by a door and handed down. Nothing that lives as long as the process is kept anywhere else.
+"""
 
 from __future__ import annotations
 
-import os
-import socket
-from dataclasses import dataclass
+import threading
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-
-from flask import current_app
+from typing import Any, TypeVar
 
 from quadra.core.bus import NoBus, make_bus
 from quadra.core.database import Database
-from quadra.core.ids import uuid7
+from quadra.core.ids import process_name
 from quadra.core.loop import Loop, Threads
+from quadra.core.served import Listener
 from quadra.core.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass
 class Runtime:
     settings: Settings
     database: Database
+    batch_kinds: Mapping[str, int] = field(default_factory=dict)
+    """The kinds of job that each sealed batch gets, and their priorities. A process that was told none leaves them to the
+    workers, which add what is missing."""
+    backfilled: Collection[str] = ()
+    """Those of them that batches get too which were sealed before the kind existed."""
+
+    on_start: list[Callable[[], object]] = field(default_factory=list)
+    """Called in this order when a web process begins to serve, on the event loop."""
+    on_stop: list[Callable[[], object]] = field(default_factory=list)
+    """Called in this order when it stops: whoever still has something to say comes before what it says it over."""
+    on_served: list[Listener] = field(default_factory=list)
+    """Told of each request that was answered."""
+    on_loop: set[str] = field(default_factory=set)
+    """The paths whose requests stay on the event loop."""
+    apart: dict[str, Threads] = field(default_factory=dict)
+    """Paths whose requests have threads of their own."""
+    counted_in: Callable[[], str] | None = None
+    """Says where rate limits are counted at present: `redis` or `memory`. None where this process counts none."""
     draining: bool = False
     """Told to stop and still serving, until balancers have turned away."""
 
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+        self._parts: dict[Any, Any] = {}
+        weakref.finalize(
+            self, _close, self._parts
+        )  # at the end of Python too: DuckDB complains about what is still open
+
+    def the(self, make: Callable[[Runtime], T]) -> T:
+        """The one thing of this process that `make` makes; made when somebody first asks for it. Safe on any thread."""
+        with self._lock:
+            if make not in self._parts:
+                self._parts[make] = make(self)
+            made: T = self._parts[make]
+            return made
+
+    def keep(self, thing: object) -> None:
+        """Keep what a door or a room made, for those who ask for it by its class."""
+        with self._lock:
+            self._parts[type(thing)] = thing
+
+    def kept(self, kind: type[T]) -> T:
+        """What `keep` was given of this class. A `LookupError` where it was given none: this process has none."""
+        found: T = self._parts[kind]
+        return found
+
+    def close(self) -> None:
+        """Close what rooms keep, and the database. What is asked for afterwards is made anew."""
+        with self._lock:
+            _close(self._parts)
+        self.database.dispose()
+
     @cached_property
     def name(self) -> str:
-        """Of this process, and of no other one."""
-        return f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"
+        """The name of this process; no other one has it."""
+        return process_name()
 
     @cached_property
     def loop(self) -> Loop:
@@ -53,7 +108,9 @@ def build(settings: Settings) -> Runtime:
     return Runtime(settings=settings, database=Database(settings.database_url))
 
 
-def runtime() -> Runtime:
-    """The runtime of the Flask app that serves the current request."""
-    found: Runtime = current_app.extensions["quadra"]
-    return found
+def _close(parts: dict[Any, Any]) -> None:
+    """The newest first: it may stand on older ones."""
+    while parts:
+        _, part = parts.popitem()
+        if callable(close := getattr(part, "close", None)):
+            close()

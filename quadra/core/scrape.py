@@ -17,11 +17,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from quadra.core import metrics_directory
-from quadra.core.database import Database
 from quadra.core.errors import Unavailable
-from quadra.core.loop import Loop, Threads, Waiter
+from quadra.core.loop import Threads, Waiter
 from quadra.core.metrics import REGISTRY, Live, Stored, errors_total, gauge
-from quadra.core.settings import Settings
+from quadra.core.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +35,13 @@ CACHE_SECONDS = 5.0
 class Scrape:
     """Of one process."""
 
-    def __init__(self, loop: Loop, database: Database, settings: Settings, stored: Sequence[Stored]):
+    def __init__(self, runtime: Runtime, stored: Sequence[Stored]):
         self.live: list[Live] = []
         """Gauges of this process; rooms add theirs."""
-        self._loop = loop
-        self._database = database
-        self._settings = settings
+        self._loop, self._database, self._settings = runtime.loop, runtime.database, runtime.settings
         self._stored = stored
-        self._reading = Threads(loop, 1, "metrics-read")
-        self._writing = Threads(loop, 1, "metrics-text")
+        self._reading = Threads(runtime.loop, 1, "metrics-read")
+        self._writing = Threads(runtime.loop, 1, "metrics-text")
         self._found: list[GaugeMetricFamily] = []
         self._found_at = self._began_at = float("-inf")
         self._done: Waiter | None = None

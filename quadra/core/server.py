@@ -18,7 +18,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from quadra.core import collector
-from quadra.core.loop import Loop, Server, favour_latency
+from quadra.core.loop import Server, favour_latency
 from quadra.core.runtime import Runtime
 
 DRAIN_SECONDS = 8
@@ -39,32 +39,29 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run_until_told(loop: Loop, server: Server, app: Any) -> None:
-    """Serve until SIGTERM or SIGINT, then leave in order: no new connections, flush, answer, say goodbye.
-
-    `quadra.on_start` and `quadra.on_stop` among the app's extensions are lists of functions that run on the loop.
-    """
+def run_until_told(runtime: Runtime, server: Server) -> None:
+    """Serve until SIGTERM or SIGINT, then leave in order: no new connections, flush, answer, say goodbye."""
+    loop = runtime.loop
     stop = loop.waiter()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.call_from_thread(stop.set))
-    begin(loop, server, app)
+    begin(runtime, server)
     stop.wait()
-    drain(app)
-    finish(server, app)
+    drain(runtime)
+    finish(runtime, server)
 
 
-def begin(loop: Loop, server: Server, app: Any) -> None:
+def begin(runtime: Runtime, server: Server) -> None:
     favour_latency()
-    loop.start()
-    for function in app.extensions["quadra.on_start"]:
+    runtime.loop.start()
+    for function in runtime.on_start:
         function()
     collector.spare()
     server.start()
 
 
-def drain(app: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
+def drain(runtime: Runtime, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Go on serving for DRAIN_DELAY while `/health/ready` says no, so that balancers send nothing new."""
-    runtime: Runtime = app.extensions["quadra"]
     runtime.draining = True
     until = time.monotonic() + runtime.settings.drain_delay.total_seconds()
     while time.monotonic() < until:
@@ -72,8 +69,8 @@ def drain(app: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
         runtime.loop.sleep(min(0.5, max(0.0, until - time.monotonic())))
 
 
-def finish(server: Server, app: Any) -> None:
-    for function in app.extensions["quadra.on_stop"]:
+def finish(runtime: Runtime, server: Server) -> None:
+    for function in runtime.on_stop:
         function()
     server.stop(DRAIN_SECONDS)
 
@@ -92,17 +89,17 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         app = self.wsgi
-        runtime = app.extensions["quadra"]
-        loop: Loop = runtime.loop
+        runtime: Runtime = app.extensions["quadra"]
+        loop = runtime.loop
         listener = self.sockets[0].sock
         listener.setblocking(False)
         server = loop.server(listener, app)
-        begin(loop, server, app)
+        begin(runtime, server)
         while self.alive and self.ppid == os.getppid():
             self.notify()
             loop.sleep(0.5)
-        drain(app, self.notify)
-        finish(server, app)
+        drain(runtime, self.notify)
+        finish(runtime, server)
 
     def init_signals(self) -> None:
         super().init_signals()

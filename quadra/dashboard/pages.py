@@ -11,8 +11,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
 from quadra.core.errors import NotFound, QuadraError
-from quadra.core.http import request_id
-from quadra.core.runtime import runtime
+from quadra.core.http import request_id, runtime
 from quadra.ingest.tables import BATCH_STATES
 from quadra.jobs.states import JOB_STATES
 

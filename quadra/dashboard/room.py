@@ -1,4 +1,4 @@
-"""Put the dashboard into a web process: pages and the live namespace."""
+"""The dashboard in a web process: pages and the live namespace."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from quadra.dashboard import pages, status_page
 from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
 from quadra.health.routes import STATUS_PAGE
-from quadra.ingest.writer import Writer
+from quadra.ingest.intake import Intake
+
+BLUEPRINTS = (pages.blueprint,)
 
 
-def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, writer: Writer) -> None:
-    app.register_blueprint(pages.blueprint)
+def set_up(app: Flask, runtime: Runtime) -> None:
+    """Rooms below answer with JSON; where a browser asks, they hand their answer to these pages."""
     app.extensions[ERROR_PAGE] = pages.error
     app.extensions[SHARE_PAGE] = pages.shared
     app.extensions[STATUS_PAGE] = status_page.show
-    app.extensions["quadra.on_start"].append(Live(runtime, socketio, writer).start)
-    app.extensions["quadra.on_start"].append(HealthFeed(runtime, socketio).start)
+    socketio = runtime.kept(SocketIO)
+    live = Live(runtime, socketio, runtime.kept(Intake).writer)
+    runtime.on_start += (live.start, HealthFeed(runtime, socketio).start)

@@ -17,10 +17,11 @@ from prometheus_flask_exporter import PrometheusMetrics
 from quadra import __version__
 from quadra.accounts.access import Credentials, admit, check_installation
 from quadra.core.errors import Forbidden, Unavailable
+from quadra.core.http import runtime
 from quadra.core.limits import client_address, from_trusted_peer
 from quadra.core.metrics import REGISTRY, gauges
 from quadra.core.metrics_server import allowed
-from quadra.core.runtime import runtime
+from quadra.core.runtime import Runtime
 from quadra.core.scrape import CONTENT_TYPE, Scrape
 
 PATH = "/metrics"
@@ -28,9 +29,9 @@ FORWARDED = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real
 KEY_SECONDS = 3.0
 
 
-def set_up(app: Flask, scrape: Scrape) -> None:
-    environment = app.extensions["quadra"].settings.environment
-    info = {(__version__, environment): 1}
+def set_up(app: Flask, here: Runtime) -> None:
+    scrape = here.kept(Scrape)
+    info = {(__version__, here.settings.environment): 1}
     scrape.live.append(lambda: [gauges("app_info", "What runs here.", ("version", "environment"), info)])
     Exporter(scrape).init_app(app)
 

@@ -13,20 +13,15 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Collection
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import g, has_request_context, request
-
 import quadra
 from quadra.core import clock
-from quadra.core.limits import client_address
 from quadra.core.metrics import counter
 from quadra.core.redaction import Redaction, secrets_of
 from quadra.core.runtime import Runtime
-from quadra.core.served import Served
 from quadra.health.scene import Machine, disk_percent, memory_percent
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.wire import Refused, from_dict
@@ -37,8 +32,6 @@ logger = logging.getLogger(__name__)
 QUEUED = 1_000
 SAMPLE_SECONDS = 30.0
 STACK_CHARACTERS, MESSAGE_CHARACTERS = 8_000, 1_000
-NOT_NOTED = ("/health", "/metrics", "/q.js", "/static/", "/array/")
-"""Beginnings of paths that are asked all the time by programs, or hold no work."""
 ROOT = str(Path(quadra.__file__).parent.parent)
 
 dropped_total = counter("self_observed_dropped_total", "Events about Quadra itself that were not kept.", ("reason",))
@@ -47,13 +40,14 @@ dropped_total = counter("self_observed_dropped_total", "Events about Quadra itse
 class Observer:
     """What one process notes about itself until somebody stores it. Safe from any thread; nothing here blocks."""
 
-    def __init__(self, runtime: Runtime, role: str, not_noted: Collection[str] = ()):
+    def __init__(self, runtime: Runtime, role: str, endpoint: Callable[[], str | None] = lambda: None):
+        """`endpoint` names the route of the request that this thread is answering."""
         settings = runtime.settings
         self._per_second = settings.self_observe_per_second
         self._disk_most = settings.health_disk_fail
         self._data_dir = settings.data_dir
         self._redaction = Redaction(secrets_of(settings))
-        self._not_noted = not_noted
+        self._endpoint = endpoint
         self._component = f"{role}:{socket.gethostname()[:100]}"
         self._machine = Machine()
         self._waiting: deque[dict[str, Any]] = deque()
@@ -62,55 +56,28 @@ class Observer:
         self._sampled_at = 0.0
         self._disk_full = False
 
-    def served(self, served: Served) -> None:
-        """Note a request. On the thread that answered it, with its request at hand."""
-        if served.endpoint in self._not_noted or served.endpoint.startswith(NOT_NOTED) or request.method == "OPTIONS":
-            return
-        if not self._room():
-            return
-        found = g.get("caller")
-        self._waiting.append(
-            {
-                "kind": "request",
-                "event_type": "request",
-                "timestamp": clock.now_us() // 1000,
-                "endpoint": served.endpoint,
-                "method": served.method,
-                "status_code": served.status,
-                "response_time_ms": round(served.seconds * 1000, 3),
-                "success": served.status < 400,
-                "user_id": found.counted_as or None if found is not None else None,
-                "properties": {
-                    "request_id": served.request_id,
-                    "user_agent": request.headers.get("User-Agent", "")[:300],
-                    "ip_address": truncated(client_address()),
-                    "language": request.headers.get("Accept-Language", "").partition(",")[0][:35],
-                    "project": served.project,
-                },
-            }
-        )
+    def note(self, **fields: Any) -> None:
+        """Note one event, unless there is no room for it. None stands for a field that it has not."""
+        if self._has_room():
+            self._waiting.append({"timestamp": clock.now_us() // 1000, **fields})
 
     def failed(self, record: logging.LogRecord) -> None:
         """Note an error that was logged with its exception."""
         kind, error, trace = record.exc_info or (None, None, None)
-        if kind is None or error is None or not self._room():
+        if kind is None or error is None:
             return
         # what a database driver says; SQLAlchemy's own text repeats the statement with its values
         said = str(getattr(error, "orig", None) or error)
         stack = "".join(traceback.format_tb(trace)).replace(ROOT, "")
-        endpoint = request.url_rule.rule if has_request_context() and request.url_rule else None
-        self._waiting.append(
-            {
-                "kind": "error",
-                "event_type": "error",
-                "timestamp": clock.now_us() // 1000,
-                "error_type": kind.__name__[:200],
-                "message": self._clean(said)[:MESSAGE_CHARACTERS] or kind.__name__,
-                "stack_trace": self._clean(stack)[-STACK_CHARACTERS:],
-                "severity": record.levelname.lower(),
-                "endpoint": endpoint,
-                "properties": {"component": self._component, "log_event": str(record.msg)[:200]},
-            }
+        self.note(
+            kind="error",
+            event_type="error",
+            error_type=kind.__name__[:200],
+            message=self._clean(said)[:MESSAGE_CHARACTERS] or kind.__name__,
+            stack_trace=self._clean(stack)[-STACK_CHARACTERS:],
+            severity=record.levelname.lower(),
+            endpoint=self._endpoint(),
+            properties={"component": self._component, "log_event": str(record.msg)[:200]},
         )
 
     def sample(self) -> None:
@@ -124,19 +91,15 @@ class Observer:
         machine, self._machine = self._machine, Machine()
         values = {"cpu_percent": machine.cpu()[0], "memory_percent": memory_percent(), "disk_percent": disk}
         for name, value in values.items():
-            if self._room():
-                self._waiting.append(
-                    {
-                        "kind": "metric",
-                        "event_type": "metric",
-                        "timestamp": clock.now_us() // 1000,
-                        "metric_name": name,
-                        "metric_value": value,
-                        "unit": "percent",
-                        "component": self._component,
-                        "event_category": "system",
-                    }
-                )
+            self.note(
+                kind="metric",
+                event_type="metric",
+                metric_name=name,
+                metric_value=value,
+                unit="percent",
+                component=self._component,
+                event_category="system",
+            )
 
     def take(self, project_id: int) -> list[Row]:
         """Everything noted so far, as rows for the log."""
@@ -153,7 +116,7 @@ class Observer:
     def drop(self, reason: str, number: int = 1) -> None:
         dropped_total.labels(reason).inc(number)
 
-    def _room(self) -> bool:
+    def _has_room(self) -> bool:
         with self._lock:
             second = int(time.monotonic())
             if second != self._second:
@@ -189,12 +152,3 @@ class NoteErrors(logging.Handler):
             self._observer.failed(record)
         except Exception:
             self.handleError(record)
-
-
-def truncated(address: str) -> str:
-    """An address without what tells single machines apart."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False).network_address)

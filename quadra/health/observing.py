@@ -1,25 +1,31 @@
-"""Stores what a process noted about itself: in the web through the writer, in a worker by a turn of its own."""
+"""What a web process notes about itself: the requests that it served, and its errors; stored through the writer."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import partial
+from ipaddress import ip_address, ip_network
 
-from flask import Flask
+from flask import g, has_request_context, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core.errors import QuadraError, Unavailable
+from quadra.core.limits import client_address
 from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
+from quadra.core.served import Served
 from quadra.health.observe import NoteErrors, Observer
-from quadra.ingest import bulk
 from quadra.ingest.accept import Row
-from quadra.ingest.room import make_log
+from quadra.ingest.intake import Intake
+from quadra.ingest.routes import PATHS as INGEST
 from quadra.ingest.writer import Outcome, Writer
 from quadra.insights.costs import own_project
 
 logger = logging.getLogger(__name__)
 
+NOT_NOTED = ("/health", "/metrics", "/q.js", "/static/", "/array/")
+"""Beginnings of paths that are asked all the time by programs, or hold no work."""
 TURN_SECONDS = 1.0
 AT_MOST = 0.25
 """Of the writer's queue: beyond it others wait, and what is about ourselves stands back."""
@@ -43,17 +49,17 @@ class Ticket:
         self._observer.drop("failed", len(self.rows))
 
 
-def set_up(app: Flask, runtime: Runtime, writer: Writer, not_noted: Collection[str]) -> None:
+def set_up(runtime: Runtime) -> None:
     """Have the requests and errors of a web process noted and stored, where SELF_OBSERVE says so."""
     if not runtime.settings.self_observe:
         return
-    observer = Observer(runtime, "web", not_noted)
+    observer = Observer(runtime, "web", endpoint)
     handler = NoteErrors(observer)
-    app.extensions["quadra.on_served"].append(observer.served)
-    web = _Web(runtime, writer, observer)
-    app.extensions["quadra.on_start"].append(lambda: logging.getLogger().addHandler(handler))
-    app.extensions["quadra.on_start"].append(web.start)
-    app.extensions["quadra.on_stop"].append(lambda: logging.getLogger().removeHandler(handler))
+    runtime.on_served.append(Requests(observer))
+    web = _Web(runtime, runtime.kept(Intake).writer, observer)
+    root = logging.getLogger()
+    runtime.on_start += (partial(root.addHandler, handler), web.start)
+    runtime.on_stop.append(partial(root.removeHandler, handler))
 
 
 class _Web:
@@ -101,27 +107,44 @@ class _Web:
             self._observer.drop("busy", len(rows))
 
 
-class WorkerTurn:
-    """A worker's turn: it has no writer, and appends to the log itself."""
+class Requests:
+    """Notes what was served, on the thread that served it and with its request at hand."""
 
-    def __init__(self, runtime: Runtime):
-        self._runtime = runtime
-        self._observer = Observer(runtime, "worker")
-        self._log = make_log(runtime)
-        self._project_id: int | None = None
-        logging.getLogger().addHandler(NoteErrors(self._observer))
+    def __init__(self, observer: Observer):
+        self._observer = observer
 
-    def __call__(self) -> None:
-        """Raises `Unavailable`."""
-        if self._project_id is None:
-            with self._runtime.database.begin() as session:
-                self._project_id = own_project(session)
-        self._observer.sample()
-        rows = self._observer.take(self._project_id)
-        if not rows:
+    def __call__(self, served: Served) -> None:
+        if served.endpoint in INGEST or served.endpoint.startswith(NOT_NOTED) or request.method == "OPTIONS":
             return
-        try:
-            bulk.append(self._log, rows)
-        except Unavailable:
-            self._observer.drop("failed", len(rows))
-            raise
+        found = g.get("caller")
+        self._observer.note(
+            kind="request",
+            event_type="request",
+            endpoint=served.endpoint,
+            method=served.method,
+            status_code=served.status,
+            response_time_ms=round(served.seconds * 1000, 3),
+            success=served.status < 400,
+            user_id=found.counted_as or None if found is not None else None,
+            properties={
+                "request_id": served.request_id,
+                "user_agent": request.headers.get("User-Agent", "")[:300],
+                "ip_address": truncated(client_address()),
+                "language": request.headers.get("Accept-Language", "").partition(",")[0][:35],
+                "project": served.project,
+            },
+        )
+
+
+def endpoint() -> str | None:
+    """The template of the route that this thread is answering."""
+    return request.url_rule.rule if has_request_context() and request.url_rule else None
+
+
+def truncated(address: str) -> str:
+    """An address without what tells single machines apart."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False).network_address)

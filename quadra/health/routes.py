@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from quadra import __version__
 from quadra.accounts.access import caller
 from quadra.core.errors import QuadraError
-from quadra.core.runtime import runtime
+from quadra.core.http import runtime
 from quadra.health import status
 from quadra.health.checks.installation import started
 from quadra.health.readiness import Readiness
@@ -26,8 +26,6 @@ APART = {"/health/detailed", "/status"}
 """Paths with threads of their own: they must answer while every other one waits for the database."""
 READY_SECONDS = 2.0
 """How long the database may take to answer before this process counts as not ready."""
-RUNNER = "quadra.health"
-READINESS = "quadra.readiness"
 STATUS_PAGE = "quadra.status_page"
 """The app's extension that shows the status to a browser: from the JSON and whether the reader may see all of it."""
 Page = Callable[[dict[str, Any], bool], ResponseReturnValue]
@@ -46,7 +44,7 @@ def ready() -> tuple[Response, int]:
     """This process can do its main job now. Answers in time also while the database, or every other thread, hangs."""
     if runtime().draining:
         return jsonify(status="unavailable", checks={"draining": "fail"}), 503
-    readiness: Readiness = current_app.extensions[READINESS]
+    readiness = runtime().kept(Readiness)
     try:
         runtime().probes.run_within(READY_SECONDS, readiness.ask)
     except (SQLAlchemyError, TimeoutError) as error:
@@ -100,8 +98,7 @@ def show_status() -> ResponseReturnValue:
 
 
 def runner() -> Runner:
-    found: Runner = current_app.extensions[RUNNER]
-    return found
+    return runtime().kept(Runner)
 
 
 def sees_all() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from quadra.core import clock
 from quadra.health.scene import Scene
@@ -48,9 +48,9 @@ def worst(statuses: Iterable[str]) -> str:
     return max(statuses, key=WORSE.index, default=HEALTHY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Check:
-    """One thing that is looked at. To add one: a function in a file of `checks/` and a line in its list."""
+    """One thing that is looked at. `check` makes one."""
 
     name: str
     part: str
@@ -75,6 +75,24 @@ PARTS = {
     "machine": "The machine",
 }
 """The parts of Quadra as a customer sees them."""
+
+
+checks: list[Check] = []
+"""Filled by `check` while the files of `checks/` are imported."""
+
+Look = TypeVar("Look", bound=Callable[[Scene], Found | None])
+
+
+def check(
+    part: str, *, seconds: float = Check.seconds, keep_seconds: float = Check.keep_seconds, worst: str = Check.worst
+) -> Callable[[Look], Look]:
+    """Have the function below looked at as a check of its name."""
+
+    def take(look: Look) -> Look:
+        checks.append(Check(look.__name__, part, look, seconds=seconds, keep_seconds=keep_seconds, worst=worst))
+        return look
+
+    return take
 
 
 @dataclass(frozen=True, slots=True)

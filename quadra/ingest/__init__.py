@@ -1,1 +1,8 @@
 """Events come in: accept, write, batch."""
+
+COMMANDS = {
+    "import": "quadra.ingest.commands:import_",
+    "demo": "quadra.ingest.commands:demo",
+    "events": "quadra.ingest.commands:events",
+}
+"""name -> module:function. The module is imported only when somebody asks for the command."""

@@ -25,7 +25,7 @@ from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.kinds import KINDS
-from quadra.ingest.room import make_log
+from quadra.ingest.log import make_log
 
 SECRET = "import"
 

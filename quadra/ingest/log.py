@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.core.ids import uuid7
+from quadra.core.ids import process_name, uuid7
+from quadra.core.runtime import Runtime
 from quadra.ingest.accept import Row
 from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
@@ -163,3 +164,15 @@ class Log:
             enqueue_for_batches(
                 connection, [(batch.id, project_id)], kinds=self._job_kinds, max_attempts=self._max_attempts
             )
+
+
+def make_log(runtime: Runtime) -> Log:
+    """A log with a writer identity of its own: no two processes, no two logs and no two starts share an open batch."""
+    settings = runtime.settings
+    return Log(
+        runtime.database,
+        writer=process_name(),
+        batch_max_events=settings.batch_max_events,
+        job_kinds=runtime.batch_kinds,
+        max_attempts=settings.job_max_attempts,
+    )

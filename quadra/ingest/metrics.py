@@ -72,3 +72,6 @@ def _outcome(outcome: Any) -> str:
     if type(outcome) is Refused:
         return "refused"
     return "duplicate" if outcome[1] else "stored"
+
+
+GAUGES = (batches,)

@@ -1,43 +1,46 @@
-"""Put the ingest room into a web process: writer, HTTP routes, Socket.IO lane."""
+"""The ingest room in a web process: the writer, the door in front of Flask, HTTP routes, the Socket.IO lane."""
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Mapping
+from functools import partial
 
 from flask import Flask
 from flask_socketio import SocketIO
 
-from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
-from quadra.ingest import lane, posthog_routes, routes, segment_routes, tracker
+from quadra.core.scrape import Scrape
+from quadra.ingest import lane, metrics, posthog_routes, routes, segment_routes, tracker
 from quadra.ingest.events_door import EventsDoor
 from quadra.ingest.intake import Intake
-from quadra.ingest.log import Appended, Log
+from quadra.ingest.log import Appended, make_log
 from quadra.ingest.sockets import Sockets
 from quadra.ingest.writer import Bounds, Writer
 from quadra.jobs import wake
 
+BLUEPRINTS = (routes.blueprint, segment_routes.blueprint, posthog_routes.blueprint, tracker.blueprint)
+PATHS = routes.PATHS
 FLUSH_SECONDS = 10
 
 
-def make_log(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Log:
-    """The log with a writer identity of its own: no two processes, and no two starts, share an open batch.
-
-    Sealed batches get a job of each kind (kind -> priority); a worker adds what a process without the list left out.
-    """
-    settings = runtime.settings
-    return Log(
-        runtime.database,
-        writer=f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}",
-        batch_max_events=settings.batch_max_events,
-        job_kinds=job_kinds,
-        max_attempts=settings.job_max_attempts,
-    )
+def set_up(app: Flask, runtime: Runtime) -> None:
+    """The writer starts and stops with the process."""
+    lane.quicken_eventlet()
+    intake = runtime.kept(Intake)
+    Sockets(runtime.kept(SocketIO), intake, runtime.loop)
+    runtime.kept(Scrape).live.append(metrics.depth(intake.writer))
+    runtime.on_start += (intake.writer.start, intake.quota.start)
+    runtime.on_stop.append(partial(intake.writer.stop, FLUSH_SECONDS))
 
 
-def make_writer(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Writer:
+def answer_events(app: Flask, runtime: Runtime) -> None:
+    """Put the door that answers events in front of Flask. Before Socket.IO is put in front of all."""
+    intake = Intake(runtime, make_writer(runtime))
+    runtime.keep(intake)
+    runtime.on_loop |= PATHS
+    app.wsgi_app = EventsDoor(app.wsgi_app, intake)  # type: ignore[method-assign]
+
+
+def make_writer(runtime: Runtime) -> Writer:
     settings = runtime.settings
     bounds = Bounds(
         queue_events=settings.writer_queue_events,
@@ -46,31 +49,12 @@ def make_writer(runtime: Runtime, job_kinds: Mapping[str, int] | None = None) ->
         linger_seconds=settings.writer_linger.total_seconds(),
         flush_seconds=settings.ingest_timeout.total_seconds(),
     )
-    writer = Writer(make_log(runtime, job_kinds), runtime.loop, bounds)
+    writer = Writer(make_log(runtime), runtime.loop, bounds)
     wake.reach_others(runtime.database, runtime.bus)
-    writer.on_stored.append(_wake_workers)
+
+    def wake_workers(appended: Appended) -> None:
+        if appended.sealed:
+            wake.ring(runtime.database)
+
+    writer.on_stored.append(wake_workers)
     return writer
-
-
-def _wake_workers(appended: Appended) -> None:
-    if appended.sealed:
-        wake.ring()
-
-
-def make_intake(app: Flask, runtime: Runtime, job_kinds: Mapping[str, int] | None = None) -> Intake:
-    """The writer and the keys, and the door in front of Flask. Before Socket.IO is put in front of all."""
-    intake = Intake(runtime, make_writer(runtime, job_kinds))
-    app.extensions["quadra.intake"] = intake
-    app.wsgi_app = EventsDoor(app.wsgi_app, intake)  # type: ignore[method-assign]
-    return intake
-
-
-def set_up(app: Flask, runtime: Runtime, socketio: SocketIO, intake: Intake) -> None:
-    """Wire the room into `app`. The writer starts and stops with the process."""
-    lane.quicken_eventlet()
-    for door in (routes, segment_routes, posthog_routes, tracker):
-        app.register_blueprint(door.blueprint)
-    Sockets(socketio, intake, runtime.loop)
-    app.extensions["quadra.on_start"].append(intake.writer.start)
-    app.extensions["quadra.on_start"].append(intake.quota.start)
-    app.extensions["quadra.on_stop"].append(lambda: intake.writer.stop(FLUSH_SECONDS))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, g, request
 
 from quadra.core.errors import Invalid
-from quadra.core.http import error_response
+from quadra.core.http import error_response, runtime
 from quadra.ingest import body, posthog, segment
 from quadra.ingest.accept import Sender
 from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES, PATH, key_from
@@ -45,8 +45,7 @@ View = Callable[..., Response]
 
 
 def intake() -> Intake:
-    found: Intake = current_app.extensions["quadra.intake"]
-    return found
+    return runtime().kept(Intake)
 
 
 def plain_key(in_body: str | None = None) -> str:

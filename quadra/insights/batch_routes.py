@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -18,8 +17,9 @@ from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.errors import Conflict, NotFound, Unavailable
+from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import Runtime, runtime
+from quadra.core.runtime import Runtime
 from quadra.ingest import batches
 from quadra.ingest.tables import BATCH_STATES, Batch
 from quadra.insights import questions
@@ -30,8 +30,6 @@ from quadra.jobs.routes import job_body
 
 blueprint = Blueprint("batches", __name__)
 
-JOB_KINDS = "quadra.job_kinds"
-"""The app's extension with what each sealed batch gets a job of: kind -> priority."""
 FLUSH_SECONDS, FLUSH_SECONDS_MOST = 10, 30
 LOOK_SECONDS = 0.1
 FLUSHES_AT_ONCE = 3
@@ -70,7 +68,9 @@ def seal_batch(batch_id: str) -> ResponseReturnValue:
     """Seal an open batch now. 202 with its analysis job; 409 where it is not open or has no events."""
     found, project = _find(batch_id, "editor")
     with runtime().database.begin() as session:
-        batches.seal(session, found.id, job_kinds=_job_kinds(), max_attempts=runtime().settings.job_max_attempts)
+        batches.seal(
+            session, found.id, job_kinds=runtime().batch_kinds, max_attempts=runtime().settings.job_max_attempts
+        )
         job = find_unfinished(session, kinds=[ANALYSE], batch_id=found.id)
         _record(session, "ingest.batch.sealed", found.id, project)
         return {
@@ -124,7 +124,7 @@ def _flush(here: Runtime, project: Project, seconds: int) -> dict[str, Any]:
     for batch_id in open_ids:  # each in a transaction of its own: writers are adding to them
         try:
             with here.database.begin() as session:
-                batches.seal(session, batch_id, job_kinds=_job_kinds(), max_attempts=here.settings.job_max_attempts)
+                batches.seal(session, batch_id, job_kinds=here.batch_kinds, max_attempts=here.settings.job_max_attempts)
                 _record(session, "ingest.batch.sealed", batch_id, project)
         except (Conflict, NotFound):  # its writer was quicker, or it was empty
             continue
@@ -168,11 +168,6 @@ def _find(batch_id: str, role: str) -> tuple[Batch, Project]:
         require_project(None, role)  # says why, to whoever may not do this at all
         raise NotFound(f"There is no batch {batch_id}.")
     return batch, require_project(project.slug, role)
-
-
-def _job_kinds() -> Mapping[str, int]:
-    kinds: Mapping[str, int] = current_app.extensions[JOB_KINDS]
-    return kinds
 
 
 def _record(session: Session, action: str, batch_id: str, project: Project) -> None:

@@ -6,30 +6,22 @@ batch another call, and so on without end. Batches of the project `quadra` are n
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from quadra.accounts.projects import OWN, create_project, get_project
 from quadra.core import clock
-from quadra.core.database import Database
 from quadra.core.errors import Conflict, NotFound
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
-from quadra.ingest import bulk
 from quadra.ingest.accept import Sender, accept
-from quadra.ingest.log import Log
-from quadra.ingest.room import make_log
+from quadra.ingest.own_log import OwnLog
 from quadra.ingest.wire import Wire
 from quadra.insights import metrics
 from quadra.insights.verdicts import Completion
 
 MILLION = 1_000_000
-
-_lock = threading.Lock()
-_logs: dict[Database, Log] = {}
-"""One log for each database (in practice one): its open batch takes the events of many calls."""
 
 
 def own_project(session: Session) -> int:
@@ -79,8 +71,4 @@ def record(runtime: Runtime, *, call_id: str, done: Completion, milliseconds: fl
         error_message=error,
     )
     row = accept(wire, Sender(project_id=project_id, door="quadra"), clock.now_us())
-    with _lock:  # a log has one writer at a time
-        log = _logs.get(runtime.database)
-        if log is None:
-            log = _logs[runtime.database] = make_log(runtime)
-        bulk.append(log, [row])
+    runtime.the(OwnLog).append([row])

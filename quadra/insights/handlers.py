@@ -128,7 +128,7 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
 
 HANDLERS = {
     # insights first: people wait for them, and a delivery that retries must not stand in their way
-    ANALYSE: Handler(analyse_batch, timeout=timedelta(minutes=2), priority=0, every_batch=True),
+    ANALYSE: Handler(analyse_batch, timeout=timedelta(minutes=2), priority=0, every_batch=True, backfill=True),
     ANALYSE_LLM: Handler(analyse_with_llm, timeout=timedelta(minutes=10), priority=5),
 }
 

@@ -32,3 +32,6 @@ def breakers(session: Session, settings: Settings) -> Iterator[GaugeMetricFamily
     shown = breaker.states(session, cooldown=settings.breaker_cooldown)
     says = "0 CLOSED, 1 HALF_OPEN, 2 OPEN."
     yield gauges("breaker_state", says, ("name",), {name: BREAKER_NUMBERS[one["state"]] for name, one in shown.items()})
+
+
+GAUGES = (breakers,)

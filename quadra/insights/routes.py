@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require, require_project
-from quadra.core.runtime import runtime
+from quadra.core.http import runtime
 from quadra.insights import breaker, questions
 from quadra.insights.batch_routes import slugs_of, visible_projects
 from quadra.insights.bodies import around, insight_body, one_of, paging

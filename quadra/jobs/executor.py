@@ -7,9 +7,7 @@ overstays its time therefore loses its job, and its thread is left to itself.
 from __future__ import annotations
 
 import logging
-import os
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +16,6 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from quadra.core.errors import Unavailable
-from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.jobs import lease as leases
 from quadra.jobs.claim import claim, seconds_until_due
@@ -27,7 +24,7 @@ from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed
 from quadra.jobs.recover import beat, retire
 from quadra.jobs.run import Ended, Run, settle
-from quadra.jobs.wake import add_bell, listening, remove_bell
+from quadra.jobs.wake import listening
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +40,7 @@ class Executor:
 
     def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler]):
         settings = runtime.settings
-        self.name = f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid7()[-12:]}"
+        self.name = runtime.name
         self._runtime = runtime
         self._database = runtime.database
         self._handlers = handlers
@@ -72,7 +69,7 @@ class Executor:
     def start(self) -> None:
         if not self._handlers:
             return
-        add_bell(self._bell)
+        self._database.bells.add(self._bell)
         self._listener.start()
         self._beating.start()
         self._claiming.start()
@@ -92,7 +89,7 @@ class Executor:
         self._ended.set()
         self._beating.join()
         self._listener.stop()
-        remove_bell(self._bell)
+        self._database.bells.discard(self._bell)
         self._try("jobs.worker.not_retired", lambda session: retire(session, worker=self.name))
 
     def _claim_until_stopped(self) -> None:

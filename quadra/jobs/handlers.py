@@ -27,8 +27,22 @@ class Handler:
     """The smaller, the sooner."""
     every_batch: bool = False
     """Whether each sealed batch gets a job of this kind."""
+    backfill: bool | None = None
+    """Whether batches that were sealed before this kind existed get one too, as far back as JOB_KEEP. Without it, those of
+    the last hour do. It must be said where `every_batch` is: a delivery to others is not wanted for last week."""
+
+    def __post_init__(self) -> None:
+        if self.every_batch and self.backfill is None:
+            raise TypeError(
+                "A kind of job for every batch must say whether earlier batches get one: backfill=True or False."
+            )
 
 
 def batch_kinds(handlers: Mapping[str, Handler]) -> dict[str, int]:
     """The kinds that each sealed batch gets a job of, and their priorities."""
     return {kind: handler.priority for kind, handler in handlers.items() if handler.every_batch}
+
+
+def backfilled(handlers: Mapping[str, Handler]) -> frozenset[str]:
+    """Those of them that earlier batches get too."""
+    return frozenset(kind for kind, handler in handlers.items() if handler.every_batch and handler.backfill)

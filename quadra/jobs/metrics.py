@@ -57,3 +57,6 @@ def queue(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     yield gauge("jobs_oldest_pending_age_seconds", "How long the oldest job that could be claimed has waited.", age)
     alive = session.scalar(sa.select(sa.func.count()).select_from(WorkerRow)) or 0
     yield gauge("workers", "Workers that beat lately.", alive)
+
+
+GAUGES = (queue,)

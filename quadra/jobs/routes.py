@@ -13,8 +13,8 @@ from quadra.accounts.access import Caller, caller, require, require_project
 from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
+from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.core.runtime import runtime
 from quadra.jobs import dead_letters, questions
 from quadra.jobs.questions import Page, Wanted
 from quadra.jobs.states import JOB_STATES

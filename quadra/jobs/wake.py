@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
-from typing import Protocol
 
 import psycopg
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session
 
 from quadra.core.bus import NoBus
-from quadra.core.database import Database
+from quadra.core.database import BELLS, Bell, Database
 
 logger = logging.getLogger(__name__)
 
@@ -29,21 +28,6 @@ LOOK_SECONDS = 0.07
 LISTEN_SECONDS = 0.5
 """How long the listening thread may take to notice that it should end."""
 RETRY_SECONDS = 2.0
-
-
-class Bell(Protocol):
-    def set(self) -> None: ...
-
-
-_bells: set[Bell] = set()
-
-
-def add_bell(bell: Bell) -> None:
-    _bells.add(bell)
-
-
-def remove_bell(bell: Bell) -> None:
-    _bells.discard(bell)
 
 
 class DistantBell:
@@ -59,13 +43,12 @@ class DistantBell:
 def reach_others(database: Database, bus: NoBus) -> None:
     """Have `ring` heard in other processes, where the database does not see to it."""
     if bus.configured and database.dialect != "postgresql":
-        add_bell(DistantBell(bus))
+        database.bells.add(DistantBell(bus))
 
 
-def ring() -> None:
+def ring(database: Database) -> None:
     """Wake the workers of this process. Call after the commit; safe on any thread and on the event loop."""
-    for bell in tuple(_bells):
-        bell.set()
+    _ring(database.bells)
 
 
 def wake_workers(session: Session) -> None:
@@ -76,7 +59,13 @@ def wake_workers(session: Session) -> None:
 
 def ring_after_commit(session: Session) -> None:
     """Wake the workers of this process when `session` commits."""
-    sa_event.listen(session, "after_commit", lambda _session: ring(), once=True)
+    bells: set[Bell] = session.info[BELLS]
+    sa_event.listen(session, "after_commit", lambda _session: _ring(bells), once=True)
+
+
+def _ring(bells: set[Bell]) -> None:
+    for bell in tuple(bells):
+        bell.set()
 
 
 def notify(connection: sa.Connection) -> None:

@@ -6,7 +6,6 @@ missing and nothing is counted twice while files and rows change places. See doc
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -101,24 +100,9 @@ class Warehouse:
         return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout)
 
 
-_warehouses: dict[int, Warehouse] = {}
-_making = threading.Lock()
-
-
 def warehouse_of(runtime: Runtime) -> Warehouse:
-    """The one of this process; a process has one runtime."""
-    with _making:
-        found = _warehouses.get(id(runtime))
-        if found is None or found.runtime is not runtime:
-            found = _warehouses[id(runtime)] = Warehouse(runtime)
-        return found
-
-
-@atexit.register
-def close_all() -> None:
-    """DuckDB complains about what is still open when Python ends."""
-    while _warehouses:
-        _warehouses.popitem()[1].close()
+    """The one of this process. DuckDB complains about what is still open when Python ends; `Runtime` closes it."""
+    return runtime.the(Warehouse)
 
 
 def query(

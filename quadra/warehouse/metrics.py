@@ -19,3 +19,6 @@ def segments(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamil
     yield gauge("segment_rows", "Events in live segments.", int(rows or 0))
     yield gauge("segment_bytes", "Bytes of live segments.", int(size or 0))
     yield gauge("segments", "Live segments.", count)
+
+
+GAUGES = (segments,)

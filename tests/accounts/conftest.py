@@ -23,6 +23,7 @@ from quadra.accounts.users import create_user
 from quadra.core import http
 from quadra.core.database import Base, Database
 from quadra.core.limits import limiter
+from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings, load
 
@@ -70,7 +71,7 @@ def make_app(database: Database, settings: Settings, started: Initialised) -> Ca
         limiter._storage_dead = False
         app.extensions["quadra"] = Runtime(settings=settings.model_copy(update=changes), database=database)
         http.set_up(app)
-        room.set_up(app, app.extensions["quadra"])
+        open_rooms(app, app.extensions["quadra"], room)
         return app
 
     return make

@@ -20,6 +20,7 @@ from quadra.analytics import room
 from quadra.core import clock, http, migrate
 from quadra.core.database import Database
 from quadra.core.given import Given, given_of
+from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest.accept import Sender, accept
@@ -27,7 +28,6 @@ from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.ingest.wire import from_dict
 from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.engine import close_all
 from tests.analytics.reference import Event
 
 As = Callable[..., dict[str, str]]
@@ -101,9 +101,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     data = tmp_path_factory.mktemp("data")
     database = Database(f"sqlite:///{data / 'quadra.db'}")
     migrate.upgrade(database)
-    yield Place(Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database))
-    close_all()
-    database.dispose()
+    runtime = Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database)
+    yield Place(runtime)
+    runtime.close()
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,7 @@ def client(place: Place) -> FlaskClient:
     app = Flask("test")
     app.extensions["quadra"] = place.runtime
     http.set_up(app)
-    accounts.set_up(app, place.runtime)
-    room.set_up(app)
+    open_rooms(app, place.runtime, accounts, room)
     return app.test_client()
 
 

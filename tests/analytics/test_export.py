@@ -23,6 +23,7 @@ from quadra.analytics.export import COLUMNS, FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.core import http
 from quadra.core.given import given_of
+from quadra.core.rooms import open_rooms
 from quadra.warehouse.engine import EXPORTS_AT_ONCE, warehouse_of
 from quadra.warehouse.erasing_jobs import request_erasure
 from tests.analytics.conftest import Place
@@ -37,8 +38,7 @@ def client(place: Place) -> FlaskClient:
     app = Flask("test")
     app.extensions["quadra"] = place.runtime
     http.set_up(app)
-    accounts.set_up(app, place.runtime)
-    room.set_up(app)
+    open_rooms(app, place.runtime, accounts, room)
     return app.test_client()
 
 

@@ -19,6 +19,7 @@ from quadra.analytics import room
 from quadra.analytics.tables import SavedView
 from quadra.analytics.views import share_routes
 from quadra.core import http, limits
+from quadra.core.rooms import open_rooms
 from tests.analytics.conftest import Place
 from tests.analytics.reference import ev
 
@@ -41,8 +42,7 @@ def app(place: Place) -> Flask:
     app = Flask("test")
     app.extensions["quadra"] = place.runtime
     http.set_up(app)
-    accounts.set_up(app, place.runtime)
-    room.set_up(app)
+    open_rooms(app, place.runtime, accounts, room)
     return app
 
 

@@ -69,3 +69,13 @@ def test_a_crash_inside_a_library_says_where(quadra_process) -> None:
     assert "most recent call first" in process.log()
     with pytest.raises(AssertionError, match=r"(?s)Quadra crashed \(SIGSEGV\)\n.*Segmentation fault"):
         process.close()
+
+
+def test_a_worker_imports_nothing_of_the_web() -> None:
+    """Whatever is found at run time included, which the import contract cannot see."""
+    libraries = "engineio eventlet flask flask_limiter flask_login flask_socketio gevent gunicorn socketio werkzeug"
+    program = f"import quadra.worker, sys; print(sorted(set({libraries.split()}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -48,7 +48,8 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     """(method, path as OpenAPI writes it) of every route that is no page."""
     found = {("POST", PATH)}
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith("dashboard.") or rule.endpoint in PAGES:
+        is_page = rule.endpoint.startswith("dashboard.") and rule.endpoint != "dashboard.api_docs"
+        if is_page or rule.endpoint in PAGES:
             continue
         path = re.sub(r"<(?:[^<>:]+:)?(\w+)>", r"{\1}", rule.rule)
         found |= {(method, path) for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}

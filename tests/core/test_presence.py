@@ -48,9 +48,12 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence.time, "sleep", lambda _seconds: threading.Event().wait(0.1))
 
 
+def runtime_of(database: Database, *, redis: bool = False) -> Runtime:
+    return Runtime(Settings(database_url="sqlite://", redis_url="redis://127.0.0.1:1/0" if redis else ""), database)
+
+
 def new(database: Database, *, redis: bool = False, master_pid: int = 0) -> Presence:
-    settings = Settings(database_url="sqlite://", redis_url="redis://127.0.0.1:1/0" if redis else "")
-    return Presence(Runtime(settings, database), master_pid=master_pid)
+    return Presence(runtime_of(database, redis=redis), master_pid=master_pid)
 
 
 def put(database: Database, **fields: Any) -> None:
@@ -174,27 +177,15 @@ def test_with_redis_a_web_process_starts_while_the_database_is_away() -> None:
     new(Database("postgresql+psycopg://u@127.0.0.1:1/x"), redis=True).enter()
 
 
-class FakeApp:
-    """What `attach` needs of a Flask app."""
-
-    def __init__(self) -> None:
-        self.extensions: dict[str, list[Callable[[], None]]] = {"quadra.on_start": [], "quadra.on_stop": []}
-
-    def run(self, when: str) -> None:
-        for function in self.extensions[when]:
-            function()
-
-
-def test_a_row_moves_while_its_process_runs_and_goes_with_it_on_a_fake_app(
+def test_a_row_moves_while_its_process_runs_and_goes_with_it(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "UNHEARD_SECONDS", 0.5)
-    apps = []
-    for _ in range(2):
-        app = FakeApp()
-        new(database, redis=True).attach(app)  # type: ignore[arg-type]
-        app.run("quadra.on_start")
-        apps.append(app)
+    processes = [runtime_of(database, redis=True) for _ in range(2)]
+    for process in processes:
+        Presence(process).attach()
+        for start in process.on_start:
+            start()
     wait_until(lambda: len(names(database)) == 2)
     with database.read() as session:
         assert len(presence.alive(session)) == 2
@@ -216,8 +207,9 @@ def test_a_row_moves_while_its_process_runs_and_goes_with_it_on_a_fake_app(
     thread.join()
     with database.read() as session:
         assert all(row.heartbeat_at > before[row.name] for row in presence.alive(session) if row.name in before)
-    for app in apps:
-        app.run("quadra.on_stop")
+    for process in processes:
+        for end in process.on_stop:
+            end()
     assert names(database) == ["without"]
 
 

@@ -29,9 +29,9 @@ def test_what_is_loaded_at_the_start_is_not_looked_through_again_by_the_collecto
         from quadra.core.loop import Loop
         from quadra.core.server import begin
 
-        loop, served = Loop("eventlet"), []
-        app = SimpleNamespace(extensions={"quadra.on_start": [lambda: served.append("started")]})
-        begin(loop, SimpleNamespace(start=lambda: served.append(gc.get_freeze_count() > 20_000)), app)
+        served = []
+        runtime = SimpleNamespace(loop=Loop("eventlet"), on_start=[lambda: served.append("started")])
+        begin(runtime, SimpleNamespace(start=lambda: served.append(gc.get_freeze_count() > 20_000)))
         print(served, len(gc.get_objects()) < 10_000)
     """
     done = subprocess.run(

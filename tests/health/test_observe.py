@@ -15,7 +15,8 @@ from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.served import Served
 from quadra.core.settings import load
-from quadra.health.observe import NoteErrors, Observer, dropped_total, truncated
+from quadra.health.observe import NoteErrors, Observer, dropped_total
+from quadra.health.observing import Requests, truncated
 from tests.clients import event, eventually, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
@@ -34,7 +35,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 def observer_of(app: Flask, **changes: Any) -> Observer:
     found: Runtime = app.extensions["quadra"]
-    return Observer(Runtime(found.settings.model_copy(update=changes), found.database), "web", {"/api/events"})
+    return Observer(Runtime(found.settings.model_copy(update=changes), found.database), "web")
 
 
 def dropped(reason: str) -> float:
@@ -44,7 +45,7 @@ def dropped(reason: str) -> float:
 def test_a_request_is_noted_by_its_template_and_without_a_whole_address(app: Flask) -> None:
     observer = observer_of(app)
     with app.test_request_context("/api/projects/shop?key=qk_secret", environ_base={"REMOTE_ADDR": "192.0.2.77"}):
-        observer.served(SERVED)
+        Requests(observer)(SERVED)
     (row,) = observer.take(7)
     assert (row.project_id, row.kind, row.duration_ms, row.success) == (7, "request", 12.0, False)
     stored = bytes(row.fields or b"") + bytes(row.properties or b"")
@@ -60,7 +61,7 @@ def test_a_request_is_noted_by_its_template_and_without_a_whole_address(app: Fla
 def test_ingest_probes_and_static_files_are_not_noted(app: Flask, endpoint: str) -> None:
     observer = observer_of(app)
     with app.test_request_context("/"):
-        observer.served(Served("GET", endpoint, 200, 0.001, "r", "", ""))
+        Requests(observer)(Served("GET", endpoint, 200, 0.001, "r", "", ""))
     assert observer.take(1) == []
 
 
@@ -68,7 +69,7 @@ def test_more_than_the_rate_is_dropped_and_counted(app: Flask) -> None:
     observer, before = observer_of(app, self_observe_per_second=1), dropped("rate")
     with app.test_request_context("/"):
         for _ in range(50):
-            observer.served(SERVED)
+            Requests(observer)(SERVED)
     rows = observer.take(1)
     assert len(rows) <= 3  # the seconds may change meanwhile
     assert dropped("rate") - before == 50 - len(rows)
@@ -78,7 +79,7 @@ def test_nothing_is_noted_on_a_disk_that_is_nearly_full(app: Flask) -> None:
     observer, before = observer_of(app, health_disk_fail=0), dropped("disk")
     observer.sample()
     with app.test_request_context("/"):
-        observer.served(SERVED)
+        Requests(observer)(SERVED)
     assert observer.take(1) == []
     assert dropped("disk") > before
 

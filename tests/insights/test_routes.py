@@ -18,6 +18,7 @@ from quadra.accounts.setup import initialise
 from quadra.accounts.tables import AuditEntry
 from quadra.core import clock, http
 from quadra.core.errors import Unavailable
+from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
@@ -38,8 +39,8 @@ def client(runtime: Runtime) -> FlaskClient:
     app = Flask("test")
     app.extensions["quadra"] = runtime
     http.set_up(app)
-    accounts.set_up(app, runtime)
-    room.set_up(app, batch_kinds(HANDLERS))
+    runtime.batch_kinds = batch_kinds(HANDLERS)
+    open_rooms(app, runtime, accounts, room)
     return app.test_client()
 
 

@@ -12,18 +12,19 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from quadra.accounts import room
+from quadra.accounts import room as accounts
 from quadra.accounts.audit import list_entries
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.setup import initialise
 from quadra.core import clock, http
 from quadra.core.database import Database
+from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.jobs import questions
+from quadra.jobs import room as jobs
 from quadra.jobs.queue import enqueue
-from quadra.jobs.routes import blueprint
 from quadra.jobs.tables import Job
 from tests.jobs.conftest import get, opened
 
@@ -42,8 +43,7 @@ def client(database: Database) -> FlaskClient:
     app = Flask("test")
     app.extensions["quadra"] = Runtime(settings, database)
     http.set_up(app)
-    room.set_up(app, app.extensions["quadra"])
-    app.register_blueprint(blueprint)
+    open_rooms(app, app.extensions["quadra"], accounts, jobs)
     with database.begin() as session:
         initialise(session, settings=settings)
         create_project(session, name="shop", slug="shop")

@@ -21,9 +21,10 @@ from quadra.ingest import batches
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
-from quadra.jobs.handlers import Handler
+from quadra.ingest.upkeep import enqueue_missing_ever, enqueue_missing_lately, seal_by_age
+from quadra.jobs.handlers import Handler, backfilled, batch_kinds
 from quadra.jobs.tables import Job
-from quadra.worker import Worker, enqueue_missing_ever, seal_by_age
+from quadra.worker import Worker
 from tests.jobs.conftest import opened
 from tests.jobs.processes import wait_until
 
@@ -78,7 +79,7 @@ def test_the_worker_seals_what_a_dead_writer_left_and_drops_what_is_empty(any_da
     old = make_batch(any_database)
     make_batch(any_database, id="b2", event_count=0)
     make_batch(any_database, id="b3", opened_at=clock.now())
-    seal_by_age(Runtime(load(), any_database), KINDS)
+    seal_by_age(Runtime(load(), any_database, KINDS))
     assert jobs_of(any_database) == {old: ["analyse", "compact"]}
     with any_database.read() as session:
         states = {batch.id: batch.status for batch in session.scalars(sa.select(Batch))}
@@ -93,32 +94,56 @@ def test_a_batch_without_events_cannot_be_sealed_by_hand(any_database: Database)
 
 
 def test_batches_sealed_before_a_kind_existed_get_their_job_once(any_database: Database) -> None:
-    runtime = Runtime(load(job_keep="7d"), any_database)
+    settings = load(job_keep="7d")
+    before, runtime = Runtime(settings, any_database, KINDS, {"analyse"}), Runtime(settings, any_database, KINDS, KINDS)
     make_batch(any_database, status="SEALED")
     make_batch(any_database, id="open")
     make_batch(any_database, id="pruned", status="SEALED", opened_at=clock.now() - timedelta(days=8))
     with ThreadPoolExecutor(4) as pool:  # several workers look at the same time
-        list(pool.map(lambda _: enqueue_missing_ever(runtime, {"analyse": 0}), range(4)))
-    enqueue_missing_ever(runtime, KINDS)
+        list(pool.map(lambda _: enqueue_missing_ever(before), range(4)))
+    enqueue_missing_ever(runtime)
     assert jobs_of(any_database) == {"b1": ["analyse", "compact"]}
 
 
+def test_a_kind_without_backfill_is_for_batches_of_the_last_hour_and_later_ones(any_database: Database) -> None:
+    runtime = Runtime(load(batch_max_age="1m"), any_database, {"deliver": 0})
+    make_batch(any_database, id="old", status="SEALED", opened_at=clock.now() - timedelta(hours=2))
+    make_batch(any_database, id="new", status="SEALED", opened_at=clock.now() - timedelta(minutes=30))
+    enqueue_missing_ever(runtime)
+    assert jobs_of(any_database) == {}
+    enqueue_missing_lately(runtime)
+    assert jobs_of(any_database) == {"new": ["deliver"]}
+
+
+def test_a_kind_for_every_batch_says_whether_earlier_ones_get_it() -> None:
+    with pytest.raises(TypeError, match="backfill"):
+        Handler(lambda _runtime, _lease: None, every_batch=True)
+    handlers = {
+        "analyse": Handler(lambda _runtime, _lease: None, every_batch=True, backfill=True),
+        "deliver": Handler(lambda _runtime, _lease: None, every_batch=True, backfill=False),
+        "compact": Handler(lambda _runtime, _lease: None),
+    }
+    assert (set(batch_kinds(handlers)), backfilled(handlers)) == ({"analyse", "deliver"}, {"analyse"})
+
+
 def test_a_batch_with_a_dead_job_is_not_given_another(any_database: Database) -> None:
-    runtime = Runtime(load(), any_database)
+    runtime = Runtime(load(), any_database, KINDS, KINDS)
     make_batch(any_database, status="SEALED")
-    enqueue_missing_ever(runtime, KINDS)
+    enqueue_missing_ever(runtime)
     for state in ("FAILED", "DISCARDED", "SUCCESS"):
         with any_database.begin() as session:
             session.execute(sa.update(Job).values(state=state, unique_key=None, finished_at=clock.now()))
-        enqueue_missing_ever(runtime, KINDS)
-        seal_by_age(runtime, KINDS)
+        enqueue_missing_ever(runtime)
+        seal_by_age(runtime)
         assert jobs_of(any_database) == {"b1": ["analyse", "compact"]}, state
 
 
 def test_sealing_wakes_the_workers_of_this_process(any_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quadra.jobs.wake.LOOK_SECONDS", 60.0)
     seen: list[str | None] = []
-    handlers = {"analyse": Handler(lambda _runtime, lease: seen.append(lease.job.batch_id), every_batch=True)}
+    handlers = {
+        "analyse": Handler(lambda _runtime, lease: seen.append(lease.job.batch_id), every_batch=True, backfill=True)
+    }
     worker = Worker(Runtime(load(job_poll="60s", batch_max_age="1h"), any_database), handlers)
     worker.start()
     try:

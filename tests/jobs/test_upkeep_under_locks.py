@@ -14,16 +14,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from quadra import worker
 from quadra.accounts.tables import Project
 from quadra.core import clock, settings
 from quadra.core.database import Base, Database
 from quadra.core.runtime import Runtime, build
 from quadra.health import history
 from quadra.health.tables import HealthReport
+from quadra.ingest import upkeep as ingest_upkeep
 from quadra.ingest.tables import Batch
+from quadra.insights import upkeep as insights_upkeep
 from quadra.insights.tables import HourCount
+from quadra.jobs import upkeep as jobs_upkeep
 from quadra.jobs.tables import Job, WorkerRow
+from quadra.warehouse.sweeping import sweep
 from quadra.warehouse.tables import LIVE, RETIRED, Segment
 from tests.jobs.conftest import opened
 from tests.jobs.processes import wait_until
@@ -105,7 +108,7 @@ def test_silent_workers_are_forgotten(runtime: Runtime, any_database: Database) 
     put(any_database, *silent, WorkerRow(name="alive", kinds=[], concurrency=1))
     for name in ("n3", "alive"):
         with halted(any_database, WorkerRow.name == name, WorkerRow) as held:
-            worker.prune(runtime, {})
+            jobs_upkeep.prune(runtime)
             assert left(any_database, WorkerRow.name) == {"alive"} | held
 
 
@@ -114,7 +117,7 @@ def test_lost_jobs_are_taken_back(runtime: Runtime, any_database: Database, add:
     for _ in jobs:
         take(any_database, lease_expires_at=clock.now() - timedelta(seconds=1))
     with halted(any_database, Job.id == min(jobs), Job) as held:
-        worker.recover_lost(runtime, {})
+        jobs_upkeep.recover_lost(runtime)
         assert left(any_database, Job.id, Job.state == "PENDING") == jobs - held
 
 
@@ -125,7 +128,7 @@ def test_finished_jobs_are_forgotten(runtime: Runtime, any_database: Database, a
     waiting = add()
     for job_id in (jobs[2], waiting):
         with halted(any_database, Job.id == job_id, Job) as held:
-            worker.prune(runtime, {})
+            jobs_upkeep.prune(runtime)
             assert left(any_database, Job.id) == {waiting} | held
 
 
@@ -136,7 +139,8 @@ def batch(name: str, project: int, **values: Any) -> Batch:
 def test_old_batches_are_sealed(runtime: Runtime, any_database: Database, project: int) -> None:
     put(any_database, *(batch(name, project) for name in names(4)))
     with halted(any_database, Batch.id == "n1", Batch) as held:
-        worker.seal_by_age(runtime, {"analyse": 0})
+        runtime.batch_kinds = {"analyse": 0}
+        ingest_upkeep.seal_by_age(runtime)
         assert left(any_database, Batch.id, Batch.status == "OPEN") == held
         assert left(any_database, Job.batch_id) == names(4) - held
 
@@ -144,9 +148,10 @@ def test_old_batches_are_sealed(runtime: Runtime, any_database: Database, projec
 def test_batches_get_their_missing_jobs(runtime: Runtime, any_database: Database, project: int) -> None:
     put(any_database, *(batch(name, project, status="SEALED", opened_at=clock.now()) for name in names(4)))
     with halted(any_database, Batch.id == "n1", Batch) as held:
-        worker.enqueue_missing_lately(runtime, {"analyse": 0})
+        runtime.batch_kinds = {"analyse": 0}
+        ingest_upkeep.enqueue_missing_lately(runtime)
         assert left(any_database, Job.batch_id) == names(4) - held
-    worker.enqueue_missing_lately(runtime, {"analyse": 0})
+    ingest_upkeep.enqueue_missing_lately(runtime)
     assert left(any_database, Job.batch_id) == names(4)
 
 
@@ -156,7 +161,7 @@ def test_analysed_batches_are_archived(runtime: Runtime, any_database: Database,
     put(any_database, batch("new", project, status="SEALED"))
     for name in ("n1", "new"):
         with halted(any_database, Batch.id == name, Batch) as held:
-            worker.archive(runtime, {})
+            insights_upkeep.archive(runtime)
             assert left(any_database, Batch.id, Batch.status == "ANALYZED") == held - {"new"}
 
 
@@ -166,7 +171,7 @@ def test_counts_of_hours_long_ago_are_forgotten(runtime: Runtime, any_database: 
     now = max(left(any_database, HourCount.hour_at))
     for at in (hours[1], now):
         with halted(any_database, HourCount.hour_at == at, HourCount) as held:
-            worker.archive(runtime, {})
+            insights_upkeep.archive(runtime)
             assert left(any_database, HourCount.hour_at) == {now} | held
 
 
@@ -192,12 +197,12 @@ def test_segments_are_retired_and_removed(runtime: Runtime, any_database: Databa
             *(Segment(id=f"{state}-{n}", path=f"{state}-{n}", sha256=n, **facts, **ends) for n in names(4)),
         )
     with halted(any_database, Segment.id == f"{LIVE}-n1", Segment) as held:
-        worker.sweep_warehouse(runtime, {})
+        sweep(runtime)
         assert left(any_database, Segment.id, Segment.state == LIVE) == held
     with any_database.begin() as session:
         session.execute(sa.update(Segment).values(state=RETIRED, retired_at=LONG_AGO))
     with halted(any_database, Segment.id == f"{LIVE}-n1", Segment) as held:
-        worker.sweep_warehouse(runtime, {})
+        sweep(runtime)
         assert left(any_database, Segment.id) == held
 
 

@@ -48,7 +48,7 @@ def unavailable(runtime: Runtime, lease: Lease) -> None:
 
 
 HANDLERS = {
-    "insert": Handler(insert, every_batch=True),
+    "insert": Handler(insert, every_batch=True, backfill=True),
     "poison": Handler(poison),
     "unavailable": Handler(unavailable),
 }

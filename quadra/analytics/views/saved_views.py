@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.analytics.asking import lenses, read_asked
-from quadra.analytics.tables import SavedView
+from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid, NotFound
 
 START = "qs_"
 LONGEST = 100
 """A token beyond this is not even hashed."""
-NAME_MOST, BYTES_MOST, QUESTIONS_MOST, VIEWS_MOST = 200, 64 * 1024, 40, 1_000
+BYTES_MOST, QUESTIONS_MOST, VIEWS_MOST = 64 * 1024, 40, 1_000
 PAGE = re.compile(r"[a-z0-9][a-z0-9/_-]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from quadra.analytics.asking import read_asked
 from quadra.analytics.views.saved_views import find_shared
 from quadra.core.errors import NotFound
+from quadra.core.http import runtime
 from quadra.core.limits import client_network, limiter
-from quadra.core.runtime import runtime
 
 blueprint = Blueprint("share", __name__)
 

@@ -8,13 +8,14 @@ import urllib.request
 
 from quadra import __version__
 from quadra.health.scene import Scene
-from quadra.health.verdict import DEGRADED, HEALTHY, Found, degraded, graded, unhealthy
+from quadra.health.verdict import DEGRADED, HEALTHY, Found, check, degraded, graded, unhealthy
 from quadra.insights.breaker import states
 from quadra.insights.llm import BREAKER
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
+@check("ai", seconds=8, keep_seconds=60, worst=DEGRADED)
 def ai_provider(scene: Scene) -> Found | None:
     settings = scene.runtime.settings
     if not settings.llm_configured:

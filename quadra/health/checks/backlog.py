@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, degraded, graded, healthy, unhealthy, worst
+from quadra.health.verdict import DEGRADED, Found, check, degraded, graded, healthy, unhealthy, worst
 from quadra.ingest.tables import Batch
 from quadra.jobs.questions import dead_letter_stats, list_workers
 from quadra.jobs.states import PENDING
@@ -18,6 +18,7 @@ PATIENCE_SECONDS = 60.0
 """After a start, until a missing worker counts as missing: it starts after the web process."""
 
 
+@check("analysis")
 def workers(scene: Scene) -> Found:
     """Somebody seals batches and does jobs."""
     with scene.runtime.database.read() as session:
@@ -40,6 +41,7 @@ def workers(scene: Scene) -> Found:
     return unhealthy("No worker runs: nothing is sealed, analysed or delivered. Start `quadra worker`.", **details)
 
 
+@check("analysis")
 def backlog(scene: Scene) -> Found:
     """How long the oldest open batch and the oldest job that is due have waited."""
     settings = scene.runtime.settings
@@ -68,6 +70,7 @@ def backlog(scene: Scene) -> Found:
     return Found(status, message, details)
 
 
+@check("analysis", worst=DEGRADED)
 def dead_letters(scene: Scene) -> Found:
     """Jobs that were given up lately."""
     with scene.runtime.database.read() as session:

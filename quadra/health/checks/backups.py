@@ -9,9 +9,10 @@ from quadra.backup import base_store, kept_backups, schedule
 from quadra.backup.recovery_points import continuous
 from quadra.core import clock
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, degraded, healthy
+from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 
 
+@check("backups", keep_seconds=60)
 def backups(scene: Scene) -> Found | None:
     """An installation that is younger than the age at which a backup is old need not have one yet."""
     settings = scene.runtime.settings
@@ -23,6 +24,7 @@ def backups(scene: Scene) -> Found | None:
     return Found(told["status"], told["message"], details)
 
 
+@check("backups", keep_seconds=60, worst=DEGRADED)
 def point_in_time(scene: Scene) -> Found | None:
     settings = scene.runtime.settings
     if not schedule.archives(settings):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.presence import WebProcess
 from quadra.health.scene import Beat, Scene
-from quadra.health.verdict import Found, degraded, healthy
+from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 from quadra.jobs.tables import WorkerRow
 
 DATABASE = "the database"
@@ -20,6 +20,7 @@ SILENT = timedelta(minutes=1)
 TIMES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"}
 
 
+@check("machine", worst=DEGRADED)
 def clocks(scene: Scene) -> Found:
     """The clocks of the database, of workers and of web processes against this process's own."""
     with scene.runtime.database.read() as session:

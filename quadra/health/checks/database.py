@@ -10,9 +10,10 @@ from quadra.backup.sqlite_dump import file_of
 from quadra.core import migrate
 from quadra.health.readiness import write_mark
 from quadra.health.scene import Scene
-from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, degraded, graded, healthy, unhealthy
+from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, check, degraded, graded, healthy, unhealthy
 
 
+@check("ingest")
 def database(scene: Scene) -> Found:
     """A round trip."""
     settings = scene.runtime.settings
@@ -24,6 +25,7 @@ def database(scene: Scene) -> Found:
     return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms, "kind": scene.runtime.database.dialect})
 
 
+@check("ingest")
 def database_write(scene: Scene) -> Found:
     """A row that is really written and committed, and gone again."""
     settings = scene.runtime.settings
@@ -35,6 +37,7 @@ def database_write(scene: Scene) -> Found:
     return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms})
 
 
+@check("ingest")
 def connection_pool(scene: Scene) -> Found | None:
     """How many of this process's connections are in use."""
     pool = scene.runtime.database.engine.pool
@@ -51,6 +54,7 @@ def connection_pool(scene: Scene) -> Found | None:
     return healthy(f"{used} of {most} connections are in use.", **details)
 
 
+@check("ingest", keep_seconds=15)
 def migrations(scene: Scene) -> Found:
     """The tables are those of this version."""
     settings = scene.runtime.settings

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from quadra.core import file_modes
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, degraded, healthy
+from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 
 LISTED = 3
 
 
+@check("machine", keep_seconds=300, worst=DEGRADED)
 def files(scene: Scene) -> Found:
     """They are Quadra's own, and open to no other user."""
     settings = scene.runtime.settings

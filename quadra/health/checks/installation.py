@@ -12,7 +12,7 @@ from quadra.accounts.tables import Project, User
 from quadra.core import migrate
 from quadra.core.database import Database
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, healthy, unhealthy
+from quadra.health.verdict import Found, check, healthy, unhealthy
 
 REQUIRED = {
     "flask": "flask",
@@ -33,6 +33,7 @@ REQUIRED = {
 DRIVERS = {"postgresql": ("psycopg", "psycopg"), "mysql": ("pymysql", "pymysql")}
 
 
+@check("ingest", keep_seconds=300)
 def modules(scene: Scene) -> Found:
     """The libraries are there; finding them imports nothing."""
     wanted = REQUIRED | dict(

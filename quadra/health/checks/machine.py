@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from quadra.health.scene import Scene, disk_percent, memory_percent
-from quadra.health.verdict import HEALTHY, UNHEALTHY, Found, graded
+from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Found, check, graded
 
 GLANCE_SECONDS = 30.0
 """A shorter look at the processors proves nothing: starting up is busy, too."""
 
 
+@check("machine")
 def disk(scene: Scene) -> Found:
     """The disk of DATA_DIR."""
     settings = scene.runtime.settings
@@ -21,6 +22,7 @@ def disk(scene: Scene) -> Found:
     )
 
 
+@check("machine")
 def memory(scene: Scene) -> Found:
     settings = scene.runtime.settings
     percent = memory_percent()
@@ -28,6 +30,7 @@ def memory(scene: Scene) -> Found:
     return Found(status, f"{percent:g} % of the memory is in use.", {"percent": percent})
 
 
+@check("machine", worst=DEGRADED)
 def cpu(scene: Scene) -> Found:
     """Over five minutes, or as long as this process runs. Busy processors do their work: they are a reason, never a failure."""
     settings = scene.runtime.settings

@@ -9,15 +9,15 @@ import time
 
 from redis import RedisError
 
-from quadra.core import limits as counting
 from quadra.core.bus import SILENT_SECONDS
 from quadra.core.redis import make_client
 from quadra.health.scene import Scene
-from quadra.health.verdict import DEGRADED, HEALTHY, Found, degraded, graded, healthy, unhealthy
+from quadra.health.verdict import DEGRADED, HEALTHY, Found, check, degraded, graded, healthy, unhealthy
 
 PING_SECONDS = 2.0
 
 
+@check("live", worst=DEGRADED)
 def redis(scene: Scene) -> Found | None:
     """A ping on a connection that is there already: opening one is not what a message waits for."""
     settings = scene.runtime.settings
@@ -41,6 +41,7 @@ def redis(scene: Scene) -> Found | None:
     return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms})
 
 
+@check("live", worst=DEGRADED)
 def message_queue(scene: Scene) -> Found | None:
     """How long ago a message of our own came back through the queue."""
     bus = scene.runtime.bus
@@ -57,11 +58,12 @@ def message_queue(scene: Scene) -> Found | None:
     )
 
 
-def limits(scene: Scene) -> Found | None:
+@check("live", worst=DEGRADED)
+def rate_limits(scene: Scene) -> Found | None:
     """Where rate limits are counted."""
-    if scene.role != "web" or not scene.runtime.settings.rate_limit_enabled:
+    if scene.runtime.counted_in is None or not scene.runtime.settings.rate_limit_enabled:
         return None
-    where = counting.counted_in()
+    where = scene.runtime.counted_in()
     if where == "memory" and scene.runtime.settings.redis_configured:
         return degraded(
             "Redis is away: this process counts limits in its own memory, so each replica allows the whole limit.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from quadra.backup.replica_status import DEGRADED, NOT_ENABLED, UNHEALTHY, replication_status, worst_lag_seconds
 from quadra.health import verdict
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found
+from quadra.health.verdict import Found, check
 
 STATUSES = {DEGRADED: verdict.DEGRADED, UNHEALTHY: verdict.UNHEALTHY}
 
 
+@check("backups", keep_seconds=15)
 def replication(scene: Scene) -> Found | None:
     if scene.runtime.database.dialect != "postgresql":
         return None

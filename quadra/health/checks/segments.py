@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.health.scene import Scene
-from quadra.health.verdict import Found, healthy, unhealthy
+from quadra.health.verdict import Found, check, healthy, unhealthy
 from quadra.warehouse import catalogue
 from quadra.warehouse.engine import warehouse_of
 
@@ -11,6 +11,7 @@ COMPARE_SECONDS = 2.0
 """Of one look: what is not compared by then is compared at the next one."""
 
 
+@check("analysis", seconds=10, keep_seconds=30)
 def segments(scene: Scene) -> Found:
     with scene.runtime.database.read() as session:
         listed = catalogue.live(session)

@@ -1,0 +1,69 @@
+"""Batches that nobody filled in time are sealed; sealed ones that have no job get theirs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import timedelta
+
+from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.core.upkeep import Upkeep
+from quadra.ingest import batches
+
+logger = logging.getLogger(__name__)
+
+JUST_NOW = timedelta(hours=1)
+SLACK = timedelta(hours=1)
+"""Between what pruning forgets and where the search for missing jobs begins: clocks differ."""
+
+
+def seal_by_age(runtime: Runtime) -> None:
+    max_age = runtime.settings.batch_max_age
+    with runtime.database.read() as session:
+        if not batches.any_due(session, max_age=max_age):
+            return
+    with runtime.database.begin() as session:
+        sealed = batches.seal_due(
+            session,
+            max_age=max_age,
+            job_kinds=runtime.batch_kinds,
+            max_attempts=runtime.settings.job_max_attempts,
+        )
+    for batch_id in sealed:
+        logger.info("ingest.batch.sealed", extra={"batch_id": batch_id, "by": "age"})
+
+
+def enqueue_missing_lately(runtime: Runtime) -> None:
+    """A process that knew no kinds sealed them: a command, or a web process of another version."""
+    enqueue_missing(runtime, runtime.batch_kinds, reach=JUST_NOW + runtime.settings.batch_max_age)
+
+
+def enqueue_missing_ever(runtime: Runtime) -> None:
+    """They were sealed before the kind existed, or while no worker ran."""
+    enqueue_missing(runtime, runtime.backfilled, reach=runtime.settings.job_keep - SLACK)
+
+
+def enqueue_missing(runtime: Runtime, kinds: Collection[str], *, reach: timedelta) -> None:
+    """Jobs of these kinds for sealed batches that never had one."""
+    for kind in kinds:
+        priority = runtime.batch_kinds[kind]
+        while True:
+            with runtime.database.read() as session:
+                found = batches.find_without_job(session, kind=kind, opened_after=clock.now() - reach)
+            if not found:
+                break
+            with runtime.database.begin() as session:
+                count = batches.enqueue_missing(
+                    session, found, kind=kind, priority=priority, max_attempts=runtime.settings.job_max_attempts
+                )
+            logger.info("ingest.jobs.enqueued", extra={"kind": kind, "batches": count})
+            if count < batches.AT_ONCE:
+                break
+
+
+UPKEEP = (
+    Upkeep("seal", lambda given: min(timedelta(seconds=2), given.batch_max_age), seal_by_age),
+    Upkeep("enqueue-lately", lambda _: timedelta(seconds=10), enqueue_missing_lately),
+    Upkeep("enqueue-ever", lambda _: timedelta(minutes=10), enqueue_missing_ever),
+)

@@ -1,0 +1,14 @@
+"""The jobs room in a web process: what waits, and what was given up. The work itself is the worker's."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from quadra.core.runtime import Runtime
+from quadra.jobs import routes
+
+BLUEPRINTS = (routes.blueprint,)
+
+
+def set_up(_app: Flask, _runtime: Runtime) -> None:
+    """Nothing but its doors."""

@@ -1,0 +1,14 @@
+"""What is due for compaction, merging and letting go becomes jobs; files that nobody reads any more are removed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from quadra.core.upkeep import Upkeep
+from quadra.warehouse.planning import plan
+from quadra.warehouse.sweeping import sweep
+
+UPKEEP = (
+    Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan),
+    Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep),
+)
