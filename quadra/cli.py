@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from quadra import __version__, accounts, backup, bench, health, ingest, rollout, warehouse
+from quadra import __version__, accounts, backup, bench, field, health, ingest, rollout, warehouse
 from quadra.core import collector, metrics_directory
 from quadra.core.errors import Invalid, QuadraError
 
@@ -20,6 +20,7 @@ COMMANDS = {
     **ingest.COMMANDS,
     **warehouse.COMMANDS,
     **backup.COMMANDS,
+    **field.COMMANDS,
     **rollout.COMMANDS,
     **health.COMMANDS,
     **bench.COMMANDS,

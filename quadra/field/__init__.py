@@ -1,0 +1,6 @@
+"""What is normal, and how far the present is from it: series of numbers, and the traffic of a project."""
+
+COMMANDS = {
+    "field": "quadra.field.commands:field",
+}
+"""name -> module:function. The module is imported only when somebody asks for the command."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from quadra.field.commands import field
+from quadra.cli import quadra
 from quadra.field.series import Series
 
 HEADER = "timestamp,value\n"
@@ -19,7 +19,7 @@ HEADER = "timestamp,value\n"
 def score(tmp_path: Path, content: str | bytes) -> Result:
     path = tmp_path / "series.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return CliRunner().invoke(field, ["score", str(path)])
+    return CliRunner().invoke(quadra, ["field", "score", str(path)])
 
 
 def scores_of(outcome: Result) -> list[float]:
@@ -64,7 +64,7 @@ def test_only_a_header_is_a_series_without_rows(tmp_path: Path) -> None:
 def test_what_is_no_series_is_refused_by_one_sentence(tmp_path: Path, content: str, names: str) -> None:
     path = tmp_path / "series.csv"
     path.write_text(content)
-    outcome = CliRunner().invoke(field, ["score", str(path)])
+    outcome = CliRunner().invoke(quadra, ["field", "score", str(path)])
     assert outcome.exit_code == 1
     assert outcome.stdout == ""
     assert names in outcome.exception.message  # type: ignore[union-attr]
