@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+MUTATE := .venv-mutate
 ARGS ?=
 # One lock for every Python that is allowed, every system and processor, with the hashes of all files of each package.
 LOCK := $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
@@ -12,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 AT_ONCE := -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint format bench requirements audit sbom clean python
+.PHONY: help run install test lint format bench mutate requirements audit sbom clean python
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1#\2/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -44,11 +45,19 @@ bench: python ## measure this machine (ARGS are handed to `quadra bench`)
 	@$(PYTHON) scripts/install.py run
 	@exec $(VENV)/bin/python scripts/run_benchmarks.py $(ARGS)
 
+mutate: python ## put small faults into the code and see whether the tests notice (ARGS="quadra/jobs --faults 40")
+	@$(PYTHON) scripts/install.py test
+	@cmp -s requirements-mutate.txt $(MUTATE)/made-from || { $(PYTHON) -m venv $(MUTATE) \
+		&& $(MUTATE)/bin/pip install --quiet --require-hashes -r requirements-mutate.txt \
+		&& cp requirements-mutate.txt $(MUTATE)/made-from; }
+	@exec $(MUTATE)/bin/python scripts/mutate.py $(or $(ARGS),--help)
+
 requirements: python ## lock requirements*.in with hashes (ARGS="--upgrade-package flask" raises one, ARGS=--upgrade all)
 	@$(PYTHON) scripts/install.py lint
 	@$(LOCK) requirements.in -o requirements.txt $(ARGS)
 	@$(LOCK) requirements-dev.in -c requirements.txt -o requirements-dev.txt $(ARGS)
 	@$(LOCK) requirements-pip.in -c requirements-dev.txt -o requirements-pip.txt $(ARGS)
+	@$(LOCK) requirements-mutate.in -o requirements-mutate.txt $(ARGS)
 	@$(LOCK) requirements-node.in -o requirements-node.txt $(ARGS)
 	@$(LOCK) --no-deps requirements-servers.in -o requirements-servers.txt $(ARGS)
 
@@ -61,7 +70,7 @@ sbom: python ## write a CycloneDX list of what Quadra runs on to build/
 	@exec $(VENV)/bin/python scripts/sbom.py $(ARGS)
 
 clean: ## remove the environment, the fetched libraries and the caches; never the data
-	rm -rf $(VENV) node_modules quadra/dashboard/static/vendor *.egg-info
+	rm -rf $(VENV) $(MUTATE) node_modules quadra/dashboard/static/vendor *.egg-info
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 
 python:

@@ -100,6 +100,7 @@ WORDS = (
     *("lorem", "ipsum", "dolor", "hello", "world", "foobar", "qwerty", "letmein", "thirty", "two"),
 )
 """What stands in secrets that somebody made up or forgot to replace."""
+BETWEEN_WORDS = dict.fromkeys(map(ord, " \t-_.,;:!?"))
 PUBLISHED = {"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf"}
 """In the documentation of Flask."""
 SECRET_ACCEPTED = (
@@ -119,7 +120,7 @@ def why_guessable(secret: str) -> str:
         return "says the same again and again"
     if count_runs(secret) < len(secret) // 2:
         return "is a sequence"
-    if len("".join(filter(str.isalnum, without(secret, WORDS)))) < FEWEST_LEFT or is_listed(secret):
+    if len(without(secret, WORDS).translate(BETWEEN_WORDS)) < FEWEST_LEFT or is_listed(secret):
         return "consists of words that are guessed first"
     if secret.lower() in PUBLISHED or secret.lower() in _digests():
         return "is known to everybody"

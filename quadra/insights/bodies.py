@@ -12,6 +12,7 @@ from quadra.core.errors import Invalid
 from quadra.ingest.tables import Batch
 from quadra.insights.questions import Page, Paging
 from quadra.insights.tables import Insight
+from quadra.jobs.routes import without_paths
 from quadra.jobs.tables import Job
 
 LIMIT, LIMIT_MOST, PAGE_MOST = 50, 1_000, 1_000_000
@@ -82,7 +83,7 @@ def batch_body(batch: Batch, slug: str | None, job: Job | None) -> dict[str, Any
             "job_id": job.id,
             "status": job.state,
             "attempt_count": job.attempt,
-            "last_error": job.last_error,
+            "last_error": without_paths(job.last_error),
         }
     return body
 

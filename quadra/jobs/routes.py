@@ -81,7 +81,7 @@ def job_body(job: Job, *, whole: bool) -> dict[str, Any]:
         "priority": job.priority,
         "worker": job.leased_by,
         "lock_expires_at": _iso(job.lease_expires_at),
-        "last_error": job.last_error if whole else _without_paths(job.last_error),
+        "last_error": job.last_error if whole else without_paths(job.last_error),
         "error_context": job.error_context if whole else [_without_trace(entry) for entry in job.error_context],
         "analysis_time_ms": None if took is None else round(took.total_seconds() * 1000, 3),
         "available_at": _iso(job.available_at),
@@ -98,10 +98,11 @@ def dead_letter_body(job: Job, *, whole: bool) -> dict[str, Any]:
 
 
 def _without_trace(entry: dict[str, Any]) -> dict[str, Any]:
-    return entry | {"traceback": "", "message": _without_paths(entry.get("message", ""))}
+    return entry | {"traceback": "", "message": without_paths(entry.get("message", ""))}
 
 
-def _without_paths(text: Any) -> Any:
+def without_paths(text: Any) -> Any:
+    """For readers who may not see the installation."""
     return PATH.sub("…", text) if isinstance(text, str) else text
 
 

@@ -105,6 +105,23 @@ def test_jobs_are_filtered(client: FlaskClient, job: Any, bearer: Any) -> None:
         assert ids(client.get(f"/api/admin/jobs?{question}", headers=key)) == expected, question
 
 
+@pytest.mark.parametrize("path", ["/api/admin/jobs", DLQ])
+@pytest.mark.parametrize("scope", ["read", "admin"])
+def test_a_key_of_one_project_sees_no_path_of_the_machine(
+    client: FlaskClient, job: Any, bearer: Any, path: str, scope: str
+) -> None:
+    said = "cannot write /srv/quadra/data/segments/1/a.parquet: disk full; see /health/detailed"
+    entry = {"attempt": 1, "message": said, "traceback": 'File "/opt/quadra/lib/x.py", line 3'}
+    job(state="FAILED", error_context=[entry], last_error=said)
+    own = client.get(path, headers=bearer("shop", scope))
+    assert own.status_code == 200
+    assert [word for word in ("/srv/quadra", "/opt/quadra", "a.parquet") if word in own.text] == []
+    assert "cannot write …: disk full" in own.text
+    whole = client.get(path, headers=bearer()).text
+    assert said in whole
+    assert "/opt/quadra" in whole
+
+
 def test_a_job_is_shown_with_the_names_that_clients_know(client: FlaskClient, job: Any, bearer: Any) -> None:
     history = [{"attempt": 1, "message": "no"}]
     job_id = job(state="FAILED", batch_id="b1", error_context=history, last_error="no")

@@ -20,6 +20,7 @@ LOCKS = (
     "requirements-dev.txt",
     "requirements-pip.txt",
     "requirements-node.txt",
+    "requirements-mutate.txt",
     "requirements-servers.txt",
 )
 
