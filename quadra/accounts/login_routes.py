@@ -22,10 +22,13 @@ from quadra.accounts.users import (
     set_password,
 )
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
-from quadra.core.http import json_body, runtime
+from quadra.core.http import bound_body, json_body, runtime
 from quadra.core.limits import client_address, client_network, limited, limiter
 
 login = Blueprint("login", __name__)
+
+MOST_BYTES = 16 * 1024
+"""Of a body by which somebody logs in: no stranger needs more."""
 
 
 @login.get("/login")
@@ -40,6 +43,7 @@ def show_page() -> ResponseReturnValue:
 @login.post("/login")
 def submit_page() -> ResponseReturnValue:
     """Log in by the form. Needs the token of the page, so that no other site logs somebody in as somebody else."""
+    bound_body(MOST_BYTES)
     target = same_site_path(request.form.get("next", ""))
     try:
         check_csrf()
@@ -60,6 +64,7 @@ def leave_page() -> ResponseReturnValue:
 def log_in() -> ResponseReturnValue:
     """Log in: sets the session cookie and answers with the CSRF token that unsafe methods need."""
     refuse_foreign_form()
+    bound_body(MOST_BYTES)
     body = json_body()
     user = _log_in(text(body, "email"), text(body, "password"))
     return {"user": user_body(user), "csrf_token": csrf_token()}

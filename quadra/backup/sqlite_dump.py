@@ -18,7 +18,6 @@ from quadra.backup.stores import sync_directory
 from quadra.core import clock
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
-from quadra.core.sqlite_file import sqlite_url
 
 CHUNK = 2**20
 BESIDE = ("", "-wal", "-shm")
@@ -42,10 +41,8 @@ class SqliteDumper:
                 live.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.Error as error:
-            damaged = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-            what = "Next: stop Quadra, then quadra recover." if damaged else ""
-            raise Unavailable(f"{source} cannot be copied: {error}. {what}".rstrip()) from error
-        for connection in databases.connected(sqlite_url(copy)):
+            raise Unavailable(f"{source} cannot be copied: {error}") from error
+        for connection in databases.connected(f"sqlite:///{copy}"):
             told(
                 Facts(
                     counts=databases.counts(connection),
@@ -70,7 +67,7 @@ class SqliteDumper:
     def scratch(self, settings: Settings, directory: Path) -> Iterator[str]:
         path = directory / "scratch.db"
         try:
-            yield sqlite_url(path)
+            yield f"sqlite:///{path}"
         finally:
             for suffix in BESIDE:
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -83,7 +80,7 @@ class SqliteDumper:
             for suffix in BESIDE:
                 fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
             shutil.copyfile(dump, fresh)
-            check(sqlite_url(fresh))
+            check(f"sqlite:///{fresh}")
             _settle(fresh)
             aside = set_aside(target, "replaced")
             fresh.rename(target)

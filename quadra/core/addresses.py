@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from flask import request
 
 from quadra.core.http import runtime
+
+Networks = Iterable[IPv4Network | IPv6Network]
 
 COUNTED_BITS = 56
 """What providers give to one household; many give it a /48, few only a /64."""
@@ -18,22 +22,27 @@ def client_address() -> str:
     Each proxy adds its peer on the right: from there, the first address that is not a trusted proxy is the client's.
     What stands further left is the client's own invention.
     """
-    found = request.remote_addr or ""
-    if not _is_trusted(found):
+    return client_of(request.environ, runtime().settings.trusted_proxies)
+
+
+def client_of(environ: Mapping[str, Any], trusted: Networks) -> str:
+    """The same of a request that Flask does not see."""
+    found = environ.get("REMOTE_ADDR") or ""
+    if not is_among(found, trusted):
         return found
-    for word in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+    for word in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         address = _parse(word)
         if address is None:
             break
         found = str(address)
-        if not _is_trusted(found):
+        if not is_among(found, trusted):
             break
     return found
 
 
 def from_trusted_peer() -> bool:
     """Whether the `X-Forwarded-…` headers of this request were written by a trusted proxy."""
-    return _is_trusted(request.remote_addr or "")
+    return is_among(request.remote_addr or "", runtime().settings.trusted_proxies)
 
 
 def client_network() -> str:
@@ -49,9 +58,9 @@ def network_of(written: str) -> str:
     return str(address or "unknown")
 
 
-def _is_trusted(address: str) -> bool:
+def is_among(address: str, networks: Networks) -> bool:
     parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in runtime().settings.trusted_proxies)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def _parse(word: str) -> IPv4Address | IPv6Address | None:

@@ -25,6 +25,10 @@ from quadra.core.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 5 * 2**20
+"""Of what comes in at the doors of ingest."""
+MAX_REQUEST_BYTES = 512 * 1024
+"""Of a body at any other door; `bound_body` takes less where less is enough."""
+MAX_FIELDS = 1_000
 ERROR_PAGE = "quadra.error_page"
 """The app's extension that turns an error into HTML; the dashboard sets it."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -53,7 +57,7 @@ class OrjsonProvider(JSONProvider):
 def set_up(app: Flask) -> None:
     """Give `app` request ids, the error shape and orjson."""
     app.json = OrjsonProvider(app)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.before_request(_take_request_id)
     app.before_request(_refuse_nul)
     app.after_request(_send_request_id)
@@ -99,6 +103,11 @@ def error_response(error: QuadraError) -> Response:
     return response
 
 
+def bound_body(most: int) -> None:
+    """Have the current request's body refused as too large beyond `most` bytes."""
+    request.max_content_length = most
+
+
 def json_body() -> dict[str, Any]:
     """The request's JSON object, keys as sent. Raises `Invalid`. An empty body is an empty object."""
     raw = request.get_data(cache=True)
@@ -110,6 +119,8 @@ def json_body() -> dict[str, Any]:
         raise Invalid(f"The body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
+    if len(body) > MAX_FIELDS:
+        raise Invalid(f"The body has more than {MAX_FIELDS} fields.")
     return {snake_case(key): value for key, value in body.items()}
 
 
@@ -144,7 +155,7 @@ def _on_http_exception(error: HTTPException) -> Response:
     if error.response is not None:  # a redirect or a response somebody raised on purpose
         return cast(Response, error.response)
     if isinstance(error, RequestEntityTooLarge):
-        return error_response(TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
+        return error_response(TooLarge(f"The body is larger than {request.max_content_length} bytes."))
     status = error.code or 500
     text = "There is nothing at this address." if status == 404 else error.description
     translated = QuadraError(text, code=CODES.get(status, "error"))
@@ -178,7 +189,8 @@ class OffLoop:
             return self._app(environ, start_response)
         # the body is read here: a green socket must not be read from another thread
         length = environ.get("CONTENT_LENGTH") or ""
-        size = min(int(length), MAX_BODY_BYTES + 1) if length.isdecimal() else chunked * (MAX_BODY_BYTES + 1)
+        most = MAX_REQUEST_BYTES + 1
+        size = min(int(length), most) if length.isdecimal() else chunked * most
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(size) if size else b"")
         started: list[Any] = []
 

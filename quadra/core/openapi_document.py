@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app
 
 from quadra import __version__
 from quadra.core.http import runtime
 from quadra.core.limits import unlimited
+from quadra.core.made_once import ADDRESS, MadeOnce
 from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, Schema, SocketEvent
 from quadra.core.openapi_examples import curl
 from quadra.core.openapi_shapes import Shapes
 
 blueprint = Blueprint("openapi", __name__)
+ANSWER = "quadra.openapi.answer"
 
 SAYS = """\
 Times in answers are ISO 8601 in UTC. Requests take camelCase and snake_case; an empty parameter in the address counts
@@ -78,21 +80,26 @@ REQUEST_ID = {"description": "Stands in Quadra's log too.", "required": True, "s
 def set_up(app: Flask, groups: Sequence[Group]) -> None:
     """Serve the document that `groups` make."""
     app.extensions["quadra.openapi"] = tuple(groups)
+    app.extensions[ANSWER] = MadeOnce(
+        lambda: orjson.dumps(current_document()).decode(),
+        "application/json",
+        lambda address: orjson.dumps(address).decode()[1:-1],
+    )
     app.register_blueprint(blueprint)
 
 
 @blueprint.get("/api/openapi.json")
 def show() -> Response:
     """The description; any page may read it."""
-    response = Response(orjson.dumps(current_document()), content_type="application/json")
+    made: MadeOnce = current_app.extensions[ANSWER]
+    response = made.response()
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
 def current_document() -> dict[str, Any]:
-    """The document of the app that serves this request, with the address at which it is reached."""
-    address = (runtime().settings.public_url or request.host_url).rstrip("/")
-    return document(current_app.extensions["quadra.openapi"], address, runtime().settings.socket_path)
+    """The document of the current app, with `made_once.ADDRESS` for the address at which it is reached."""
+    return document(current_app.extensions["quadra.openapi"], ADDRESS, runtime().settings.socket_path)
 
 
 def document(groups: Sequence[Group], address: str, socket_path: str = "socket.io") -> dict[str, Any]:

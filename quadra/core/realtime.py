@@ -21,6 +21,13 @@ from quadra.core.runtime import Runtime
 from quadra.core.scrape import Scrape
 
 TOPIC = "socketio"
+MOST_JSON = 128 * 1024
+"""Of what the libraries decode, on the loop: `[[],[],…]` holds a hundred objects in 300 bytes. Events do not come this way."""
+MOST_PACKETS = 10_000
+"""In one body of a polling client."""
+MOST_FORM = 64 * 1024
+"""Of a body of a form, as very old browsers send it."""
+PRIVATE_PARTS = ((Payload, "decode"),)
 
 websocket_messages_total = counter(
     "websocket_messages_total",
@@ -44,6 +51,8 @@ class WireJson:
 
     @staticmethod
     def loads(text: str | bytes, **_options: Any) -> Any:
+        if len(text) > MOST_JSON:  # the libraries take a ValueError for a packet that is none
+            raise ValueError("too large")
         return orjson.loads(text)
 
 
@@ -54,7 +63,8 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     """
     settings, loop, bus = runtime.settings, runtime.loop, runtime.bus
     # a JavaScript client that emits 20 events at once over polling sends them as one payload; the library's own bound is 16
-    Payload.max_decode_packets = 10_000
+    Payload.max_decode_packets = MOST_PACKETS
+    _bound_payloads()
     socketio = SocketIO(
         app,
         async_mode=settings.async_mode,
@@ -72,6 +82,22 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     runtime.keep(socketio)
     runtime.kept(Scrape).live.append(connections(socketio))
     runtime.on_start += (partial(slow.watch, socketio.server, loop), bus.start)
+
+
+def _bound_payloads() -> None:
+    """Count the packets of a polling client's body before the library makes an object of each."""
+    original = Payload.decode
+    if getattr(original, "_quadra", False):
+        return
+
+    def decode(self: Any, encoded_payload: str) -> Any:
+        form = encoded_payload.startswith("d=")
+        if encoded_payload.count("\x1e") >= MOST_PACKETS or (form and len(encoded_payload) > MOST_FORM):
+            raise ValueError("Too many packets in payload")
+        return original(self, encoded_payload)
+
+    decode._quadra = True  # type: ignore[attr-defined]
+    Payload.decode = decode
 
 
 def close_connections(socketio: SocketIO, loop: Loop) -> None:

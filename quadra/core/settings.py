@@ -23,11 +23,9 @@ from quadra.core.setting_types import (
     Networks,
     Origins,
     Words,
-    data_directory,
     sentinel_address,
     with_driver,
 )
-from quadra.core.sqlite_file import sqlite_url
 
 
 class Settings(BaseSettings):
@@ -190,6 +188,9 @@ class Settings(BaseSettings):
     rate_limit_reads: int = Field(600, ge=1, description="requests a minute of a read or admin key, or of a user")
     rate_limit_training: int = Field(10, ge=1, description="trainings of the model a minute, the same way")
     rate_limit_ingest: int = Field(100_000, ge=0, description="events a minute of a write key; 0 counts none")
+    rate_limit_refused: int = Field(
+        600, ge=0, description="requests a minute of an address that ingest refuses for want of a key; 0 counts none"
+    )
     rate_limit_strangers_hour: int = Field(
         50, ge=1, description="requests to /api of an address without key or session"
     )
@@ -240,9 +241,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fill_in(self) -> Settings:
-        self.data_dir = data_directory(self.data_dir)
+        self.data_dir = self.data_dir.absolute()
         if not self.database_url:
-            self.database_url = sqlite_url(self.data_dir / "quadra.db")
+            self.database_url = f"sqlite:///{self.data_dir / 'quadra.db'}"
         self.database_url = with_driver(self.database_url)
         self._check_redis()
         if (self.llm_base_url or self.llm_api_key) and not self.llm_model:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import zlib
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from quadra.core.errors import Invalid, TooLarge
 from quadra.core.http import MAX_BODY_BYTES
-from quadra.ingest.wire import Refused, read_many, read_one
+from quadra.ingest import apart, many
+from quadra.ingest.many import read_many
+from quadra.ingest.wire import MAX_EVENTS, MAX_FIELDS, Refused, read_one
 
-MAX_EVENTS = 10_000
 MAX_GZIP_MEMBERS = 100
 """A gzip stream may be many in a row; 5 MB of empty ones would hold the event loop for seconds."""
+MOST_LINES = 10 * MAX_EVENTS
+"""The empty ones too."""
+MOST_KEYS = 4
+BESIDE = frozenset({"api_key", "write_key", "apiKey", "writeKey", "sent_at", "sentAt"})
+"""What may stand beside `events`."""
 
 
 class Keyed(msgspec.Struct):
@@ -35,10 +43,20 @@ class Envelope(Keyed, kw_only=True):
     sent_at: int | str | None = None
     sent_at_camel: int | str | None = msgspec.field(name="sentAt", default=None)
 
+    def holding(self, events: bytes) -> Envelope:
+        self.events = msgspec.Raw(events)
+        return self
+
+    def body(self, wires: list[Any]) -> Body:
+        sent_at = self.sent_at if self.sent_at is not None else self.sent_at_camel
+        return Body(wires, sent_at=sent_at, key=self.key())
+
 
 _keyed = msgspec.json.Decoder(Keyed)
 _envelope = msgspec.json.Decoder(Envelope)
 _raw = msgspec.json.Decoder(msgspec.Raw)
+_encode = msgspec.json.encode
+_KEY = re.compile(rb'"(qk_[A-Za-z0-9_-]{8,197})"')
 
 
 class Body(msgspec.Struct):
@@ -51,8 +69,8 @@ class Body(msgspec.Struct):
     """The write key in the body: of the whole request, the one event or the first line."""
 
 
-def unpack(raw: bytes, encoding: str) -> bytes:
-    """The plain body. Raises `TooLarge` before more than the bound is in memory, `Invalid` for what is not gzip."""
+def unpack(raw: bytes, encoding: str, most: int = MAX_BODY_BYTES) -> bytes:
+    """The plain body. Raises `TooLarge` before more than `most` is in memory, `Invalid` for what is not gzip."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return raw
@@ -66,9 +84,9 @@ def unpack(raw: bytes, encoding: str) -> bytes:
             if members > MAX_GZIP_MEMBERS:
                 raise TooLarge(f"The body is more than {MAX_GZIP_MEMBERS} gzip streams.")
             decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            plain += decoder.decompress(rest, MAX_BODY_BYTES + 1 - len(plain))
-            if len(plain) > MAX_BODY_BYTES:
-                raise TooLarge(f"The body unpacks to more than {MAX_BODY_BYTES} bytes.")
+            plain += decoder.decompress(rest, most + 1 - len(plain))
+            if len(plain) > most:
+                raise TooLarge(f"The body unpacks to more than {most} bytes.")
             if not decoder.eof:
                 raise Invalid("The body is half a gzip stream.", code="encoding")
             rest = decoder.unused_data  # gzip files may follow one another
@@ -79,6 +97,27 @@ def unpack(raw: bytes, encoding: str) -> bytes:
 
 def parse(raw: bytes, *, ndjson: bool = False) -> Body:
     """The events of a plain body. Raises `Invalid` where nothing of it can be read, `TooLarge` for too many events."""
+    found = None if ndjson else quickly(raw)
+    return carefully(raw, ndjson=ndjson) if found is None else found
+
+
+def quickly(raw: bytes) -> Body | None:
+    """The same where every event fits its struct, which is nearly always and takes little time. Raises `TooLarge`."""
+    if raw[:1] == b"[":
+        wires = many.quickly(raw)
+        return None if wires is None else Body(wires)
+    if raw[:1] != b"{" or b'"events"' not in raw:
+        return None
+    try:
+        found = _envelope.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    wires = many.quickly(bytes(found.events))
+    return None if wires is None else found.body(wires)
+
+
+def carefully(raw: bytes, *, ndjson: bool = False) -> Body:
+    """Event by event. Raises as `parse` does."""
     text = raw.strip()
     if text.startswith(b"\xef\xbb\xbf"):
         text = text[3:].strip()
@@ -87,26 +126,39 @@ def parse(raw: bytes, *, ndjson: bool = False) -> Body:
     if ndjson:
         return _lines(text)
     if text[:1] == b"[":
-        return Body(_bounded(_array(text)))
+        return Body(_array(text))
     if text[:1] != b"{":
         raise Invalid("The body must be a JSON object, an array of them, or one object a line (NDJSON).")
-    if b'"events"' in text:
-        try:
-            found = _envelope.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found = None  # an event that only mentions "events", or NDJSON
-        if found is not None:
-            return Body(
-                _bounded(_array(bytes(found.events))),
-                sent_at=found.sent_at if found.sent_at is not None else found.sent_at_camel,
-                key=found.key(),
-            )
-    if b"\n" in text and not _is_json(text):
+    if b'"events"' in text and (found := _enveloped(text)) is not None:
+        return found.body(_array(bytes(found.events)))
+    if (b"\n" in text or b"\r" in text) and not _is_json(text):
         return _lines(text)
     try:
         return Body([read_one(text)], single=True, key=key_in(text))
     except Refused as refused:
         return Body([refused], single=True, key=key_in(text))
+
+
+def _enveloped(text: bytes) -> Envelope | None:
+    """`{"events": […]}`; None for an event that only mentions "events", and for NDJSON."""
+    try:
+        return _envelope.decode(text)
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # perhaps one event among them holds NaN
+    try:
+        found = apart.members(text, MAX_FIELDS)
+    except apart.NoSuch:
+        return None
+    if not found.get("events", b"").startswith(b"["):
+        return None
+    events = found.pop("events")
+    beside = b",".join(_encode(name) + b":" + value for name, value in found.items() if name in BESIDE)
+    try:
+        return _envelope.decode(b'{"events":[]%b%b}' % (b"," if beside else b"", beside)).holding(events)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def key_in(text: bytes) -> str | None:
@@ -119,6 +171,12 @@ def key_in(text: bytes) -> str | None:
         return None
 
 
+def keys_in(text: bytes) -> list[str]:
+    """What may be a write key, wherever in a plain body it stands: the first few, found without reading the body."""
+    found = dict.fromkeys(match[1].decode() for match in islice(_KEY.finditer(text), MOST_KEYS))
+    return list(found)
+
+
 def _array(text: bytes) -> list[Any]:
     try:
         return read_many(text)
@@ -127,8 +185,9 @@ def _array(text: bytes) -> list[Any]:
 
 
 def _lines(text: bytes) -> Body:
-    lines = [line for line in text.splitlines() if line.strip()]
-    _bounded(lines)
+    if text.count(b"\n") + text.count(b"\r") > MOST_LINES:
+        raise TooLarge(f"More than {MOST_LINES} lines at once; send them in several requests.")
+    lines = many.bounded([line for line in text.splitlines() if line.strip()])
     return Body([_line(line) for line in lines], key=key_in(lines[0]))
 
 
@@ -137,12 +196,6 @@ def _line(line: bytes) -> Any:
         return read_one(line)
     except Refused as refused:
         return refused
-
-
-def _bounded(events: list[Any]) -> list[Any]:
-    if len(events) > MAX_EVENTS:
-        raise TooLarge(f"{len(events)} events in one request; {MAX_EVENTS} are the most.")
-    return events
 
 
 def _is_json(text: bytes) -> bool:

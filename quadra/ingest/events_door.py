@@ -11,6 +11,7 @@ import binascii
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +23,8 @@ from quadra.core.ids import uuid7
 from quadra.core.served import http_request_duration_seconds, http_requests_total
 from quadra.ingest import body
 from quadra.ingest.accept import Sender
-from quadra.ingest.intake import Intake, Stored
+from quadra.ingest.intake import FEW_EVENTS, QUICK_BYTES, SMALL_BYTES, Intake, Stored
+from quadra.ingest.quota import Meter
 from quadra.ingest.wire import Refused
 
 logger = logging.getLogger(__name__)
@@ -97,26 +99,60 @@ class EventsDoor:
         header, authorization = environ.get("HTTP_X_QUADRA_KEY", ""), environ.get("HTTP_AUTHORIZATION", "")
         in_query = query.get("key", [""])[0]
         plain = key_from(header, authorization, None, in_query)
-        who = self._sender(environ, plain) if plain else None  # a wrong key is said before the body is read
-        raw = body.unpack(_read(environ), environ.get("HTTP_CONTENT_ENCODING", ""))
-        content_type = environ.get("CONTENT_TYPE") or ""
-        found = body.parse(raw, ndjson="ndjson" in content_type or "jsonl" in content_type)
-        who = who or self._sender(environ, found.key or "")
-        weight = len(raw) + EVENT_OVERHEAD_BYTES * len(found.wires)
+        if plain:
+            who = self._sender(environ, plain)  # a wrong key is said before the body is read
+            found, size = self._read(environ, who.meter)
+        else:
+            found, size = self._read(environ, None)
+            who = self._sender(environ, found.key or "")
+        weight = size + EVENT_OVERHEAD_BYTES * len(found.wires)
         try:
             outcomes = self._intake.store(found.wires, who, weight, found.sent_at)
         finally:
             headers += who.meter.headers() if who.meter else []
         if found.single and type(first := outcomes[0]) is Refused:
             raise Invalid(first.message, code=first.code, fields=first.fields)
-        return _summary(outcomes, everything=query.get("results") == ["all"])
+        return self._intake.aside(len(outcomes) > FEW_EVENTS, _summary, outcomes, query.get("results") == ["all"])
 
     def _sender(self, environ: dict[str, Any], plain: str) -> Sender:
         agent, origin = environ.get("HTTP_USER_AGENT", ""), environ.get("HTTP_ORIGIN", "")
-        return self._intake.sender(self._intake.key(plain), door="http", user_agent=agent, origin=origin)
+        key = self._intake.key_of(environ, plain)
+        return self._intake.sender(key, door="http", user_agent=agent, origin=origin)
+
+    def _read(self, environ: dict[str, Any], meter: Meter | None) -> tuple[body.Body, int]:
+        """The events, and the bytes that they came in. `meter` counts for a known key; else the body must hold one."""
+        raw = _received(environ)
+        content_type = environ.get("CONTENT_TYPE") or ""
+        ndjson = "ndjson" in content_type or "jsonl" in content_type
+        try:
+            raw = unpack(self._intake, raw, environ.get("HTTP_CONTENT_ENCODING", ""))
+            small = len(raw) <= SMALL_BYTES
+            if meter is None and (not small or self._intake.refusals.full(environ)):
+                self._intake.look_for_key(environ, raw)
+            found = body.quickly(raw) if len(raw) <= QUICK_BYTES and not ndjson else None
+            if found is None:
+                found = self._intake.aside(not small, partial(body.parse, raw, ndjson=ndjson))
+        except (Invalid, TooLarge):
+            # refusing is work too: it counts as the events that a body of this size usually holds
+            if meter is None:
+                self._intake.refusals.count(environ)
+            else:
+                meter.add(1 + len(raw) // EVENT_OVERHEAD_BYTES)
+            raise
+        return found, len(raw)
 
 
-def _read(environ: dict[str, Any]) -> bytes:
+def unpack(intake: Intake, raw: bytes, encoding: str) -> bytes:
+    """The plain body; a large one is unpacked on a thread. Raises `TooLarge`, `Invalid`."""
+    if not encoding or encoding == "identity":
+        return raw
+    try:
+        return body.unpack(raw, encoding, QUICK_BYTES)
+    except TooLarge:
+        return intake.aside(True, body.unpack, raw, encoding)
+
+
+def _received(environ: dict[str, Any]) -> bytes:
     """The body as sent, with a length or in chunks. Raises `TooLarge` before more than the bound is in memory."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal():
@@ -142,7 +178,7 @@ def _failed(error: QuadraError, request_id: str, headers: list[tuple[str, str]])
     return f"{error.status} {error.code}", _encode({"error": {**error.as_dict(), "request_id": request_id}})
 
 
-def _summary(outcomes: Sequence[Stored | Refused], *, everything: bool) -> bytes:
+def _summary(outcomes: Sequence[Stored | Refused], everything: bool) -> bytes:
     duplicates = refused = 0
     results: list[dict[str, Any]] = []
     for index, outcome in enumerate(outcomes):

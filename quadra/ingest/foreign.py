@@ -14,12 +14,11 @@ from typing import Any
 import msgspec
 from flask import request
 
-from quadra.core.errors import Invalid, TooLarge
+from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender
 from quadra.ingest.agents import browser_of
-from quadra.ingest.body import MAX_EVENTS
 from quadra.ingest.kinds import MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, Refused, depth, from_dict
+from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_dict, unfit
 
 SECONDS = range(946_684_800, 100_000_000_000)
 """Numbers that as milliseconds lie before 2000, where no event may be: they are seconds."""
@@ -38,12 +37,6 @@ def decode(raw: bytes) -> Any:
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise Invalid(f"The body is not JSON: {error}") from error
-
-
-def bounded(items: list[Any]) -> list[Any]:
-    if len(items) > MAX_EVENTS:
-        raise TooLarge(f"{len(items)} events in one request; {MAX_EVENTS} are the most.")
-    return items
 
 
 def wire(fields: Mapping[str, Any], names: Mapping[str, str]) -> Any:
@@ -101,7 +94,7 @@ def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str 
     if name in properties:
         name = f"_{name}"
     both = {**properties, name: context}
-    if depth(both) <= MAX_DEPTH:  # looked at first: writing recurses
+    if unfit(both, MAX_DEPTH) not in (TOO_DEEP, TOO_MANY):  # looked at first: writing recurses
         size = len(json.dumps(both, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
         if size <= MAX_JSON_BYTES:
             return both

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from quadra.accounts.keys import TOUCH_EVERY, Key, KeyRing, find_key, origin_allowed, touch_keys
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Unauthorised, Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.core.runtime import Runtime
-from quadra.ingest import metrics
+from quadra.ingest import body, metrics
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.agents import browser_of
 from quadra.ingest.quota import Quota
+from quadra.ingest.refusals import Refusals
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Outcome, Writer
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SMALL_BYTES = 4 * 1024
+"""A body up to this size may hold anything and is still read within milliseconds, on the event loop."""
+QUICK_BYTES = 128 * 1024
+"""Up to this one is tried on the loop, in the one quick way; what is not read by it goes to a thread."""
+FEW_EVENTS = 500
+"""That are checked on the loop."""
 
 
 class Stored(NamedTuple):
@@ -42,6 +51,9 @@ class Intake:
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
         self._ring = KeyRing(self._load)
         self.quota = Quota(runtime)
+        self.refusals = Refusals(runtime.settings)
+        # two: more at once take turns within the interpreter anyway, and each holds its body in memory
+        self._heavy = Threads(runtime.loop, 2, "heavy")
         self._looking: set[str] = set()
         self._noted: dict[int, datetime] = {}
 
@@ -55,6 +67,30 @@ class Intake:
         if key.scope != "ingest":
             raise Forbidden("This key cannot send events; use a write key.")
         return key
+
+    def key_of(self, environ: Mapping[str, Any], plain: str) -> Key:
+        """The same for a request. Raises `Limited` for strangers who were refused too often."""
+        try:
+            return self.key(plain)
+        except (Unauthorised, Forbidden):
+            self.refusals.count(environ)
+            raise
+
+    def look_for_key(self, environ: Mapping[str, Any], text: bytes) -> None:
+        """Whether a plain body holds a write key at all, asked before much is made of it.
+
+        Raises as `key_of` does. Which key it is and whether it stands in the right place is for the door to say.
+        """
+        for plain in body.keys_in(text):
+            key = self.find(plain)
+            if key is not None and key.scope == "ingest":
+                return
+        self.refusals.count(environ)
+        raise Unauthorised("A write key that is known is needed (header X-Quadra-Key).")
+
+    def aside(self, heavy: bool, function: Callable[..., T], *args: Any) -> T:
+        """Call `function` here or, where it may take long, on a native thread while the loop goes on."""
+        return self._heavy.run(function, *args) if heavy else function(*args)
 
     def find(self, plain: str) -> Key | None:
         if not plain or len(plain) > 200 or not plain.isascii():
@@ -134,18 +170,8 @@ class Intake:
                 metrics.turned_away(door, "retry", len(wires))
                 raise meter.error()
             meter.add(len(wires))
-        received = clock.now_us()
-        outcomes: list[Any] = []
-        rows: list[Row] = []
-        senders = repeat(sender) if isinstance(sender, Sender) else sender
-        for wire, who in zip(wires, senders, strict=False):
-            try:
-                row = accept(wire, who, received, sent_at)
-            except Refused as refused:
-                outcomes.append(refused)
-            else:
-                rows.append(row)
-                outcomes.append(row)
+        heavy = len(wires) > FEW_EVENTS or weight > QUICK_BYTES
+        outcomes, rows = self.aside(heavy, accept_all, wires, sender, clock.now_us(), sent_at)
         if len(rows) < len(outcomes):
             metrics.turned_away(door, "refused", len(outcomes) - len(rows))
         if rows:
@@ -158,6 +184,24 @@ class Intake:
             settled = iter(ticket.wait(self.timeout_seconds))
             outcomes = [next(settled) if type(outcome) is Row else outcome for outcome in outcomes]
         return outcomes
+
+
+def accept_all(
+    wires: Sequence[Any], sender: Sender | Sequence[Sender], received_us: int, sent_at: int | str | None = None
+) -> tuple[list[Any], list[Row]]:
+    """(a row or a `Refused` for each, the rows). Pure."""
+    outcomes: list[Any] = []
+    rows: list[Row] = []
+    senders = repeat(sender) if isinstance(sender, Sender) else sender
+    for wire, who in zip(wires, senders, strict=False):
+        try:
+            row = accept(wire, who, received_us, sent_at)
+        except Refused as refused:
+            outcomes.append(refused)
+        else:
+            rows.append(row)
+            outcomes.append(row)
+    return outcomes, rows
 
 
 class WaitingTicket:

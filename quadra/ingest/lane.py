@@ -7,6 +7,7 @@ server takes a fifth as many events (docs/benchmarks.md).
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,9 @@ from engineio.exceptions import QueueEmpty
 from engineio.socket import Socket
 from eventlet.websocket import RFC6455WebSocket
 from socketio import Server
+from socketio import packet as sio_packet
+
+from quadra.core.http import MAX_BODY_BYTES
 
 PRIVATE_PARTS = (
     (RFC6455WebSocket, "_apply_mask"),
@@ -31,6 +35,11 @@ PRIVATE_PARTS = (
 
 MAX_POLLED = 16
 """Packets in one answer to a polling client. python-socketio's client hangs up on more, and 200 answers may wait."""
+
+MOST_CHARACTERS = 128 * 1024
+"""Of a packet that the library decodes on the loop: everything but an event's text."""
+MOST_ATTACHMENTS = 100
+SPACED = re.compile(r'\[\s*"(user:events?)"\s*,')
 
 Message = Callable[[str, str, int | None, str | None, Any], None]
 """(engine.io sid, event name, ack id, payload text or None, payload where it had to be decoded)"""
@@ -90,9 +99,10 @@ def quicken_eventlet() -> None:
     RFC6455WebSocket._apply_mask = staticmethod(unmask)
 
 
-def tap(server: Server, message: Message) -> None:
+def tap(server: Server, message: Message, breathe: Callable[[], None]) -> None:
     """Have `message` called for every event that comes in on namespace `/`, before the library looks at it.
 
+    What the library is to read is bounded here, and `breathe` is called before: it decodes on the loop and without a pause.
     `server._handle_eio_message` is what Engine.IO calls for each message, in the greenlet of the client that sent it.
     """
     pass_on = server._handle_eio_message
@@ -105,10 +115,11 @@ def tap(server: Server, message: Message) -> None:
             if at == 1 or (0 < at < 22 and ack.isdecimal()):
                 _dispatch(message, eio_sid, data, at, int(ack) if ack else None)
                 return
-        if type(data) is str and eio_sid not in server._binary_packet and not _is_packet(server, data):
+        breathe()
+        if _is_for_library(server, eio_sid, data):
+            pass_on(eio_sid, data)
+        else:
             message(eio_sid, "", None, None, None)
-            return
-        pass_on(eio_sid, data)
 
     def on_event(eio_sid: str, namespace: str | None, ack: int | None, data: list[Any] | None) -> None:
         if not data:
@@ -142,13 +153,30 @@ def poll(self: Any) -> list[Any]:
     return packets
 
 
-def _is_packet(server: Server, data: str) -> bool:
-    """The library fails on what is none, and writes down where and how: whoever likes could fill the log."""
+def _is_for_library(server: Server, eio_sid: str, data: Any) -> bool:
+    """The library fails on what is no packet, and writes down where and how: whoever likes could fill the log."""
+    begun = server._binary_packet.get(eio_sid)
+    if begun is not None:
+        return _is_attachment(server, eio_sid, begun, data)
+    if type(data) is not str or len(data) > MOST_CHARACTERS:
+        return False
     try:
-        server.packet_class(encoded_packet=data)
+        packet = server.packet_class(encoded_packet=data)
     except (ValueError, TypeError, IndexError):
         return False
-    return True
+    if packet.packet_type not in (sio_packet.BINARY_EVENT, sio_packet.BINARY_ACK):
+        return packet.packet_type in (sio_packet.CONNECT, sio_packet.DISCONNECT, sio_packet.EVENT, sio_packet.ACK)
+    known = server.manager.sid_from_eio_sid(eio_sid, packet.namespace or "/")
+    return bool(known) and packet.attachment_count <= MOST_ATTACHMENTS
+
+
+def _is_attachment(server: Server, eio_sid: str, begun: Any, data: Any) -> bool:
+    """Whether `data` belongs to an event that waits for its attachments; one that grows too large is forgotten."""
+    held = sum(map(len, begun.attachments))
+    if type(data) is bytes and held + len(data) <= MAX_BODY_BYTES:
+        return True
+    del server._binary_packet[eio_sid]
+    return False
 
 
 def _dispatch(message: Message, eio_sid: str, data: str, at: int, ack: int | None) -> None:
@@ -156,6 +184,10 @@ def _dispatch(message: Message, eio_sid: str, data: str, at: int, ack: int | Non
         message(eio_sid, "user:event", ack, data[at + 14 : -1], None)
     elif data.startswith('["user:events",', at):
         message(eio_sid, "user:events", ack, data[at + 15 : -1], None)
+    elif (spaced := SPACED.match(data, at)) is not None:
+        message(eio_sid, spaced[1], ack, data[spaced.end() : -1], None)
+    elif len(data) > MOST_CHARACTERS:
+        message(eio_sid, "", ack, None, None)
     else:
         name, payload = arguments(data[at:])
         message(eio_sid, name, ack, None, payload)

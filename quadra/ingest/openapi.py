@@ -11,13 +11,13 @@ from msgspec import UNSET, Struct, UnsetType
 
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, refer
-from quadra.ingest.body import MAX_EVENTS
 from quadra.ingest.events_door import PATH
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.openapi_events import EXAMPLES, SCHEMAS, EventId, component, shape_of
 from quadra.ingest.openapi_foreign import POSTHOG, SEGMENT
 from quadra.ingest.openapi_sockets import SOCKETS
 from quadra.ingest.routes import TYPED_DOORS
+from quadra.ingest.wire import MAX_EVENTS
 
 BATCH = "019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"
 EVENT = "019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11"

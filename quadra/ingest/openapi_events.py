@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from quadra.core.openapi import Schema, refer
-from quadra.ingest.body import MAX_EVENTS
 from quadra.ingest.kinds import ACTIONS, FIELDS, KINDS, SCORES, Kind
+from quadra.ingest.wire import MAX_EVENTS
 
 COMMON = tuple(list(FIELDS)[: list(FIELDS).index("traits")])
 """Fields that every kind has: those before the first kind's own."""

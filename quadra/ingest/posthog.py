@@ -67,20 +67,9 @@ CONFIG: dict[str, Any] = {
 """What posthog-js asks for when it starts."""
 
 
-def events(body: Any) -> tuple[list[Any], bool]:
-    """(the events of a body, whether it is a batch): one object, a list of them, or `{"batch": […]}`."""
-    if isinstance(body, list):
-        return body, True
-    if isinstance(body, dict):
-        batch = body.get("batch")
-        return (batch, True) if isinstance(batch, list) else ([body], False)
-    return [], False
-
-
-def key_of(body: Any, found: list[Any]) -> str | None:
+def key_of(beside: Any, first: Any) -> str | None:
     """The write key that stands in a body: beside the batch, in its first event, or in that one's properties."""
-    first = found[0] if found else None
-    for place in (body, first, first.get("properties") if isinstance(first, dict) else None):
+    for place in (beside, first, first.get("properties") if isinstance(first, dict) else None):
         for name in ("api_key", "token"):
             if isinstance(place, dict) and isinstance(place.get(name), str) and place[name]:
                 return str(place[name])

@@ -16,10 +16,22 @@ import msgspec
 from flask import Blueprint, Response, abort, request
 
 from quadra.core import clock
-from quadra.core.errors import Invalid
+from quadra.core.errors import Invalid, TooLarge
 from quadra.core.limits import limiter
 from quadra.ingest import body, foreign, posthog
-from quadra.ingest.routes import allow_origins, intake, plain_key, raw_body, refused_response, sender
+from quadra.ingest.envelope import Opened, first, open_batch, read_all
+from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES
+from quadra.ingest.intake import SMALL_BYTES
+from quadra.ingest.routes import (
+    allow_origins,
+    intake,
+    plain_key,
+    raw_body,
+    read_off_loop,
+    reading,
+    refused_response,
+    sender,
+)
 from quadra.ingest.wire import Refused
 
 blueprint = Blueprint("ingest_posthog", __name__)
@@ -27,27 +39,33 @@ blueprint.after_request(allow_origins)
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 COMPRESSIONS = ("", "gzip", "gzip-js", "base64")
+MAX_FORM_BYTES = 2**20
+"""Each escape of a form becomes an object of its own while it is read."""
 GZIP = b"\x1f\x8b"
 
 
 def receive() -> Response:
     """Store an event or a batch; the answer waits until they are durable."""
-    raw = _plain(raw_body())
-    sent: Any = foreign.decode(raw)
-    found, is_batch = posthog.events(sent)
-    if not found and not is_batch:
-        raise Invalid('The body must be an event, a list of them, or an object with a list "batch".')
-    token = posthog.key_of(sent, found) or request.args.get("token") or request.args.get("api_key")
-    who = sender(plain_key(token), "posthog")
-    events = foreign.bounded(found)
+    plain = plain_key()
+    who = sender(plain, "posthog") if plain else None
+    with reading(who):
+        sent = raw_body()
+        raw: bytes = read_off_loop(len(sent), _plain, sent, request.args.get("compression", ""))
+        asked = request.args.get("token") or request.args.get("api_key") or ""
+        if who is None and len(raw) > SMALL_BYTES and intake().find(asked) is None:
+            intake().look_for_key(request.environ, raw)
+        opened: Opened = read_off_loop(len(raw), open_batch, raw)
+        who = who or sender(posthog.key_of(opened.beside, first(opened)) or asked, "posthog")
     received = clock.now_us()
-    wires = [posthog.read(event, received) for event in events]
-    senders = [posthog.sender_of(event, who) for event in events]
-    clock_of_sender = sent.get("sent_at") if isinstance(sent, dict) else None
+    wires, senders = read_off_loop(
+        len(raw), read_all, opened, lambda event: posthog.read(event, received), posthog.sender_of, who
+    )
+    clock_of_sender = opened.beside.get("sent_at")
     for name in ("sent_at", "_"):  # posthog-js writes its clock into the address
         clock_of_sender = request.args.get(name) if clock_of_sender is None else clock_of_sender
-    outcomes: list[Any] = intake().store(wires, senders, len(raw) + 600 * len(wires), foreign.sent(clock_of_sender))
-    if not is_batch and isinstance(outcomes[0], Refused):
+    weight = len(raw) + EVENT_OVERHEAD_BYTES * len(wires)
+    outcomes: list[Any] = intake().store(wires, senders, weight, foreign.sent(clock_of_sender))
+    if not opened.is_batch and isinstance(outcomes[0], Refused):
         return refused_response(outcomes[0])
     return _json({"status": 1, **foreign.refusals(outcomes)})
 
@@ -86,15 +104,16 @@ def _check(token: str) -> None:
         abort(404)
 
 
-def _plain(raw: bytes) -> bytes:
+def _plain(raw: bytes, compression: str) -> bytes:
     """The JSON text of a body: gzip that no header names, a form's `data`, base64. Raises `Invalid`, `TooLarge`."""
-    compression = request.args.get("compression", "")
     if compression not in COMPRESSIONS:
         raise Invalid(
             f"The compression {compression[:50]!r} is not known; send gzip-js, base64 or plain.", code="encoding"
         )
     raw = _gunzipped(raw)
     if raw.startswith(b"data=") or b"&data=" in raw[:200]:
+        if len(raw) > MAX_FORM_BYTES:
+            raise TooLarge(f"The form is larger than {MAX_FORM_BYTES} bytes; send JSON.")
         try:
             form = parse_qs(raw.decode(errors="replace"), max_num_fields=20)
         except ValueError as error:

@@ -24,7 +24,8 @@ NAME_ENDS = (
 
 SCHEMES = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
 PAIRS = re.compile(
-    r"(?i)([\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization|cookie))"
+    # nothing before the name: a name of any length in front of it made the search quadratic
+    r"(?i)(password|passwd|secret|token|api[_-]?key|authorization|cookie)"
     r"(\\?[\"']?\s*[:=]\s*\\?[\"']?)([^\s\"'&,;\\]{4,})"
 )
 

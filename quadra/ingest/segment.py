@@ -38,21 +38,6 @@ ONLY = {"track": "event", "identify": "traits"}
 PAGE = ("url", "title", "referrer")
 
 
-def messages(body: Any, path_type: str | None) -> tuple[list[Any], bool]:
-    """(the messages of a body, whether it is a batch); `path_type` is the type that the path names."""
-    if not isinstance(body, dict):
-        return [], False
-    if path_type is not None:
-        return [{**body, "type": path_type}], False
-    batch = body.get("batch")
-    if not isinstance(batch, list):
-        return [], True
-    shared = body.get("context")
-    if not isinstance(shared, dict) or not shared:
-        return batch, True
-    return [_under(shared, message) for message in batch], True
-
-
 def read(message: Any) -> Any:
     """An event of ours, or a `Refused` that names the sender's own fields."""
     if not isinstance(message, dict):
@@ -130,7 +115,10 @@ def _rest(context: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "page": page} if page else rest
 
 
-def _under(shared: Mapping[str, Any], message: Any) -> Any:
+def under(shared: Any, message: Any) -> Any:
+    """A message of a batch with the context that the batch has for all of them."""
+    if not isinstance(shared, dict) or not shared:
+        return message
     if not isinstance(message, dict) or not isinstance(message.get("context") or {}, dict):
         return message
     return {**message, "context": {**shared, **(message.get("context") or {})}}

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from quadra.core.errors import Limited, QuadraError
-from quadra.ingest import lane
+from quadra.ingest import apart, lane
+from quadra.ingest.many import bounded, quickly, read_many
 from quadra.ingest.quota import Meter
-from quadra.ingest.wire import Refused, from_dict, json_name, read_many, read_one
+from quadra.ingest.wire import MAX_EVENT_BYTES, Refused, from_dict, json_name, read_one
 
 encode = msgspec.json.encode
 Answer = tuple[bool, bytes]
@@ -19,10 +20,11 @@ Answer = tuple[bool, bytes]
 
 def parse_one(text: str | None, payload: Any) -> Any:
     if text is not None:
+        raw = text.encode(errors="surrogatepass")
         try:
-            return read_one(text.encode())
+            return read_one(raw)
         except Refused as refused:
-            if "event" not in refused.fields:
+            if "event" not in refused.fields or len(raw) > MAX_EVENT_BYTES:
                 raise
             # not one JSON value: more arguments than one, or no JSON at all
             _name, payload = lane.arguments(f'["user:event",{text}]')
@@ -33,15 +35,28 @@ def parse_one(text: str | None, payload: Any) -> Any:
     return from_dict(payload)
 
 
+def parse_many_quickly(text: str | None) -> list[Any] | None:
+    """The events of an array where all of them fit, else None. Raises `TooLarge`."""
+    return None if text is None or text[:1] != "[" else quickly(text.encode(errors="surrogatepass"))
+
+
 def parse_many(text: str | None, payload: Any) -> list[Any]:
+    """Event by event. Raises `Refused`, `TooLarge`."""
     if text is not None:
+        raw = text.encode(errors="surrogatepass")
         try:
-            return read_many(text.encode())
-        except Refused:
-            _name, payload = lane.arguments(f'["user:events",{text}]')
+            return read_many(raw)
+        except Refused as refused:
+            try:
+                first = apart.items(b"[%b]" % raw, 1)[:1]  # more arguments than one
+            except apart.NoSuch:
+                raise refused from None
+            if first and first[0][:1] == b"[":
+                return read_many(first[0])
+            raise Refused("invalid", {"events": "must be an array of events"}) from None
     if not isinstance(payload, list):
         raise Refused("invalid", {"events": f"must be an array of events, not {json_name(payload)}"})
-    return [_dict_or_refused(item) for item in payload]
+    return [_dict_or_refused(item) for item in bounded(payload)]
 
 
 def _dict_or_refused(item: Any) -> Any:

@@ -12,12 +12,13 @@ from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from quadra.core import clock
-from quadra.core.errors import QuadraError, Unauthorised, Unavailable
+from quadra.core.errors import QuadraError, TooLarge, Unauthorised, Unavailable
 from quadra.core.loop import Loop
 from quadra.core.realtime import websocket_messages_total
 from quadra.ingest import lane, metrics
 from quadra.ingest.accept import Row, Sender, accept
-from quadra.ingest.intake import Intake
+from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES
+from quadra.ingest.intake import FEW_EVENTS, QUICK_BYTES, SMALL_BYTES, Intake, accept_all
 from quadra.ingest.quota import Meter
 from quadra.ingest.socket_messages import (
     Answer,
@@ -26,6 +27,7 @@ from quadra.ingest.socket_messages import (
     limited,
     none_stored,
     parse_many,
+    parse_many_quickly,
     parse_one,
     refusal,
     summary,
@@ -38,6 +40,8 @@ MAX_BACKLOG = 2_000
 """Answers that may wait for a client to read them; past it Quadra stops reading from that client until it does."""
 TURN = 64
 """Messages of one client that are handled before others get their turn."""
+LARGE_EVENT = 16 * 1024
+"""Characters of one event that are read on the loop."""
 
 
 class Client:
@@ -69,14 +73,15 @@ class Sockets:
         bulk says how many came, and no event is counted by itself."""
         self._server.on("connect", self._connect, namespace="/")
         self._server.on("disconnect", self._disconnect, namespace="/")
-        lane.tap(self._server, self._message)
+        self._others = 0
+        lane.tap(self._server, self._message, self.breathe)
         intake.writer.after_flush.append(self._send)
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         plain = auth.get("key") if isinstance(auth, dict) else None
         plain = plain if isinstance(plain, str) else environ.get("HTTP_X_QUADRA_KEY", "")
         try:
-            key = self._intake.key(plain)
+            key = self._intake.key_of(environ, plain)
             sender = self._intake.sender(
                 key,
                 door=DOOR,
@@ -98,13 +103,15 @@ class Sockets:
     def _message(self, eio_sid: str, name: str, ack: int | None, text: str | None, payload: Any) -> None:
         client = self._clients.get(eio_sid)
         if client is None:
+            self.breathe()
             return  # not connected to the namespace (yet, or any more); the protocol has no answer for that
         self._hold_back(client)
         fresh, key = self._intake.refresh(client.key)
         if key is None and fresh:
             error = Unauthorised("The key was revoked.")
             none = error_answer(None, error.code, error.message, {})
-            self._answer(client, ack, none_stored(error, _readable(text, payload)) if name == "user:events" else none)
+            named = _readable(text) if name == "user:events" else None
+            self._answer(client, ack, none if named is None else none_stored(error, named))
         elif name == "user:event":
             self._one(client, ack, text, payload)
         elif name == "user:events":
@@ -116,10 +123,17 @@ class Sockets:
         if self._dirty:
             self._send()
 
+    def breathe(self) -> None:
+        """For messages that nobody counts: whoever sends many of them without a pause lets others have their turn."""
+        self._others += 1
+        if self._others % TURN == 0:
+            self._loop.sleep(0)
+
     def _one(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
         event_id = None
         try:
-            wire = parse_one(text, payload)
+            large = text is not None and len(text) > LARGE_EVENT
+            wire = self._intake.aside(large, parse_one, text, payload)
             event_id = wire.event_id
             if client.meter.full:
                 metrics.turned_away(DOOR, "retry")
@@ -138,10 +152,14 @@ class Sockets:
 
     def _many(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
         self._count_apart("user:events")
+        size = len(text or "")
         try:
-            wires = parse_many(text, payload)
-        except Refused as refused:
+            wires = parse_many_quickly(text) if size <= QUICK_BYTES else None
+            if wires is None:
+                wires = self._intake.aside(size > SMALL_BYTES or text is None, parse_many, text, payload)
+        except (Refused, TooLarge) as refused:
             metrics.turned_away(DOOR, "refused")
+            client.meter.add(1 + size // EVENT_OVERHEAD_BYTES)
             self._answer(client, ack, none_stored(refused))
             return
         try:
@@ -155,13 +173,11 @@ class Sockets:
             self._answer(client, ack, none_stored(client.meter.error(), wires))
             return
         client.meter.add(len(wires))
-        ticket = ManyTicket(client, ack, self, len(text or "") + 600 * len(wires))
-        received = clock.now_us()
-        for wire in wires:
-            try:
-                ticket.rows.append(accept(wire, client.sender, received))
-            except Refused as refused:
-                ticket.refused.append(refused)
+        ticket = ManyTicket(client, ack, self, size + EVENT_OVERHEAD_BYTES * len(wires))
+        heavy = len(wires) > FEW_EVENTS or size > QUICK_BYTES
+        outcomes, rows = self._intake.aside(heavy, accept_all, wires, client.sender, clock.now_us())
+        ticket.rows += rows
+        ticket.refused += [outcome for outcome in outcomes if type(outcome) is Refused]
         if ticket.refused:
             metrics.turned_away(DOOR, "refused", len(ticket.refused))
         client.waiting += 1
@@ -222,10 +238,14 @@ class Sockets:
             self._loop.sleep(0.01)
 
 
-def _readable(text: str | None, payload: Any) -> list[Any]:
+def _readable(text: str | None) -> list[Any]:
+    """The events of a message that is refused whole, so that each is named where that is cheap."""
     try:
-        return parse_many(text, payload)
-    except Refused:
+        small = text is not None and len(text) <= SMALL_BYTES
+        return (
+            parse_many(text, None) if small else (text and len(text) <= QUICK_BYTES and parse_many_quickly(text)) or []
+        )
+    except (Refused, TooLarge):
         return []
 
 

@@ -5,6 +5,8 @@ Senders write camelCase or snake_case; keys that no kind knows are kept in the e
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sys
 from typing import Any
@@ -16,6 +18,14 @@ from quadra.core.typed import Typed
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
 
 MAX_DEPTH = 8
+MAX_EVENTS = 10_000
+"""In one request or message."""
+MAX_EVENT_BYTES = 256 * 1024
+"""Of one event's JSON. The fields together may be about as large; what is larger is refused before anything is made of it."""
+MAX_FIELDS = 1_000
+"""Of one event. What more there is belongs into `properties`; each unknown name costs a look."""
+MAX_NODES = MAX_JSON_BYTES
+"""Values within one event that are looked at: `[[],[],…]` holds many in few bytes."""
 Fields = dict[str, str]
 
 # a Raw field takes any JSON, null included, so it is no union: None only says that the key was not there
@@ -28,8 +38,6 @@ CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=
 """The same read from camelCase keys."""
 
 _ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
-_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}  # type: ignore[valid-type]
-_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN = msgspec.json.Decoder()
 _PLAIN_WIRE = Typed[Any](Wire)
 _CHECK = {name: Typed[Any](type_ | None).convert for name, type_ in FIELDS.items()}
@@ -37,10 +45,14 @@ _RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.R
 
 _WRITE_KEYS = {"api_key", "write_key"}
 """What a body calls the sender's write key, which is no part of the event."""
-_HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|\d{200}")
+_HUGE_NUMBER = re.compile(rb"\d[eE]\+?\d{3}|(?<!\d)\d{200}")
 _BAD_TEXT = re.compile("[\0\ud800-\udfff]")
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 TOO_LARGE_A_NUMBER = "holds a number that is out of range"
+NO_NUMBER = "holds NaN or Infinity, which are not JSON"
+TOO_MANY = f"holds more than {MAX_NODES} values"
+TOO_LARGE = f"larger than {MAX_EVENT_BYTES} bytes"
+_EVENT_ID = re.compile(rb'"(?:event_?[iI]d|messageId|uuid)"\s*:\s*"([^"\\]{1,128})"')
 
 
 class Refused(Exception):
@@ -59,8 +71,10 @@ class Refused(Exception):
 
 def read_one(raw: bytes) -> Any:
     """One event from one JSON object. Raises `Refused`."""
-    if b"\\u" not in raw and _is_utf8(raw):
-        for cls in _spellings(raw):
+    if len(raw) > MAX_EVENT_BYTES:
+        raise Refused("invalid", {"event": TOO_LARGE}, id_in(raw))
+    if b"\\u" not in raw and is_utf8(raw):
+        for cls in spellings(raw):
             try:
                 return _ONE[cls].decode(raw)
             except msgspec.ValidationError:
@@ -70,34 +84,16 @@ def read_one(raw: bytes) -> Any:
     return _read_carefully(raw)
 
 
-def read_many(raw: bytes) -> list[Any]:
-    """Events from one JSON array: a wire struct or a `Refused` for each, in order. Raises `Refused` if it is no array."""
-    if b"\\u" not in raw and _is_utf8(raw):
-        for cls in _spellings(raw):
-            try:
-                found: list[Any] = _MANY[cls].decode(raw)
-                return found
-            except msgspec.ValidationError:
-                continue
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                break
-    return [_one_or_refused(item) for item in split(raw)]
-
-
-def split(raw: bytes) -> list[bytes]:
-    """The items of a JSON array, each still text. Raises `Refused`."""
-    try:
-        return [bytes(item) for item in _RAWS.decode(raw)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("invalid", {"events": f"not a JSON array of events: {error}"}) from error
-
-
 def from_dict(found: dict[Any, Any]) -> Any:
     """One event from a decoded JSON object, snake_case or camelCase. Raises `Refused`, naming every field that is wrong."""
+    if len(found) > MAX_FIELDS:
+        event_id = found.get("event_id", found.get("eventId"))
+        wrong = {"event": f"has more than {MAX_FIELDS} fields; put them into properties"}
+        raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
     plain: dict[str, Any] = {}
     objects: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    wrong: Fields = {}
+    wrong = {}
     sound = unfit(found, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
     for key, value in found.items():
         name = key if key in FIELDS else snake_case(key)
@@ -160,7 +156,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
 
 def unfit(value: Any, levels: int) -> str | None:
     """Why nobody could keep or read a decoded value. Walks it without recursion: it may be deeper than the stack."""
-    todo = [(value, 0)]
+    todo, left = [(value, 0)], MAX_NODES
     while todo:
         item, level = todo.pop()
         if isinstance(item, str):
@@ -169,28 +165,18 @@ def unfit(value: Any, levels: int) -> str | None:
         elif isinstance(item, dict | list):
             if level == levels:
                 return TOO_DEEP
+            left -= len(item)
+            if left < 0:
+                return TOO_MANY
             todo.extend((child, level + 1) for child in item)
             if isinstance(item, dict):
                 todo.extend((child, level + 1) for child in item.values())
         elif isinstance(item, int | float) and not abs(item) <= sys.float_info.max:
-            return TOO_LARGE_A_NUMBER
+            return NO_NUMBER if item != item else TOO_LARGE_A_NUMBER
     return None
 
 
-def depth(value: Any) -> int:
-    """How many objects and lists lie within one another. Stops counting soon after MAX_DEPTH."""
-    deepest, todo = 0, [(value, 0)]
-    while todo:
-        item, level = todo.pop()
-        if isinstance(item, dict | list):
-            deepest = max(deepest, level + 1)
-            if deepest > MAX_DEPTH:
-                return deepest
-            todo.extend((child, level + 1) for child in (item.values() if isinstance(item, dict) else item))
-    return deepest
-
-
-def _is_utf8(raw: bytes) -> bool:
+def is_utf8(raw: bytes) -> bool:
     if raw.isascii():
         return True
     try:
@@ -200,15 +186,8 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _spellings(raw: bytes) -> tuple[Any, Any]:
+def spellings(raw: bytes) -> tuple[Any, Any]:
     return (Wire, CamelWire) if b'"event_type"' in raw or b'"event_id"' in raw else (CamelWire, Wire)
-
-
-def _one_or_refused(raw: bytes) -> Any:
-    try:
-        return read_one(raw)
-    except Refused as refused:
-        return refused
 
 
 def _read_carefully(raw: bytes) -> Any:
@@ -216,12 +195,28 @@ def _read_carefully(raw: bytes) -> Any:
         raw.decode()  # the decoder itself does not look into strings it skips
         found = _PLAIN.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("invalid", {"event": f"not JSON: {error}"}) from error
+        found = _leniently(raw)
+        if found is None:
+            raise Refused("invalid", {"event": f"not JSON: {error}"}, id_in(raw)) from error
     except RecursionError as error:
-        raise Refused("invalid", {"event": TOO_DEEP}) from error
+        raise Refused("invalid", {"event": TOO_DEEP}, id_in(raw)) from error
     if not isinstance(found, dict):
         raise Refused("invalid", {"event": f"must be an object, not {json_name(found)}"})
     return from_dict(found)
+
+
+def _leniently(raw: bytes) -> Any:
+    """NaN and half characters as Python reads them, for `from_dict` to refuse under the names of their fields."""
+    try:
+        return json.loads(raw.decode(errors="surrogateescape"), parse_constant=lambda _name: math.nan)
+    except (ValueError, RecursionError):
+        return None
+
+
+def id_in(raw: bytes) -> str | None:
+    """The id of an event that is no JSON, so that its sender knows which one it was."""
+    found = _EVENT_ID.search(raw[:MAX_EVENT_BYTES])
+    return found[1].decode(errors="replace").replace("\0", "") if found else None
 
 
 def _shown(key: str) -> str:

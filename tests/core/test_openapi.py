@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import schemathesis
 from flask import Flask, Response
 
 from quadra.app import create_app
-from quadra.core import migrate, settings
+from quadra.core import made_once, migrate, openapi_document, settings
 from quadra.core.openapi_document import document
 from quadra.core.runtime import build
 from quadra.dashboard.openapi import PAGES
@@ -129,9 +130,10 @@ def test_every_field_of_a_kind_is_described() -> None:
     assert described == set(FIELDS)
 
 
-def get(app: Flask, path: str, host: str = "localhost") -> Response:
+def get(app: Flask, path: str, host: str = "localhost", **headers: str) -> Response:
     """An answer of Flask itself: the event loop in front of it is not running."""
-    with app.test_request_context(path, base_url=f"http://{host}"):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with app.test_request_context(path, base_url=f"http://{host}", headers=named):
         return app.full_dispatch_request()
 
 
@@ -142,6 +144,23 @@ def test_the_document_names_the_address_it_was_asked_at(app: Flask) -> None:
     assert answer.json is not None
     assert answer.json["servers"] == [{"url": "http://events.example.com"}]
     assert answer.json["paths"].keys() == DOCUMENT["paths"].keys()
+
+
+def test_the_document_is_made_once_packed_and_not_sent_to_who_has_it(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = get(app, "/api/openapi.json", "events.example.com")
+    monkeypatch.setattr(openapi_document, "document", None)
+    host = "events.example.com"
+    packed = get(app, "/api/openapi.json", host, Accept_Encoding="gzip")
+    known = get(app, "/api/openapi.json", host, Accept_Encoding="gzip", If_None_Match=packed.headers["ETag"])
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) * 4 < len(plain.data)
+    assert known.status_code == 304
+    for number in range(100):
+        assert get(app, "/api/openapi.json", f"stranger{number}.example.com").status_code == 200
+    made = app.extensions[openapi_document.ANSWER]
+    assert len(made._made) == made_once.MOST_ADDRESSES
 
 
 def test_the_page_loads_its_viewer_from_here_and_is_open_to_strangers(app: Flask) -> None:

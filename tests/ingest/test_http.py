@@ -290,13 +290,14 @@ def test_a_page_of_any_origin_may_ask_first(quadra: QuadraProcess, path: str) ->
         method="OPTIONS",
         Origin="https://shop.example",
         Access_Control_Request_Method="POST",
-        Access_Control_Request_Headers="x-quadra-key,content-type",
+        # what tracing libraries add to each request of a page
+        Access_Control_Request_Headers="x-quadra-key,content-type,sentry-trace,baggage,traceparent,tracestate",
     )
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Origin"] in ("https://shop.example", "*")
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     allowed = {name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")}
-    assert {"x-quadra-key", "content-type"} <= allowed
+    assert {"x-quadra-key", "content-type", "sentry-trace", "baggage", "traceparent", "tracestate"} <= allowed
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
@@ -305,6 +306,7 @@ def test_errors_can_be_read_by_a_page_too(quadra: QuadraProcess) -> None:
         answer = send(quadra, path, event(), key="qk_wrong", Origin="https://shop.example")
         assert answer.status == 401
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.parametrize("path", ["/api/events", "/api/analytics/user/events/track", "/health", "/nothing"])

@@ -191,7 +191,7 @@ def test_the_lane_hears_events_of_its_namespace_and_leaves_the_others_to_the_lib
     left: list[Any] = []
     server.on("said", lambda sid, payload: left.append(payload), namespace="/live")
     server._handle_event = lambda eio_sid, namespace, ack, data: left.append((namespace, data))  # type: ignore[method-assign]
-    lane.tap(server, lambda *arguments: heard.append(arguments))
+    lane.tap(server, lambda *arguments: heard.append(arguments), lambda: None)
     server.manager.connect("sid", "/")
     receive = server.eio.handlers["message"]
     receive("sid", '2["user:event",{"a":1}]')

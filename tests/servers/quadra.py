@@ -80,6 +80,7 @@ class QuadraProcess(Server):
             "QUADRA_RATE_LIMIT_STRANGERS_HOUR": "100000",
             "QUADRA_RATE_LIMIT_STRANGERS_DAY": "100000",
             "QUADRA_RATE_LIMIT_INGEST": "0",
+            "QUADRA_RATE_LIMIT_REFUSED": "0",
             "QUADRA_SELF_OBSERVE": "false",  # tests count what is stored; the one about it turns it on
             "PYTHONUNBUFFERED": "1",
         }
