@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import importlib
 import os
 import sys
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from quadra import __version__, accounts, backup, bench, field, health, ingest, rollout, warehouse
 from quadra.core import collector, metrics_directory
+from quadra.core.database_errors import is_away, why
 from quadra.core.errors import Invalid, QuadraError
 
 COMMANDS = {
@@ -26,6 +29,17 @@ COMMANDS = {
     **bench.COMMANDS,
 }
 """name -> module:function. A room with commands has a line here; its own stand in its `__init__.py`, which imports nothing."""
+
+
+UNWRITABLE = {
+    errno.EACCES: "Give it to the user that runs Quadra, or set QUADRA_DATA_DIR to a directory that is that user's.",
+    errno.EPERM: "Give it to the user that runs Quadra, or set QUADRA_DATA_DIR to a directory that is that user's.",
+    errno.EROFS: "Mount it writable, or set QUADRA_DATA_DIR to another directory.",
+    errno.ENOSPC: "Make room on that disk.",
+    errno.EDQUOT: "Make room, or raise the quota of the user that runs Quadra.",
+    errno.EIO: "Look at the disk.",
+}
+"""What to do about a directory that cannot be written."""
 
 
 class Contents(click.Group):
@@ -61,6 +75,17 @@ def main() -> None:
     os.umask(0o077)  # whatever the shell's was: see core/file_modes.py
     try:
         quadra(prog_name="quadra")
+    except DBAPIError as error:
+        if not is_away(error):  # a mistake of ours
+            raise
+        click.echo(f"{why(error)} It said: {str(error.orig).strip().splitlines()[0]}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(f"Quadra cannot write{where}: {error.strerror}. {UNWRITABLE[error.errno]}", err=True)
+        sys.exit(1)
     except QuadraError as error:
         for field, what in {"": error.message, **error.fields}.items():
             click.echo(f"{field}: {what}" if field else what, err=True)

@@ -47,7 +47,8 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     companion = Companion(stop_seconds=runtime.settings.job_grace.total_seconds() + TURN_SECONDS)
     if not no_worker:
         runtime.on_start.append(companion.start)
-    address = f"http://{runtime.settings.host}:{listener.getsockname()[1]}"
+    name = f"[{runtime.settings.host}]" if ":" in runtime.settings.host else runtime.settings.host
+    address = f"http://{name}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
     run_until_told(runtime, runtime.loop.server(listener, app))
     if not no_worker:

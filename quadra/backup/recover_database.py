@@ -140,9 +140,7 @@ def migrate_schema(scene: Scene) -> str:
     if current == head:
         return f"at {head}"
     if current is not None and not migrate.knows(current):
-        raise Stuck(
-            f"the schema is at {current}, which a newer Quadra made; this one knows up to {head}. Install that version."
-        )
+        raise Stuck(migrate.newer(current))
     migrate.upgrade(scene.runtime.database)
     scene.changes.append("migrated")
     return f"migrated from {current} to {head}"

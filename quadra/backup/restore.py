@@ -159,3 +159,5 @@ def _require_fit(settings: Settings, manifest: Manifest) -> None:
             f"{manifest.id} is of {manifest.dialect}, and DATABASE_URL names {here}. A backup goes back into its own kind of "
             "database; `quadra import` moves events between kinds."
         )
+    if manifest.revision and not migrate.knows(manifest.revision):
+        raise Invalid(f"{manifest.id} cannot be restored by this version. {migrate.newer(manifest.revision)}")

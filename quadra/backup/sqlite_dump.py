@@ -18,6 +18,7 @@ from quadra.backup.stores import sync_directory
 from quadra.core import clock
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
+from quadra.core.sqlite_file import sqlite_url
 
 CHUNK = 2**20
 BESIDE = ("", "-wal", "-shm")
@@ -41,8 +42,10 @@ class SqliteDumper:
                 live.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.Error as error:
-            raise Unavailable(f"{source} cannot be copied: {error}") from error
-        for connection in databases.connected(f"sqlite:///{copy}"):
+            damaged = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            what = "Next: stop Quadra, then quadra recover." if damaged else ""
+            raise Unavailable(f"{source} cannot be copied: {error}. {what}".rstrip()) from error
+        for connection in databases.connected(sqlite_url(copy)):
             told(
                 Facts(
                     counts=databases.counts(connection),
@@ -67,7 +70,7 @@ class SqliteDumper:
     def scratch(self, settings: Settings, directory: Path) -> Iterator[str]:
         path = directory / "scratch.db"
         try:
-            yield f"sqlite:///{path}"
+            yield sqlite_url(path)
         finally:
             for suffix in BESIDE:
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -80,7 +83,7 @@ class SqliteDumper:
             for suffix in BESIDE:
                 fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
             shutil.copyfile(dump, fresh)
-            check(f"sqlite:///{fresh}")
+            check(sqlite_url(fresh))
             _settle(fresh)
             aside = set_aside(target, "replaced")
             fresh.rename(target)

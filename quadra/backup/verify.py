@@ -20,7 +20,7 @@ from quadra.backup.segment_copies import fetch
 from quadra.backup.stores import DirectoryStore, Kept, Store, Stores
 from quadra.backup.take import dumper_of, key_of, mark_verified, nothing
 from quadra.backup.tar_files import extract
-from quadra.core import clock
+from quadra.core import clock, migrate
 from quadra.core.errors import Misconfigured, NotFound
 from quadra.core.settings import Settings
 
@@ -61,6 +61,10 @@ def verify(settings: Settings, kept: Kept, level: str = "restore", tell: Tell = 
         report.segments = _check_segments(settings, kept, key, stores.home.root)
     except Damage as error:
         report.damage.append(error.message)
+    if kept.manifest.revision and not migrate.knows(kept.manifest.revision):
+        report.damage.append(
+            f"{kept.manifest.id} cannot be restored by this version. {migrate.newer(kept.manifest.revision)}"
+        )
     report.ok = not report.damage
     if report.ok and not _better(kept.verified, level):
         mark_verified(kept.stores, kept.manifest.id, verified(level, report.rows))

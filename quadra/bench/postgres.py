@@ -23,6 +23,7 @@ from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.core.runtime import build
 from quadra.core.settings import load
+from quadra.core.sqlite_file import sqlite_url
 from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES, TIMES
 from quadra.warehouse.engine import warehouse_of
@@ -109,7 +110,7 @@ def ask(database: Database, *, rounds: int) -> dict[str, float]:
 def main(directory: Path, database_url: str, rounds: int) -> None:
     """Measure the questions over history on PostgreSQL."""
     data = directory.absolute()
-    runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'bench.db'}"))
+    runtime = build(load(data_dir=data, database_url=sqlite_url(data / "bench.db")))
     with closing(warehouse_of(runtime)) as warehouse, runtime.database.read() as session:
         paths = [warehouse.store.local(segment.path) for segment in catalogue.live(session, 1)]
     database = Database(database_url)

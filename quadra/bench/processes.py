@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from quadra.core.errors import Misconfigured
+from quadra.core.sqlite_file import sqlite_url
 
 LOAD = Path(__file__).with_name("load.mjs")
 READY_SECONDS = 30
@@ -95,7 +96,7 @@ def quadra(
     `worker`: with the worker beside it, which analyses and compacts what is stored on the same cores.
     """
     directory = Path(tempfile.mkdtemp(prefix="quadra-bench-"))
-    url = database_url or f"sqlite:///{directory / 'quadra.db'}"
+    url = database_url or sqlite_url(directory / "quadra.db")
     environment = {
         "QUADRA_DATA_DIR": str(directory),
         "DATABASE_URL": url,

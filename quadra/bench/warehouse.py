@@ -27,6 +27,7 @@ from quadra.analytics.routes import FUNNELS
 from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
+from quadra.core.sqlite_file import sqlite_url
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.warehouse import catalogue
@@ -237,7 +238,7 @@ def main(events: int, days: int, rounds: int, directory: Path | None) -> None:
     """Measure questions over history and over a burst that is not compacted."""
     with tempfile.TemporaryDirectory() as temporary:
         data = (directory or Path(temporary)).absolute()
-        runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'bench.db'}", query_timeout="10m"))
+        runtime = build(load(data_dir=data, database_url=sqlite_url(data / "bench.db"), query_timeout="10m"))
         migrate.upgrade(runtime.database)
         with runtime.database.begin() as session:
             create_project(session, name="Bench")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -20,6 +21,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _ServerOnIPv6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Quiet(WSGIRequestHandler):
     timeout = 10
 
@@ -30,7 +35,8 @@ class _Quiet(WSGIRequestHandler):
 def start(settings: Settings, port: int) -> None:
     """Answer on `port` of QUADRA_HOST until the process ends. Raises `Misconfigured` where the port is taken."""
     try:
-        server = make_server(settings.host, port, _app(settings.metrics_allow), _Server, _Quiet)
+        kind = _ServerOnIPv6 if ":" in settings.host else _Server
+        server = make_server(settings.host, port, _app(settings.metrics_allow), kind, _Quiet)
     except OSError as error:
         raise Misconfigured(
             f"QUADRA_WORKER_METRICS_PORT={port}: cannot listen on {settings.host}:{port}: {error.strerror}."
@@ -39,11 +45,12 @@ def start(settings: Settings, port: int) -> None:
 
 
 def allowed(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """This machine itself, or one of the networks."""
+    """This machine itself, or one of the networks. On a socket for both kinds 127.0.0.1 is written ::ffff:127.0.0.1."""
     try:
         found = ip_address(address)
     except ValueError:
         return False
+    found = getattr(found, "ipv4_mapped", None) or found
     return found.is_loopback or any(found in network for network in networks)
 
 

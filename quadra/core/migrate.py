@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from alembic import command
+from quadra import __version__
 from quadra.core.database import Database
 from quadra.core.errors import Misconfigured, Unavailable
 
@@ -25,7 +26,7 @@ LOCK_KEY = 7_155_913
 def config(database: Database) -> Config:
     """Alembic's configuration for a database of ours."""
     made = Config(ROOT / "alembic.ini")
-    made.set_main_option("script_location", str(ROOT / "alembic"))
+    made.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     made.attributes["database"] = database
     return made
 
@@ -43,6 +44,14 @@ def knows(revision: str) -> bool:
     return any(one.revision == revision for one in ScriptDirectory(str(ROOT / "alembic")).walk_revisions())
 
 
+def newer(revision: str) -> str:
+    """What to do about a schema that this version does not know."""
+    return (
+        f"The schema is at {revision}, which a newer Quadra made; this one ({__version__}) knows up to {head()}. "
+        "Install that version, or restore a backup of this one."
+    )
+
+
 def current(database: Database) -> str | None:
     """The revision a database is at; None for an empty one."""
     with database.engine.connect() as connection:
@@ -57,10 +66,14 @@ def behind(database: Database) -> bool:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Migrate up. Waits for a database that is still starting. Raises `Unavailable`."""
+    """Migrate up. Waits for a database that is still starting. Raises `Unavailable`, and `Misconfigured` where the database
+    is of a newer version."""
     wait_until_there(database)
-    if revision == "head" and current(database) == head():
+    at = current(database)
+    if revision == "head" and at == head():
         return
+    if at is not None and not knows(at):
+        raise Misconfigured(newer(at))
     with database.engine.connect() as connection:
         if database.dialect == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK_KEY})")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Any
 
 from cronsim import CronSim, CronSimError
@@ -63,6 +64,14 @@ def _bucket_name(value: str) -> str:
     if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?", value):
         raise ValueError("bucket or bucket/prefix, without s3://")
     return value
+
+
+def data_directory(path: Path) -> Path:
+    """Absolute. Raises `ValueError`."""
+    absolute = path.absolute()
+    if "\\" in str(absolute) and set("*?[") & set(str(absolute)):
+        raise ValueError("QUADRA_DATA_DIR: no backslash beside *, ? or [ in its name, where DuckDB cannot read files")
+    return absolute
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -23,9 +23,11 @@ from quadra.core.setting_types import (
     Networks,
     Origins,
     Words,
+    data_directory,
     sentinel_address,
     with_driver,
 )
+from quadra.core.sqlite_file import sqlite_url
 
 
 class Settings(BaseSettings):
@@ -241,9 +243,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fill_in(self) -> Settings:
-        self.data_dir = self.data_dir.absolute()
+        self.data_dir = data_directory(self.data_dir)
         if not self.database_url:
-            self.database_url = f"sqlite:///{self.data_dir / 'quadra.db'}"
+            self.database_url = sqlite_url(self.data_dir / "quadra.db")
         self.database_url = with_driver(self.database_url)
         self._check_redis()
         if (self.llm_base_url or self.llm_api_key) and not self.llm_model:

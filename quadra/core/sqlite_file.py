@@ -12,7 +12,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exc
+from sqlalchemy import URL, exc
 
 from quadra.core.database_errors import FileGone
 
@@ -21,6 +21,11 @@ INFO = "quadra_files"
 
 Identity = tuple[int, int] | None
 """Device and inode; None where there is nothing."""
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file, whatever characters its path has: in a URL some of them mean something."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 class SqliteFile:

@@ -6,6 +6,7 @@ extension or change a setting even if a statement asked for it is the second loc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ def connect(settings: Settings, segments: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         },
     )
+    # as a pattern too: DuckDB compares what a statement says before it looks for what the pattern fits
+    allowed = [quoted(f"{directory}/") for directory in (segments, spill, exactly(segments))]
     for statement in (
-        f"SET allowed_directories = [{quoted(f'{segments}/')}, {quoted(f'{spill}/')}]",
+        f"SET allowed_directories = [{', '.join(allowed)}]",
         "SET enable_external_access = false",
         "SET parquet_metadata_cache = true",
         "SET preserve_insertion_order = false",
@@ -42,6 +45,11 @@ def connect(settings: Settings, segments: Path) -> duckdb.DuckDBPyConnection:
     ):
         connection.execute(statement)
     return connection
+
+
+def exactly(path: Any) -> str:
+    """A path for reading: in a name `*`, `?` and `[` are a pattern for DuckDB, and fit the files of a neighbour."""
+    return re.sub(r"[*?[]", r"[\g<0>]", str(path))
 
 
 def quoted(text: Any) -> str:

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from quadra.warehouse.catalogue import Listed
-from quadra.warehouse.duck import arrow, quoted
+from quadra.warehouse.duck import arrow
 from quadra.warehouse.fresh import Fresh
 from quadra.warehouse.links import LINKS, NOBODY, links_sql, resolve
 from quadra.warehouse.writing import files
@@ -97,7 +97,7 @@ class People:
         with self._lock:
             for segment, path in segments:
                 if segment.id not in self._links:
-                    self._links[segment.id] = arrow(cursor, links_sql(f"read_parquet({quoted(path)})"))
+                    self._links[segment.id] = arrow(cursor, links_sql(files([path])))
                 self._links.move_to_end(segment.id)
                 yield self._links[segment.id]
             while len(self._links) > LINKS_KEPT_MOST:

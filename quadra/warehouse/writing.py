@@ -15,7 +15,7 @@ from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
 from quadra.warehouse.columns import NAMES, ORDER
-from quadra.warehouse.duck import quoted, rows
+from quadra.warehouse.duck import exactly, quoted, rows
 from quadra.warehouse.links import IS_LINK
 from quadra.warehouse.store import Store
 from quadra.warehouse.tables import Segment
@@ -50,8 +50,8 @@ class Written:
 
 
 def files(paths: Sequence[Any]) -> str:
-    """The relation of these files."""
-    return f"read_parquet([{', '.join(quoted(path) for path in paths)}], hive_partitioning = false)"
+    """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern."""
+    return f"read_parquet([{', '.join(quoted(exactly(path)) for path in paths)}], hive_partitioning = false)"
 
 
 def write(

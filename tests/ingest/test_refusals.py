@@ -1,74 +1,171 @@
-"""Refusals are limited by address, and no key is: who may send is never locked out by who may not."""
+"""What a database says that will not store: only a value that can never be stored is refused, all else is tried again.
+
+SDKs drop an event that is answered 400. Real databases say each code here, by a trigger where they cannot be made to mean it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
-from quadra.core.errors import Limited
-from quadra.core.settings import Settings
-from quadra.ingest.refusals import MOST_ADDRESSES, Refusals
-from tests.clients import event, send
-from tests.servers.keeper import Keeper
-from tests.servers.quadra import QuadraProcess
+from quadra.core.database import Database
+from quadra.core.errors import Unavailable
+from quadra.core.loop import Loop
+from quadra.ingest import bulk
+from quadra.ingest.log import Log
+from quadra.ingest.wire import Refused
+from quadra.ingest.writer import Writer
+from tests.clients import assert_counts_are_rows
+from tests.ingest.conftest import Ticket, opened, row, wait_for
 
-LIMIT = 20
+ON_POSTGRESQL = [
+    "25006",  # read-only
+    "53100",  # disk full
+    "58030",  # disk error
+    "XX001",  # damaged
+    "XX000",
+    "0A000",
+    "23502",  # a column that is not filled: the table is not ours
+    "23514",
+    "40001",
+    "42501",  # not granted
+    "42703",  # a column that is missing
+    "54001",
+    "57014",
+    "P0001",
+]
+ON_MARIADB = [1290, 1836, 1021, 1114, 1034, 1030, 1048, 1205, 1213, 1142, 1364, 1644, 4025]
 
 
-@pytest.fixture(scope="module")
-def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    env = {"QUADRA_RATE_LIMIT_REFUSED": str(LIMIT), "QUADRA_TRUSTED_PROXIES": "127.0.0.1"}
-    with closing(QuadraProcess(keeper, env, command=("serve", "--no-worker"))) as process:
-        yield process
+def make_log(database: Database) -> Log:
+    return Log(database, writer="w", batch_max_events=1_000, job_kinds={})
 
 
-@pytest.mark.parametrize(
-    ("path", "key", "body"),
-    [
-        ("/api/events", "qk_wrong", event()),
-        ("/api/events", None, b"[" + b"1," * 20_000 + b"1]"),
-        ("/api/events", None, b"not JSON"),
-        ("/v1/batch", None, {"batch": [], "writeKey": "qk_wrong"}),
-        ("/batch/", None, {"batch": [], "api_key": "qk_wrong"}),
-        ("/api/analytics/user/events/track", None, b"{"),
-    ],
-)
-def test_a_stranger_is_refused_so_often_and_then_told_to_wait_while_a_key_goes_on(
-    quadra: QuadraProcess, path: str, key: str | None, body: Any, request: pytest.FixtureRequest
+def test_only_the_event_the_database_can_never_hold_is_refused(
+    loop: Loop, make_writer: Callable[..., Writer], any_database: Database
 ) -> None:
-    address = f"203.0.113.{abs(hash(request.node.name)) % 250 + 1}"
-    found = [send(quadra, path, body, key=key, X_Forwarded_For=address).status for _ in range(LIMIT + 5)]
-    assert 429 not in found[: LIMIT - 1]
-    if found[-1] != 429:  # the minute turned meanwhile
-        found = [send(quadra, path, body, key=key, X_Forwarded_For=address).status for _ in range(LIMIT + 5)]
-    assert found[-1] == 429
-    last = send(quadra, path, body, key=key, X_Forwarded_For=address)
-    assert 1 <= int(last.headers["Retry-After"]) <= 60
-    assert send(quadra, body=event(), X_Forwarded_For=address).status == 200
-    assert send(quadra, path, body, key=key, X_Forwarded_For="203.0.113.254").status in (400, 401)
+    """A flush is halved until the event is found: on MariaDB one statement carries all rows, on the others one parameter."""
+    long = msgspec.Raw(msgspec.json.encode({"text": "x" * 30_000}))
+    bad_row = row("bad", properties=long) if any_database.dialect == "sqlite" else row("bad", name="x" * 1_000)
+    if any_database.dialect == "sqlite":  # which bounds no column, but any value
+        limit = lambda connection, _record: connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 20_000)  # noqa: E731
+        sa.event.listen(any_database.engine, "connect", limit)
+        any_database.dispose()
+    writer = make_writer(make_log(any_database))
+    tickets = [Ticket(f"good-{n}") for n in range(10)]
+    bad = Ticket(rows=[bad_row, row("beside it")])
+    for ticket in [*tickets[:5], bad, *tickets[5:]]:
+        writer.submit(ticket)
+    wait_for(loop, lambda: bad.answers and all(ticket.answers for ticket in tickets))
+    assert all(ticket.stored == [True] for ticket in tickets)
+    refused, beside = bad.answers[0]  # type: ignore[misc]
+    assert type(refused) is Refused
+    assert (refused.code, refused.event_id) == ("invalid", "bad")
+    assert beside[1] is False
+    assert assert_counts_are_rows(any_database) == 11
+    outcomes = bulk.append(make_log(any_database), [row("more"), bad_row])
+    assert [type(one) is Refused for one in outcomes] == [False, True]
 
 
-def test_a_refusal_of_a_known_key_counts_for_the_key(keeper: Keeper) -> None:
-    env = {"QUADRA_RATE_LIMIT_INGEST": "1000"}
-    with closing(QuadraProcess(keeper, env, command=("serve", "--no-worker"))) as quadra:
-        answers = [send(quadra, body=b"[" + b"1," * 200_000) for _ in range(12)]
-        assert [answer.status for answer in answers[:1]] == [400]
-        assert send(quadra, body=event()).status == 429
+def test_a_table_that_is_missing_for_a_while_refuses_no_event(
+    loop: Loop, make_writer: Callable[..., Writer], any_database: Database
+) -> None:
+    """A database whose file was lost, or that is being restored: senders are told to try again."""
+    rename(any_database, "event", "elsewhere")
+    refuses_nothing(loop, make_writer, any_database)
+    with pytest.raises(Unavailable, match="quadra init"), any_database.read() as session:
+        session.execute(sa.text("SELECT * FROM event"))
+    rename(any_database, "elsewhere", "event")
+    stores(loop, make_writer, any_database)
 
 
-def test_the_count_ends_with_the_minute_and_holds_so_many_addresses_and_no_more() -> None:
-    now = [60.0]
-    refusals = Refusals(Settings(rate_limit_refused=2), clock=lambda: now[0])
-    for number in range(MOST_ADDRESSES + 10):
-        refusals.count({"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"})
-    assert len(refusals._counts) == MOST_ADDRESSES
-    stranger = {"REMOTE_ADDR": "10.0.0.1"}
-    refusals.count(stranger)
-    with pytest.raises(Limited) as caught:
-        refusals.count(stranger)
-    assert caught.value.retry_after_seconds == 60
-    now[0] = 120.0
-    refusals.count(stranger)
+@pytest.mark.parametrize("server_database", ["postgres"], indirect=True)
+def test_no_state_of_postgresql_refuses_an_event(
+    loop: Loop, make_writer: Callable[..., Writer], server_database: Database
+) -> None:
+    for code in ON_POSTGRESQL:
+        run(
+            server_database,
+            f"CREATE OR REPLACE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$BEGIN RAISE EXCEPTION 'said' USING ERRCODE = '{code}'; END$$",
+            "CREATE OR REPLACE TRIGGER said BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION say()",
+        )
+        refuses_nothing(loop, make_writer, server_database)
+    run(server_database, "DROP TRIGGER said ON event")
+    stores(loop, make_writer, server_database)
+
+
+@pytest.mark.parametrize("server_database", ["mariadb"], indirect=True)
+def test_no_state_of_mariadb_refuses_an_event(
+    loop: Loop, make_writer: Callable[..., Writer], server_database: Database
+) -> None:
+    for code in ON_MARIADB:
+        run(
+            server_database,
+            "DROP TRIGGER IF EXISTS said",
+            "CREATE TRIGGER said BEFORE INSERT ON event FOR EACH ROW SIGNAL SQLSTATE 'HY000' "
+            f"SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'said'",
+        )
+        refuses_nothing(loop, make_writer, server_database)
+    run(server_database, "DROP TRIGGER said")
+    stores(loop, make_writer, server_database)
+
+
+def test_no_state_of_sqlite_refuses_an_event(loop: Loop, make_writer: Callable[..., Writer], tmp_path: Path) -> None:
+    path = tmp_path / "quadra.db"
+    with opened(f"sqlite:///{path}") as database:
+        run(database, "CREATE TRIGGER said BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'said'); END")
+        refuses_nothing(loop, make_writer, database)
+        run(database, "DROP TRIGGER said")
+        sa.event.listen(database.engine, "connect", read_only)
+        database.dispose()
+        refuses_nothing(loop, make_writer, database, "read-only")
+        sa.event.remove(database.engine, "connect", read_only)
+        database.dispose()
+        stores(loop, make_writer, database)
+        database.dispose()  # with it everything is in the one file
+        with path.open("r+b") as file:
+            file.truncate(8192)
+        refuses_nothing(loop, make_writer, database, "damaged")
+        with pytest.raises(Unavailable, match="damaged"), database.read() as session:
+            session.execute(sa.text("SELECT count(*) FROM event"))
+
+
+def read_only(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
+def refuses_nothing(
+    loop: Loop, make_writer: Callable[..., Writer], database: Database, what: str = "Nothing was stored"
+) -> None:
+    ticket = Ticket("e", "f")
+    make_writer(make_log(database)).submit(ticket)
+    wait_for(loop, lambda: ticket.answers)
+    (answer,) = ticket.answers
+    assert isinstance(answer, Unavailable), answer
+    assert answer.status == 503
+    assert answer.retry_after_seconds >= 1
+    assert what in answer.message
+
+
+def stores(loop: Loop, make_writer: Callable[..., Writer], database: Database) -> None:
+    """The same events, once the database is mended."""
+    ticket = Ticket("e", "f")
+    make_writer(make_log(database)).submit(ticket)
+    wait_for(loop, lambda: ticket.answers)
+    assert ticket.stored == [True, True]
+
+
+def run(database: Database, *statements: str) -> None:
+    with database.engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def rename(database: Database, old: str, new: str) -> None:
+    run(database, f"ALTER TABLE {old} RENAME TO {new}")
