@@ -118,7 +118,7 @@ def why_guessable(secret: str) -> str:
         return f"has {size} bytes"
     if is_repetition(secret) or len(set(secret)) < FEWEST_CHARACTERS:
         return "says the same again and again"
-    if count_runs(secret) < len(secret) // 2:
+    if count_runs(secret) < len(secret) // 3:
         return "is a sequence"
     if len(without(secret, WORDS).translate(BETWEEN_WORDS)) < FEWEST_LEFT or is_listed(secret):
         return "consists of words that are guessed first"

@@ -74,6 +74,11 @@ def test_a_wrong_field_of_a_user_is_named(database: Database, field: str, value:
     assert list(caught.value.fields) == [field]
 
 
+def test_a_megabyte_is_no_address_and_is_not_normalised_to_find_that_out() -> None:
+    """One character becomes eighteen by NFKC at the most, and costs as much."""
+    assert len(normalise_email("\ufdfa" * 1_000_000)) < 20_000
+
+
 @pytest.mark.parametrize("password", ["", "ninechars", "x" * 1025])
 def test_a_password_has_bounds(password: str) -> None:
     with pytest.raises(Invalid):

@@ -60,6 +60,8 @@ def test_production_takes_random_bytes_however_they_are_written() -> None:
             drawn.hex()[:32],
         ):
             assert why_guessable(written) == ""
+    for unlucky in ("20909233883abce9032c345f58989879", "(-$A#PS2z>*xZA&y(Q(=)#>=zD{Z$o`*W@}Rgj*n"):
+        assert why_guessable(unlucky) == ""
     assert load(secret_key=drawn.hex()).secret_key == drawn.hex()
 
 

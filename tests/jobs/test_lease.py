@@ -14,7 +14,7 @@ from quadra.core import clock
 from quadra.core.database import Database
 from quadra.jobs import lease as leases
 from quadra.jobs.claim import claim
-from quadra.jobs.errors import LeaseLost
+from quadra.jobs.errors import HISTORY_MOST, LeaseLost
 from quadra.jobs.lease import Lease
 from quadra.jobs.recover import find_lost, recover
 from quadra.jobs.tables import Job
@@ -156,3 +156,21 @@ def test_a_given_back_job_keeps_its_attempt_and_a_failed_one_does_not(
         job = get(any_database, job_id)
         assert (job.attempt, job.state, job.unique_key) == (attempt, state, None if state == "FAILED" else "insert:b")
     assert (job.last_error, job.error_context) == ("x", [{"message": "x"}])
+
+
+@pytest.mark.parametrize("how", ["fail", "taken away"])
+def test_of_a_history_the_newest_entries_are_kept(database: Database, add: Callable[..., str], how: str) -> None:
+    """A job that is requeued for ever must not grow for ever."""
+    job_id = add()
+    older: list[dict[str, Any]] = [{"message": str(number)} for number in range(HISTORY_MOST)]
+    with database.begin() as session:
+        session.execute(sa.update(Job).values(error_context=older))
+    lease = take(database)
+    if how == "fail":
+        with database.begin() as session:
+            WRITES["fail"](session, lease)
+    else:
+        take_away(database, lease)
+    kept = get(database, job_id).error_context
+    assert (len(kept), kept[:-1]) == (HISTORY_MOST, older[1:])
+    assert kept[-1]["message"] != older[-1]["message"]
