@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from tests.backup.conftest import send
 from tests.backup.test_replica_routes import call
 from tests.backup.test_replica_status import until
+from tests.clients import database_of, stored_ids
+from tests.servers.commands import quadra_command
 from tests.servers.quadra import QuadraProcess
 
 
@@ -120,3 +123,17 @@ def test_a_wrong_order_names_what_is_wrong(quadra, path, body, status, field):
 @pytest.mark.parametrize("path", ["/backups", "/recovery-points", "/health/backups", "/health/detailed"])
 def test_only_admins_see_backups(quadra, path):
     assert call(quadra, path, key="write_key")[0] == 403
+
+
+def test_a_restore_under_a_serving_process_is_refused_and_changes_nothing(quadra):
+    made = json.loads(quadra.run("backup", "take", "--kind", "database", "--json").stdout)
+    with database_of(quadra) as database:
+        before = len(stored_ids(database))
+    send(quadra, "after the backup")
+    words = ("restore", "--id", made["id"], "--yes")
+    done = quadra_command(*words, env=quadra._environment(), cwd=quadra.directory)
+    assert done.returncode == 1
+    assert "A web process serves this database" in done.stderr
+    assert "Stop Quadra first" in done.stderr
+    with database_of(quadra) as database:
+        assert len(stored_ids(database)) == before + 1

@@ -113,6 +113,15 @@ def test_a_database_in_memory_has_no_file() -> None:
     database.dispose()
 
 
+def test_a_commit_is_on_the_disk_before_it_is_acknowledged(database: Database) -> None:
+    """FULL: with less, what a writer has acknowledged may be gone after a power cut, in WAL mode."""
+    with database.connect_to_write() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    with database.begin() as session:
+        assert session.execute(sa.text("PRAGMA synchronous")).scalar_one() == 2
+
+
 def write(database: Database, *, meanwhile: Callable[[], object] = lambda: None) -> None:
     with database.connect_to_write() as connection:
         connection.exec_driver_sql("INSERT INTO kept VALUES (1)")

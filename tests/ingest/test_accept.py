@@ -235,6 +235,16 @@ def test_a_clock_that_is_a_day_and_a_half_ahead_is_corrected_before_the_future_i
     assert take(timestamp=iso(hours=36), sent_at=iso(hours=36)).occurred_at == NOW
 
 
+@pytest.mark.parametrize(
+    ("at", "sent", "seconds_before"),
+    [(0, 0, 0), (10_000, 12_000, 2), ("1970-01-01T00:00:10Z", "1970-01-01T00:00:12Z", 2)],
+)
+def test_a_device_whose_clock_began_in_1970_counts_as_now(at: Any, sent: Any, seconds_before: int) -> None:
+    """Its battery was empty: both of its times are wrong by the same half century."""
+    assert take(timestamp=at, sent_at=sent).occurred_at == NOW - seconds_before * SECOND
+    assert refusal(timestamp=at).code == "clock"  # without the second one nobody can tell
+
+
 def test_a_clock_that_is_off_by_less_than_the_network_may_take_is_left_alone() -> None:
     edge = timedelta(microseconds=SKEW_TOLERATED_US)
     sent = clock.iso(NOW_AT - edge)

@@ -212,11 +212,3 @@ def test_an_export_comes_in_pieces(sqlite_runtime: Runtime) -> None:
         sizes = [batch.num_rows for batch in look.stream("SELECT event_id FROM events")]
     assert sum(sizes) == 25_000
     assert max(sizes) <= 10_000
-
-
-def test_history_beyond_the_retention_is_not_seen(tmp_path: Path) -> None:
-    with installation(f"sqlite:///{tmp_path / 'q.db'}", tmp_path, retention_days=5) as runtime:
-        store(runtime, [event(number, days_ago=number) for number in range(10)])
-        assert numbers(runtime) == list(range(6)) or numbers(runtime) == list(range(5))
-        compact_all(runtime)
-        assert len(numbers(runtime)) in (5, 6)

@@ -1,0 +1,86 @@
+"""The edges of what the warehouse keeps: the first day of the retention, rows nobody reads, files that came too late."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.warehouse import catalogue, erasing
+from quadra.warehouse.cooling import NotCovered, cool_some
+from quadra.warehouse.merging import merge_some
+from quadra.warehouse.publishing import Outrun
+from quadra.warehouse.tables import RETIRED, Segment
+from tests.warehouse.conftest import age, compact_all, erase, event, installation, numbers, scalar, store
+
+
+def test_history_begins_with_the_first_kept_day_fresh_and_compacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = clock.now()  # a midnight may pass while this runs
+    frozen = SimpleNamespace(now=lambda: at, to_us=clock.to_us, from_us=clock.from_us)
+    monkeypatch.setattr(catalogue, "clock", frozen)
+    first_us = catalogue.first_kept_us(5)
+    assert first_us is not None
+    with installation(f"sqlite:///{tmp_path / 'q.db'}", tmp_path, retention_days=5) as runtime:
+        store(runtime, [event(1, occurred_at=first_us - 1), event(2, occurred_at=first_us), event(3)])
+        assert numbers(runtime) == [2, 3]
+        compact_all(runtime)
+        assert numbers(runtime) == [2, 3]
+        with runtime.database.read() as session:
+            assert sum(one.rows for one in catalogue.live(session, 1)) == 2
+
+
+def test_rows_that_only_a_retired_segment_holds_do_not_leave_the_event_table(runtime: Runtime) -> None:
+    store(runtime, [event(number) for number in range(5)])
+    compact_all(runtime)
+    age(runtime)
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Segment).values(state=RETIRED, retired_at=clock.now()))
+    with pytest.raises(NotCovered):
+        cool_some(runtime, 1)
+    assert scalar(runtime, "SELECT count(*) FROM event") == 5
+
+
+def test_a_merge_whose_file_waited_too_long_is_not_recorded(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in range(4):
+        store(sqlite_runtime, [event(number) for number in range(part * 5, part * 5 + 5)])
+        compact_all(sqlite_runtime)
+    with sqlite_runtime.database.read() as session:
+        before = catalogue.live(session, 1)
+        day = catalogue.day_of(before[0].min_occurred_us)
+    monkeypatch.setattr("quadra.warehouse.writing.RECORDED_WITHIN_SECONDS", -1.0)
+    with pytest.raises(Outrun):
+        merge_some(sqlite_runtime, 1, day)
+    with sqlite_runtime.database.read() as session:
+        assert catalogue.live(session, 1) == before
+    assert numbers(sqlite_runtime) == list(range(20))
+
+
+def test_an_event_received_before_an_erasure_and_stored_after_its_first_pass_is_erased_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited in a writer's queue."""
+    with installation(f"sqlite:///{tmp_path / 'q.db'}", tmp_path, ingest_timeout="200ms") as runtime:
+        store(runtime, [event(number) for number in range(3)])
+        real, passes = erasing._pass, []
+
+        def late(runtime: Runtime, lease: Any, erasure: Any, until: float) -> int:
+            found = real(runtime, lease, erasure, until)
+            passes.append(found)
+            if len(passes) == 1:
+                received_us = clock.to_us(erasure.requested_at) - 1
+                store(runtime, [event(13, received_at=received_us), event(23, received_at=received_us + 2)])
+            return found
+
+        monkeypatch.setattr(erasing, "_pass", late)
+        erase(runtime, "u-3")
+        assert passes[0] == 0  # nothing of u-3 was there yet
+        assert numbers(runtime) == [0, 1, 2, 23]
