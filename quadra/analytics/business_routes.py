@@ -9,20 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import require_project
 from quadra.accounts.project_routes import add_project
-from quadra.analytics.lenses import business
-from quadra.analytics.routes import PREFIXES
-from quadra.analytics.views import reports
-from quadra.core.given import given_of
-from quadra.core.http import runtime
+from quadra.analytics.lens_list import BY_PATH
+from quadra.analytics.questions.lens import PREFIXES
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.views.reports import ReportQueries, reports
+from quadra.core.doors import answered
+from quadra.core.examples import example_of
+from quadra.core.openapi import Answer, Door, Param
 
 blueprint = Blueprint("business", __name__)
-
-
-@blueprint.get("/api/business/status")
-def show_status() -> ResponseReturnValue:
-    slug = request.args.get("business_id") or request.args.get("project")
-    project = require_project(slug, "viewer")
-    return business.answer(runtime(), business.read(given_of(request.args.items(multi=True)), project))
 
 
 @blueprint.post("/api/business/create")
@@ -35,9 +30,25 @@ def create() -> ResponseReturnValue:
 
 def show_queries() -> ResponseReturnValue:
     project = require_project(request.args.get("project"), "viewer")
-    params: dict[str, Any] = request.args.to_dict(flat=False)
-    return reports.answer(runtime(), reports.read(params, project))
+    return answered(reports(request.args.to_dict(flat=False), project))
 
 
 for _number, _prefix in enumerate(PREFIXES, start=1):
     blueprint.add_url_rule(f"{_prefix}/queries", f"queries_{_number}", show_queries, methods=["GET"])
+
+QUERIES = Door(
+    method="GET",
+    path=f"{PREFIXES[0]}/queries",
+    title="The SQL of the reports",
+    says="To run elsewhere: what each lens asks with these parameters, for DuckDB, over the relation that `setup` makes; and "
+    "three reports over the views of the database. A funnel's statement finds each person's events; who counts is decided "
+    "after it.",
+    needs="viewer",
+    params=(
+        Param(name="lens", shape={"enum": list(BY_PATH)}, says="Only this one, with its own parameters."),
+        *Asks().params(),
+    ),
+    answers={200: Answer(says="Statements.", shape=ReportQueries, example=example_of(ReportQueries))},
+    refuses=(404, 503),
+    also=tuple(f"{prefix}/queries" for prefix in PREFIXES[1:]),
+)

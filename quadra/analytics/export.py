@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
-from quadra.analytics.questions.matching import Match, Parameters, read_match
-from quadra.analytics.questions.question import Question, read_question
+from quadra.analytics.questions.matching import Match, Parameters
+from quadra.analytics.questions.question import Asks, Question, read_question
 from quadra.core import clock
 from quadra.core.given import Given
 from quadra.ingest.kinds import KINDS
@@ -72,9 +72,10 @@ class Export:
 
 
 def read(given: Given, project: Project) -> Export:
+    given.refuse_unknown((*Asks().names, "event", "kind", "format"))
     export = Export(
         question=read_question(given, project),
-        match=read_match(given, "event", "where"),
+        match=Match(given.text("event")),
         kinds=given.names("kind"),
         format=given.choice("format", FORMATS, "csv"),
     )

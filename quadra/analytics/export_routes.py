@@ -9,7 +9,7 @@ from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.analytics import export
 from quadra.analytics.export_stream import MEDIA, Pieces
-from quadra.analytics.routes import PREFIXES
+from quadra.analytics.questions.lens import PREFIXES
 from quadra.core.given import given_of
 from quadra.core.http import runtime
 from quadra.core.limits import client_address

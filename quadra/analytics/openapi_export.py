@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quadra.analytics.export import FORMATS
 from quadra.analytics.export_stream import MEDIA
-from quadra.analytics.openapi_common import EVENT, common
-from quadra.analytics.routes import PREFIXES
+from quadra.analytics.questions.lens import PREFIXES
+from quadra.analytics.questions.question import Asks
 from quadra.core.openapi import Answer, Door, Param
 from quadra.ingest.kinds import KINDS
 
@@ -24,8 +24,8 @@ EXPORT = Door(
     params=(
         Param(name="format", shape={"enum": list(FORMATS), "default": FORMATS[0]}),
         Param(name="kind", shape=str, says=f"One or some, with commas, of {', '.join(KINDS)}.", example="page"),
-        EVENT,
-        *(param for param in common() if param.name not in ("interval", "week_start")),
+        Param(name="event", shape=str, says="Its name. Left out: any event.", example="page_view"),
+        *(param for param in Asks().params() if param.name not in ("interval", "week_start")),
     ),
     answers={200: Answer(says="The file.", shape={"type": "string"}, media="text/csv", other_media=OTHERS)},
     refuses=(404, 503),

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from quadra.analytics.asking import lenses
+from quadra.analytics.lens_list import BY_PATH
 from quadra.core.openapi import Answer, Body, Door, Group, Param, Shape, Time
 
 
@@ -112,7 +112,7 @@ SAVED = Group(
             "/api/saved-views",
             "Save a view",
             "`params` is whatever the page is opened with again. Each question names its lens (the end of its address: "
-            f"{', '.join(f'`{lens}`' for lens in lenses())}) and the parameters or the body it takes; it is read now, and "
+            f"{', '.join(f'`{lens}`' for lens in BY_PATH)}) and the parameters or the body it takes; it is read now, and "
             "what is wrong is named as `questions.<key>.params.<field>`.",
             201,
             _answer("It is saved.", SavedView, VIEW),

@@ -3,46 +3,91 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.accounts.tables import Project
 from quadra.analytics.lenses.errors import GROUP_ID
+from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.resolving import reopen, resolve
-from quadra.analytics.routes import PREFIXES
 from quadra.core import clock
+from quadra.core.doors import Doors
 from quadra.core.errors import NotFound
 from quadra.core.http import runtime
 from quadra.core.limits import client_address
+from quadra.core.openapi import Param, Time
+from quadra.core.params import Params, says
 from quadra.warehouse.engine import query
 
-blueprint = Blueprint("resolving", __name__)
 GROUP = re.compile(r"[0-9a-f]{32}")
+IDS = {"group_id": Param(name="group_id", shape=str, example="0f6fdb3d7ff14cf5b19cbb1ab1cd31bb")}
 
 
-def resolve_group(group_id: str) -> ResponseReturnValue:
-    project = _project(group_id)
+class OfProject(Struct, kw_only=True):
+    project: Annotated[str | None, says("Left out: the project of the key that asks, else `default`.")] = None
+
+
+class ErrorResolved(Struct, kw_only=True):
+    group_id: str
+    resolved: bool
+    resolved_at: Time | None
+
+
+doors = Doors("resolving", __name__)
+ASKS = Params(OfProject)
+
+
+def _paths(verb: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}/errors/{{group_id}}/{verb}" for prefix in PREFIXES)
+
+
+@doors(
+    "POST",
+    *_paths("resolve"),
+    title="Resolve errors",
+    says="An error of the group that arrives later opens it again. Audited.",
+    answers=ErrorResolved,
+    asks=ASKS,
+    in_address=True,
+    named=IDS,
+    needs="editor",
+    refuses=(404, 503),
+)
+def resolve_group(asked: OfProject, group_id: str) -> ErrorResolved:
+    project = _project(asked, group_id)
     with runtime().database.begin() as session:
         row = resolve(session, project.id, group_id, by=caller().actor)
         _note(session, "resolved", project, group_id)
-    return {"group_id": group_id, "resolved": True, "resolved_at": clock.iso(row.resolved_at)}
+    return ErrorResolved(group_id=group_id, resolved=True, resolved_at=clock.iso(row.resolved_at))
 
 
-def reopen_group(group_id: str) -> ResponseReturnValue:
-    project = _project(group_id)
+@doors(
+    "POST",
+    *_paths("reopen"),
+    title="Reopen errors",
+    says="Takes back that they are resolved. Audited.",
+    answers=ErrorResolved,
+    asks=ASKS,
+    in_address=True,
+    named=IDS,
+    needs="editor",
+    refuses=(404, 503),
+)
+def reopen_group(asked: OfProject, group_id: str) -> ErrorResolved:
+    project = _project(asked, group_id)
     with runtime().database.begin() as session:
         reopen(session, project.id, group_id)
         _note(session, "reopened", project, group_id)
-    return {"group_id": group_id, "resolved": False, "resolved_at": None}
+    return ErrorResolved(group_id=group_id, resolved=False, resolved_at=None)
 
 
-def _project(group_id: str) -> Project:
+def _project(asked: OfProject, group_id: str) -> Project:
     """Of the caller, an editor. Raises `NotFound` where the project has no such errors."""
-    project = require_project(request.args.get("project"), "editor")
+    project = require_project(asked.project, "editor")
     sql = f"SELECT 1 FROM events WHERE kind = 'error' AND {GROUP_ID} = $id LIMIT 1"
     if not GROUP.fullmatch(group_id) or not query(runtime(), project.id, sql, {"id": group_id}).rows:
         raise NotFound("There are no such errors.")
@@ -58,9 +103,3 @@ def _note(session: Session, verb: str, project: Project, group_id: str) -> None:
         project_id=project.id,
         address=client_address(),
     )
-
-
-for _number, _prefix in enumerate(PREFIXES, start=1):
-    for _view in (resolve_group, reopen_group):
-        _verb = _view.__name__.removesuffix("_group")
-        blueprint.add_url_rule(f"{_prefix}/errors/<group_id>/{_verb}", f"{_verb}_{_number}", _view, methods=["POST"])

@@ -13,7 +13,7 @@ BLUEPRINTS = (
     export_routes.blueprint,
     saved_view_routes.blueprint,
     share_routes.blueprint,
-    resolving_routes.blueprint,
+    resolving_routes.doors.blueprint,
     business_routes.blueprint,
 )
 

@@ -22,8 +22,8 @@ import duckdb
 import msgspec
 
 from quadra.accounts.projects import create_project, get_project
-from quadra.analytics.asking import read_asked
-from quadra.analytics.routes import FUNNELS
+from quadra.analytics.funnels.body import LENS as FUNNEL
+from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
@@ -40,6 +40,7 @@ DAY = timedelta(days=1)
 BURST = 50_000
 USERS = 50_000
 
+FUNNELS = FUNNEL.path
 STEPS = [{"event": "view"}, {"event": "cart"}, {"event": "buy"}]
 LENSES: dict[str, tuple[str, dict[str, Any]]] = {
     "trends": ("trends", {}),
@@ -215,7 +216,7 @@ def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
         taken, worked, engine = [], [], []
         for _ in range(rounds + 1):
             began, busy = time.perf_counter(), time.process_time()
-            answer = read_asked(lens, {"days": days, **params}, project).of(runtime)
+            answer = lens_of(lens).ask(runtime, read_asked(lens, {"days": days, **params}, project))
             worked.append((time.process_time() - busy) * 1000)
             taken.append((time.perf_counter() - began) * 1000)
             engine.append(answer["elapsed_ms"])

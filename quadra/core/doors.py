@@ -41,26 +41,27 @@ class Doors:
         self,
         method: str,
         path: str,
-        *,
+        *also: str,
         title: str,
         answers: type[Struct],
         says: str = "",
         answer_says: str = "The answer.",
         asks: Params[Any] | None = None,
+        in_address: bool = False,
         named: Mapping[str, Param] | None = None,
         needs: str = NOBODY,
         status: int = 200,
         refuses: tuple[int, ...] = (),
-        also: tuple[str, ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Callable[[View], View]:
         """The route of a view that gives `answers`. `path` is written as OpenAPI writes it, what it names is given to the
-        view as keywords. What `asks` reads is given first: of the address where the method has no body.
+        view as keywords; `also` are other paths that do the same. What `asks` reads is given first: of the address where the
+        method has no body, or with `in_address`.
         """
-        in_body = asks is not None and method not in IN_ADDRESS
+        in_body = asks is not None and method not in IN_ADDRESS and not in_address
         params = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
         params += asks.params() if asks is not None and not in_body else ()
-        body = Body(shape=asks.body(), example=example_of(asks.struct)) if asks is not None and in_body else None
+        body = Body(shape=asks.body(), example=asks.example()) if asks is not None and in_body else None
         answer = Answer(says=answer_says, shape=answers, example=example_of(answers))
         self.described.append(
             Door(

@@ -6,13 +6,14 @@ at once, and so is a name that is not known, with the nearest one that is. `Give
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct, inspect
 
+from quadra.core.examples import example_of_type
 from quadra.core.given import Given
 from quadra.core.openapi import Param, Schema
 
@@ -24,6 +25,11 @@ TEXTS: Schema = {"type": ["string", "number", "boolean", "null"]}
 def says(text: str, example: Any = None) -> Meta:
     """What a field means, and one of its values."""
     return Meta(description=text, examples=None if example is None else [example])
+
+
+def choice(choices: Iterable[str], text: str = "") -> Meta:
+    """A text that is one of these."""
+    return Meta(description=text or None, extra_json_schema={"enum": list(choices)})
 
 
 def within(least: int, most: int, text: str = "") -> Meta:
@@ -57,14 +63,14 @@ class Field:
 
     def read(self, given: Given) -> Any:
         """The value, or the default where it is left out or wrong; what is wrong is noted in `given`."""
-        value = _READ[type(self.type)](self, given)
+        value = _literal(self, given) if self.choices else _READ[type(self.type)](self, given)
         if value is None and self.required and self.name not in given.wrong:
             given.wrong[self.name] = "is needed"
-        return self.default if value is None and not self.required else value
+        return self.default if value is None else value
 
     def schema(self) -> Schema:
         """Of its value in an address."""
-        made = _SCHEMA[type(self.type)](self)
+        made = {"enum": list(self.choices)} if self.choices else _SCHEMA[type(self.type)](self)
         plain = isinstance(self.default, str | int | float)
         return made | {"default": self.default} if plain else made
 
@@ -97,6 +103,16 @@ class Params(Generic[S]):
     def params(self) -> tuple[Param, ...]:
         return tuple(field.param() for field in self.fields)
 
+    def example(self) -> dict[str, Any]:
+        """What is needed, and what states an example."""
+        found = {}
+        for field in self.fields:
+            if field.items is not None and field.required:
+                found[field.name] = [field.items.example()]
+            elif field.example is not None or field.required:
+                found[field.name] = example_of_type(field.type) if field.example is None else field.example
+        return found
+
     def body(self) -> Schema:
         """The shape of a JSON body: as lenient as the reading."""
         needed = [field.name for field in self.fields if field.required]
@@ -108,12 +124,14 @@ class Params(Generic[S]):
 
 
 def _field(found: msgspec.structs.FieldInfo) -> Field:
-    type_, texts, examples = inspect.type_info(found.type), "", None
-    if isinstance(type_, inspect.Metadata):
-        more = type_.extra_json_schema or {}
-        texts, examples, type_ = more.get("description", ""), more.get("examples"), type_.type
-    if isinstance(type_, inspect.UnionType):
-        (type_,) = (each for each in type_.types if not isinstance(each, inspect.NoneType))
+    type_, texts, examples, choices = inspect.type_info(found.type), "", None, _choices(found.type)
+    while isinstance(type_, inspect.Metadata | inspect.UnionType):
+        if isinstance(type_, inspect.UnionType):
+            (type_,) = (each for each in type_.types if not isinstance(each, inspect.NoneType))
+            continue
+        more, type_ = type_.extra_json_schema or {}, type_.type
+        texts, examples = more.get("description", texts), more.get("examples", examples)
+        choices = choices or tuple(more.get("enum", ()))
     if type(type_) not in _READ:
         raise TypeError(f"{found.name}: no request has such a field")
     items = None
@@ -121,7 +139,7 @@ def _field(found: msgspec.structs.FieldInfo) -> Field:
         items = Params(type_.item_type.cls)
     example = examples[0] if examples else None
     default = found.default if found.default_factory is NODEFAULT else found.default_factory()
-    return Field(found.encode_name, found.name, type_, default, texts, example, _choices(found.type), items)
+    return Field(found.encode_name, found.name, type_, default, texts, example, choices, items)
 
 
 def _choices(type_: Any) -> tuple[str, ...]:
@@ -192,7 +210,6 @@ _SCHEMA: dict[type[inspect.Type], Callable[[Field], Schema]] = {
     inspect.IntType: lambda field: {"type": "integer", **_bounds(field)},
     inspect.FloatType: lambda field: {"type": "number", **_bounds(field)},
     inspect.BoolType: lambda field: {"type": "boolean"},
-    inspect.LiteralType: lambda field: {"enum": list(field.choices)},
     inspect.VarTupleType: lambda field: {"type": "string"},
     inspect.ListType: lambda field: {"type": "array"},
 }
@@ -212,9 +229,9 @@ def _in_body(field: Field) -> Schema:
             **bounds,
             **described,
         }
+    if field.choices:
+        return {"enum": [*field.choices, "", None], **described}
     if isinstance(field.type, inspect.StrType):
         return {**TEXTS, **described} if not field.required else {"type": ["string", "number", "boolean"], **described}
-    if isinstance(field.type, inspect.LiteralType):
-        return {"enum": [*field.choices, "", None], **described}
     # an empty text counts as left out
     return {"anyOf": [field.schema(), {"type": ["string", "null"]}], **described}

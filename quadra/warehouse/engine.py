@@ -20,14 +20,12 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse import catalogue
 from quadra.warehouse.duck import connect
 from quadra.warehouse.fresh import FreshRows
-from quadra.warehouse.look import Answer, Look, is_noting
+from quadra.warehouse.look import Answer, Look
 from quadra.warehouse.people import People
 from quadra.warehouse.soundness import Soundness
 from quadra.warehouse.span import Range
 from quadra.warehouse.stores import store_of
 
-NOBODYS = 0
-"""A project that never is."""
 WAIT_SECONDS = 5.0
 """How long a question may wait for its turn before it is refused."""
 
@@ -75,7 +73,7 @@ class Warehouse:
         try:
             cursor = self.cursor()
             try:
-                yield self._look(cursor, NOBODYS if is_noting() else project_id, start_us, end_us)
+                yield self._look(cursor, project_id, start_us, end_us)
             finally:
                 cursor.close()
         finally:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -29,8 +28,6 @@ from quadra.warehouse.people import Known, People
 from quadra.warehouse.soundness import Soundness
 from quadra.warehouse.span import Range
 from quadra.warehouse.writing import files
-
-_notes: ContextVar[list[Noted] | None] = ContextVar("notes", default=None)
 
 STREAM_SECONDS = 1_800.0
 """How long an export may take. Less than the grace that replaced files have."""
@@ -58,30 +55,6 @@ class Answer:
     def rows(self) -> list[tuple[Any, ...]]:
         columns = [column.to_pylist() for column in self.table.columns]
         return list(zip(*columns, strict=True)) if columns else []
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A statement that was asked, and the range that its `events` are of."""
-
-    sql: str
-    params: Mapping[str, Any]
-    span: Range
-
-
-@contextmanager
-def noting() -> Iterator[list[Noted]]:
-    """Inside, questions of this thread are asked of no events at all, and what they ask is written down."""
-    notes: list[Noted] = []
-    token = _notes.set(notes)
-    try:
-        yield notes
-    finally:
-        _notes.reset(token)
-
-
-def is_noting() -> bool:
-    return _notes.get() is not None
 
 
 class Look:
@@ -118,8 +91,6 @@ class Look:
         Raises `Unavailable` when it takes too long or too much memory.
         """
         began = time.perf_counter()
-        if (notes := _notes.get()) is not None:
-            notes.append(Noted(sql, dict(params or {}), self._span))
         with self._bounded(timeout or self._timeout) as late:
             self._prepare(sql)
             if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted

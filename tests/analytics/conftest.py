@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.tables import Project
 from quadra.analytics import room
+from quadra.analytics.questions.lens import Lens
 from quadra.core import clock, http, migrate
 from quadra.core.database import Database
 from quadra.core.given import Given, given_of
@@ -82,8 +84,20 @@ class Place:
     def ask(self, lens: Any, project: Project, body: dict[str, Any] | None = None, /, **asked: Any) -> Any:
         """`ask(trends, project, event="a", where={"plan": "pro"})`; the answer as JSON brings it to whoever asked."""
         asked = {"from": "2026-03-02", "to": "2026-03-15", **(body or {}), **asked}
-        answer = lens.answer(self.runtime, lens.read(_given(asked), project))
-        return orjson.loads(orjson.dumps(answer))
+        return self.answer(lens.LENS, _given(asked), project)
+
+    def answer(self, lens: Lens[Any, Any], given: Given, project: Project) -> Any:
+        """As JSON, after it was compared with its description."""
+        sent = msgspec.json.encode(lens.ask(self.runtime, lens.read(given, project)))
+        return strictly(lens, sent)
+
+
+def strictly(lens: Lens[Any, Any], sent: bytes) -> Any:
+    """An answer, which has the fields of its struct and no other ones."""
+    decoded = msgspec.json.decode(sent, type=lens.Answer)
+    plain = orjson.loads(sent)
+    assert orjson.loads(msgspec.json.encode(decoded)) == plain
+    return plain
 
 
 def _given(asked: dict[str, Any]) -> Given:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 
 from quadra.accounts.tables import Project
-from quadra.analytics.asking import lenses, read_asked
-from quadra.analytics.routes import FUNNELS
+from quadra.analytics.funnels.body import LENS
+from quadra.analytics.lens_list import LENSES, read_asked
 from quadra.core import clock
 from tests.analytics.conftest import Place
 from tests.analytics.stories import Story, stories
 
+FUNNELS = LENS.path
 FUNNEL = {
     "steps": [{"event": "a"}, {"event": "b", "where": {"plan": "x"}}, {}],
     "breakdown": "plan",
@@ -54,11 +56,14 @@ def test_every_lens_says_the_same_before_half_way_through_and_after_compaction(p
 def _answers(place: Place, project: Project, story: Story) -> dict[str, Any]:
     start, end = (clock.iso(clock.from_us(us)) for us in (story.start, story.end))
     found = {}
-    for lens in lenses():
-        for number, more in enumerate((*(() if lens == FUNNELS else ({},)), *MORE.get(lens, ()))):
-            answer = read_asked(lens, {"from": start, "to": end, **more}, project).of(place.runtime)
-            for row in answer.get("events", ()) if lens == "user/events" else ():
+    for lens in LENSES:
+        for number, more in enumerate((*(() if lens.in_body else ({},)), *MORE.get(lens.path, ()))):
+            asked = read_asked(lens.path, {"from": start, "to": end, **more}, project)
+            answer = msgspec.to_builtins(lens.ask(place.runtime, asked))
+            for row in answer.get("events", ()) if lens.path == "user/events" else ():
                 for name in OF_THE_ROW:
                     del row[name]
-            found[f"{lens} {number}"] = {name: value for name, value in answer.items() if name not in OF_THE_MOMENT}
+            found[f"{lens.path} {number}"] = {
+                name: value for name, value in answer.items() if name not in OF_THE_MOMENT
+            }
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quadra.accounts.projects import get_project
-from quadra.analytics.asking import read_asked
+from quadra.analytics.lens_list import read_asked
 from quadra.analytics.views.saved_views import find_shared, list_views, save_view, share_view
 from quadra.core.runtime import Runtime
 from quadra.insights.forgetting import ERASED

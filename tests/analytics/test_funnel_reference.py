@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quadra.analytics.funnels import body as funnel_body
-from quadra.analytics.funnels import funnel
 from quadra.analytics.funnels.walk import Walk
 from quadra.core import clock
 from quadra.core.given import Given
@@ -78,7 +77,7 @@ def test_funnels_agree_with_the_reference(place: Place, order: str) -> None:
         span = Span(history.middle + hours * HOUR, history.end, "day", history.zone)
         project = place.tell(history.events, history.zone)
         body = {**body_of(plan, span), "breakdown": "plan", "breakdown_attribution": attribution}
-        answer = funnel.answer(place.runtime, funnel_body.read(Given.of_body(body), project))
+        answer = place.answer(funnel_body.LENS, Given.of_body(body), project)
         events, people = history.events, history.people
         assert seen(answer["steps"]) == shown(plan, funnels.ways(events, people, span, plan))
         expected = funnels.groups(events, people, span, plan, "plan", attribution)

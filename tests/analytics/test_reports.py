@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import msgspec
+import orjson
 import pytest
 
-from quadra.analytics.asking import lenses
-from quadra.analytics.routes import GETS
+from quadra.analytics.lens_list import BY_PATH, LENSES
 from quadra.analytics.views import reports
 from quadra.core.given import given_of
 from tests.analytics.conftest import Place
@@ -18,7 +19,7 @@ RANGE = {"from": ["2026-03-02"], "to": ["2026-03-03"]}
 
 
 def asked(place: Place, project: Any, **params: list[str]) -> dict[str, Any]:
-    return reports.answer(place.runtime, reports.read({**RANGE, **params}, project))
+    return orjson.loads(msgspec.json.encode(reports.reports({**RANGE, **params}, project)))
 
 
 def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(place: Place) -> None:
@@ -30,7 +31,7 @@ def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(plac
     project = place.tell(told)
     place.compact(project)
     found = asked(place, project)
-    assert [query["lens"] for query in found["queries"]] == list(lenses())
+    assert [query["lens"] for query in found["queries"]] == list(BY_PATH)
     assert found["setup"].count(f"segments/{project.id}/") == 1
     with duckdb.connect() as elsewhere:
         elsewhere.execute("SET TimeZone = 'UTC'")
@@ -47,13 +48,12 @@ def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(plac
         assert elsewhere.execute(statement["sql"], statement["parameters"]).fetchall() == [(1, "", 1, 1)]
 
 
-@pytest.mark.parametrize("lens", [*GETS])
+@pytest.mark.parametrize("lens", [lens.path for lens in LENSES if not lens.in_body])
 def test_asking_for_the_sql_changes_no_answer_and_looks_at_no_event(place: Place, lens: str) -> None:
     project = place.tell([ev("u1", "2026-03-02 10:00")])
     assert asked(place, project, lens=[lens])["queries"][0]["statements"]
-    read, answer = GETS[lens]
     given = given_of([("from", "2026-03-02"), ("to", "2026-03-03")])
-    assert answer(place.runtime, read(given, project))["rows_read"] == 1
+    assert place.answer(BY_PATH[lens], given, project)["rows_read"] == 1
 
 
 def test_the_three_ready_reports_are_there_with_their_usual_range(place: Place) -> None:

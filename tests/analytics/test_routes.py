@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
-from quadra.analytics import routes
-from tests.analytics.conftest import As, Place
-from tests.analytics.reference import ev
+from quadra.accounts.tables import Project
+from quadra.analytics.lens_list import AT_DOORS, LENSES
+from quadra.analytics.questions.lens import Lens
+from tests.analytics.conftest import As, Place, strictly
+from tests.analytics.reference import Event, ev
+
+GETS = [lens.path for lens in LENSES if not lens.in_body]
 
 
 @pytest.mark.parametrize("prefix", ["/api/analytics", "/api/v2/analytics"])
-@pytest.mark.parametrize("path", list(routes.GETS))
+@pytest.mark.parametrize("path", GETS)
 def test_every_question_is_for_viewers_of_that_project(
     client: FlaskClient, as_: As, place: Place, prefix: str, path: str
 ) -> None:
@@ -39,7 +45,7 @@ def test_parameters_may_be_in_camel_case_and_properties_stay_as_they_are(
         assert answer.json["series"][0]["points"][0]["value"] == count
 
 
-@pytest.mark.parametrize("lens", list(routes.GETS))
+@pytest.mark.parametrize("lens", GETS)
 @pytest.mark.parametrize("span", ["from=1970-01-01&interval=month", "from=0&to=1970-01-31"])
 def test_a_range_may_begin_with_time_itself(client: FlaskClient, as_: As, place: Place, lens: str, span: str) -> None:
     answer = client.get(f"/api/analytics/{lens}?{span}", headers=as_(place.project().slug))
@@ -75,3 +81,69 @@ def test_a_funnel_is_for_viewers_of_that_project(client: FlaskClient, as_: As, p
     assert client.post(address, json={**body, "project": other.slug}, headers=as_(mine.slug)).status_code == 404
     assert client.post(address, json={**body, "project": 1}, headers=as_(mine.slug)).status_code == 400
     assert client.post(f"{address}?timezone=Nowhere", json=body, headers=as_(mine.slug)).status_code == 400
+
+
+@pytest.mark.parametrize("lens", [*LENSES, *AT_DOORS], ids=lambda lens: lens.path)
+def test_a_name_that_is_not_known_is_refused_with_the_nearest_one(
+    client: FlaskClient, as_: As, place: Place, lens: Lens[Any, Any]
+) -> None:
+    headers = as_(place.project().slug)
+    for prefix in lens.prefixes:
+        address = f"{prefix}/{lens.path}".replace("{funnel_name}", "checkout")
+        if lens.in_body:
+            answer = client.post(address, json={"steps": [{"evnt": "a"}], "tiemzone": "UTC"}, headers=headers)
+            wrong = {"steps[0].evnt": "event", "tiemzone": "timezone"}
+        else:
+            answer = client.get(f"{address}?tiemzone=UTC&whree[plan]=x", headers=headers)
+            wrong = {"tiemzone": "timezone", "whree": "where"}
+        assert answer.status_code == 400
+        fields = answer.json["error"]["fields"]
+        assert {
+            name: f"is not known here; did you mean {near}?" for name, near in wrong.items()
+        }.items() <= fields.items()
+
+
+def test_mistyped_names_are_refused_in_reports_and_exports_too(client: FlaskClient, as_: As, place: Place) -> None:
+    headers = as_(place.project().slug)
+    for path in ("queries?evnt=a", "queries?lens=trends&evnt=a", "export?evnt=a"):
+        answer = client.get(f"/api/analytics/{path}", headers=headers)
+        assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, ["evnt"]), path
+
+
+@pytest.mark.parametrize("lens", [*LENSES, *AT_DOORS], ids=lambda lens: lens.path)
+def test_an_answer_has_the_fields_of_its_struct_and_no_other_ones(
+    client: FlaskClient, as_: As, everything: Project, lens: Lens[Any, Any]
+) -> None:
+    address = f"{lens.prefixes[0]}/{lens.path}".replace("{funnel_name}", "checkout")
+    headers = as_(everything.slug)
+    if lens.in_body:
+        body = {"from": "2026-03-02", "to": "2026-03-03", "steps": [{}], "breakdown": "n"}
+        answer = client.post(address, json=body, headers=headers)
+    else:
+        answer = client.get(f"{address}?from=2026-03-02&to=2026-03-03", headers=headers)
+    assert answer.status_code == 200, answer.json
+    found = strictly(lens, answer.data)
+    assert found["rows_read"] > 0
+    if lens.path not in ("realtime/stats", "paths"):
+        assert any(found[name] for name in found if name not in ("computed_at", "rows_read", "elapsed_ms"))
+
+
+@pytest.fixture(scope="module")
+def everything(place: Place) -> Project:
+    """A project with one event or more of each kind."""
+    us = ev("u1", "2026-03-02 12:00").us
+    given: dict[str, dict[str, Any]] = {
+        "feature": {"feature_name": "export", "action": "used"},
+        "funnel": {"funnel_name": "checkout", "stage": "cart", "stage_order": 1},
+        "journey": {"journey_type": "start", "step_name": "hello", "step_order": 1, "session_id": "s1"},
+        "survey": {"survey_type": "nps", "score": 9},
+        "ai": {"model": "m", "cost_usd": 0.5},
+        "error": {"error_type": "E", "message": "m"},
+        "request": {"endpoint": "/x", "method": "GET", "status_code": 500, "response_time_ms": 5},
+        "metric": {"metric_name": "revenue", "metric_value": 5, "business_id": "b"},
+        "page": {"page_url": "/"},
+    }
+    events = [
+        Event("u1", us + number, kind, kind=kind, fields=fields) for number, (kind, fields) in enumerate(given.items())
+    ]
+    return place.tell([*events, ev("u1", "2026-03-02 10:00", n=2), ev("u1", "2026-03-02 10:01", "b")])

@@ -40,7 +40,7 @@ class Things(Struct, kw_only=True):
 doors = Doors("things", __name__)
 
 
-@doors("GET", "/things/{kind}", title="List things", asks=Params(Which), answers=Things, also=("/v2/things/{kind}",))
+@doors("GET", "/things/{kind}", "/v2/things/{kind}", title="List things", asks=Params(Which), answers=Things)
 def show_things(asked: Which, kind: str) -> Things:
     return Things(names=[kind, asked.state or "any", "LOUD" if asked.loud else "low"], limit=asked.limit)
 

@@ -1,104 +1,115 @@
-"""What a request for a funnel says, checked field by field."""
+"""Funnels over any events, as a lens: the one question that is too long for an address."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from quadra.accounts.tables import Project
-from quadra.analytics.funnels.funnel import Funnel
+from msgspec import Meta, Struct, field
+
+from quadra.analytics.funnels.funnel import Funnel, FunnelAnswer, judged, statement
 from quadra.analytics.funnels.groups import Grouping
 from quadra.analytics.funnels.walk import Exclusion, Walk
-from quadra.analytics.questions.matching import Match, read_match
-from quadra.analytics.questions.question import read_question
-from quadra.core.given import Given
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Match
+from quadra.analytics.questions.snapshot import Snapshot
+from quadra.core.given import Given, Where
 from quadra.core.names import snake_case
+from quadra.core.params import choice, says, within
 
 ORDERS = ("ordered", "strict", "unordered")
 ATTRIBUTIONS = ("first_touch", "last_touch", "all_events", "step:<number>")
-STEPS_MOST, EXCLUSIONS_MOST = 20, 20
+STEPS_MOST = 20
 WINDOW_SECONDS, WINDOW_SECONDS_MOST = 14 * 86_400, 3_660 * 86_400
-LIMIT, LIMIT_MOST = 25, 200
 
 
-def read(given: Given, project: Project) -> Funnel:
-    order = given.choice("order", ORDERS, "ordered")
-    steps = tuple(match for _item, match in _matches(given, "steps", STEPS_MOST))
-    if not steps:
-        given.wrong.setdefault("steps", f"a list of 1 to {STEPS_MOST} steps")
-    exclusions, pairs = _exclusions(given, len(steps) - 1, order)
-    breakdown = given.text("breakdown")
-    grouping = _grouping(given, len(steps) - 1, order)  # read without a breakdown too: what is wrong is named
-    funnel = Funnel(
-        question=read_question(given, project),
-        steps=steps,
-        walk=Walk(len(steps), _window_us(given), order, pairs),
-        exclusions=exclusions,
-        breakdown=breakdown,
-        grouping=grouping if breakdown is not None else None,
+class AskedStep(Struct, kw_only=True):
+    event: Annotated[str | None, says("Its name. Left out: any event.", "signed_up")] = None
+    where: Annotated[Where, says("A filter of this step alone.")] = ()
+
+    @property
+    def match(self) -> Match:
+        return Match(self.event, self.where)
+
+
+class AskedExclusion(AskedStep, kw_only=True):
+    event: Annotated[str, says("Its name.", "cancelled")]
+    from_step: Annotated[int, within(0, STEPS_MOST - 2, "Counted from 0.")]
+    to_step: Annotated[int, within(1, STEPS_MOST - 1, "Later than `from_step`.")]
+
+
+class Params(Asked, kw_only=True, frozen=True):
+    """As in an address, numbers may be written as texts, names as numbers, and an empty text is left out."""
+
+    steps: Annotated[list[AskedStep], Meta(min_length=1, max_length=STEPS_MOST)]
+    order: Annotated[str, choice(ORDERS)] = "ordered"
+    window_seconds: (
+        Annotated[
+            float, Meta(le=WINDOW_SECONDS_MOST, description="From the first step to the last. Left out: 14 days.")
+        ]
+        | None
+    ) = None
+    exclusions: Annotated[list[AskedExclusion], Meta(max_length=20)] = field(default_factory=list)
+    breakdown: Annotated[str | None, says("A field or property: the steps of each of its values too.")] = None
+    breakdown_attribution: Annotated[str, says("first_touch, last_touch, all_events or step:0, step:1, …")] = (
+        "first_touch"
     )
-    given.check()
-    return funnel
+    breakdown_limit: Annotated[int, within(1, 200, "The largest groups keep their names.")] = 25
+
+    def check(self, given: Given) -> None:
+        if any(name.startswith("steps") for name in given.wrong):
+            return  # how many there are is not known
+        last = len(self.steps) - 1
+        for number, exclusion in enumerate(self.exclusions):
+            place = f"exclusions[{number}].from_step"
+            if not 0 <= exclusion.from_step < exclusion.to_step <= last:
+                given.wrong[place] = f"from_step and to_step count from 0: from_step < to_step <= {last}"
+            elif self.order == "unordered" and (exclusion.from_step, exclusion.to_step) != (0, last):
+                given.wrong[place] = f"in an unordered funnel from 0 to {last}"
+        attribution, colon, step = self.attribution
+        if attribution == "step" and colon:
+            if not (step.isascii() and step.isdigit() and len(step) < 4 and int(step) <= last):
+                given.wrong["breakdown_attribution"] = f"step:0 to step:{last}"
+            elif self.order == "unordered" and int(step):
+                given.wrong["breakdown_attribution"] = "of an unordered funnel only step:0"
+        elif colon or attribution not in ATTRIBUTIONS[:3]:
+            given.wrong["breakdown_attribution"] = "one of " + ", ".join(ATTRIBUTIONS)
+
+    @property
+    def attribution(self) -> tuple[str, str, str]:
+        return snake_case(self.breakdown_attribution).partition(":")
+
+    @property
+    def funnel(self) -> Funnel:
+        attribution, _colon, step = self.attribution
+        pairs = tuple(Exclusion(each.from_step, each.to_step) for each in self.exclusions)
+        # zero, negative or absent falls back to the default
+        seconds = max(self.window_seconds or 0, 0) or WINDOW_SECONDS
+        return Funnel(
+            question=self.question,
+            steps=tuple(step.match for step in self.steps),
+            walk=Walk(len(self.steps), round(seconds * 1_000_000), self.order, pairs),
+            exclusions=tuple(exclusion.match for exclusion in self.exclusions),
+            breakdown=self.breakdown,
+            grouping=Grouping(attribution, int(step or 0), self.breakdown_limit) if self.breakdown else None,
+        )
 
 
-def _matches(given: Given, name: str, most: int) -> list[tuple[Given, Match]]:
-    """The objects of a list, each with an event and a filter."""
-    items = given.raw(name)
-    if items is None:
-        return []
-    if not isinstance(items, list) or len(items) > most or not all(isinstance(item, dict) for item in items):
-        given.wrong[name] = f"a list of at most {most} objects"
-        return []
-    found = []
-    for number, item in enumerate(items):
-        inner = Given.of_body(item, given.filters)
-        found.append((inner, Match(read_match(inner, "event", "where").event, inner.where())))
-        given.wrong |= {f"{name}[{number}].{field}": text for field, text in inner.wrong.items()}
-    return found
+def answer(events: Snapshot, asked: Params) -> FunnelAnswer:
+    return judged(events, asked.funnel)
 
 
-def _exclusions(given: Given, last: int, order: str) -> tuple[tuple[Match, ...], tuple[Exclusion, ...]]:
-    matches, pairs = [], []
-    for number, (item, match) in enumerate(_matches(given, "exclusions", EXCLUSIONS_MOST)):
-        from_step, to_step = item.raw("from_step"), item.raw("to_step")
-        place = f"exclusions[{number}]"
-        if match.event is None:
-            given.wrong[f"{place}.event"] = "the name of an event"
-        if type(from_step) is not int or type(to_step) is not int or not 0 <= from_step < to_step <= last:
-            given.wrong[f"{place}.from_step"] = f"from_step and to_step count from 0: from_step < to_step <= {last}"
-            continue
-        if order == "unordered" and (from_step, to_step) != (0, last):
-            given.wrong[f"{place}.from_step"] = f"in an unordered funnel from 0 to {last}"
-        matches.append(match)
-        pairs.append(Exclusion(from_step, to_step))
-    return tuple(matches), tuple(pairs)
-
-
-def _window_us(given: Given) -> int:
-    """Zero, negative or absent falls back to the default."""
-    seconds: Any = given.raw("window_seconds")
-    if isinstance(seconds, str):
-        try:
-            seconds = float(seconds)
-        except ValueError:
-            seconds = False
-    if seconds is None:
-        return WINDOW_SECONDS * 1_000_000
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds <= WINDOW_SECONDS_MOST:
-        given.wrong["window_seconds"] = f"a number of seconds up to {WINDOW_SECONDS_MOST}"
-        return 0
-    return round(seconds * 1_000_000) if seconds > 0 else WINDOW_SECONDS * 1_000_000
-
-
-def _grouping(given: Given, last: int, order: str) -> Grouping:
-    attribution, colon, step = snake_case(given.text("breakdown_attribution") or "first_touch").partition(":")
-    number = 0
-    if attribution == "step" and colon:
-        if step.isascii() and step.isdigit() and len(step) < 4 and int(step) <= last:
-            number = int(step)
-        else:
-            given.wrong["breakdown_attribution"] = f"step:0 to step:{last}"
-        if order == "unordered" and number:
-            given.wrong["breakdown_attribution"] = "of an unordered funnel only step:0"
-    elif colon or attribution not in ATTRIBUTIONS[:3]:
-        given.wrong["breakdown_attribution"] = "one of " + ", ".join(ATTRIBUTIONS)
-    return Grouping(attribution, number, given.number("breakdown_limit", LIMIT, 1, LIMIT_MOST))
+LENS = Lens(
+    path="funnels/query",
+    title="Funnel over any events",
+    says="How many people took one step after another (`ordered`), with nothing between (`strict`) or in any order "
+    "(`unordered`), within the window (14 days). An exclusion takes out people who did something between two steps, "
+    "counted from 0. Rates are in per cent. `breakdown_attribution`: first_touch, last_touch, all_events or step:0, "
+    "step:1, …",
+    group=QUESTIONS,
+    Params=Params,
+    Answer=FunnelAnswer,
+    statements=lambda asked: [statement(asked.funnel)],
+    answer=answer,
+    in_body=True,
+)

@@ -9,19 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any
 
 import pyarrow as pa
+from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.funnels.columns import bits_of, in_columns, ways
 from quadra.analytics.funnels.groups import TOUCHES, Grouping, Labelled
 from quadra.analytics.funnels.walk import Coded, Times, Walk
 from quadra.analytics.questions.matching import Match, Parameters, people_only, value_sql
-from quadra.analytics.questions.question import Question, told
-from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, share
 
 ANY = "Any event"
+
+
+class FunnelStep(Struct):
+    name: str
+    count: int
+    conversion_rate: float
+    step_conversion_rate: float
+    average_seconds: float | None
+    median_seconds: float | None
+
+
+class FunnelAnswer(Measured, kw_only=True):
+    steps: list[FunnelStep]
+    breakdown: dict[str, list[FunnelStep]] | UnsetType = UNSET
+    """Of each value, where a breakdown was asked for."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +49,31 @@ class Funnel:
     grouping: Grouping | None = None
 
 
-def answer(runtime: Runtime, funnel: Funnel) -> dict[str, Any]:
-    question, grouping = funnel.question, funnel.grouping
-    quick = in_columns(funnel.walk) and (grouping is None or grouping.attribution in TOUCHES)
+def statement(funnel: Funnel) -> Statement:
+    """It finds each person's events; who counts is decided after it."""
     params = Parameters()
-    sql = _histories(funnel, params) if quick else _sql(funnel, params)
-    found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
+    return Statement(_histories(funnel, params) if _quick(funnel) else _sql(funnel, params), params)
+
+
+def _quick(funnel: Funnel) -> bool:
+    return in_columns(funnel.walk) and (funnel.grouping is None or funnel.grouping.attribution in TOUCHES)
+
+
+def judged(events: Snapshot, funnel: Funnel) -> FunnelAnswer:
+    table, grouping = events.ask(statement(funnel)).table, funnel.grouping
     groups: dict[str, list[Times]] = {}
-    if quick:
-        each = list(ways(funnel.walk, found.table["history"]))
+    if _quick(funnel):
+        each = list(ways(funnel.walk, table["history"]))
         if grouping is not None:
-            groups = grouping.limited(_by_label(found.table["label"].to_pylist(), each))
+            groups = grouping.limited(_by_label(table["label"].to_pylist(), each))
         taken = [times for times in each if times]
     else:
-        taken = [times for events in _people(found.table) if (times := funnel.walk.best(events))]
+        taken = [times for history in _people(table) if (times := funnel.walk.best(history))]
         if grouping is not None:
-            groups = grouping.groups(_labelled(found.table), funnel.walk)
-    body: dict[str, Any] = {"steps": _steps(funnel, taken)}
-    if grouping is not None:
-        body["breakdown"] = {label: _steps(funnel, mine) for label, mine in groups.items()}
-    return told(found, **body)
+            groups = grouping.groups(_labelled(table), funnel.walk)
+    breakdown = UNSET if grouping is None else {label: _steps(funnel, mine) for label, mine in groups.items()}
+    steps = _steps(funnel, taken)
+    return FunnelAnswer(**events.measures(), steps=steps, breakdown=breakdown)
 
 
 def _by_label(labels: list[str], ways: list[Times]) -> dict[str, dict[int, Times]]:
@@ -131,24 +150,19 @@ def _labelled(table: pa.Table) -> Iterator[list[Labelled]]:
             yield list(zip(times, codes, labels, strict=True))
 
 
-def _steps(funnel: Funnel, ways: list[Times]) -> list[dict[str, Any]]:
+def _steps(funnel: Funnel, ways: list[Times]) -> list[FunnelStep]:
     shown = []
     counts = [sum(1 for times in ways if len(times) > step) for step in range(len(funnel.steps))]
     for step, match in enumerate(funnel.steps):
         gaps = [(times[step] - times[step - 1]) / 1e6 for times in ways if len(times) > step] if step else []
         shown.append(
-            {
-                "name": match.event or ANY,
-                "count": counts[step],
-                "conversion_rate": _share(counts[step], counts[0]),
-                "step_conversion_rate": _share(counts[step], counts[max(step - 1, 0)]),
-                "average_seconds": fmean(gaps) if gaps else None,
-                "median_seconds": median(gaps) if gaps else None,
-            }
+            FunnelStep(
+                match.event or ANY,
+                counts[step],
+                share(counts[step], counts[0]),
+                share(counts[step], counts[max(step - 1, 0)]),
+                fmean(gaps) if gaps else None,
+                median(gaps) if gaps else None,
+            )
         )
     return shown
-
-
-def _share(part: int, whole: int) -> float:
-    """In per cent, as all rates are."""
-    return part / whole * 100 if whole else 0.0

@@ -2,85 +2,134 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from quadra.accounts.tables import Project
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import OVERVIEW
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import SUCCEEDED, Asking, asking, field, filled, fitting, number
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-
-DAYS = 7
-LIMIT, LIMIT_MOST = 100, 1_000
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import (
+    SUCCEEDED,
+    Measured,
+    Snapshot,
+    Statement,
+    field,
+    filled,
+    number,
+    where_clause,
+)
+from quadra.core.openapi import Time
+from quadra.core.params import within
+from quadra.core.typed import Typed
 
 PROMPT, COMPLETION = f"coalesce({number('prompt_tokens')}, 0)", f"coalesce({number('completion_tokens')}, 0)"
 TOKENS = f"coalesce({number('total_tokens')}, {PROMPT} + {COMPLETION})"
 """Of one call; the sum of both sorts where a sender gives no total."""
 
 
-@dataclass(frozen=True)
-class Ai:
-    question: Question
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    limit: Annotated[int, within(1, 1_000, "How many models and users to name.")] = 100
 
 
-def read(given: Given, project: Project) -> Ai:
-    ai = Ai(read_question(given, project, days=DAYS), given.number("limit", LIMIT, 1, LIMIT_MOST))
-    given.check()
-    return ai
+class AiTotals(Struct, kw_only=True):
+    queries: int
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cost_usd: float
 
 
-def answer(runtime: Runtime, ai: Ai) -> dict[str, Any]:
-    periods = ai.question.periods()
-    with asking(runtime, ai.question) as ask:
-        models, users = _models(ask, ai), _users(ask, ai)
-        by_day = _by_period(ask, ai, periods)
-        return ask.told(totals=_totals(models), models=models[: ai.limit], users=users, by_day=by_day)
+class Model(AiTotals, kw_only=True):
+    model: str
+    provider: str | None
+    avg_ms: float | None
+    p95_ms: float | None
+    success_rate: float
 
 
-def _models(ask: Asking, ai: Ai) -> list[dict[str, Any]]:
+class AiUser(Struct, kw_only=True):
+    user_id: str
+    queries: int
+    tokens: int
+    cost_usd: float
+
+
+class AiPeriod(Struct, kw_only=True):
+    at: Time
+    queries: int
+    tokens: int
+    cost_usd: float
+    failed: int
+
+
+class AiAnswer(Measured, kw_only=True):
+    totals: AiTotals
+    models: list[Model]
+    users: list[AiUser]
+    by_day: list[AiPeriod]
+
+
+MODELS, USERS, PERIODS = Typed(list[Model]), Typed(list[AiUser]), Typed(list[AiPeriod])
+
+
+def of_models(asked: Params) -> Statement:
     params = Parameters()
-    return ask.rows(
-        f"""
+    sql = f"""
         SELECT {field("model")} AS model, {field("provider")} AS provider, count(*) AS queries,
             CAST(fsum({PROMPT}) AS BIGINT) AS prompt_tokens, CAST(fsum({COMPLETION}) AS BIGINT) AS completion_tokens,
             CAST(fsum({TOKENS}) AS BIGINT) AS total_tokens, fsum(coalesce(value, 0)) AS cost_usd,
             favg(duration_ms) AS avg_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,
             count(*) FILTER ({SUCCEEDED}) * 100 / count(*) AS success_rate
-        FROM events WHERE {fitting(ai.question, params, kind="ai")}
-        GROUP BY ALL ORDER BY queries DESC, model, provider NULLS FIRST""",
-        params,
-    )
+        FROM events WHERE {where_clause(asked.question, params, kind="ai")}
+        GROUP BY ALL ORDER BY queries DESC, model, provider NULLS FIRST"""
+    return Statement(sql, params)
 
 
-def _users(ask: Asking, ai: Ai) -> list[dict[str, Any]]:
+def of_users(asked: Params) -> Statement:
     params = Parameters()
-    where = fitting(ai.question, params, kind="ai")
-    return ask.rows(
-        f"""
+    where = where_clause(asked.question, params, kind="ai")
+    sql = f"""
         SELECT person AS user_id, count(*) AS queries, CAST(fsum({TOKENS}) AS BIGINT) AS tokens,
             fsum(coalesce(value, 0)) AS cost_usd
         FROM events WHERE {where} AND person IS NOT NULL
-        GROUP BY person ORDER BY cost_usd DESC, queries DESC, person LIMIT {params.add(ai.limit)}""",
-        params,
-    )
+        GROUP BY person ORDER BY cost_usd DESC, queries DESC, person LIMIT {params.add(asked.limit)}"""
+    return Statement(sql, params)
 
 
-def _by_period(ask: Asking, ai: Ai, periods: Periods) -> list[dict[str, Any]]:
+def of_periods(asked: Params) -> Statement:
     params = Parameters()
-    found = ask.rows(
-        f"""
-        SELECT {periods.index_sql()} AS period, count(*) AS queries, CAST(fsum({TOKENS}) AS BIGINT) AS tokens,
-            fsum(coalesce(value, 0)) AS cost_usd, count(*) FILTER (NOT {SUCCEEDED}) AS failed
-        FROM events WHERE {fitting(ai.question, params, kind="ai")} GROUP BY ALL""",
-        params,
+    sql = f"""
+        SELECT {asked.question.periods().index_sql()} AS period, count(*) AS queries,
+            CAST(fsum({TOKENS}) AS BIGINT) AS tokens, fsum(coalesce(value, 0)) AS cost_usd,
+            count(*) FILTER (NOT {SUCCEEDED}) AS failed
+        FROM events WHERE {where_clause(asked.question, params, kind="ai")} GROUP BY ALL"""
+    return Statement(sql, params)
+
+
+def answer(events: Snapshot, asked: Params) -> AiAnswer:
+    periods = asked.question.periods()
+    models, users = events.structs(MODELS, of_models(asked)), events.structs(USERS, of_users(asked))
+    by_day = filled(PERIODS, periods, events.rows(of_periods(asked)), ("queries", "tokens", "cost_usd", "failed"))
+    totals = AiTotals(
+        queries=sum(model.queries for model in models),
+        prompt_tokens=sum(model.prompt_tokens for model in models),
+        completion_tokens=sum(model.completion_tokens for model in models),
+        total_tokens=sum(model.total_tokens for model in models),
+        cost_usd=sum(model.cost_usd for model in models),
     )
-    return filled(periods, found, ("queries", "tokens", "cost_usd", "failed"))
+    return AiAnswer(**events.measures(), totals=totals, models=models[: asked.limit], users=users, by_day=by_day)
 
 
-def _totals(models: list[dict[str, Any]]) -> dict[str, Any]:
-    summed = ("queries", "prompt_tokens", "completion_tokens", "total_tokens", "cost_usd")
-    return {name: sum(model[name] for model in models) for name in summed}
+LENS = Lens(
+    path="ai",
+    title="AI usage",
+    says="Calls of language models: which, by whom, tokens, cost, time, success.",
+    group=OVERVIEW,
+    asks=Asks(days=7),
+    Params=Params,
+    Answer=AiAnswer,
+    statements=lambda asked: [of_models(asked), of_users(asked), of_periods(asked)],
+    answer=answer,
+)

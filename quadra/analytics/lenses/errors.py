@@ -6,20 +6,29 @@ A group is the errors of one type with one message. It is resolved as long as no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import OVERVIEW
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking, field, filled, fitting, iso, within
+from quadra.analytics.questions.question import Asks, Question
+from quadra.analytics.questions.snapshot import (
+    Measured,
+    Snapshot,
+    Statement,
+    field,
+    filled,
+    iso,
+    where_clause,
+)
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-
-DAYS = 7
-LIMIT, LIMIT_MOST = 100, 1_000
+from quadra.core.openapi import Time
+from quadra.core.params import says, within
+from quadra.core.typed import Typed
+from quadra.warehouse.span import Range
 
 GROUP_ID = f"left(sha256(sha256({field('error_type')}) || {field('message')}), 32)"
 LATEST = "(occurred_us, event_id)"
@@ -27,58 +36,74 @@ RANKED = """count(*) FILTER (now) AS count, count(DISTINCT person) FILTER (now) 
             min(occurred_us) AS first_us, max(occurred_us) AS last_us"""
 
 
-@dataclass(frozen=True)
-class Errors:
-    question: Question
-    limit: int
-    resolved: bool | None
-    """Only groups that are, or are not; None is all."""
+class Params(Asked, kw_only=True, frozen=True):
+    limit: Annotated[int, within(1, 1_000, "How many groups to name.")] = 100
+    resolved: Annotated[bool | None, says("Only groups that are, or are not.")] = None
 
 
-def read(given: Given, project: Project) -> Errors:
-    errors = Errors(
-        question=read_question(given, project, days=DAYS),
-        limit=given.number("limit", LIMIT, 1, LIMIT_MOST),
-        resolved=given.flag("resolved"),
+class ErrorNumbers(Struct, kw_only=True):
+    total: int
+    groups: int
+    unresolved: int
+
+
+class ErrorGroup(Struct, kw_only=True):
+    group_id: str
+    error_type: str
+    message: str
+    count: int
+    users: int
+    first_seen: Time
+    last_seen: Time
+    severity: str | None
+    endpoint: str | None
+    stack_trace: str | None
+    resolved: bool
+    resolved_at: Time | None
+
+
+class ErrorPeriod(Struct, kw_only=True):
+    at: Time
+    count: int
+    users: int
+
+
+class ErrorsAnswer(Measured, kw_only=True):
+    totals: ErrorNumbers
+    groups: list[ErrorGroup]
+    by_day: list[ErrorPeriod]
+
+
+NUMBERS, GROUPS, PERIODS = Typed(list[ErrorNumbers]), Typed(list[ErrorGroup]), Typed(list[ErrorPeriod])
+
+
+def answer(events: Snapshot, asked: Params) -> ErrorsAnswer:
+    periods = asked.question.periods()
+    said = resolutions(events.runtime, asked.question.project_id)
+    rows = events.rows(groups(asked, said))
+    (numbers,) = events.structs(NUMBERS, totals(asked.question, said))
+    by_day = filled(PERIODS, periods, events.rows(of_periods(asked)), ("count", "users"))
+    return ErrorsAnswer(
+        **events.measures(), totals=numbers, groups=GROUPS.convert([_shown(row) for row in rows]), by_day=by_day
     )
-    given.check()
-    return errors
 
 
-def answer(runtime: Runtime, errors: Errors) -> dict[str, Any]:
-    question = errors.question
-    periods = question.periods()
-    said = resolutions(runtime, question.project_id)
-    with asking(runtime, question, ever=True) as ask:
-        return ask.told(
-            totals=totals(ask, question, said),
-            groups=_groups(ask, errors, said),
-            by_day=_by_period(ask, question, periods),
-        )
-
-
-def _groups(ask: Asking, errors: Errors, said: Resolutions) -> list[dict[str, Any]]:
+def groups(asked: Params, said: Resolutions) -> Statement:
     """With errors in the range, the most frequent first; when they were first seen all of history says."""
-    question, params = errors.question, Parameters()
-    only = "" if errors.resolved is None else f"AND resolved = {params.add(errors.resolved)}"
-    found = ask.rows(
-        f"""
-        WITH {grouped(question, params, said)}
+    params = Parameters()
+    only = "" if asked.resolved is None else f"AND resolved = {params.add(asked.resolved)}"
+    sql = f"""
+        WITH {grouped(asked.question, params, said)}
         SELECT id AS group_id, error_type, message, count, users, first_us, last_us, severity, endpoint, stack_trace,
             resolved, CASE WHEN resolved THEN resolved_us END AS resolved_us
         FROM groups WHERE count > 0 {only}
-        ORDER BY count DESC, last_us DESC, error_type, message LIMIT {params.add(errors.limit)}""",
-        params,
-    )
-    return [
-        {
-            **{name: value for name, value in row.items() if name not in ("first_us", "last_us", "resolved_us")},
-            "first_seen": iso(row["first_us"]),
-            "last_seen": iso(row["last_us"]),
-            "resolved_at": iso(row["resolved_us"]),
-        }
-        for row in found
-    ]
+        ORDER BY count DESC, last_us DESC, error_type, message LIMIT {params.add(asked.limit)}"""
+    return Statement(sql, params)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    seen = {"first_seen": iso(row["first_us"]), "last_seen": iso(row["last_us"])}
+    return {**row, **seen, "resolved_at": iso(row["resolved_us"])}
 
 
 def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
@@ -87,9 +112,9 @@ def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
     return f"""
         seen AS (
             SELECT {GROUP_ID} AS id, {field("error_type")} AS error_type, {field("message")} AS message, person,
-                occurred_us, received_us, event_id, {within(question.start_us, question.end_us)} AS now,
+                occurred_us, received_us, event_id, {question.range.sql} AS now,
                 {field("severity")} AS severity, {field("endpoint")} AS endpoint, {field("stack_trace")} AS stack_trace
-            FROM events WHERE {fitting(question, params, kind="error")}
+            FROM events WHERE {where_clause(question, params, kind="error")}
         ), resolutions AS (
             SELECT unnest({ids}::VARCHAR[]) AS id, unnest({times}::BIGINT[]) AS resolved_us
         ), groups AS (
@@ -102,26 +127,34 @@ def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
         )"""
 
 
-def totals(ask: Asking, question: Question, said: Resolutions) -> dict[str, Any]:
+def totals(question: Question, said: Resolutions) -> Statement:
     params = Parameters()
-    (found,) = ask.rows(
-        f"""
+    sql = f"""
         WITH {grouped(question, params, said)}
         SELECT CAST(coalesce(sum(count), 0) AS BIGINT) AS total, count(*) FILTER (count > 0) AS groups,
             count(*) FILTER (count > 0 AND NOT resolved) AS unresolved
-        FROM groups""",
-        params,
-    )
-    return found
+        FROM groups"""
+    return Statement(sql, params)
 
 
-def _by_period(ask: Asking, question: Question, periods: Periods) -> list[dict[str, Any]]:
-    params = Parameters()
-    where = f"{within(question.start_us, question.end_us)} AND {fitting(question, params, kind='error')}"
-    found = ask.rows(
-        f"""
-        SELECT {periods.index_sql()} AS period, count(*) AS count, count(DISTINCT person) AS users
-        FROM events WHERE {where} GROUP BY ALL""",
-        params,
-    )
-    return filled(periods, found, ("count", "users"))
+def of_periods(asked: Params) -> Statement:
+    question, params = asked.question, Parameters()
+    sql = f"""
+        SELECT {question.periods().index_sql()} AS period, count(*) AS count, count(DISTINCT person) AS users
+        FROM events WHERE {question.range.sql} AND {where_clause(question, params, kind="error")} GROUP BY ALL"""
+    return Statement(sql, params)
+
+
+LENS = Lens(
+    path="errors",
+    title="Errors",
+    says="Errors by type and message. `first_seen` looks at all of history. A group is resolved from when somebody said so until "
+    "another error of it arrives.",
+    group=OVERVIEW,
+    asks=Asks(days=7),
+    Params=Params,
+    Answer=ErrorsAnswer,
+    range=lambda asked: Range(None, asked.question.end_us),
+    statements=lambda asked: [totals(asked.question, {}), groups(asked, {}), of_periods(asked)],
+    answer=answer,
+)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import orjson
+from msgspec import Struct
 
-from quadra.accounts.tables import Project
-from quadra.analytics.questions.listed import Listed, of_person, read_listed, wanted
+from quadra.analytics.questions.groups import RECORDED
+from quadra.analytics.questions.lens import Lens
+from quadra.analytics.questions.listed import Listed, ids_of, of_person, wanted
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import END, START
-from quadra.analytics.questions.snapshot import Asking, asking, iso, within
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, iso
+from quadra.analytics.questions.snapshot import within as occurred
 from quadra.core import clock
 from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.core.openapi import Time
+from quadra.core.params import says, within
+from quadra.core.typed import Typed
+from quadra.warehouse.span import Range
 
-LIMIT, LIMIT_MOST, OFFSET_MOST = 100, 1_000, 1_000_000
 AHEAD_US = 48 * 3_600_000_000
 """More than events may lie in the future when they come."""
 COLUMNS = (
@@ -31,69 +35,108 @@ Place = tuple[int, str]
 """When an event occurred, and its id."""
 
 
-@dataclass(frozen=True)
-class Events:
-    listed: Listed
-    limit: int
-    offset: int
-    after: Place | None
-    """The last event of the page before."""
+class Params(Listed, kw_only=True, frozen=True):
+    limit: Annotated[int, within(1, 1_000, "How many to a page.")] = 100
+    offset: Annotated[int, within(0, 1_000_000)] = 0
+    cursor: Annotated[str | None, says("What the page before said; quicker than an offset, and misses nothing.")] = None
+
+    def check(self, given: Given) -> None:
+        if self.cursor is not None and self.after is None:
+            given.wrong["cursor"] = "a cursor that an answer gave"
+
+    @property
+    def after(self) -> Place | None:
+        """The last event of the page before."""
+        try:
+            us, event_id = orjson.loads(base64.urlsafe_b64decode(self.cursor or ""))
+            if type(us) is int and 0 <= us < 2**62 and isinstance(event_id, str):
+                return us, event_id
+        except (binascii.Error, TypeError, ValueError):
+            pass
+        return None
 
 
-def read(given: Given, project: Project) -> Events:
+class EventRow(Struct, kw_only=True):
+    event_id: str
+    batch_id: str
+    kind: str
+    event_type: str
+    event_name: str
+    event_category: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    session_id: str | None
+    timestamp: Time
+    received_at: Time
+    page_url: str | None
+    page_title: str | None
+    referrer: str | None
+    device_type: str | None
+    browser: str | None
+    os: str | None
+    duration_ms: float | None
+    value: float | None
+    success: bool | None
+    bot: bool
+    fields: dict[str, Any]
+    properties: dict[str, Any]
+
+
+class EventRows(Measured, kw_only=True):
+    events: list[EventRow]
+    count: int
+    cursor: str | None
+
+
+ROWS = Typed(list[EventRow])
+
+
+def reach(asked: Params) -> Range:
     """Without a range all of history is listed."""
-    listed = read_listed(given, project)
-    started, ended = (any(given.raw(name) is not None for name in names) for names in (START, END))
-    question = listed.question
-    if not started and given.raw("days") is None:
-        question = replace(question, start_us=0)
-    if not ended:
-        question = replace(question, end_us=max(question.end_us, clock.now_us() + AHEAD_US))
-    events = Events(
-        listed=replace(listed, question=question),
-        limit=given.number("limit", LIMIT, 1, LIMIT_MOST),
-        offset=given.number("offset", 0, 0, OFFSET_MOST),
-        after=_after(given),
-    )
-    given.check()
-    return events
+    question = asked.question
+    start_us = question.start_us if question.begins else 0
+    return Range(start_us, question.end_us if question.ends else max(question.end_us, clock.now_us() + AHEAD_US))
 
 
-def answer(runtime: Runtime, events: Events) -> dict[str, Any]:
-    with asking(runtime, events.listed.question) as ask:
-        rows = _page(ask, events)
-        more, rows = rows[events.limit :], rows[: events.limit]
-        cursor = _cursor(rows[-1]) if more else None
-        return ask.told(events=[_shown(row) for row in rows], count=len(rows), cursor=cursor)
-
-
-def _page(ask: Asking, events: Events) -> list[dict[str, Any]]:
-    """One row more than the page has, where there is one.
-
-    The time of the last row is found first, in columns that are small: only rows from then on are read whole.
-    """
-    params, last = Parameters(), events.offset + events.limit
-    source, where = of_person(ask, events.listed, params), _where(events, params)
-    oldest = ask.rows(
+def place_of_last(asked: Params, ids: Sequence[str] | None) -> Statement:
+    """When the row after the page occurred, in columns that are small."""
+    params, last = Parameters(), asked.offset + asked.limit
+    source, where = of_person(ids, params), _where(asked, params)
+    return Statement(
         f"SELECT occurred_us FROM {source} WHERE {where} ORDER BY occurred_us DESC LIMIT 1 OFFSET {last}", params
     )
-    if oldest:
-        where += f" AND {within(oldest[0]['occurred_us'], events.listed.question.end_us)}"
-    return ask.rows(
-        f"""
+
+
+def page(asked: Params, ids: Sequence[str] | None, oldest_us: int | None) -> Statement:
+    """One row more than the page has, where there is one; only rows from `oldest_us` on are read whole."""
+    params = Parameters()
+    source, where = of_person(ids, params), _where(asked, params)
+    if oldest_us is not None:
+        where += f" AND {Range(oldest_us, None).sql}"
+    sql = f"""
         SELECT {COLUMNS} FROM {source} WHERE {where}
-        ORDER BY occurred_us DESC, event_id DESC LIMIT {events.limit + 1} OFFSET {events.offset}""",
-        params,
+        ORDER BY occurred_us DESC, event_id DESC LIMIT {asked.limit + 1} OFFSET {asked.offset}"""
+    return Statement(sql, params)
+
+
+def answer(events: Snapshot, asked: Params) -> EventRows:
+    ids = ids_of(events, asked.user_id)
+    oldest = events.rows(place_of_last(asked, ids))
+    rows = events.rows(page(asked, ids, oldest[0]["occurred_us"] if oldest else None))
+    more, rows = rows[asked.limit :], rows[: asked.limit]
+    cursor = _cursor(rows[-1]) if more else None
+    return EventRows(
+        **events.measures(), events=ROWS.convert([_shown(row) for row in rows]), count=len(rows), cursor=cursor
     )
 
 
-def _where(events: Events, params: Parameters) -> str:
-    where = wanted(events.listed, params)
-    if events.after is None:
+def _where(asked: Params, params: Parameters) -> str:
+    where = wanted(asked, params)
+    if asked.after is None:
         return where
-    us, event_id = events.after
+    us, event_id = asked.after
     earlier = f"occurred_us < {us} OR (occurred_us = {us} AND event_id < {params.add(event_id)})"
-    return f"{where} AND {within(0, us + 1)} AND ({earlier})"
+    return f"{where} AND {occurred(0, us + 1)} AND ({earlier})"
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -107,15 +150,19 @@ def _cursor(row: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([row["occurred_us"], row["event_id"]])).decode()
 
 
-def _after(given: Given) -> Place | None:
-    text = given.text("cursor")
-    if text is None:
-        return None
-    try:
-        us, event_id = orjson.loads(base64.urlsafe_b64decode(text))
-        if type(us) is int and 0 <= us < 2**62 and isinstance(event_id, str):
-            return us, event_id
-    except (binascii.Error, TypeError, ValueError):
-        pass
-    given.wrong["cursor"] = "a cursor that an answer gave"
-    return None
+def _statements(asked: Params) -> list[Statement]:
+    ids = None if asked.user_id is None else [asked.user_id]
+    return [place_of_last(asked, ids), page(asked, ids, None)]
+
+
+LENS = Lens(
+    path="user/events",
+    title="Events one by one",
+    says="The newest first; without a range of all of history. With `user_id` it is the timeline of one person.",
+    group=RECORDED,
+    Params=Params,
+    Answer=EventRows,
+    range=reach,
+    statements=_statements,
+    answer=answer,
+)

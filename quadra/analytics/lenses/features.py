@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from quadra.accounts.tables import Project
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import RECORDED
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import SUCCEEDED, asking, field, fitting
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.analytics.questions.snapshot import SUCCEEDED, Measured, Snapshot, Statement, field, where_clause
+from quadra.core.params import says, within
+from quadra.core.typed import Typed
 from quadra.ingest.kinds import ACTIONS
 
-LIMIT, LIMIT_MOST = 100, 1_000
 FEATURE = field("feature_name")
-BY_ACTION = ", ".join(f"count(*) FILTER ({field('action')} = '{action}') AS {action}" for action in ACTIONS)
+BY_ACTION = ", ".join(f"'{action}': count(*) FILTER ({field('action')} = '{action}')" for action in ACTIONS)
 
 
-@dataclass(frozen=True)
-class Features:
-    question: Question
-    feature: str | None
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    feature_name: Annotated[str | None, says("Only this one.")] = None
+    limit: Annotated[int, within(1, 1_000, "How many features to name.")] = 100
 
 
-def read(given: Given, project: Project) -> Features:
-    features = Features(
-        read_question(given, project), given.text("feature_name"), given.number("limit", LIMIT, 1, LIMIT_MOST)
-    )
-    given.check()
-    return features
+class Actions(Struct, kw_only=True):
+    opened: int
+    used: int
+    completed: int
 
 
-def answer(runtime: Runtime, features: Features) -> dict[str, Any]:
+class Feature(Struct, kw_only=True):
+    feature_name: str
+    feature_category: str | None
+    total_uses: int
+    successful_uses: int
+    success_rate: float
+    avg_duration_seconds: float | None
+    unique_users: int
+    by_action: Actions
+
+
+class Features(Measured, kw_only=True):
+    features: list[Feature]
+
+
+ROWS = Typed(list[Feature])
+
+
+def used(asked: Params) -> Statement:
     params = Parameters()
-    where = fitting(features.question, params, kind="feature", people=True)
-    if features.feature is not None:
-        where += f" AND {FEATURE} = {params.add(features.feature)}"
+    where = where_clause(asked.question, params, kind="feature", bots=False)
+    if asked.feature_name is not None:
+        where += f" AND {FEATURE} = {params.add(asked.feature_name)}"
     sql = f"""
         SELECT {FEATURE} AS feature_name,
             arg_max(category, (occurred_us, event_id)) FILTER (category IS NOT NULL) AS feature_category,
             count(*) AS total_uses, count(*) FILTER ({SUCCEEDED}) AS successful_uses,
             count(*) FILTER ({SUCCEEDED}) * 100 / count(*) AS success_rate,
-            favg(duration_ms) / 1000 AS avg_duration_seconds, count(DISTINCT person) AS unique_users, {BY_ACTION}
+            favg(duration_ms) / 1000 AS avg_duration_seconds, count(DISTINCT person) AS unique_users,
+            {{{BY_ACTION}}} AS by_action
         FROM events WHERE {where} GROUP BY ALL
-        ORDER BY total_uses DESC, feature_name LIMIT {params.add(features.limit)}"""
-    with asking(runtime, features.question) as ask:
-        return ask.told(features=[_shown(row) for row in ask.rows(sql, params)])
+        ORDER BY total_uses DESC, feature_name LIMIT {params.add(asked.limit)}"""
+    return Statement(sql, params)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    by_action = {action: row.pop(action) for action in ACTIONS}
-    return {**row, "by_action": by_action}
+def answer(events: Snapshot, asked: Params) -> Features:
+    features = events.structs(ROWS, used(asked))
+    return Features(**events.measures(), features=features)
+
+
+LENS = Lens(
+    path="user/features/stats",
+    title="Features",
+    says="Recorded uses of features. A use that does not say how it ended has succeeded; the rate is in per cent.",
+    group=RECORDED,
+    Params=Params,
+    Answer=Features,
+    statements=lambda asked: [used(asked)],
+    answer=answer,
+)

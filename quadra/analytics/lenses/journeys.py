@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from quadra.accounts.tables import Project
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import RECORDED
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import asking, field, fitting, share
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, share, where_clause
+from quadra.core.params import says, within
+from quadra.core.typed import Typed
 from quadra.ingest.kinds import UNNUMBERED
 
-LIMIT, LIMIT_MOST = 20, 500
 STEPS_SHOWN = 50
 """Of one way: what comes later is cut off."""
 END = "event_type = 'journey_completed'"
 TYPE, STEP, ORDER = field("journey_type"), field("step_name"), f"TRY_CAST({field('step_order')} AS BIGINT)"
 
 
-@dataclass(frozen=True)
-class Journeys:
-    question: Question
-    type: str | None
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    journey_type: Annotated[str | None, says("Only this one.")] = None
+    limit: Annotated[int, within(1, 500, "How many ways to name.")] = 20
 
 
-def read(given: Given, project: Project) -> Journeys:
-    journeys = Journeys(
-        read_question(given, project), given.text("journey_type"), given.number("limit", LIMIT, 1, LIMIT_MOST)
+class JourneyTotal(Struct, kw_only=True):
+    journey_type: str
+    sessions: int
+    completed: int
+    completion_rate: float
+
+
+class JourneyStep(Struct, kw_only=True):
+    journey_type: str
+    step_name: str
+    step_order: int
+    step_count: int
+    unique_sessions: int
+    avg_time_in_step_seconds: float | None
+    completed_count: int
+
+
+class JourneyPath(Struct, kw_only=True):
+    journey_type: str
+    steps: list[str]
+    sessions: int
+    completed: int
+
+
+class Journeys(Measured, kw_only=True):
+    totals: list[JourneyTotal]
+    journeys: list[JourneyStep]
+    paths: list[JourneyPath]
+
+
+TOTALS, STEPS, WAYS = Typed(list[JourneyTotal]), Typed(list[JourneyStep]), Typed(list[JourneyPath])
+
+
+def answer(events: Snapshot, asked: Params) -> Journeys:
+    rows = events.rows(totals(asked))
+    return Journeys(
+        totals=TOTALS.convert([{**row, "completion_rate": share(row["completed"], row["sessions"])} for row in rows]),
+        journeys=events.structs(STEPS, steps(asked)),
+        paths=events.structs(WAYS, ways(asked)),
+        **events.measures(),
     )
-    given.check()
-    return journeys
 
 
-def answer(runtime: Runtime, journeys: Journeys) -> dict[str, Any]:
-    with asking(runtime, journeys.question) as ask:
-        return ask.told(
-            totals=[_total(row) for row in ask.rows(*_totals_sql(journeys))],
-            journeys=ask.rows(*_steps_sql(journeys)),
-            paths=ask.rows(*_ways_sql(journeys)),
-        )
-
-
-def _total(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "completion_rate": share(row["completed"], row["sessions"])}
-
-
-def _taken(journeys: Journeys, params: Parameters) -> str:
+def _taken(asked: Params, params: Parameters) -> str:
     """The relations `taken`, the steps and ends of runs, and `ended`, the runs that were completed."""
-    where = fitting(journeys.question, params, kind="journey", people=True)
-    if journeys.type is not None:
-        where += f" AND {TYPE} = {params.add(journeys.type)}"
+    where = where_clause(asked.question, params, kind="journey", bots=False)
+    if asked.journey_type is not None:
+        where += f" AND {TYPE} = {params.add(asked.journey_type)}"
     return f"""
         taken AS (
             SELECT {TYPE} AS journey_type, {STEP} AS step, {ORDER} AS place, session_id, occurred_us AS us, event_id,
@@ -63,20 +83,20 @@ def _taken(journeys: Journeys, params: Parameters) -> str:
         )"""
 
 
-def _totals_sql(journeys: Journeys) -> tuple[str, Parameters]:
+def totals(asked: Params) -> Statement:
     params = Parameters()
     sql = f"""
-        WITH {_taken(journeys, params)}
+        WITH {_taken(asked, params)}
         SELECT journey_type, count(DISTINCT session_id) AS sessions,
             count(DISTINCT session_id) FILTER (ends) AS completed
         FROM taken GROUP BY journey_type ORDER BY sessions DESC, journey_type"""
-    return sql, params
+    return Statement(sql, params)
 
 
-def _steps_sql(journeys: Journeys) -> tuple[str, Parameters]:
+def steps(asked: Params) -> Statement:
     params = Parameters()
     sql = f"""
-        WITH {_taken(journeys, params)}, timed AS (
+        WITH {_taken(asked, params)}, timed AS (
             SELECT *, coalesce(seconds, (lead(us) OVER run - us) / 1e6) AS lasted
             FROM taken WINDOW run AS (PARTITION BY journey_type, session_id ORDER BY us, place, event_id)
         )
@@ -85,14 +105,14 @@ def _steps_sql(journeys: Journeys) -> tuple[str, Parameters]:
             count(DISTINCT session_id) FILTER (completed) AS completed_count
         FROM timed LEFT JOIN ended USING (journey_type, session_id) WHERE NOT nameless
         GROUP BY journey_type, step ORDER BY journey_type, step_order, step_name"""
-    return sql, params
+    return Statement(sql, params)
 
 
-def _ways_sql(journeys: Journeys) -> tuple[str, Parameters]:
+def ways(asked: Params) -> Statement:
     """Neighbouring repeats of one step are one."""
     params = Parameters()
     sql = f"""
-        WITH {_taken(journeys, params)}, told AS (
+        WITH {_taken(asked, params)}, told AS (
             SELECT *, lag(step) OVER (PARTITION BY journey_type, session_id ORDER BY us, place, event_id) AS previous
             FROM taken WHERE NOT nameless
         ), ways AS (
@@ -101,5 +121,17 @@ def _ways_sql(journeys: Journeys) -> tuple[str, Parameters]:
         )
         SELECT journey_type, steps, count(*) AS sessions, count(completed) AS completed
         FROM ways LEFT JOIN ended USING (journey_type, session_id) GROUP BY journey_type, steps
-        ORDER BY sessions DESC, journey_type, steps LIMIT {params.add(journeys.limit)}"""
-    return sql, params
+        ORDER BY sessions DESC, journey_type, steps LIMIT {params.add(asked.limit)}"""
+    return Statement(sql, params)
+
+
+LENS = Lens(
+    path="user/journeys/analytics",
+    title="Recorded journeys",
+    says="Each step of each journey, and the ways that sessions take most often.",
+    group=RECORDED,
+    Params=Params,
+    Answer=Journeys,
+    statements=lambda asked: [totals(asked), steps(asked), ways(asked)],
+    answer=answer,
+)

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
-from quadra.accounts.tables import Project
-from quadra.analytics.questions.matching import Match, Parameters, people_only, read_match
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.question import Question, read_question, told
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.core.openapi import Time
+from quadra.core.params import says
+from quadra.warehouse.span import Range
 
 STATES = ("new", "returning", "resurrecting", "dormant")
 
 
-@dataclass(frozen=True)
-class Lifecycle:
-    question: Question
-    match: Match
+class Params(Asked, kw_only=True, frozen=True):
+    event: Annotated[str | None, says("Its name. Left out: any event.", "page_view")] = None
+
+    @property
+    def periods(self) -> Periods:
+        """The one before the range and those of it."""
+        return self.question.periods(before=1)
 
 
-def read(given: Given, project: Project) -> Lifecycle:
-    lifecycle = Lifecycle(question=read_question(given, project), match=read_match(given, "event", "where"))
-    given.check()
-    return lifecycle
+class LifecyclePeriod(Struct):
+    at: Time
+    new: int
+    returning: int
+    resurrecting: int
+    dormant: int
 
 
-def answer(runtime: Runtime, lifecycle: Lifecycle) -> dict[str, Any]:
-    question = lifecycle.question
-    periods = question.periods(before=1)
+class Lifecycle(Measured, kw_only=True):
+    periods: list[LifecyclePeriod]
+
+
+def counted(asked: Params) -> Statement:
     params = Parameters()
-    found = query(
-        runtime, question.project_id, _sql(lifecycle, periods, params), params, start_us=None, end_us=periods.end
-    )
-    counted = {(period, state): people for period, state, people in found.rows}
-    return told(
-        found,
-        periods=[
-            {
-                "at": periods.at(number),
-                **{state: counted.get((number, state), 0) * (-1 if state == "dormant" else 1) for state in STATES},
-            }
-            for number in range(1, len(periods))
-        ],
-    )
+    return Statement(_sql(asked, asked.periods, params), params)
 
 
-def _sql(lifecycle: Lifecycle, periods: Periods, params: Parameters) -> str:
+def answer(events: Snapshot, asked: Params) -> Lifecycle:
+    periods = asked.periods
+    people = {(period, state): count for period, state, count in events.ask(counted(asked)).rows}
+    shown = []
+    for number in range(1, len(periods)):
+        new, returning, resurrecting, dormant = (people.get((number, state), 0) for state in STATES)
+        shown.append(LifecyclePeriod(periods.at(number), new, returning, resurrecting, -dormant))
+    return Lifecycle(**events.measures(), periods=shown)
+
+
+def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
     """Rows (period, state, people). Period 0 is the one before the range, -1 all of history before that."""
-    where = [people_only(lifecycle.question.include_bots), lifecycle.match.sql(params)]
-    where.append(Match(where=lifecycle.question.where).sql(params))
+    where = [where_clause(asked.question, params, people=True), Match(asked.event).sql(params)]
     period = f"CASE WHEN occurred_us < {periods.starts[0]} THEN -1 ELSE {periods.index_sql()} END"
     return f"""
         WITH active AS (
@@ -69,3 +74,16 @@ def _sql(lifecycle: Lifecycle, periods: Periods, params: Parameters) -> str:
             SELECT period + 1, 'dormant' FROM active
             WHERE period >= 0 AND (next IS NULL OR next > period + 1)
         ) WHERE period < {len(periods)} GROUP BY ALL"""
+
+
+LENS = Lens(
+    path="lifecycle",
+    title="Lifecycle",
+    says="Who is new, who came back, who stayed, who went silent. `dormant` is a negative number.",
+    group=QUESTIONS,
+    Params=Params,
+    Answer=Lifecycle,
+    range=lambda asked: Range(None, asked.periods.end),
+    statements=lambda asked: [counted(asked)],
+    answer=answer,
+)

@@ -2,160 +2,283 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from quadra.accounts.tables import Project
+from msgspec import Struct, structs
+
 from quadra.analytics.lenses import ai, errors, features, performance
+from quadra.analytics.lenses.errors import ErrorNumbers
+from quadra.analytics.questions.groups import OVERVIEW
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.people import UserNumbers, UserNumbersBeside
 from quadra.analytics.questions.presence import NOW, THEN, Counted, Presence, counted
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking, before, filled, fitting, share, within
+from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.snapshot import (
+    Measured,
+    Snapshot,
+    Statement,
+    before,
+    filled,
+    share,
+    where_clause,
+    within,
+)
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.core.openapi import Time
+from quadra.core.typed import Typed
 from quadra.insights.bodies import insight_body
 from quadra.insights.questions import Paging, list_insights
+from quadra.warehouse.span import Range
 
 TYPES, FEATURES, INSIGHTS = 25, 10, 5
 OTHER = "Other"
-POINTS = ("events", "users", "errors")
 
 REQUEST = "kind = 'request'"
 AI = "kind = 'ai'"
 
 
-@dataclass(frozen=True)
-class Overview:
-    question: Question
-    project: Project
+class Params(Asked, kw_only=True, frozen=True):
+    """Nothing beside what every question takes."""
 
 
-def read(given: Given, project: Project) -> Overview:
-    overview = Overview(read_question(given, project), project)
-    given.check()
-    return overview
+class SessionNumbers(Struct, kw_only=True):
+    count: int
+    avg_duration_seconds: float
 
 
-def answer(runtime: Runtime, overview: Overview) -> dict[str, Any]:
-    now, then = overview.question, before(overview.question)
-    said = resolutions(runtime, now.project_id)
-    with asking(runtime, now, ever=True) as ask:
-        there = _there(ask, now, then)
-        body = _both(_numbers(ask, now, said, counted(there, NOW)), _numbers(ask, then, said, counted(there, THEN)))
-        body["top_features"] = _features(ask, now, then)
-        body["series"] = _series(_points(ask, now, there, "now"), _points(ask, then, there, "then"))
-        told = ask.told(**body)
-    with runtime.database.read() as session:
-        paging = Paging(INSIGHTS)
-        page = list_insights(session, paging, projects=[overview.project.id], batch_id=None, analyst=None)
-        told["insights"] = [insight_body(insight, overview.project.slug) for insight in page.rows]
-    return told
+class OverviewSessions(SessionNumbers, kw_only=True):
+    previous: SessionNumbers
 
 
-def _both(now: dict[str, dict[str, Any]], then: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: {**numbers, "previous": then[name]} for name, numbers in now.items()}
+class CountedEvents(Struct, kw_only=True):
+    total: int
+    by_type: dict[str, int]
 
 
-def _there(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]]:
-    """Rows (part, place, a, b, c): as `presence` counts them, and the people of each period of both ranges."""
-    params = Parameters()
-    presence = Presence(now, then, now.periods(), then.periods())
-    return ask.rows(
-        f"""
-        WITH {presence.sql(params)}, days AS (
-            SELECT DISTINCT person, span, period FROM presence WHERE period >= 0
-        )
-        {presence.counted_sql()}
-        UNION ALL SELECT CASE WHEN span = {NOW} THEN 'now' ELSE 'then' END AS part, period, count(*), 0, 0
-            FROM days GROUP BY span, period""",
-        params,
+class OverviewEvents(CountedEvents, kw_only=True):
+    previous: CountedEvents
+
+
+class ApiNumbers(Struct, kw_only=True):
+    requests: int
+    error_rate: float
+    avg_ms: float | None
+    p95_ms: float | None
+
+
+class OverviewApi(ApiNumbers, kw_only=True):
+    previous: ApiNumbers
+
+
+class AiNumbers(Struct, kw_only=True):
+    queries: int
+    tokens: int
+    cost_usd: float
+
+
+class OverviewAi(AiNumbers, kw_only=True):
+    previous: AiNumbers
+
+
+class OverviewErrors(ErrorNumbers, kw_only=True):
+    previous: ErrorNumbers
+
+
+class FeatureNumbers(Struct, kw_only=True):
+    total_uses: int
+    unique_users: int
+
+
+class TopFeature(FeatureNumbers, kw_only=True):
+    feature_name: str
+    previous: FeatureNumbers
+
+
+class PreviousPoint(Struct, kw_only=True):
+    at: Time | None
+    events: int
+    users: int
+    errors: int
+
+
+class OverviewPoint(Struct, kw_only=True):
+    at: Time
+    events: int
+    users: int
+    errors: int
+    previous: PreviousPoint
+
+
+class OverviewAnswer(Measured, kw_only=True):
+    users: UserNumbersBeside
+    sessions: OverviewSessions
+    events: OverviewEvents
+    api: OverviewApi
+    ai: OverviewAi
+    errors: OverviewErrors
+    top_features: list[TopFeature]
+    insights: list[dict[str, Any]]
+    """The newest of the project, whatever the question is filtered to."""
+    series: list[OverviewPoint]
+
+
+NOTHING = PreviousPoint(at=None, events=0, users=0, errors=0)
+POINTS, TOP_FEATURES = Typed(list[PreviousPoint]), Typed(list[TopFeature])
+
+
+class _Numbers(Struct):
+    users: UserNumbers
+    sessions: SessionNumbers
+    events: CountedEvents
+    api: ApiNumbers
+    ai: AiNumbers
+    errors: ErrorNumbers
+
+
+def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
+    now, then = asked.question, before(asked.question)
+    said = resolutions(events.runtime, now.project_id)
+    there = events.rows(presence(now, then))
+    one, other = _numbers(events, now, said, counted(there, NOW)), _numbers(events, then, said, counted(there, THEN))
+    return OverviewAnswer(
+        users=UserNumbersBeside(**structs.asdict(one.users), previous=other.users),
+        sessions=OverviewSessions(**structs.asdict(one.sessions), previous=other.sessions),
+        events=OverviewEvents(**structs.asdict(one.events), previous=other.events),
+        api=OverviewApi(**structs.asdict(one.api), previous=other.api),
+        ai=OverviewAi(**structs.asdict(one.ai), previous=other.ai),
+        errors=OverviewErrors(**structs.asdict(one.errors), previous=other.errors),
+        top_features=TOP_FEATURES.convert([_top(row) for row in events.rows(top_features(now, then))]),
+        series=_series(_points(events, now, there, "now"), _points(events, then, there, "then")),
+        insights=_insights(events, asked),
+        **events.measures(),
     )
 
 
-def _numbers(ask: Asking, question: Question, said: Resolutions, there: Counted) -> dict[str, dict[str, Any]]:
+def presence(now: Question, then: Question) -> Statement:
+    """Rows (part, place, a, b, c): as `presence` counts them, and the people of each period of both ranges."""
     params = Parameters()
-    inside = within(question.start_us, question.end_us)
-    (row,) = ask.rows(
-        f"""
+    there = Presence(now, then, now.periods(), then.periods())
+    sql = f"""
+        WITH {there.sql(params)}, days AS (
+            SELECT DISTINCT person, span, period FROM presence WHERE period >= 0
+        )
+        {there.counted_sql()}
+        UNION ALL SELECT CASE WHEN span = {NOW} THEN 'now' ELSE 'then' END AS part, period, count(*), 0, 0
+            FROM days GROUP BY span, period"""
+    return Statement(sql, params)
+
+
+def numbers(question: Question) -> Statement:
+    params = Parameters()
+    sql = f"""
         SELECT count(*) AS events, count(*) FILTER ({REQUEST}) AS requests,
             count(*) FILTER ({REQUEST} AND {performance.FAILED}) AS failed,
             favg(duration_ms) FILTER ({REQUEST}) AS avg_ms,
             quantile_cont(duration_ms, 0.95) FILTER ({REQUEST}) AS p95_ms,
             count(*) FILTER ({AI}) AS queries, CAST(coalesce(fsum({ai.TOKENS}) FILTER ({AI}), 0) AS BIGINT) AS tokens,
             coalesce(fsum(value) FILTER ({AI}), 0) AS cost_usd
-        FROM events WHERE {inside} AND {fitting(question, params)}""",
-        params,
-    )
-    return {
-        "users": there.people,
-        "sessions": {"count": there.visits, "avg_duration_seconds": there.average_seconds},
-        "events": {"total": row["events"], "by_type": _by_type(ask, question, row["events"])},
-        "api": {
-            "requests": row["requests"],
-            "error_rate": share(row["failed"], row["requests"]),
-            "avg_ms": row["avg_ms"],
-            "p95_ms": row["p95_ms"],
-        },
-        "ai": {name: row[name] for name in ("queries", "tokens", "cost_usd")},
-        "errors": errors.totals(ask, question, said),
-    }
+        FROM events WHERE {question.range.sql} AND {where_clause(question, params)}"""
+    return Statement(sql, params)
 
 
-def _by_type(ask: Asking, question: Question, total: int) -> dict[str, int]:
-    """The most frequent types; the others together."""
+def by_type(question: Question) -> Statement:
+    """The most frequent types."""
     params = Parameters()
-    found = ask.rows(
-        f"""
+    sql = f"""
         SELECT event_type, count(*) AS count FROM events
-        WHERE {within(question.start_us, question.end_us)} AND {fitting(question, params)}
-        GROUP BY ALL ORDER BY count DESC, event_type LIMIT {TYPES}""",
-        params,
-    )
-    by_type = {row["event_type"]: row["count"] for row in found}
-    rest = total - sum(by_type.values())
-    return {**by_type, OTHER: by_type.get(OTHER, 0) + rest} if rest else by_type
+        WHERE {question.range.sql} AND {where_clause(question, params)}
+        GROUP BY ALL ORDER BY count DESC, event_type LIMIT {TYPES}"""
+    return Statement(sql, params)
 
 
-def _features(ask: Asking, now: Question, then: Question) -> list[dict[str, Any]]:
+def top_features(now: Question, then: Question) -> Statement:
     params = Parameters()
     which = f"occurred_us >= {now.start_us}"
-    found = ask.rows(
-        f"""
+    sql = f"""
         SELECT {features.FEATURE} AS feature_name,
             count(*) FILTER ({which}) AS total_uses, count(DISTINCT person) FILTER ({which}) AS unique_users,
             count(*) FILTER (NOT {which}) AS uses_before, count(DISTINCT person) FILTER (NOT {which}) AS users_before
-        FROM events WHERE {within(then.start_us, now.end_us)} AND {fitting(now, params, kind="feature", people=True)}
-        GROUP BY ALL HAVING total_uses > 0 ORDER BY total_uses DESC, feature_name LIMIT {FEATURES}""",
-        params,
+        FROM events
+        WHERE {within(then.start_us, now.end_us)} AND {where_clause(now, params, kind="feature", bots=False)}
+        GROUP BY ALL HAVING total_uses > 0 ORDER BY total_uses DESC, feature_name LIMIT {FEATURES}"""
+    return Statement(sql, params)
+
+
+def of_periods(question: Question) -> Statement:
+    periods, params = question.periods(), Parameters()
+    sql = f"""
+        SELECT {periods.index_sql()} AS period, count(*) AS events, count(*) FILTER (kind = 'error') AS errors
+        FROM events WHERE {question.range.sql} AND {where_clause(question, params)} GROUP BY ALL"""
+    return Statement(sql, params)
+
+
+def _numbers(events: Snapshot, question: Question, said: Resolutions, there: Counted) -> _Numbers:
+    (row,) = events.rows(numbers(question))
+    (of_errors,) = events.structs(errors.NUMBERS, errors.totals(question, said))
+    types = dict(events.ask(by_type(question)).rows)
+    rest = row["events"] - sum(types.values())
+    if rest:
+        types[OTHER] = types.get(OTHER, 0) + rest
+    failed = share(row["failed"], row["requests"])
+    return _Numbers(
+        there.people,
+        SessionNumbers(count=there.visits, avg_duration_seconds=there.average_seconds),
+        CountedEvents(total=row["events"], by_type=types),
+        ApiNumbers(requests=row["requests"], error_rate=failed, avg_ms=row["avg_ms"], p95_ms=row["p95_ms"]),
+        AiNumbers(queries=row["queries"], tokens=row["tokens"], cost_usd=row["cost_usd"]),
+        of_errors,
     )
-    return [
-        {
-            "feature_name": row["feature_name"],
-            "total_uses": row["total_uses"],
-            "unique_users": row["unique_users"],
-            "previous": {"total_uses": row["uses_before"], "unique_users": row["users_before"]},
-        }
-        for row in found
-    ]
 
 
-def _series(points: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _top(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "previous": {"total_uses": row["uses_before"], "unique_users": row["users_before"]}}
+
+
+def _series(points: list[PreviousPoint], earlier: list[PreviousPoint]) -> list[OverviewPoint]:
     """Period by period, beside the period that stands at the same place in the range before."""
-    nothing = dict.fromkeys(POINTS, 0)
     return [
-        {**point, "previous": {"at": None, **nothing} if place >= len(earlier) else earlier[place]}
+        OverviewPoint(
+            at=point.at or "",
+            events=point.events,
+            users=point.users,
+            errors=point.errors,
+            previous=NOTHING if place >= len(earlier) else earlier[place],
+        )
         for place, point in enumerate(points)
     ]
 
 
-def _points(ask: Asking, question: Question, there: list[dict[str, Any]], part: str) -> list[dict[str, Any]]:
-    periods, params = question.periods(), Parameters()
+def _points(events: Snapshot, question: Question, there: list[dict[str, Any]], part: str) -> list[PreviousPoint]:
     people = {row["place"]: row["a"] for row in there if row["part"] == part}
-    found = ask.rows(
-        f"""
-        SELECT {periods.index_sql()} AS period, count(*) AS events, count(*) FILTER (kind = 'error') AS errors
-        FROM events WHERE {within(question.start_us, question.end_us)} AND {fitting(question, params)} GROUP BY ALL""",
-        params,
-    )
-    return filled(periods, ({**row, "users": people.get(row["period"], 0)} for row in found), POINTS)
+    rows = ({**row, "users": people.get(row["period"], 0)} for row in events.rows(of_periods(question)))
+    return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
+
+
+def _insights(events: Snapshot, asked: Params) -> list[dict[str, Any]]:
+    with events.runtime.database.read() as session:
+        page = list_insights(session, Paging(INSIGHTS), projects=[asked.project.id], batch_id=None, analyst=None)
+        return [insight_body(insight, asked.project.slug) for insight in page.rows]
+
+
+def _statements(asked: Params) -> list[Statement]:
+    now, then = asked.question, before(asked.question)
+    both = [
+        make(question)
+        for question in (now, then)
+        for make in (numbers, by_type, of_periods, lambda each: errors.totals(each, {}))
+    ]
+    return [presence(now, then), top_features(now, then), *both]
+
+
+LENS = Lens(
+    path="dashboard",
+    title="Overview",
+    says="The numbers that people look at first, each with the same of the period before (`previous`). Rates are in per cent.",
+    group=OVERVIEW,
+    Params=Params,
+    Answer=OverviewAnswer,
+    range=lambda asked: Range(None, asked.question.end_us),
+    statements=_statements,
+    answer=answer,
+)

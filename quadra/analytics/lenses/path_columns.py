@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quadra.analytics.lenses.sessions import GAP_US
 from quadra.analytics.questions import columns
+from quadra.analytics.questions.visits import GAP_US
 
 POSITION_BITS = 5
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import pyarrow as pa
+from msgspec import Struct
 
-from quadra.accounts.tables import Project
 from quadra.analytics.lenses.path_columns import bits_of, edges, ties
-from quadra.analytics.lenses.sessions import GAP_US, PAGE
-from quadra.analytics.questions.matching import Match, Parameters, people_only
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-from quadra.warehouse.look import is_noting
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.visits import GAP_US, PAGE
+from quadra.core.params import choice, says, within
+from quadra.core.typed import Typed
 
-STEPS, STEPS_MOST = 5, 20
-EDGES, EDGES_MOST = 1_000, 10_000
 TIED_MOST = 200_000
 """Instants at which one person does several things."""
 INCLUDES = {"all": "true", "page": "kind = 'page'", "event": "kind <> 'page'"}
@@ -27,49 +24,52 @@ NODE = f"CASE WHEN kind = 'page' THEN coalesce(nullif({PAGE}, ''), name) ELSE na
 TRAILING = re.compile(r"(?<=[^/])/+$")
 
 
-@dataclass(frozen=True)
-class Paths:
-    question: Question
-    max_steps: int
-    start: str | None
-    end: str | None
-    include: str
-    """`page`: page views, by their pages; `event`: the others, by their names; `all`: both."""
-    include_events: tuple[str, ...]
-    exclude_events: tuple[str, ...]
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    max_steps: Annotated[int, within(2, 20)] = 5
+    start: Annotated[str | None, says("Only from the first occurrence of this page or event on.", "/")] = None
+    end: Annotated[str | None, says("Only up to the first occurrence of this page or event.")] = None
+    include: Annotated[str, choice(INCLUDES, "Page views, other events, or both.")] = "all"
+    include_events: Annotated[tuple[str, ...], says("Only these events or pages: `a,b`.")] = ()
+    exclude_events: Annotated[tuple[str, ...], says("Without these events or pages: `a,b`.")] = ()
+    limit: Annotated[int, within(1, 10_000)] = 1_000
 
 
-def read(given: Given, project: Project) -> Paths:
-    paths = Paths(
-        question=read_question(given, project),
-        max_steps=given.number("max_steps", STEPS, 2, STEPS_MOST),
-        start=_node(given.text("start")),
-        end=_node(given.text("end")),
-        include=given.choice("include", tuple(INCLUDES), "all"),
-        include_events=given.names("include_events"),
-        exclude_events=given.names("exclude_events"),
-        limit=given.number("limit", EDGES, 1, EDGES_MOST),
-    )
-    given.check()
-    return paths
+class Edge(Struct):
+    position: int
+    source: str
+    target: str
+    count: int
+    average_seconds: float
 
 
-def answer(runtime: Runtime, paths: Paths) -> dict[str, Any]:
-    with asking(runtime, paths.question) as ask:
-        found = _of_columns(ask, paths)
-        if found is None:
-            params = Parameters()
-            found = ask.rows(_sql(paths, params), params)
-        return ask.told(edges=found)
+class Paths(Measured, kw_only=True):
+    edges: list[Edge]
 
 
-def _of_columns(ask: Asking, paths: Paths) -> list[dict[str, Any]] | None:
-    """None where the statement has to say it all: sessions are cut, numbers get too large, or somebody wants to read it."""
-    if paths.start is not None or paths.end is not None or is_noting():
+EDGES = Typed(list[Edge])
+
+
+def walked(asked: Params) -> Statement:
+    """All of it in one statement."""
+    params = Parameters()
+    return Statement(_sql(asked, params), params)
+
+
+def answer(events: Snapshot, asked: Params) -> Paths:
+    found = _of_columns(events, asked)
+    if found is None:
+        found = events.structs(EDGES, walked(asked))
+    return Paths(**events.measures(), edges=found)
+
+
+def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
+    """None where the statement has to say it all: sessions are cut, or numbers get too large."""
+    if asked.start is not None or asked.end is not None:
         return None
-    question, params = paths.question, Parameters()
-    nodes = ask.look.query(f"SELECT DISTINCT node FROM ({_taken(paths, params)}) ORDER BY node", params).table["node"]
+    question, params = asked.question, Parameters()
+    nodes = events.ask(Statement(f"SELECT DISTINCT node FROM ({_taken(asked, params)}) ORDER BY node", params)).table[
+        "node"
+    ]
     if not len(nodes):
         return []
     names = nodes.to_pylist()
@@ -77,45 +77,45 @@ def _of_columns(ask: Asking, paths: Paths) -> list[dict[str, Any]] | None:
     if bits is None:
         return None
     params = Parameters()
-    numbered, taken = _numbered(names, params), _taken(paths, params)
+    numbered, taken = _numbered(names, params), _taken(asked, params)
     packed = f"(us - {question.start_us}) * {1 << bits} + number"
     sql = f"""
         WITH {numbered} SELECT person, list_sort(list({packed})) AS history
         FROM ({taken}) JOIN nodes USING (node) GROUP BY person"""
-    people = ask.look.query(sql, params).table
+    people = events.ask(Statement(sql, params)).table
     tied, times = ties(people["history"], bits)
     if len(tied) > TIED_MOST:
         return None
-    settled = _settled(ask, paths, names, people, tied, times) if tied else pa.array([], pa.int64())
-    found = edges(people["history"], bits, paths.max_steps, settled)
+    settled = _settled(events, asked, names, people, tied, times) if tied else pa.array([], pa.int64())
+    found = edges(people["history"], bits, asked.max_steps, settled)
     order = [("count", "descending"), ("source", "ascending"), ("target", "ascending"), ("position", "ascending")]
     return [
-        {
-            "position": row["position"],
-            "source": names[row["source"]],
-            "target": names[row["target"]],
-            "count": row["count"],
-            "average_seconds": row["us"] / row["count"] / 1e6,
-        }
-        for row in found.sort_by(order).slice(0, paths.limit).to_pylist()
+        Edge(
+            position=row["position"],
+            source=names[row["source"]],
+            target=names[row["target"]],
+            count=row["count"],
+            average_seconds=row["us"] / row["count"] / 1e6,
+        )
+        for row in found.sort_by(order).slice(0, asked.limit).to_pylist()
     ]
 
 
 def _settled(
-    ask: Asking, paths: Paths, names: list[str], people: pa.Table, tied: list[int], times: list[int]
+    events: Snapshot, asked: Params, names: list[str], people: pa.Table, tied: list[int], times: list[int]
 ) -> pa.Array:
     """The numbers of the nodes of these people's events of these instants, by event id."""
     params = Parameters()
-    numbered, taken = _numbered(names, params), _taken(paths, params)
+    numbered, taken = _numbered(names, params), _taken(asked, params)
     who = params.add(people["person"].take(pa.array(tied)).to_pylist())
     sql = f"""
         WITH {numbered}, tied AS MATERIALIZED (
             SELECT unnest({params.add(tied)}) AS place, unnest({who}) AS person,
-                unnest({params.add(times)}) + {paths.question.start_us} AS us
+                unnest({params.add(times)}) + {asked.question.start_us} AS us
         )
         SELECT CAST(number AS BIGINT) AS number FROM ({taken}) JOIN tied USING (person, us) JOIN nodes USING (node)
         ORDER BY place, us, event_id"""
-    return ask.look.query(sql, params).table["number"].combine_chunks()
+    return events.ask(Statement(sql, params)).table["number"].combine_chunks()
 
 
 def _numbered(names: list[str], params: Parameters) -> str:
@@ -124,42 +124,41 @@ def _numbered(names: list[str], params: Parameters) -> str:
     return f"nodes AS MATERIALIZED (SELECT unnest({listed}) AS node, generate_subscripts({listed}, 1)::BIGINT - 1 AS number)"
 
 
-def _node(name: str | None) -> str | None:
-    return name and TRAILING.sub("", name)
+def _node(name: str) -> str:
+    return TRAILING.sub("", name)
 
 
-def _taken(paths: Paths, params: Parameters) -> str:
+def _taken(asked: Params, params: Parameters) -> str:
     """The events that take part."""
-    where = [people_only(paths.question.include_bots), Match(where=paths.question.where).sql(params)]
-    where.append(INCLUDES[paths.include])
-    for names, sign in ((paths.include_events, ""), (paths.exclude_events, "NOT ")):
+    where = [where_clause(asked.question, params, people=True), INCLUDES[asked.include]]
+    for names, sign in ((asked.include_events, ""), (asked.exclude_events, "NOT ")):
         if names:
             listed = params.add(list(names))
             where.append(f"{sign}(coalesce(list_position({listed}, name), list_position({listed}, {NODE}), 0) > 0)")
     return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {' AND '.join(where)}"
 
 
-def _sql(paths: Paths, params: Parameters) -> str:
+def _sql(asked: Params, params: Parameters) -> str:
     """Events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered; then pairs are counted."""
     first = f"""
-        WITH taken AS ({_taken(paths, params)}), cut AS (
+        WITH taken AS ({_taken(asked, params)}), cut AS (
             SELECT *, coalesce(us - lag(us) OVER ordered > {GAP_US}, true) AS begins, lag(node) OVER ordered AS previous
             FROM taken WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
         ), collapsed AS (
             SELECT person, us, event_id, node, begins FROM cut WHERE begins OR previous IS DISTINCT FROM node
         ),"""
-    pairs = _pairs_of_whole(paths) if paths.start is None and paths.end is None else _pairs_of_parts(paths, params)
+    pairs = _pairs_of_whole(asked) if asked.start is None and asked.end is None else _pairs_of_parts(asked, params)
     return f"""{first} {pairs}
         SELECT position, source, target, count(*) AS count, favg(us) / 1e6 AS average_seconds
-        FROM pairs WHERE target IS NOT NULL AND position < {params.add(paths.max_steps)}
+        FROM pairs WHERE target IS NOT NULL AND position < {params.add(asked.max_steps)}
         GROUP BY position, source, target
-        ORDER BY count DESC, source, target, position LIMIT {params.add(paths.limit)}"""
+        ORDER BY count DESC, source, target, position LIMIT {params.add(asked.limit)}"""
 
 
-def _pairs_of_whole(paths: Paths) -> str:
+def _pairs_of_whole(asked: Params) -> str:
     """From the begin of each session on. Its first places are found by looking back for its begin: nothing is sorted again."""
     places = " ".join(
-        f"WHEN lag(begins, {back}) OVER ordered THEN {back + 1}" for back in range(1, paths.max_steps - 1)
+        f"WHEN lag(begins, {back}) OVER ordered THEN {back + 1}" for back in range(1, asked.max_steps - 1)
     )
     return f"""
         pairs AS (
@@ -170,13 +169,13 @@ def _pairs_of_whole(paths: Paths) -> str:
         )"""
 
 
-def _pairs_of_parts(paths: Paths, params: Parameters) -> str:
+def _pairs_of_parts(asked: Params, params: Parameters) -> str:
     """Cut at the first event at which it starts, and behind the first at which it ends."""
     begin, finish = "", ""
-    if paths.start is not None:
-        begin = f"QUALIFY place >= min(place) FILTER (node = {params.add(paths.start)}) OVER session"
-    if paths.end is not None:
-        finish = f"QUALIFY position <= min(position) FILTER (node = {params.add(paths.end)}) OVER session"
+    if asked.start is not None:
+        begin = f"QUALIFY place >= min(place) FILTER (node = {params.add(_node(asked.start))}) OVER session"
+    if asked.end is not None:
+        finish = f"QUALIFY position <= min(position) FILTER (node = {params.add(_node(asked.end))}) OVER session"
     ordered = "PARTITION BY person ORDER BY us, event_id"
     return f"""
         numbered AS (
@@ -192,3 +191,15 @@ def _pairs_of_parts(paths: Paths, params: Parameters) -> str:
             SELECT position, node AS source, lead(node) OVER way AS target, lead(us) OVER way - us AS us
             FROM walked WINDOW way AS (PARTITION BY person, session ORDER BY position)
         )"""
+
+
+LENS = Lens(
+    path="paths",
+    title="Paths",
+    says="From where to where people go within a session; the most frequent edges first.",
+    group=QUESTIONS,
+    Params=Params,
+    Answer=Paths,
+    statements=lambda asked: [walked(asked)],
+    answer=answer,
+)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import OVERVIEW
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking, field, fitting
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, where_clause
+from quadra.core.openapi import Time
+from quadra.core.params import within
+from quadra.core.typed import Typed
 
-DAYS = 7
-LIMIT, LIMIT_MOST = 100, 1_000
 SLOWEST = 10
 HOURS = 24
 
@@ -26,86 +26,129 @@ MEASURES = f"""count(*) AS requests, favg(duration_ms) AS avg_ms, quantile_cont(
     count(*) FILTER ({FAILED}) * 100 / count(*) AS error_rate,
     count(*) FILTER ({STATUS} BETWEEN 400 AND 499) AS errors_4xx,
     count(*) FILTER ({STATUS} BETWEEN 500 AND 599) AS errors_5xx"""
-NOTHING: dict[str, Any] = {
-    "requests": 0,
-    "avg_ms": None,
-    "p50_ms": None,
-    "p95_ms": None,
-    "p99_ms": None,
-    "error_rate": 0.0,
-    "errors_4xx": 0,
-    "errors_5xx": 0,
-}
 
 
-@dataclass(frozen=True)
-class Performance:
-    question: Question
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    limit: Annotated[int, within(1, 1_000, "How many endpoints to name.")] = 100
 
 
-def read(given: Given, project: Project) -> Performance:
-    performance = Performance(read_question(given, project, days=DAYS), given.number("limit", LIMIT, 1, LIMIT_MOST))
-    given.check()
-    return performance
+class Requests(Struct, kw_only=True):
+    requests: int
+    avg_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    error_rate: float
+    errors_4xx: int
+    errors_5xx: int
 
 
-def answer(runtime: Runtime, performance: Performance) -> dict[str, Any]:
-    periods = performance.question.periods()
-    with asking(runtime, performance.question) as ask:
-        by_hour = _by_hour(ask, performance)
-        return ask.told(
-            totals=_totals(ask, performance),
-            endpoints=_endpoints(ask, performance, "requests DESC", performance.limit),
-            slowest=_endpoints(ask, performance, "p95_ms DESC NULLS LAST, requests DESC", SLOWEST),
-            by_hour=by_hour,
-            peak=_peak(by_hour),
-            by_day=_by_period(ask, performance, periods),
-        )
+class Endpoint(Requests, kw_only=True):
+    endpoint: str | None
+    method: str | None
 
 
-def _totals(ask: Asking, performance: Performance) -> dict[str, Any]:
+class HourOfDay(Requests, kw_only=True):
+    hour: int
+
+
+class RequestsPeriod(Requests, kw_only=True):
+    at: Time
+
+
+class Peak(Struct, kw_only=True):
+    hour: int
+    requests: int
+
+
+class PerformanceAnswer(Measured, kw_only=True):
+    totals: Requests
+    endpoints: list[Endpoint]
+    slowest: list[Endpoint]
+    by_hour: list[HourOfDay]
+    peak: Peak | None
+    by_day: list[RequestsPeriod]
+
+
+TOTALS, ENDPOINTS = Typed(list[Requests]), Typed(list[Endpoint])
+BY_HOUR, BY_PERIOD = Typed(list[HourOfDay]), Typed(list[RequestsPeriod])
+NOTHING: dict[str, Any] = {"requests": 0, "error_rate": 0.0, "errors_4xx": 0, "errors_5xx": 0}
+NOTHING |= dict.fromkeys(("avg_ms", "p50_ms", "p95_ms", "p99_ms"))
+
+
+def totals(asked: Params) -> Statement:
     params = Parameters()
-    where = fitting(performance.question, params, kind="request")
-    found = ask.rows(f"SELECT {MEASURES} FROM events WHERE {where} HAVING count(*) > 0", params)
-    return found[0] if found else NOTHING
+    return Statement(f"SELECT {MEASURES} FROM events WHERE {_where(asked, params)}", params)
 
 
-def _endpoints(ask: Asking, performance: Performance, order: str, limit: int) -> list[dict[str, Any]]:
+def endpoints(asked: Params, order: str, limit: int) -> Statement:
     params = Parameters()
-    where = fitting(performance.question, params, kind="request")
-    return ask.rows(
-        f"""
+    sql = f"""
         SELECT {field("endpoint")} AS endpoint, {field("method")} AS method, {MEASURES}
-        FROM events WHERE {where} GROUP BY ALL
-        ORDER BY {order}, endpoint NULLS LAST, method NULLS LAST LIMIT {params.add(limit)}""",
-        params,
+        FROM events WHERE {_where(asked, params)} GROUP BY ALL
+        ORDER BY {order}, endpoint NULLS LAST, method NULLS LAST LIMIT {params.add(limit)}"""
+    return Statement(sql, params)
+
+
+def most_asked(asked: Params) -> Statement:
+    return endpoints(asked, "requests DESC", asked.limit)
+
+
+def slowest(asked: Params) -> Statement:
+    return endpoints(asked, "p95_ms DESC NULLS LAST, requests DESC", SLOWEST)
+
+
+def of_hours(asked: Params) -> Statement:
+    """The hours of the day as the zone's clocks show them, all days of the range together."""
+    question, params = asked.question, Parameters()
+    hour = question.calendar.hour_sql(question.start_us, question.end_us)
+    return Statement(
+        f"SELECT {hour} AS hour, {MEASURES} FROM events WHERE {_where(asked, params)} GROUP BY ALL", params
     )
 
 
-def _by_hour(ask: Asking, performance: Performance) -> list[dict[str, Any]]:
-    """The 24 hours of the day as the zone's clocks show them, all days of the range together."""
-    question, params = performance.question, Parameters()
-    hour, where = (
-        question.calendar.hour_sql(question.start_us, question.end_us),
-        fitting(question, params, kind="request"),
+def of_periods(asked: Params) -> Statement:
+    period, params = asked.question.periods().index_sql(), Parameters()
+    sql = f"SELECT {period} AS period, {MEASURES} FROM events WHERE {_where(asked, params)} GROUP BY ALL"
+    return Statement(sql, params)
+
+
+def answer(events: Snapshot, asked: Params) -> PerformanceAnswer:
+    periods = asked.question.periods()
+    hours = {row["hour"]: row for row in events.rows(of_hours(asked))}
+    by_hour = BY_HOUR.convert([hours.get(hour, {"hour": hour, **NOTHING}) for hour in range(HOURS)])
+    rows = {row["period"]: row for row in events.rows(of_periods(asked))}
+    by_day = BY_PERIOD.convert([{"at": periods.at(at), **rows.get(at, NOTHING)} for at in range(len(periods))])
+    (whole,) = events.rows(totals(asked))
+    return PerformanceAnswer(
+        totals=TOTALS.convert([whole if whole["requests"] else NOTHING])[0],
+        endpoints=events.structs(ENDPOINTS, most_asked(asked)),
+        slowest=events.structs(ENDPOINTS, slowest(asked)),
+        by_hour=by_hour,
+        peak=_peak(by_hour),
+        by_day=by_day,
+        **events.measures(),
     )
-    found = ask.rows(f"SELECT {hour} AS hour, {MEASURES} FROM events WHERE {where} GROUP BY ALL", params)
-    by_hour = {row["hour"]: row for row in found}
-    return [by_hour.get(hour, {"hour": hour, **NOTHING}) for hour in range(HOURS)]
 
 
-def _peak(by_hour: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _where(asked: Params, params: Parameters) -> str:
+    return where_clause(asked.question, params, kind="request")
+
+
+def _peak(by_hour: list[HourOfDay]) -> Peak | None:
     """The hour of the day with the most requests; None without any."""
-    busiest = max(by_hour, key=lambda row: (row["requests"], -row["hour"]))
-    return {"hour": busiest["hour"], "requests": busiest["requests"]} if busiest["requests"] else None
+    busiest = max(by_hour, key=lambda each: (each.requests, -each.hour))
+    return Peak(hour=busiest.hour, requests=busiest.requests) if busiest.requests else None
 
 
-def _by_period(ask: Asking, performance: Performance, periods: Periods) -> list[dict[str, Any]]:
-    params = Parameters()
-    where = fitting(performance.question, params, kind="request")
-    found = ask.rows(
-        f"SELECT {periods.index_sql()} AS period, {MEASURES} FROM events WHERE {where} GROUP BY ALL", params
-    )
-    rows = {row.pop("period"): row for row in found}
-    return [{"at": periods.at(at), **rows.get(at, NOTHING)} for at in range(len(periods))]
+LENS = Lens(
+    path="performance",
+    title="API performance",
+    says="Requests by endpoint: times, errors (a status from 400 on, in per cent), the slowest by p95, and by hour of the day.",
+    group=OVERVIEW,
+    asks=Asks(days=7),
+    Params=Params,
+    Answer=PerformanceAnswer,
+    statements=lambda asked: [totals(asked), most_asked(asked), slowest(asked), of_hours(asked), of_periods(asked)],
+    answer=answer,
+)

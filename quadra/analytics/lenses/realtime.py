@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from quadra.accounts.tables import Project
-from quadra.analytics.lenses.sessions import PAGE
-from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking, fitting, iso, within
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import OVERVIEW
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Parameters, no_bots, people_only
+from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.visits import PAGE
 from quadra.core import clock
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.core.openapi import Time
+from quadra.warehouse.span import Range
 
 MINUTES = (1, 5, 30)
 MINUTE_US = 60_000_000
@@ -21,62 +23,98 @@ AHEAD_US = 30_000_000
 NAMED = 20
 
 
-@dataclass(frozen=True)
-class Realtime:
-    question: Question
-
-
-def read(given: Given, project: Project) -> Realtime:
-    realtime = Realtime(read_question(given, project))
-    given.check()
-    return realtime
-
-
-def answer(runtime: Runtime, realtime: Realtime) -> dict[str, Any]:
+class Params(Asked, kw_only=True, frozen=True):
     """The range of the question is of no account: it is always now."""
-    now = clock.now_us()
-    question = replace(realtime.question, start_us=now - max(MINUTES) * MINUTE_US, end_us=now + AHEAD_US)
-    with asking(runtime, question) as ask:
-        body = {
-            f"last_{minutes}_minute{'s' if minutes > 1 else ''}": _numbers(
-                ask, replace(question, start_us=now - minutes * MINUTE_US), minutes
-            )
-            for minutes in MINUTES
-        }
-        return ask.told(**body, at=iso(now))
 
 
-def _numbers(ask: Asking, question: Question, minutes: int) -> dict[str, Any]:
-    where, params = _where(question)
-    people = "person IS NOT NULL" if question.include_bots else "person IS NOT NULL AND NOT bot"
-    (row,) = ask.rows(
-        f"""
+class Minutes(Struct, kw_only=True):
+    events: int
+    users: int
+    sessions: int
+    errors: int
+    events_per_second: float
+    by_type: dict[str, int]
+    by_page: dict[str, int]
+
+
+class Realtime(Measured, kw_only=True):
+    last_1_minute: Minutes
+    last_5_minutes: Minutes
+    last_30_minutes: Minutes
+    at: Time
+
+
+def lately(now_us: int, minutes: int) -> Range:
+    return Range(now_us - minutes * MINUTE_US, now_us + AHEAD_US)
+
+
+def numbers(question: Question) -> Statement:
+    params, people = Parameters(), people_only(question.include_bots)
+    sql = f"""
         SELECT count(*) AS events, count(DISTINCT person) FILTER ({people}) AS users,
             count(DISTINCT coalesce(session_id, person)) FILTER ({people}) AS sessions,
             count(*) FILTER (kind = 'error') AS errors
-        FROM events WHERE {where}""",
-        params,
-    )
-    seen = "true" if question.include_bots else "NOT bot"
-    return {
-        **row,
-        "events_per_second": row["events"] / (minutes * 60),
-        "by_type": _counts(ask, question, "event_type", "true"),
-        "by_page": _counts(ask, question, PAGE, f"kind = 'page' AND page_url IS NOT NULL AND {seen}"),
-    }
+        FROM events WHERE {question.range.sql} AND {where_clause(question, params)}"""
+    return Statement(sql, params)
 
 
-def _counts(ask: Asking, question: Question, value: str, condition: str) -> dict[str, int]:
-    where, params = _where(question)
-    found = ask.rows(
-        f"""
-        SELECT {value} AS value, count(*) AS count FROM events WHERE {where} AND {condition}
-        GROUP BY ALL ORDER BY count DESC, value LIMIT {NAMED}""",
-        params,
-    )
-    return {row["value"]: row["count"] for row in found}
-
-
-def _where(question: Question) -> tuple[str, Parameters]:
+def counts(question: Question, value: str, condition: str) -> Statement:
     params = Parameters()
-    return f"{within(question.start_us, question.end_us)} AND {fitting(question, params)}", params
+    sql = f"""
+        SELECT {value} AS value, count(*) AS count FROM events
+        WHERE {question.range.sql} AND {where_clause(question, params)} AND {condition}
+        GROUP BY ALL ORDER BY count DESC, value LIMIT {NAMED}"""
+    return Statement(sql, params)
+
+
+def by_type(question: Question) -> Statement:
+    return counts(question, "event_type", "true")
+
+
+def by_page(question: Question) -> Statement:
+    return counts(question, PAGE, f"kind = 'page' AND page_url IS NOT NULL AND {no_bots(question.include_bots)}")
+
+
+def of_minutes(asked: Params, now_us: int, minutes: int) -> Question:
+    span = lately(now_us, minutes)
+    return replace(asked.question, start_us=span.start_us or 0, end_us=span.end_us or now_us)
+
+
+def answer(events: Snapshot, asked: Params) -> Realtime:
+    now_us = clock.now_us()
+    last_1, last_5, last_30 = (_minutes(events, of_minutes(asked, now_us, minutes), minutes) for minutes in MINUTES)
+    return Realtime(
+        **events.measures(),
+        last_1_minute=last_1,
+        last_5_minutes=last_5,
+        last_30_minutes=last_30,
+        at=clock.iso(clock.from_us(now_us)),
+    )
+
+
+def _minutes(events: Snapshot, question: Question, minutes: int) -> Minutes:
+    (row,) = events.rows(numbers(question))
+    return Minutes(
+        **row,
+        events_per_second=row["events"] / (minutes * 60),
+        by_type=dict(events.ask(by_type(question)).rows),
+        by_page=dict(events.ask(by_page(question)).rows),
+    )
+
+
+def _statements(asked: Params) -> list[Statement]:
+    questions = [of_minutes(asked, clock.now_us(), minutes) for minutes in MINUTES]
+    return [make(question) for question in questions for make in (numbers, by_type, by_page)]
+
+
+LENS = Lens(
+    path="realtime/stats",
+    title="Right now",
+    says="The last 1, 5 and 30 minutes. A range is of no account.",
+    group=OVERVIEW,
+    Params=Params,
+    Answer=Realtime,
+    range=lambda asked: lately(clock.now_us(), max(MINUTES)),
+    statements=_statements,
+    answer=answer,
+)

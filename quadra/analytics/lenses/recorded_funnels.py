@@ -5,95 +5,128 @@ People count (sessions where there is no user), each once in a stage. A run is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
+from msgspec import Struct, structs
+
+from quadra.analytics.questions.groups import RECORDED
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import Asking, asking, field, fitting, number, share
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.analytics.questions.snapshot import (
+    Measured,
+    Snapshot,
+    Statement,
+    field,
+    number,
+    share,
+    where_clause,
+)
+from quadra.core.openapi import Time
+from quadra.core.params import says, within
 from quadra.ingest.kinds import UNNUMBERED
 
-LIMIT, LIMIT_MOST = 50, 500
 END = "event_type = 'funnel_completed'"
 NAME, STAGE, ORDER = field("funnel_name"), field("stage"), f"TRY_CAST({field('stage_order')} AS BIGINT)"
 
 
-@dataclass(frozen=True)
-class Recorded:
-    question: Question
-    name: str | None
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    funnel_name: Annotated[str | None, says("Only this one.")] = None
+    limit: Annotated[int, within(1, 500, "How many funnels to name.")] = 50
 
 
-def read(given: Given, project: Project) -> Recorded:
-    recorded = Recorded(
-        read_question(given, project), given.text("funnel_name"), given.number("limit", LIMIT, 1, LIMIT_MOST)
-    )
-    given.check()
-    return recorded
+class ParamsOfOne(Params, kw_only=True, frozen=True):
+    funnel_name: Annotated[str, says("Which one.", "checkout")]
 
 
-def answer(runtime: Runtime, recorded: Recorded) -> dict[str, Any]:
-    with asking(runtime, recorded.question) as ask:
-        return ask.told(funnels=_funnels(ask, recorded))
+class Stage(Struct, kw_only=True):
+    stage: str
+    stage_order: int
+    users_reached: int
+    users_completed: int
+    users_stopped: int
+    reached_rate: float
+    conversion_rate: float
+    drop_off_rate: float
+    avg_time_to_stage_seconds: float | None
+    avg_time_in_stage_seconds: float | None
 
 
-def answer_one(runtime: Runtime, recorded: Recorded) -> dict[str, Any]:
+class RecordedFunnel(Struct, kw_only=True):
+    funnel_name: str
+    stages: list[Stage]
+    total_started: int
+    total_completed: int
+    overall_conversion_rate: float
+
+
+class RecordedFunnels(Measured, kw_only=True):
+    funnels: list[RecordedFunnel]
+
+
+class OneRecordedFunnel(RecordedFunnel, kw_only=True):
+    computed_at: Time
+    rows_read: int
+    elapsed_ms: float
+
+
+def answer(events: Snapshot, asked: Params) -> RecordedFunnels:
+    funnels = _funnels(events, asked)
+    return RecordedFunnels(**events.measures(), funnels=funnels)
+
+
+def answer_one(events: Snapshot, asked: ParamsOfOne) -> OneRecordedFunnel:
     """The funnel that was asked for, also where nobody began it."""
-    with asking(runtime, recorded.question) as ask:
-        found = _funnels(ask, recorded)
-        return ask.told(**(found[0] if found else _funnel(recorded.name or "", 0, 0, [])))
+    found = _funnels(events, asked)
+    one = found[0] if found else _funnel(asked.funnel_name, 0, 0, [])
+    return OneRecordedFunnel(**structs.asdict(one), **events.measures())
 
 
-def _funnels(ask: Asking, recorded: Recorded) -> list[dict[str, Any]]:
+def _funnels(events: Snapshot, asked: Params) -> list[RecordedFunnel]:
     """The most begun first."""
-    stages: dict[str, list[dict[str, Any]]] = {}
-    for row in ask.rows(*_stages_sql(recorded)):
-        stages.setdefault(row["funnel"], []).append(row)
+    by_funnel: dict[str, list[dict[str, Any]]] = {}
+    for row in events.rows(stages(asked)):
+        by_funnel.setdefault(row["funnel"], []).append(row)
     return [
-        _funnel(row["funnel"], row["started"], row["completed"], stages.get(row["funnel"], []))
-        for row in ask.rows(*_totals_sql(recorded))
+        _funnel(row["funnel"], row["started"], row["completed"], by_funnel.get(row["funnel"], []))
+        for row in events.rows(totals(asked))
     ]
 
 
-def _funnel(name: str, started: int, completed: int, stages: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "funnel_name": name,
-        "stages": [_stage(row, started) for row in stages],
-        "total_started": started,
-        "total_completed": completed,
-        "overall_conversion_rate": share(completed, started),
-    }
+def _funnel(name: str, started: int, completed: int, rows: list[dict[str, Any]]) -> RecordedFunnel:
+    return RecordedFunnel(
+        funnel_name=name,
+        stages=[_stage(row, started) for row in rows],
+        total_started=started,
+        total_completed=completed,
+        overall_conversion_rate=share(completed, started),
+    )
 
 
-def _stage(row: dict[str, Any], started: int) -> dict[str, Any]:
+def _stage(row: dict[str, Any], started: int) -> Stage:
     reached, went_on = row["reached"], row["went_on"]
-    return {
-        "stage": row["stage"],
-        "stage_order": row["place"],
-        "users_reached": reached,
-        "users_completed": went_on,
-        "users_stopped": reached - went_on,
-        "reached_rate": share(reached, started),
-        "conversion_rate": share(went_on, reached),
-        "drop_off_rate": share(reached - went_on, reached),
-        "avg_time_to_stage_seconds": row["to_stage"],
-        "avg_time_in_stage_seconds": row["in_stage"],
-    }
+    return Stage(
+        stage=row["stage"],
+        stage_order=row["place"],
+        users_reached=reached,
+        users_completed=went_on,
+        users_stopped=reached - went_on,
+        reached_rate=share(reached, started),
+        conversion_rate=share(went_on, reached),
+        drop_off_rate=share(reached - went_on, reached),
+        avg_time_to_stage_seconds=row["to_stage"],
+        avg_time_in_stage_seconds=row["in_stage"],
+    )
 
 
-def _taken(recorded: Recorded, params: Parameters) -> str:
+def _taken(asked: Params, params: Parameters) -> str:
     """The relations `told`, the events with whoever's run they are of; `arrivals`, the first at each stage of a run;
     `places`, the order of the stages; `ended`, who completed the funnel.
 
     A funnel whose senders never say that a run ended, well or badly, is completed by reaching its last stage.
     """
-    where = fitting(recorded.question, params, kind="funnel", people=True)
-    if recorded.name is not None:
-        where += f" AND {NAME} = {params.add(recorded.name)}"
+    where = where_clause(asked.question, params, kind="funnel", bots=False)
+    if asked.funnel_name is not None:
+        where += f" AND {NAME} = {params.add(asked.funnel_name)}"
     first = "(us, event_id)"
     return f"""
         taken AS (
@@ -128,21 +161,21 @@ def _taken(recorded: Recorded, params: Parameters) -> str:
         )"""
 
 
-def _totals_sql(recorded: Recorded) -> tuple[str, Parameters]:
+def totals(asked: Params) -> Statement:
     params = Parameters()
     sql = f"""
-        WITH {_taken(recorded, params)}
+        WITH {_taken(asked, params)}
         SELECT funnel, count(DISTINCT actor) AS started, count(DISTINCT ended.actor) AS completed
         FROM told LEFT JOIN ended USING (funnel, actor)
-        GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(recorded.limit)}"""
-    return sql, params
+        GROUP BY funnel ORDER BY started DESC, funnel LIMIT {params.add(asked.limit)}"""
+    return Statement(sql, params)
 
 
-def _stages_sql(recorded: Recorded) -> tuple[str, Parameters]:
+def stages(asked: Params) -> Statement:
     """Rows (funnel, stage, place, reached, went on, seconds to it, seconds in it), in the order of the stages."""
     params = Parameters()
     sql = f"""
-        WITH {_taken(recorded, params)}, reached AS (
+        WITH {_taken(asked, params)}, reached AS (
             SELECT DISTINCT funnel, actor, stage, places.place FROM arrivals JOIN places USING (funnel, stage)
         ), furthest AS (
             SELECT funnel, actor, max(place) AS place FROM reached GROUP BY funnel, actor
@@ -165,4 +198,30 @@ def _stages_sql(recorded: Recorded) -> tuple[str, Parameters]:
         )
         SELECT counted.*, to_stage, in_stage FROM counted JOIN lasted USING (funnel, stage)
         ORDER BY funnel, place, stage"""
-    return sql, params
+    return Statement(sql, params)
+
+
+SAYS = (
+    "People (sessions where there is no user) count once in a stage. `users_completed` went on to a later stage or to the end; "
+    "`conversion_rate` and `drop_off_rate` are of those who reached the stage, `reached_rate` of all who began; per cent."
+)
+LENS = Lens(
+    path="user/funnels",
+    title="Recorded funnels",
+    says=SAYS,
+    group=RECORDED,
+    Params=Params,
+    Answer=RecordedFunnels,
+    statements=lambda asked: [stages(asked), totals(asked)],
+    answer=answer,
+)
+LENS_OF_ONE = Lens(
+    path="user/funnels/{funnel_name}/analytics",
+    title="One recorded funnel",
+    says=SAYS,
+    group=RECORDED,
+    Params=ParamsOfOne,
+    Answer=OneRecordedFunnel,
+    statements=lambda asked: [stages(asked), totals(asked)],
+    answer=answer_one,
+)

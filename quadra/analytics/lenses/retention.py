@@ -2,70 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
-from quadra.analytics.questions.matching import Match, Parameters, people_only, read_match
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.question import Question, read_question, told
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.core.given import Where
+from quadra.core.openapi import Time
+from quadra.core.params import choice, says, within
+from quadra.warehouse.span import Range
 
 KINDS = ("first_time", "recurring")
 PERIODS_MOST = 400
 
 
-@dataclass(frozen=True)
-class Retention:
-    question: Question
-    first: Match
-    returning: Match
-    kind: str
-    columns: int
-    minimum_occurrences: int
-    cumulative: bool
+class Params(Asked, kw_only=True, frozen=True, rename={"columns": "periods"}):
+    first_event: Annotated[str | None, says("What puts people into a cohort. Left out: any event.")] = None
+    return_event: Annotated[str | None, says("What counts as coming back. Left out: any event.")] = None
+    first_where: Annotated[Where, says("A filter of the first event alone.")] = ()
+    return_where: Annotated[Where, says("A filter of the return event alone.")] = ()
+    columns: (
+        Annotated[
+            int,
+            within(1, PERIODS_MOST, "How many periods to look at; with `from` and `to` how many columns to show."),
+        ]
+        | None
+    ) = None
+    kind: Annotated[str, choice(KINDS)] = KINDS[0]
+    minimum_occurrences: Annotated[int, within(1, 1_000_000, "So often in a period.")] = 1
+    cumulative: Annotated[bool, says("Seen in that period or any later one.")] = False
+
+    @property
+    def periods(self) -> Periods:
+        return self.question.periods(most=PERIODS_MOST, name="period")
 
 
-def read(given: Given, project: Project) -> Retention:
-    wanted = given.number("periods", 0, 1, PERIODS_MOST)
-    retention = Retention(
-        question=read_question(given, project, name="period", span=wanted or None),
-        first=read_match(given, "first_event", "first_where"),
-        returning=read_match(given, "return_event", "return_where"),
-        kind=given.choice("kind", KINDS, "first_time"),
-        columns=wanted or PERIODS_MOST,
-        minimum_occurrences=given.number("minimum_occurrences", 1, 1, 1_000_000),
-        cumulative=bool(given.flag("cumulative")),
-    )
-    given.check()
-    return retention
+class Cohort(Struct):
+    at: Time
+    size: int
+    returned: list[int]
 
 
-def answer(runtime: Runtime, retention: Retention) -> dict[str, Any]:
-    question = retention.question
-    periods = question.periods(most=PERIODS_MOST, name="period")
-    ever = retention.kind == "first_time"  # whose first time it is, only all of history can tell
+class Retention(Measured, kw_only=True):
+    cohorts: list[Cohort]
+
+
+def reach(asked: Params) -> Range:
+    """Whose first time it is, only all of history can tell."""
+    periods = asked.periods
+    return Range(None if asked.kind == "first_time" else periods.starts[0], periods.end)
+
+
+def counted(asked: Params) -> Statement:
     params = Parameters()
-    found = query(
-        runtime,
-        question.project_id,
-        _sql(retention, periods, params),
-        params,
-        start_us=None if ever else periods.starts[0],
-        end_us=periods.end,
-    )
-    return told(found, cohorts=_cohorts(retention, periods, found.rows))
+    return Statement(_sql(asked, asked.periods, params), params)
 
 
-def _sql(retention: Retention, periods: Periods, params: Parameters) -> str:
+def answer(events: Snapshot, asked: Params) -> Retention:
+    cohorts = _cohorts(asked, asked.periods, events.ask(counted(asked)).rows)
+    return Retention(**events.measures(), cohorts=cohorts)
+
+
+def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
     """Rows (cohort, periods later, people); 0 later is the size of the cohort."""
-    question = retention.question
-    whole = f"{people_only(question.include_bots)} AND {Match(where=question.where).sql(params)}"
-    first = f"FROM events WHERE {whole} AND {retention.first.sql(params)}"
-    if retention.kind == "first_time":
+    whole = where_clause(asked.question, params, people=True)
+    first = f"FROM events WHERE {whole} AND {Match(asked.first_event, asked.first_where).sql(params)}"
+    if asked.kind == "first_time":
         # an event before the range may be its period's number only after those were left out
         begun = f"""
             SELECT person, {periods.index_sql("first_us")} AS period
@@ -76,9 +84,9 @@ def _sql(retention: Retention, periods: Periods, params: Parameters) -> str:
     returned = f"""
         SELECT person, {periods.index_sql()} AS period
         FROM events
-        WHERE {whole} AND {retention.returning.sql(params)} AND occurred_us >= {periods.starts[0]}
-        GROUP BY ALL HAVING count(*) >= {params.add(retention.minimum_occurrences)}"""
-    if retention.cumulative:  # only the last return matters: whoever was seen then had not left before
+        WHERE {whole} AND {Match(asked.return_event, asked.return_where).sql(params)} AND occurred_us >= {periods.starts[0]}
+        GROUP BY ALL HAVING count(*) >= {params.add(asked.minimum_occurrences)}"""
+    if asked.cumulative:  # only the last return matters: whoever was seen then had not left before
         returned = f"SELECT person, max(period) AS period FROM ({returned}) GROUP BY person"
     return f"""
         WITH begun AS MATERIALIZED ({begun}), returned AS ({returned})
@@ -89,13 +97,28 @@ def _sql(retention: Retention, periods: Periods, params: Parameters) -> str:
         GROUP BY ALL"""
 
 
-def _cohorts(retention: Retention, periods: Periods, rows: list[tuple[int, int, int]]) -> list[dict[str, Any]]:
+def _cohorts(asked: Params, periods: Periods, rows: list[tuple[Any, ...]]) -> list[Cohort]:
     cells = {(cohort, later): people for cohort, later, people in rows}
     cohorts = []
     for cohort in range(len(periods)):
         later = [cells.get((cohort, at), 0) for at in range(1, len(periods) - cohort)]
-        if retention.cumulative:
+        if asked.cumulative:
             later = list(accumulate(reversed(later)))[::-1]
         size = cells.get((cohort, 0), 0)
-        cohorts.append({"at": periods.at(cohort), "size": size, "returned": [size, *later][: retention.columns]})
+        cohorts.append(Cohort(periods.at(cohort), size, [size, *later][: asked.columns]))
     return cohorts
+
+
+LENS = Lens(
+    path="retention",
+    title="Retention",
+    says="Of the people who did something in a period, how many did something in each period after it.",
+    group=QUESTIONS,
+    asks=Asks(interval="period"),
+    span="columns",
+    Params=Params,
+    Answer=Retention,
+    range=reach,
+    statements=lambda asked: [counted(asked)],
+    answer=answer,
+)

@@ -5,18 +5,19 @@ NPS is the share of 9 and 10 less that of 0 to 6; CSAT the share of 4 and 5 of 1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
+from msgspec import UNSET, Struct, UnsetType
+
+from quadra.analytics.questions.groups import RECORDED
+from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.question import Question, read_question
-from quadra.analytics.questions.snapshot import asking, field, fitting
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, where_clause
+from quadra.core.params import choice, within
+from quadra.core.typed import Typed
 from quadra.ingest.kinds import SCORES
 
-CONTEXTS, CONTEXTS_MOST = 25, 200
 SURVEY = field("survey_type")
 CONTEXT = f"coalesce({field('context')}, '')"
 MEASURES = f"""
@@ -27,63 +28,87 @@ MEASURES = f"""
     END"""
 
 
-@dataclass(frozen=True)
-class Satisfaction:
-    question: Question
-    survey: str | None
-    contexts: int
+MEASURED = f"count(*) AS responses, favg(value) AS mean, min(value) AS least, max(value) AS most, {MEASURES} AS measure"
 
 
-def read(given: Given, project: Project) -> Satisfaction:
-    satisfaction = Satisfaction(
-        question=read_question(given, project),
-        survey=given.choice("survey_type", tuple(SCORES), "") or None,
-        contexts=given.number("context_limit", CONTEXTS, 1, CONTEXTS_MOST),
-    )
-    given.check()
-    return satisfaction
+class Params(Asked, kw_only=True, frozen=True):
+    survey_type: Annotated[str | None, choice(SCORES, "Only this one.")] = None
+    context_limit: Annotated[int, within(1, 200, "How many contexts to name.")] = 25
 
 
-def answer(runtime: Runtime, satisfaction: Satisfaction) -> dict[str, Any]:
+class SurveyNumbers(Struct, kw_only=True):
+    """With the one measure that the survey has."""
+
+    total_responses: int
+    avg_score: float
+    min_score: float
+    max_score: float
+    nps: float | UnsetType = UNSET
+    csat: float | UnsetType = UNSET
+    ces: float | UnsetType = UNSET
+
+
+class Survey(SurveyNumbers, kw_only=True):
+    survey_type: str
+    distribution: dict[str, int]
+    by_context: dict[str, SurveyNumbers]
+
+
+class Satisfaction(Measured, kw_only=True):
+    satisfaction_metrics: list[Survey]
+
+
+SURVEYS = Typed(list[Survey])
+
+
+def surveys(asked: Params) -> Statement:
     params = Parameters()
-    where = fitting(satisfaction.question, params, kind="survey", people=True)
-    if satisfaction.survey is not None:
-        where += f" AND {SURVEY} = {params.add(satisfaction.survey)}"
-    measured = (
-        f"count(*) AS responses, favg(value) AS mean, min(value) AS least, max(value) AS most, {MEASURES} AS measure"
+    where = _where(asked, params)
+    return Statement(f"SELECT {SURVEY} AS survey, {MEASURED} FROM events WHERE {where} GROUP BY survey", params)
+
+
+def scores(asked: Params) -> Statement:
+    params = Parameters()
+    sql = f"""
+        SELECT {SURVEY} AS survey, value, count(*) AS responses FROM events WHERE {_where(asked, params)}
+        GROUP BY survey, value ORDER BY value"""
+    return Statement(sql, params)
+
+
+def contexts(asked: Params) -> Statement:
+    params = Parameters()
+    sql = f"""
+        SELECT {SURVEY} AS survey, {CONTEXT} AS context, {MEASURED} FROM events WHERE {_where(asked, params)}
+        GROUP BY survey, context
+        QUALIFY row_number() OVER (PARTITION BY survey ORDER BY responses DESC, context) <= {asked.context_limit}
+        ORDER BY responses DESC, context"""
+    return Statement(sql, params)
+
+
+def answer(events: Snapshot, asked: Params) -> Satisfaction:
+    found = {row["survey"]: row for row in events.rows(surveys(asked))}
+    by_score, by_context = events.rows(scores(asked)), events.rows(contexts(asked))
+    shown = SURVEYS.convert(
+        [
+            {
+                "survey_type": survey,
+                **_measured(survey, found[survey]),
+                "distribution": _distribution(survey, by_score),
+                "by_context": {row["context"]: _measured(survey, row) for row in by_context if row["survey"] == survey},
+            }
+            for survey in SCORES
+            if survey in found
+        ]
     )
-    with asking(runtime, satisfaction.question) as ask:
-        surveys = ask.rows(f"SELECT {SURVEY} AS survey, {measured} FROM events WHERE {where} GROUP BY survey", params)
-        scores = ask.rows(
-            f"SELECT {SURVEY} AS survey, value, count(*) AS responses FROM events WHERE {where}"
-            " GROUP BY survey, value ORDER BY value",
-            params,
-        )
-        contexts = ask.rows(
-            f"""
-            SELECT {SURVEY} AS survey, {CONTEXT} AS context, {measured} FROM events WHERE {where} GROUP BY survey, context
-            QUALIFY row_number() OVER (PARTITION BY survey ORDER BY responses DESC, context) <= {satisfaction.contexts}
-            ORDER BY responses DESC, context""",
-            params,
-        )
-        found = {row["survey"]: row for row in surveys}
-        return ask.told(
-            satisfaction_metrics=[
-                {
-                    "survey_type": survey,
-                    **_measured(survey, found[survey]),
-                    "distribution": _distribution(survey, scores),
-                    "by_context": {
-                        row["context"]: _measured(survey, row) for row in contexts if row["survey"] == survey
-                    },
-                }
-                for survey in SCORES
-                if survey in found
-            ]
-        )
+    return Satisfaction(**events.measures(), satisfaction_metrics=shown)
 
 
-def _measured(survey: str, row: dict[str, Any]) -> dict[str, Any]:
+def _where(asked: Params, params: Parameters) -> str:
+    where = where_clause(asked.question, params, kind="survey", bots=False)
+    return where if asked.survey_type is None else f"{where} AND {SURVEY} = {params.add(asked.survey_type)}"
+
+
+def _measured(survey: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "total_responses": row["responses"],
         "avg_score": row["mean"],
@@ -93,11 +118,23 @@ def _measured(survey: str, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _distribution(survey: str, scores: list[dict[str, Any]]) -> dict[str, int]:
+def _distribution(survey: str, by_score: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Every whole score of the scale, and whatever was given between them."""
     low, high = SCORES[survey]
-    given = {row["value"]: row["responses"] for row in scores if row["survey"] == survey}
+    given = {row["value"]: row["responses"] for row in by_score if row["survey"] == survey}
     return {
         f"{int(score) if score.is_integer() else score}": given.get(score, 0)
         for score in sorted({*map(float, range(low, high + 1)), *given})
     }
+
+
+LENS = Lens(
+    path="user/satisfaction/metrics",
+    title="Satisfaction",
+    says="NPS (-100 to 100), CSAT (per cent) and CES (mean), with every score of the scale and the contexts of the answers.",
+    group=RECORDED,
+    Params=Params,
+    Answer=Satisfaction,
+    statements=lambda asked: [surveys(asked), scores(asked), contexts(asked)],
+    answer=answer,
+)

@@ -2,86 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from quadra.accounts.tables import Project
-from quadra.analytics.questions.matching import Match, Parameters, people_only
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import INTERVALS, Periods
-from quadra.analytics.questions.question import Question, read_question, told
-from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
+from quadra.analytics.questions.visits import GAP_US, PAGE
+from quadra.core.openapi import Time
+from quadra.core.params import within
 
-GAP_US = 30 * 60 * 1_000_000
-"""A pause of exactly this does not end a session."""
-PAGE = "CASE WHEN page_url LIKE '%/' THEN regexp_replace(page_url, '([^/])/+$', '\\1') ELSE page_url END"
-"""A page is its address as it came; a slash at its end makes no difference."""
-PAGES, PAGES_MOST = 20, 1_000
 CODES = 1 << 32
 """More than there are pages; a time within half an hour, times this, is an integer still."""
 ENDS = (("entry", "min"), ("exit", "max"))
 MEASURES = ("count", "people", "bounces", "average_seconds", "median_seconds", "events_per_session")
 
 
-@dataclass(frozen=True)
-class Sessions:
-    question: Question
-    limit: int
+class Params(Asked, kw_only=True, frozen=True):
+    limit: Annotated[int, within(1, 1_000, "How many entry and exit pages to name.")] = 20
 
 
-def read(given: Given, project: Project) -> Sessions:
-    sessions = Sessions(
-        question=read_question(given, project, intervals=(*INTERVALS, "whole")),
-        limit=given.number("limit", PAGES, 1, PAGES_MOST),
-    )
-    given.check()
-    return sessions
+class SessionMeasures(Struct, kw_only=True):
+    count: int
+    people: int
+    bounces: int
+    bounce_rate: float
+    average_seconds: float
+    median_seconds: float
+    events_per_session: float
 
 
-def answer(runtime: Runtime, sessions: Sessions) -> dict[str, Any]:
-    question = sessions.question
-    periods = question.periods()
+class SessionPeriod(SessionMeasures, kw_only=True):
+    at: Time
+
+
+class PageCount(Struct):
+    page: str
+    count: int
+
+
+class Sessions(SessionMeasures, kw_only=True):
+    computed_at: Time
+    rows_read: int
+    elapsed_ms: float
+    entries: list[PageCount]
+    exits: list[PageCount]
+    periods: list[SessionPeriod]
+
+
+def counted(asked: Params) -> Statement:
     params = Parameters()
-    sql = _sql(sessions, periods, params)
-    found = query(runtime, question.project_id, sql, params, start_us=question.start_us, end_us=question.end_us)
+    return Statement(_sql(asked, asked.question.periods(), params), params)
+
+
+def answer(events: Snapshot, asked: Params) -> Sessions:
+    periods = asked.question.periods()
     rows: dict[str, list[tuple[Any, ...]]] = {"entry": [], "exit": [], "period": [], "whole": []}
-    for part, *row in found.rows:
+    for part, *row in events.ask(counted(asked)).rows:
         rows[part].append(tuple(row))
     by_period = {number: row for number, _page, *row in rows["period"]}
-    whole = rows["whole"][0][2:]
-    return told(
-        found,
-        **_measures(whole),
-        entries=[{"page": page, "count": row[0]} for _number, page, *row in rows["entry"]],
-        exits=[{"page": page, "count": row[0]} for _number, page, *row in rows["exit"]],
+    nothing = (0,) * len(MEASURES)
+    return Sessions(
+        **events.measures(),
+        **_measures(rows["whole"][0][2:]),
+        entries=[PageCount(page, row[0]) for _number, page, *row in rows["entry"]],
+        exits=[PageCount(page, row[0]) for _number, page, *row in rows["exit"]],
         periods=[
-            {"at": periods.at(number), **_measures(by_period.get(number, (0,) * len(MEASURES)))}
+            SessionPeriod(at=periods.at(number), **_measures(by_period.get(number, nothing)))
             for number in range(len(periods))
         ],
     )
 
 
-def _measures(row: Any) -> dict[str, Any]:
-    said = dict(zip(MEASURES, row, strict=True))
-    said["bounce_rate"] = said["bounces"] / said["count"] * 100 if said["count"] else 0.0
-    return said
+class _Measures(TypedDict):
+    count: int
+    people: int
+    bounces: int
+    bounce_rate: float
+    average_seconds: float
+    median_seconds: float
+    events_per_session: float
 
 
-def _sql(sessions: Sessions, periods: Periods, params: Parameters) -> str:
+def _measures(row: Any) -> _Measures:
+    count, people, bounces, average, median, events = row
+    return {
+        "count": count,
+        "people": people,
+        "bounces": bounces,
+        "bounce_rate": bounces / count * 100 if count else 0.0,
+        "average_seconds": average,
+        "median_seconds": median,
+        "events_per_session": events,
+    }
+
+
+def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
     """Rows (part, period, page, the measures): one for each period, one for all, and the first and last pages of sessions.
 
     Pages are numbers until they are shown, and stand behind their time in one integer, so that the first is the least. Where
     a session's first page has several of one instant, the least and the least with numbers turned round differ; `settled`
     looks those few up, and takes the first by its event id.
     """
-    where = f"{people_only(sessions.question.include_bots)} AND {Match(where=sessions.question.where).sql(params)}"
+    where = where_clause(asked.question, params, people=True)
     # no pause within half an hour of the clock ends a session: so much is put together first, and few rows are sorted
     ordered = "PARTITION BY person ORDER BY stretch"
     measures = """count(*) AS count, count(DISTINCT person) AS people, count(*) FILTER (bounced) AS bounces,
             coalesce(favg(us), 0) / 1e6 AS average_seconds, coalesce(median(us), 0) / 1e6 AS median_seconds,
             coalesce(favg(events), 0) AS events_per_session"""
-    limit = params.add(sessions.limit)
+    limit = params.add(asked.limit)
     nothing = ", ".join(f"0 AS {name}" for name in MEASURES[1:])
     at, number, turned = f"(occurred_us % {GAP_US}) * {CODES}", f"& {CODES - 1}", f"{CODES - 1} - code"
     seen, tied, shown = [], [], []
@@ -130,3 +163,16 @@ def _sql(sessions: Sessions, periods: Periods, params: Parameters) -> str:
         SELECT 'whole' AS part, 0 AS period, '' AS page, {measures} FROM visits
         UNION ALL SELECT 'period', {periods.index_sql()} AS period, '', {measures} FROM visits GROUP BY ALL
         UNION ALL {shown[0]} UNION ALL {shown[1]}"""
+
+
+LENS = Lens(
+    path="sessions",
+    title="Sessions",
+    says="What people do without a pause of more than 30 minutes: how many, how long, where they begin and end.",
+    group=QUESTIONS,
+    asks=Asks(intervals=(*INTERVALS, "whole")),
+    Params=Params,
+    Answer=Sessions,
+    statements=lambda asked: [counted(asked)],
+    answer=answer,
+)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Annotated, Any
 
-from quadra.accounts.tables import Project
-from quadra.analytics.questions.matching import Match, Parameters, number_sql, people_only, read_match, value_sql
+from msgspec import Struct
+
+from quadra.analytics.questions.groups import QUESTIONS
+from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Match, Parameters, number_sql, people_only, value_sql
 from quadra.analytics.questions.periods import INTERVALS, Periods
-from quadra.analytics.questions.question import Question, read_question, told
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
+from quadra.core.errors import Invalid
 from quadra.core.given import Given
-from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query
+from quadra.core.openapi import Time
+from quadra.core.params import choice, says, within
+from quadra.warehouse.span import Range
 
 AGGREGATES = {
     "total": "count(*)",
@@ -36,94 +41,109 @@ WINDOWS = {
 
 OTHER = "Other"
 EVERYTHING = "All events"
-LABELS, LABELS_MOST = 25, 200
 POINTS_MOST = 200_000
 
 
-@dataclass(frozen=True)
-class Trend:
-    question: Question
-    match: Match
-    aggregate: str = "total"
-    property: str | None = None
-    breakdown: str | None = None
-    limit: int = LABELS
-    cumulative: bool = False
+class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
+    event: Annotated[str | None, says("Its name. Left out: any event.", "page_view")] = None
+    aggregate: Annotated[str, choice(AGGREGATES)] = "total"
+    number: Annotated[str | None, says("The number that `sum`, `avg` and `max_per_user` are of.")] = None
+    breakdown: Annotated[str | None, says("A field or property: one series for each of its values.")] = None
+    breakdown_limit: Annotated[int, within(1, 200, "The largest keep their names, the rest becomes `Other`.")] = 25
+    cumulative: Annotated[bool, says("Running sums.")] = False
+
+    def check(self, given: Given) -> None:
+        if self.aggregate in OF_NUMBERS and self.number is None:
+            given.wrong["property"] = f"needed for the {self.aggregate}"
+
+    @property
+    def match(self) -> Match:
+        return Match(self.event)
+
+    @property
+    def width(self) -> int:
+        """Of the window, in periods."""
+        return WINDOWS.get((self.aggregate, self.question.interval), 1)
+
+    @property
+    def periods(self) -> Periods:
+        """Those of the range, and before them those that the window of the first one reaches back to."""
+        return self.question.periods(before=self.width - 1)
 
 
-def read(given: Given, project: Project) -> Trend:
-    question = read_question(given, project, intervals=(*INTERVALS, "whole"))
-    trend = Trend(
-        question=question,
-        match=read_match(given, "event", "where"),
-        aggregate=given.choice("aggregate", tuple(AGGREGATES), "total"),
-        property=given.text("property"),
-        breakdown=given.text("breakdown"),
-        limit=given.number("breakdown_limit", LABELS, 1, LABELS_MOST),
-        cumulative=bool(given.flag("cumulative")),
-    )
-    if trend.aggregate in OF_NUMBERS and trend.property is None:
-        given.wrong["property"] = f"needed for the {trend.aggregate}"
-    given.check()
-    return trend
+class Point(Struct):
+    at: Time
+    value: float
 
 
-def answer(runtime: Runtime, trend: Trend) -> dict[str, Any]:
-    question = trend.question
-    width = WINDOWS.get((trend.aggregate, question.interval), 1)
-    periods = question.periods(before=width - 1)
-    if trend.breakdown is not None and len(periods) * trend.limit > POINTS_MOST:
-        given = Given({})
-        given.wrong["breakdown_limit"] = f"at most {POINTS_MOST // len(periods)} for so many periods"
-        given.check()
-    start_us = question.start_us if width == 1 else periods.starts[0]
-    params = Parameters()
-    sql = _sql(trend, periods, width, params)
-    found = query(runtime, question.project_id, sql, params, start_us=start_us, end_us=question.end_us)
-    series = _series(trend, periods, width, found.rows)
-    return told(found, series=series)
+class Series(Struct):
+    label: str
+    points: list[Point]
 
 
-def _sql(trend: Trend, periods: Periods, width: int, params: Parameters) -> str:
+class Trends(Measured, kw_only=True):
+    series: list[Series]
+
+
+def reach(asked: Params) -> Range:
+    start_us = asked.question.start_us if asked.width == 1 else asked.periods.starts[0]
+    return Range(start_us, asked.question.end_us)
+
+
+def counted(asked: Params) -> Statement:
+    periods, params = asked.periods, Parameters()
+    if asked.breakdown is not None and len(periods) * asked.breakdown_limit > POINTS_MOST:
+        most = f"at most {POINTS_MOST // len(periods)} for so many periods"
+        raise Invalid("The question cannot be answered as it is.", fields={"breakdown_limit": most})
+    return Statement(_sql(asked, periods, asked.width, params), params)
+
+
+def answer(events: Snapshot, asked: Params) -> Trends:
+    rows = events.ask(counted(asked)).rows
+    series = _series(asked, asked.periods, asked.width, rows)
+    return Trends(**events.measures(), series=series)
+
+
+def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str:
     """Rows (place, label, period, value); the place is NULL for what a limit put together."""
-    people = trend.aggregate in OF_PEOPLE
+    people = asked.aggregate in OF_PEOPLE
     columns = [f"{periods.index_sql()} AS period"]
     if people:
         columns.append("person")
-    if trend.aggregate in OF_NUMBERS or (trend.aggregate == "max_per_user" and trend.property):
-        columns.append(f"{number_sql(trend.property or '', params)} AS number")
-    if trend.breakdown is not None:
-        columns.append(f"coalesce({value_sql(trend.breakdown, params)}, '') AS label")
-    found = f"FROM events WHERE {_condition(trend, people, params)}"
+    if asked.aggregate in OF_NUMBERS or (asked.aggregate == "max_per_user" and asked.number):
+        columns.append(f"{number_sql(asked.number or '', params)} AS number")
+    if asked.breakdown is not None:
+        columns.append(f"coalesce({value_sql(asked.breakdown, params)}, '') AS label")
+    found = f"FROM events WHERE {_condition(asked, people, params)}"
     if (
-        trend.breakdown is not None and trend.aggregate == "total"
+        asked.breakdown is not None and asked.aggregate == "total"
     ):  # counted before the labels are ranked: few rows are left
         found = f"SELECT {', '.join(columns)}, count(*) AS events {found} GROUP BY ALL"
     else:
-        distinct = "DISTINCT " if trend.breakdown is not None and trend.aggregate in COUNT_PEOPLE else ""
+        distinct = "DISTINCT " if asked.breakdown is not None and asked.aggregate in COUNT_PEOPLE else ""
         found = f"SELECT {distinct}{', '.join(columns)} {found}"
     labelled = (
-        _labelled(trend, params) if trend.breakdown is not None else "SELECT 1 AS place, '' AS label, * FROM found"
+        _labelled(asked, params) if asked.breakdown is not None else "SELECT 1 AS place, '' AS label, * FROM found"
     )
-    return f"WITH found AS ({found}), labelled AS ({labelled}) {_counted(trend, width)}"
+    return f"WITH found AS ({found}), labelled AS ({labelled}) {_counted(asked, width)}"
 
 
-def _condition(trend: Trend, people: bool, params: Parameters) -> str:
-    said = [trend.match.sql(params), Match(where=trend.question.where).sql(params)]
-    bots = trend.question.include_bots
+def _condition(asked: Params, people: bool, params: Parameters) -> str:
+    said = [asked.match.sql(params), Match(where=asked.question.where).sql(params)]
+    bots = asked.question.include_bots
     if people:
         said.append(people_only(bots))
     elif bots is False:
         said.append("NOT bot")
-    elif bots is None and trend.match.event is not None:
+    elif bots is None and asked.match.event is not None:
         said.append("NOT (bot AND kind = 'page')")  # page views are of people; anything else counts as it came
     return " AND ".join(said)
 
 
-def _labelled(trend: Trend, params: Parameters) -> str:
+def _labelled(asked: Params, params: Parameters) -> str:
     """The largest values keep their names, the rest become one; a value that is itself called Other joins the rest."""
-    size = "count(*)" if trend.aggregate == "max_per_user" else _value(trend)
-    limit, other = params.add(trend.limit), params.add(OTHER)
+    size = "count(*)" if asked.aggregate == "max_per_user" else _value(asked)
+    limit, other = params.add(asked.breakdown_limit), params.add(OTHER)
     return f"""
         SELECT ranked.place, CASE WHEN ranked.place IS NULL THEN {other} ELSE found.label END AS label,
             found.* EXCLUDE (label)
@@ -135,7 +155,7 @@ def _labelled(trend: Trend, params: Parameters) -> str:
         ) AS ranked ON ranked.label = found.label"""
 
 
-def _counted(trend: Trend, width: int) -> str:
+def _counted(asked: Params, width: int) -> str:
     if width > 1:  # each time somebody was active covers the periods until their next, at most `width`: nobody twice
         return f"""
             , active AS (SELECT DISTINCT place, label, person, period FROM labelled),
@@ -148,24 +168,24 @@ def _counted(trend: Trend, width: int) -> str:
                 SELECT place, label, begins AS period, 1 AS change FROM spans
                 UNION ALL SELECT place, label, ends, -1 FROM spans
             ) GROUP BY ALL"""
-    if trend.aggregate == "max_per_user":
-        each = "coalesce(fsum(number), 0)" if trend.property else "count(*)"
+    if asked.aggregate == "max_per_user":
+        each = "coalesce(fsum(number), 0)" if asked.number else "count(*)"
         return f"""
             SELECT place, label, period, max(number) AS value
             FROM (SELECT place, label, period, {each} AS number FROM labelled GROUP BY place, label, period, person)
             GROUP BY place, label, period"""
-    return f"SELECT place, label, period, {_value(trend)} AS value FROM labelled GROUP BY place, label, period"
+    return f"SELECT place, label, period, {_value(asked)} AS value FROM labelled GROUP BY place, label, period"
 
 
-def _value(trend: Trend) -> str:
-    if trend.breakdown is not None and trend.aggregate == "total":
+def _value(asked: Params) -> str:
+    if asked.breakdown is not None and asked.aggregate == "total":
         return "CAST(sum(events) AS BIGINT)"
-    return AGGREGATES[trend.aggregate]
+    return AGGREGATES[asked.aggregate]
 
 
-def _series(trend: Trend, periods: Periods, width: int, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    plain = trend.breakdown is None
-    name = trend.match.event or EVERYTHING
+def _series(asked: Params, periods: Periods, width: int, rows: list[tuple[Any, ...]]) -> list[Series]:
+    plain = asked.breakdown is None
+    name = asked.match.event or EVERYTHING
     values: dict[tuple[bool, int, str], list[float]] = {}
     if plain:
         values[False, 1, name] = [0] * len(periods)
@@ -177,12 +197,21 @@ def _series(trend: Trend, periods: Periods, width: int, rows: list[tuple[Any, ..
     for (_rest, _place, label), points in sorted(values.items()):
         shown = list(accumulate(points)) if width > 1 else points
         shown = shown[width - 1 :]
-        if trend.cumulative:
+        if asked.cumulative:
             shown = list(accumulate(shown))
-        series.append(
-            {
-                "label": label,
-                "points": [{"at": periods.at(at), "value": value} for at, value in enumerate(shown, start=width - 1)],
-            }
-        )
+        series.append(Series(label, [Point(periods.at(at), value) for at, value in enumerate(shown, start=width - 1)]))
     return series
+
+
+LENS = Lens(
+    path="trends",
+    title="Trends",
+    says="How often, how many people, how much, for each period.",
+    group=QUESTIONS,
+    asks=Asks(intervals=(*INTERVALS, "whole")),
+    Params=Params,
+    Answer=Trends,
+    range=reach,
+    statements=lambda asked: [counted(asked)],
+    answer=answer,
+)

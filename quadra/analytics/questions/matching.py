@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from quadra.core.given import Given, Where
+from quadra.core.given import Where
 from quadra.ingest.kinds import KINDS, TYPED
 from quadra.warehouse.columns import property_path
 
@@ -58,13 +58,14 @@ class Match:
         return " AND ".join([*named, *(_fits(prop, values, params) for prop, values in self.where)]) or "true"
 
 
-def read_match(given: Given, event: str, where: str) -> Match:
-    return Match(given.text(event), given.where(where) if where != "where" else ())
+def no_bots(include_bots: bool | None) -> str:
+    """The condition of questions that leave bots out unless they are asked for."""
+    return "true" if include_bots else "NOT bot"
 
 
 def people_only(include_bots: bool | None) -> str:
     """The condition of questions about people: rows of nobody are nobody's, and bots are no people."""
-    return "person IS NOT NULL" if include_bots else "person IS NOT NULL AND NOT bot"
+    return f"person IS NOT NULL AND {no_bots(include_bots)}"
 
 
 def value_sql(prop: str, params: Parameters) -> str:

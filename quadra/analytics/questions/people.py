@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import Struct
 
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Question
-from quadra.analytics.questions.snapshot import Asking, fitting
+from quadra.analytics.questions.snapshot import Statement, where_clause
+from quadra.core.typed import Typed
 
 
-def counted_people(ask: Asking, question: Question) -> dict[str, Any]:
-    """Of a look at all that is before the end of the range: `total`, `active`, `new`, `returning`."""
+class UserNumbers(Struct, kw_only=True):
+    total: int
+    active: int
+    new: int
+    returning: int
+
+
+class UserNumbersBeside(UserNumbers, kw_only=True):
+    previous: UserNumbers
+
+
+USER_NUMBERS = Typed(list[UserNumbers])
+
+
+def counted_people(question: Question) -> Statement:
+    """One row, of a snapshot of all that is before the end of the range: `total`, `active`, `new`, `returning`."""
     params = Parameters()
-    (found,) = ask.rows(
-        f"""
+    sql = f"""
         SELECT count(*) AS total, count(*) FILTER (last_us >= {question.start_us}) AS active,
             count(*) FILTER (first_us >= {question.start_us}) AS new,
             count(*) FILTER (last_us >= {question.start_us} AND first_us < {question.start_us}) AS returning
         FROM (
             SELECT min(occurred_us) AS first_us, max(occurred_us) AS last_us FROM events
-            WHERE occurred_us < {question.end_us} AND {people(question, params)} GROUP BY person
-        )""",
-        params,
-    )
-    return found
-
-
-def people(question: Question, params: Parameters) -> str:
-    """The condition that an event is somebody's who counts."""
-    return f"person IS NOT NULL AND {fitting(question, params, people=True)}"
+            WHERE occurred_us < {question.end_us} AND {where_clause(question, params, people=True)} GROUP BY person
+        )"""
+    return Statement(sql, params)

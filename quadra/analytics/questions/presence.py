@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from quadra.analytics.lenses.sessions import GAP_US
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.people import people
+from quadra.analytics.questions.people import UserNumbers
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.snapshot import where_clause
+from quadra.analytics.questions.visits import GAP_US
 
 EARLIER, THEN, NOW = 0, 1, 2
 """The span of a row: before both ranges, in the one before, in the one that is asked about."""
@@ -42,7 +43,7 @@ class Presence:
                 CASE {period} ELSE -1 END AS period,
                 CASE WHEN occurred_us >= {self.then.start_us} THEN occurred_us // {GAP_US} ELSE -1 END AS stretch,
                 count(*) AS events, min(occurred_us) AS first_us, max(occurred_us) AS last_us
-            FROM events WHERE {people(self.now, params)} GROUP BY ALL
+            FROM events WHERE {where_clause(self.now, params, people=True)} GROUP BY ALL
         ), people AS MATERIALIZED (
             SELECT person, min(first_us) AS first_us, max(last_us) AS last_us, bool_or(span = {THEN}) AS was_there,
                 CAST(coalesce(sum(events) FILTER (span = {NOW}), 0) AS BIGINT) AS events
@@ -71,8 +72,7 @@ class Presence:
 class Counted:
     """What `counted_sql` found, of one span."""
 
-    people: dict[str, int]
-    """`total`, `active`, `new`, `returning`"""
+    people: UserNumbers
     visits: int
     average_seconds: float
 
@@ -85,5 +85,5 @@ def counted(rows: list[dict[str, Any]], span: int) -> Counted:
             ever, active, new = row["a"], row["b"], row["c"]
         elif row["place"] == span and row["part"] == "visits":
             visits, us = row["a"], row["b"]
-    told = {"total": ever, "active": active, "new": new, "returning": active - new}
-    return Counted(told, visits, us / visits / 1e6 if visits else 0.0)
+    people = UserNumbers(total=ever, active=active, new=new, returning=active - new)
+    return Counted(people, visits, us / visits / 1e6 if visits else 0.0)

@@ -1,20 +1,24 @@
-"""What every question takes: whose events, which time, which periods, which filters; and what every answer carries."""
+"""What every question takes: whose events, which time, which periods, which filters."""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Literal
 
-from quadra.accounts.tables import WEEK_STARTS, Project
+from msgspec import Struct
+
+from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.core import clock
 from quadra.core.errors import Invalid
 from quadra.core.given import Given, Where
-from quadra.warehouse.look import Answer
+from quadra.core.openapi import Param
+from quadra.core.params import Params, says, within
+from quadra.warehouse.span import Range
 
 DAYS, DAYS_MOST = 30, 3_660
 START, END = ("from", "start_date"), ("to", "end_date")
@@ -25,6 +29,68 @@ OFFSET_AS_SPACE = re.compile(r"(T\S+) (\d\d:?\d\d)")
 """`+02:00` in an address that was not quoted."""
 EARLIEST_US = clock.to_us(datetime.fromisoformat("1970-01-01T00:00:00Z"))
 LATEST_US = clock.to_us(datetime.fromisoformat("2200-01-01T00:00:00Z"))
+A_TIME = "A bare date, ISO 8601, or milliseconds since 1970; without an offset it is the time zone's."
+
+
+class Common(Struct, kw_only=True, rename={"from_": "from"}):
+    """The parameters of every question."""
+
+    project: Annotated[str | None, says("Left out: the project of the key that asks, else `default`.")] = None
+    from_: Annotated[str | None, says(f"The first moment that counts. {A_TIME}", "2026-01-01")] = None
+    to: Annotated[
+        str | None,
+        says("The first moment that does not; a bare date means through the end of that day.", "2026-01-31"),
+    ] = None
+    start_date: Annotated[str | None, says("The same as `from`.")] = None
+    end_date: Annotated[str | None, says("The same as `to`.")] = None
+    days: (
+        Annotated[
+            int,
+            within(
+                1, DAYS_MOST, "Where `from` or `to` is left out: how many days there are. Without both they end today."
+            ),
+        ]
+        | None
+    ) = None
+    timezone: Annotated[str | None, says("Left out: the project's.", "Europe/Berlin")] = None
+    week_start: Annotated[Literal["monday", "sunday"] | None, says("Left out: the project's.")] = None
+    where: Annotated[
+        Where,
+        says(
+            "Only events with this value of a field or property; empty is no value. Several properties must all fit, "
+            "several values of one are alternatives."
+        ),
+    ] = ()
+    include_bots: Annotated[bool | None, says("Left out: questions about people leave bots out.")] = None
+
+
+COMMON = Params(Common)
+OTHER_NAMES = ("interval", "period")
+"""What lenses call the length of a period; each takes both, and describes one."""
+
+
+@dataclass(frozen=True)
+class Asks:
+    """How the common parameters of one lens differ from those of others."""
+
+    intervals: tuple[str, ...] = INTERVALS
+    interval: str = "interval"
+    """What the lens calls it."""
+    days: int = DAYS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*COMMON.names, *OTHER_NAMES)
+
+    def params(self) -> tuple[Param, ...]:
+        """Described, those of time first."""
+        found = {param.name: param for param in COMMON.params()}
+        found["days"] = replace(found["days"], shape={**found["days"].shape, "default": self.days})
+        interval = Param(name=self.interval, shape={"enum": list(self.intervals), "default": "day"})
+        return (*list(found.values())[:6], interval, *list(found.values())[6:])
+
+    def read(self, given: Given, project: Project, span: int | None = None) -> Question:
+        return read_question(given, project, intervals=self.intervals, name=self.interval, span=span, days=self.days)
 
 
 @dataclass(frozen=True)
@@ -38,6 +104,14 @@ class Question:
     where: Where = ()
     include_bots: bool | None = None
     """None leaves it to the lens: questions about people leave bots out."""
+    begins: bool = True
+    """Whether `from` or `days` was given."""
+    ends: bool = True
+    """Whether `to` was given."""
+
+    @property
+    def range(self) -> Range:
+        return Range(self.start_us, self.end_us)
 
     def periods(self, *, before: int = 0, group: int = 1, most: int = PERIODS_MOST, name: str = "interval") -> Periods:
         """Raises `Invalid` where there would be too many; `name` is the parameter to blame."""
@@ -63,40 +137,32 @@ def read_question(
     """What was asked. `name` is what the lens calls its interval; `span` is how many periods the range has where `from` or
     `to` is left out. What is wrong is noted in `given`; `given.check()` comes next.
     """
-    zone = given.text("timezone") or project.timezone
+    common = Common(**COMMON.read(given))
+    week_start = common.week_start or project.week_start
     try:
-        calendar = Calendar(zoneinfo.ZoneInfo(zone), given.choice("week_start", WEEK_STARTS, project.week_start))
+        calendar = Calendar(zoneinfo.ZoneInfo(common.timezone or project.timezone), week_start)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         given.wrong["timezone"] = "a name such as Europe/Berlin"
         calendar = Calendar(zoneinfo.ZoneInfo("UTC"), project.week_start)
     if given.raw(name) is None:  # the length of a period has two names; each lens prefers one
         name = next((other for other in ("interval", "period") if given.raw(other) is not None), name)
     chosen = given.choice(name, intervals, interval)
-    start_us, end_us = _range(given, calendar, chosen, span, days)
+    start_us, end_us = _range(given, calendar, chosen, span, common.days or days)
     return Question(
         project_id=project.id,
         calendar=calendar,
         start_us=start_us,
         end_us=end_us,
         interval=chosen,
-        where=given.where(),
-        include_bots=given.flag("include_bots"),
+        where=common.where,
+        include_bots=common.include_bots,
+        begins=any(given.raw(each) is not None for each in (*START, "days")),
+        ends=any(given.raw(each) is not None for each in END),
     )
 
 
-def told(answer: Answer, **body: Any) -> dict[str, Any]:
-    """The answer as it is sent."""
-    return {
-        **body,
-        "computed_at": clock.iso(answer.computed_at),
-        "rows_read": answer.rows_read,
-        "elapsed_ms": answer.elapsed_ms,
-    }
-
-
-def _range(given: Given, calendar: Calendar, interval: str, span: int | None, usual: int) -> tuple[int, int]:
+def _range(given: Given, calendar: Calendar, interval: str, span: int | None, days: int) -> tuple[int, int]:
     start, end = _instant(given, calendar, START, 0), _instant(given, calendar, END, 1)
-    days = given.number("days", usual, 1, DAYS_MOST)
     if start is not None and end is not None and given.raw("days") is not None:
         given.wrong["days"] = "left out where from and to are given"
     try:

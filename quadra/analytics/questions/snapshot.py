@@ -1,57 +1,86 @@
-"""Several statements about one moment, and what the lenses that need them have in common."""
+"""The events of one project as of one moment, asked statement by statement, and what lenses have in common in their SQL."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, TypeVar
 
-from quadra.analytics.questions.matching import Match, Parameters
+from msgspec import Struct
+
+from quadra.analytics.questions.matching import Match, Parameters, no_bots, people_only
 from quadra.analytics.questions.periods import DAY, Periods
 from quadra.analytics.questions.question import Question
 from quadra.core import clock
+from quadra.core.openapi import Time
 from quadra.core.runtime import Runtime
+from quadra.core.typed import Typed
 from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.look import Look
+from quadra.warehouse.look import Answer, Look
 from quadra.warehouse.span import Range
+
+S = TypeVar("S")
 
 SUCCEEDED = "coalesce(success, json_extract_string(fields, '/error_message') IS NULL)"
 """What does not say how it ended has succeeded, unless it came with a message about its failure."""
 
 
-class Asking:
-    """A look at the events of one project, asked statement by statement."""
+class Measures(TypedDict):
+    computed_at: str
+    rows_read: int
+    elapsed_ms: float
 
-    def __init__(self, look: Look):
+
+class Measured(Struct, kw_only=True):
+    """What every answer carries."""
+
+    computed_at: Time
+    rows_read: int
+    """Rows in the files and fresh batches that were looked at."""
+    elapsed_ms: float
+
+
+@dataclass(frozen=True)
+class Statement:
+    sql: str
+    params: Mapping[str, Any]
+
+
+class Snapshot:
+    """The events of one project and range as of one moment."""
+
+    def __init__(self, runtime: Runtime, look: Look):
+        self.runtime = runtime
         self.look = look
         self._began = time.perf_counter()
         self._at = clock.now()
 
-    def rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def ask(self, statement: Statement) -> Answer:
+        """Columns, for answers of many rows."""
+        return self.look.query(statement.sql, statement.params)
+
+    def rows(self, statement: Statement) -> list[dict[str, Any]]:
         """Each row as column -> value."""
-        found: list[dict[str, Any]] = self.look.query(sql, params).table.to_pylist()
+        found: list[dict[str, Any]] = self.ask(statement).table.to_pylist()
         return found
 
-    def told(self, **body: Any) -> dict[str, Any]:
-        """The answer as it is sent."""
-        return {
-            **body,
-            "computed_at": clock.iso(self._at),
-            "rows_read": self.look.rows_read,
-            "elapsed_ms": round((time.perf_counter() - self._began) * 1000, 3),
-        }
+    def structs(self, rows: Typed[list[S]], statement: Statement) -> list[S]:
+        """Each row as a struct; its columns are the fields."""
+        return rows.convert(self.rows(statement))
+
+    def measures(self) -> Measures:
+        """So far: an answer takes them when it is made."""
+        elapsed = round((time.perf_counter() - self._began) * 1000, 3)
+        return {"computed_at": clock.iso(self._at), "rows_read": self.look.rows_read, "elapsed_ms": elapsed}
 
 
 @contextmanager
-def asking(
-    runtime: Runtime, question: Question, *, start_us: int | None = None, ever: bool = False
-) -> Iterator[Asking]:
-    """About the range of the question; from `start_us` on where that is given, and with `ever` all before its end."""
-    first = None if ever else question.start_us if start_us is None else start_us
-    with warehouse_of(runtime).look(question.project_id, start_us=first, end_us=question.end_us) as look:
-        yield Asking(look)
+def snapshot(runtime: Runtime, project_id: int, span: Range) -> Iterator[Snapshot]:
+    """Blocks. Raises `Unavailable`: too many at once, too slow, too much memory, or the database is away."""
+    with warehouse_of(runtime).look(project_id, start_us=span.start_us, end_us=span.end_us) as look:
+        yield Snapshot(runtime, look)
 
 
 def within(start_us: int, end_us: int) -> str:
@@ -59,11 +88,17 @@ def within(start_us: int, end_us: int) -> str:
     return Range(start_us, end_us).sql
 
 
-def fitting(question: Question, params: Parameters, *, kind: str | None = None, people: bool = False) -> str:
-    """The condition of a question's filters, of a kind, and of bots: `people` leaves them out unless asked for."""
+def where_clause(
+    question: Question, params: Parameters, *, kind: str | None = None, bots: bool = True, people: bool = False
+) -> str:
+    """The condition of a question's filters and of a kind. Without `bots` they are left out unless asked for; `people`
+    leaves out what is of nobody too.
+    """
     said = [] if kind is None else [f"kind = '{kind}'"]
-    if question.include_bots is False or (people and not question.include_bots):
-        said.append("NOT bot")
+    if people:
+        said.append(people_only(question.include_bots))
+    elif not bots or question.include_bots is False:
+        said.append(no_bots(question.include_bots))
     said.append(Match(where=question.where).sql(params))
     return " AND ".join(said)
 
@@ -87,13 +122,15 @@ def before(question: Question) -> Question:
     return replace(question, start_us=max(2 * start - end, 0), end_us=start)
 
 
-def filled(periods: Periods, rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def filled(made: Typed[list[S]], periods: Periods, rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[S]:
     """One entry for each period; 0 where no row has its number."""
     found = {row["period"]: row for row in rows}
-    return [
-        {"at": periods.at(at), **{name: found[at][name] if at in found else 0 for name in names}}
-        for at in range(len(periods))
-    ]
+    return made.convert(
+        [
+            {"at": periods.at(at), **{name: found[at][name] if at in found else 0 for name in names}}
+            for at in range(len(periods))
+        ]
+    )
 
 
 def share(part: float, whole: float) -> float:

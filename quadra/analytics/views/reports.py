@@ -1,21 +1,23 @@
 """The SQL of the reports, for people who want to run it elsewhere: with its parameters, as it is asked here.
 
-Nothing is written down twice: the lenses are asked with nothing to look at, and what they ask is kept.
+Nothing is written down twice: each lens says what it asks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
+from msgspec import Struct
+
 from quadra.accounts.tables import Project
-from quadra.analytics import asking
-from quadra.analytics.routes import FUNNELS
+from quadra.analytics.lens_list import BY_PATH, LENSES
+from quadra.analytics.questions.lens import Lens
+from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.snapshot import Statement as Asked
 from quadra.analytics.views.ready_reports import READY
-from quadra.core.given import given_of
-from quadra.core.runtime import Runtime
-from quadra.warehouse.look import Noted, noting
+from quadra.core.given import Given, given_of
+from quadra.warehouse.span import Range
 
 RELATION = """CREATE VIEW all_events AS
 SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us
@@ -24,46 +26,57 @@ FROM read_parquet('segments/{project}/*/*.parquet')"""
 STEPS = [{"event": "the first step"}, {"event": "the second step"}]
 
 
-@dataclass(frozen=True)
-class Reports:
-    project: Project
-    params: dict[str, list[str]]
-    """As they stand in an address."""
-    lenses: tuple[str, ...]
+class Statement(Struct, kw_only=True):
+    sql: str
+    parameters: dict[str, Any]
 
 
-def read(params: dict[str, list[str]], project: Project) -> Reports:
-    """Without a `lens` all of them, as they are asked without parameters of their own."""
+class LensSql(Struct, kw_only=True):
+    lens: str
+    statements: list[Statement]
+
+
+class ReadyReport(Statement, kw_only=True):
+    name: str
+    says: str
+
+
+class ReportQueries(Struct, kw_only=True):
+    setup: str
+    queries: list[LensSql]
+    reports: list[ReadyReport]
+
+
+def reports(params: dict[str, list[str]], project: Project) -> ReportQueries:
+    """Of one `lens` with its own parameters; without, of all of them as they are asked with what is common to all."""
     given = given_of([(name, value) for name, values in params.items() for value in values])
-    lens = given.choice("lens", asking.lenses(), "")
+    lens = given.choice("lens", tuple(BY_PATH), "")
+    if not lens:
+        given.refuse_unknown(("lens", *Asks().names))
     given.check()
-    common = {name: value for name, value in params.items() if name not in ("lens", "project")}
-    return Reports(project, common, (lens,) if lens else asking.lenses())
+    rest = {name: value for name, value in params.items() if name not in ("lens", "project")}
+    return ReportQueries(
+        setup=RELATION.format(project=project.id),
+        queries=[_report(each, rest, project) for each in ([BY_PATH[lens]] if lens else LENSES)],
+        reports=[ReadyReport(**report.shown(project.slug)) for report in READY],
+    )
 
 
-def answer(runtime: Runtime, reports: Reports) -> dict[str, Any]:
-    return {
-        "setup": RELATION.format(project=reports.project.id),
-        "queries": [_report(runtime, reports, lens) for lens in reports.lenses],
-        "reports": [report.shown(reports.project.slug) for report in READY],
-    }
+def _report(lens: Lens[Any, Any], params: dict[str, list[str]], project: Project) -> LensSql:
+    if lens.in_body:  # which an address cannot hold
+        given = Given.of_body({name: values[-1] for name, values in params.items()} | {"steps": STEPS})
+    else:
+        given = given_of([(name, value) for name, values in params.items() for value in values])
+    asked = lens.read(given, project)
+    span = lens.range(asked)
+    return LensSql(lens=lens.path, statements=[_statement(each, span) for each in lens.statements(asked)])
 
 
-def _report(runtime: Runtime, reports: Reports, lens: str) -> dict[str, Any]:
-    params: dict[str, Any] = dict(reports.params)
-    if lens == FUNNELS:  # which an address cannot hold
-        params = {name: values[-1] for name, values in params.items()} | {"steps": STEPS}
-    asked = asking.read_asked(lens, params, reports.project)
-    with noting() as notes:
-        asked.of(runtime)
-    return {"lens": lens, "statements": [_statement(note) for note in notes]}
-
-
-def _statement(note: Noted) -> dict[str, Any]:
+def _statement(asked: Asked, span: Range) -> Statement:
     """On its own: `events` are those of the range."""
-    span, sql = note.span, dedent(note.sql).strip()
+    sql = dedent(asked.sql).strip()
     bounds = ((">=", span.start_us), ("<", span.end_us))
     where = " AND ".join(f"occurred_us {sign} {us}" for sign, us in bounds if us is not None) or "true"
     events = f"events AS (SELECT * FROM all_events WHERE {where})"
     rest = f", {sql[5:]}" if sql.startswith("WITH ") else f" {sql}"
-    return {"sql": f"WITH {events}{rest}", "parameters": dict(note.params)}
+    return Statement(sql=f"WITH {events}{rest}", parameters=dict(asked.params))

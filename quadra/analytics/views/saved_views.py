@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
-from quadra.analytics.asking import lenses, read_asked
+from quadra.analytics.lens_list import BY_PATH, read_asked
 from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid, NotFound
@@ -79,8 +79,8 @@ def _questions(given: Any, project: Project, wrong: dict[str, str]) -> dict[str,
             continue
         lens, params = question.get("lens"), question.get("params")
         params = {} if params is None else params
-        if not isinstance(lens, str) or lens not in lenses():
-            wrong[f"{place}.lens"] = "one of " + ", ".join(lenses())
+        if not isinstance(lens, str) or lens not in BY_PATH:
+            wrong[f"{place}.lens"] = "one of " + ", ".join(BY_PATH)
         elif not isinstance(params, dict):
             wrong[f"{place}.params"] = "an object"
         elif params.get("project") not in (None, project.slug):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
-from quadra.analytics.asking import read_asked
+from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.analytics.views.saved_views import find_shared
 from quadra.core.errors import NotFound
 from quadra.core.http import runtime
@@ -50,9 +51,10 @@ def answer(token: str, key: str) -> ResponseReturnValue:
     question = view.questions.get(key)
     if question is None:
         raise NotFound("This view asks no such question.")
-    told = read_asked(question["lens"], question["params"], project).of(runtime())
-    told.pop("insights", None)  # the overview's: of the whole project by name, whatever the view is filtered to
-    return told
+    asked = read_asked(question["lens"], question["params"], project)
+    shown: dict[str, Any] = msgspec.to_builtins(lens_of(question["lens"]).ask(runtime(), asked))
+    shown.pop("insights", None)  # the overview's: of the whole project by name, whatever the view is filtered to
+    return shown
 
 
 @blueprint.after_request

@@ -1,0 +1,90 @@
+"""Every lens. A new one is a file in `lenses/` and a line here.
+
+Nothing here knows HTTP: the worker may ask lenses too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from quadra.accounts.tables import Project
+from quadra.analytics.funnels import body as funnels
+from quadra.analytics.lenses import (
+    ai,
+    business,
+    errors,
+    event_types,
+    events,
+    features,
+    journeys,
+    lifecycle,
+    metrics,
+    overview,
+    paths,
+    performance,
+    realtime,
+    recorded_funnels,
+    retention,
+    satisfaction,
+    sessions,
+    stickiness,
+    trends,
+    users,
+)
+from quadra.analytics.questions.lens import Lens
+from quadra.core.errors import Invalid
+from quadra.core.given import Given, given_of
+
+LENSES: tuple[Lens[Any, Any], ...] = (
+    trends.LENS,
+    retention.LENS,
+    stickiness.LENS,
+    lifecycle.LENS,
+    funnels.LENS,
+    paths.LENS,
+    sessions.LENS,
+    overview.LENS,
+    realtime.LENS,
+    users.LENS,
+    performance.LENS,
+    errors.LENS,
+    ai.LENS,
+    events.LENS,
+    event_types.LENS,
+    features.LENS,
+    recorded_funnels.LENS,
+    journeys.LENS,
+    satisfaction.LENS,
+    metrics.LENS,
+)
+"""Those that a saved view may ask."""
+AT_DOORS: tuple[Lens[Any, Any], ...] = (recorded_funnels.LENS_OF_ONE, business.LENS)
+"""Those that have a door and nothing else: the first is asked by its path, the second is of a project as a business."""
+BY_PATH: Mapping[str, Lens[Any, Any]] = {lens.path: lens for lens in LENSES}
+
+
+def lens_of(path: str) -> Lens[Any, Any]:
+    """Raises `Invalid`."""
+    if path not in BY_PATH:
+        raise Invalid("There is no such lens.", fields={"lens": "one of " + ", ".join(BY_PATH)})
+    return BY_PATH[path]
+
+
+def read_asked(path: str, params: Mapping[str, Any], project: Project) -> Any:
+    """A question as it is kept in a saved view, read as at its door: the lens's `Params`. Raises `Invalid`, naming the
+    fields as the lens does. `params` of a lens that an address asks may have lists in them: a parameter given several times.
+    """
+    lens = lens_of(path)
+    return lens.read(Given.of_body(params) if lens.in_body else _of_address(params), project)
+
+
+def _of_address(params: Mapping[str, Any]) -> Given:
+    pairs: list[tuple[str, Any]] = []
+    for name, value in params.items():
+        inner = (
+            {f"{name}[{prop}]": each for prop, each in value.items()} if isinstance(value, Mapping) else {name: value}
+        )
+        for key, each in inner.items():
+            pairs += [(key, one) for one in (each if isinstance(each, list) else [each]) if one is not None]
+    return given_of(pairs)

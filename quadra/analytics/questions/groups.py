@@ -1,0 +1,8 @@
+"""Under which titles the lenses are described."""
+
+from __future__ import annotations
+
+QUESTIONS = "Questions"
+OVERVIEW = "Overview"
+RECORDED = "Recorded kinds"
+BUSINESS = "Businesses and metrics"

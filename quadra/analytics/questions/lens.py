@@ -1,0 +1,99 @@
+"""A lens: a question over all events, as one object.
+
+Its doors under both prefixes, its description, saved views, share links and the SQL report follow from it. Nothing here
+knows HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from msgspec import NODEFAULT, Struct
+
+from quadra.accounts.tables import Project
+from quadra.analytics.questions.question import Asks, Question
+from quadra.analytics.questions.snapshot import Snapshot, Statement, snapshot
+from quadra.core.given import Given
+from quadra.core.metrics import histogram
+from quadra.core.params import Params as Own
+from quadra.core.runtime import Runtime
+from quadra.warehouse.span import Range
+
+query_duration_seconds = histogram(
+    "query_duration_seconds", "From a question that was understood to its answer.", ("lens",)
+)
+
+
+class Asked(Struct, kw_only=True, frozen=True):
+    """What was asked and found right. A lens adds the parameters of its own."""
+
+    question: Question
+    project: Project
+
+    def check(self, given: Given) -> None:
+        """Note in `given` what is wrong about several parameters together."""
+
+
+PREFIXES = ("/api/analytics", "/api/v2/analytics")
+P = TypeVar("P", bound=Asked)
+A = TypeVar("A", bound=Struct)
+
+
+def _of_question(asked: Asked) -> Range:
+    return asked.question.range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lens(Generic[P, A]):
+    path: str
+    """Behind the prefix; what stands in braces is a parameter."""
+    title: str
+    says: str
+    group: str
+    """Under which title its description stands."""
+    Params: type[P]
+    Answer: type[A]
+    statements: Callable[[P], Sequence[Statement]]
+    """What it asks, for people who want to run it elsewhere."""
+    answer: Callable[[Snapshot, P], A]
+    asks: Asks = field(default_factory=Asks)
+    span: str = ""
+    """The parameter that says how many periods the range has where `from` or `to` is left out."""
+    range: Callable[[P], Range] = _of_question
+    """Of the events that it looks at."""
+    in_body: bool = False
+    """Asked by a JSON body: it is too long for an address."""
+    prefixes: tuple[str, ...] = PREFIXES
+    project_as: str = "project"
+    """Another name under which the project may be given."""
+
+    def __post_init__(self) -> None:
+        self.own  # noqa: B018  a struct is looked through while modules are imported, and never by several threads at once
+
+    @cached_property
+    def own(self) -> Own[P]:
+        """The parameters beside the common ones."""
+        return Own(self.Params, without=("question", "project"))
+
+    def read(self, given: Given, project: Project) -> P:
+        """Raises `Invalid`, naming every wrong field."""
+        given.refuse_unknown((*self.own.names, *self.asks.names))
+        values = self.own.read(given)
+        question = self.asks.read(given, project, values.get(self.span))
+        if any(value is NODEFAULT for value in values.values()):
+            given.check()
+        asked = self.Params(question=question, project=project, **values)
+        asked.check(given)
+        given.check()
+        return asked
+
+    def ask(self, runtime: Runtime, asked: P) -> A:
+        """Blocks. Raises `Unavailable` as every question does, `Invalid` where it has too many periods."""
+        with (
+            query_duration_seconds.labels(self.path).time(),
+            snapshot(runtime, asked.question.project_id, self.range(asked)) as events,
+        ):
+            return self.answer(events, asked)
