@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import AT_DOORS, LENSES
-from quadra.analytics.questions.lens import Lens
+from quadra.analytics.questions.lens import PREFIXES, Lens
 from tests.analytics.conftest import As, Place, strictly
 from tests.analytics.reference import Event, ev
 
@@ -23,8 +23,9 @@ def test_every_question_is_for_viewers_of_that_project(
 ) -> None:
     mine, other = place.tell([ev("u", "2026-03-02 10:00")]), place.tell([ev("u", "2026-03-02 10:00")] * 3)
     address = f"{prefix}/{path}?from=2026-03-01&to=2026-03-03"
-    assert client.get(address).status_code == 401
-    assert client.get(address, headers=as_(mine.slug, "ingest")).status_code == 403
+    elsewhere = {"REMOTE_ADDR": f"10.0.{PREFIXES.index(prefix)}.{GETS.index(path)}"}  # strangers' refusals are limited
+    assert client.get(address, environ_base=elsewhere).status_code == 401
+    assert client.get(address, headers=as_(mine.slug, "ingest"), environ_base=elsewhere).status_code == 403
     answer = client.get(address, headers=as_(mine.slug))
     assert answer.status_code == 200
     assert {"computed_at", "rows_read", "elapsed_ms"} < set(answer.json)
