@@ -80,7 +80,7 @@ def test_no_saved_view_names_an_erased_person_and_its_link_goes_on(tmp_path: Pat
 def test_a_bare_number_is_a_person_only_where_ids_stand(tmp_path: Path, where: Any, after: Any) -> None:
     with installation(f"sqlite:///{tmp_path / 'quadra.db'}", tmp_path) as runtime:
         params = {**RANGE, "limit": 500, "where": where}
-        body = {"name": "500 a day", "page": "events", "questions": {"q": {"lens": "trends", "params": params}}}
+        body = {"name": "500 a day", "page": "events", "questions": {"q": {"lens": "user/events", "params": params}}}
         token = save(runtime, "shop", body)
         erase(runtime, "500")
         found = kept(runtime, token)
