@@ -24,10 +24,8 @@ RUN pip install --require-hashes -r requirements.txt
 
 FROM packages AS frontend
 COPY requirements-node.txt package.json package-lock.json ./
-RUN pip install --require-hashes -r requirements-node.txt \
- && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && mkdir vendor \
- && cp node_modules/echarts/dist/echarts.min.js node_modules/socket.io-client/dist/socket.io.min.js vendor/
+COPY scripts/fetch_frontend.py scripts/
+RUN python scripts/fetch_frontend.py
 
 FROM base
 ENV PYTHONUNBUFFERED=1 \
@@ -39,7 +37,7 @@ RUN useradd --system --uid 10001 --home-dir /data quadra && install -d -m 0700 -
 COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .
-COPY --from=frontend /build/vendor quadra/dashboard/static/vendor
+COPY --from=frontend /build/quadra/dashboard/static/vendor quadra/dashboard/static/vendor
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 # by number: Kubernetes cannot know from a name that it is not root

@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import room as backup
-from quadra.core import access_log, http, machine_metrics, openapi_document, realtime, serving
+from quadra.core import access_log, answer_headers, http, machine_metrics, openapi_document, realtime, serving
 from quadra.core.rooms import Room, open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.scrape import Scrape
@@ -38,6 +38,7 @@ def create_app(runtime: Runtime) -> Flask:
     runtime.on_served.append(access_log.listener(ingest.PATHS))
     serving.set_up(app, runtime.on_served)
     http.set_up(app)
+    answer_headers.set_up(app)
     # each in front of the one before: threads for what blocks, the door that answers events, Socket.IO
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime)  # type: ignore[method-assign]
     ingest.answer_events(app, runtime)

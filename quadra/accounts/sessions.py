@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
-from quadra.accounts.secure_cookies import cookie_name, over_tls
+from quadra.accounts.secure_cookies import cookie_name
 from quadra.accounts.tables import EndedSession, User
 from quadra.core import clock
+from quadra.core.addresses import over_tls
 from quadra.core.http import runtime
 
 LASTS = timedelta(days=30)

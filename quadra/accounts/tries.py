@@ -19,10 +19,10 @@ from flask import Response, current_app, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
-from quadra.accounts.secure_cookies import cookie_name, over_tls
+from quadra.accounts.secure_cookies import cookie_name
 from quadra.accounts.tables import AuditEntry
 from quadra.core import clock
-from quadra.core.addresses import network_of
+from quadra.core.addresses import network_of, over_tls
 from quadra.core.errors import Limited
 from quadra.core.http import runtime
 from quadra.core.limits import client_network, count_in, limiter

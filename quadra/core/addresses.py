@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from flask import request
+from flask import has_request_context, request
 
 from quadra.core.http import runtime
 
@@ -43,6 +43,15 @@ def client_of(environ: Mapping[str, Any], trusted: Networks) -> str:
 def from_trusted_peer() -> bool:
     """Whether the `X-Forwarded-…` headers of this request were written by a trusted proxy."""
     return is_among(request.remote_addr or "", runtime().settings.trusted_proxies)
+
+
+def over_tls() -> bool:
+    """Whether the browser came by https, or ought to have."""
+    if not has_request_context():
+        return False
+    if request.is_secure or runtime().settings.public_url.startswith("https://"):
+        return True
+    return from_trusted_peer() and request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() == "https"
 
 
 def client_network() -> str:

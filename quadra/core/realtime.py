@@ -13,6 +13,7 @@ from flask_socketio import SocketIO
 from socketio.pubsub_manager import PubSubManager
 
 from quadra.core import slow
+from quadra.core.answer_headers import uncached
 from quadra.core.bus import NoBus
 from quadra.core.http import MAX_BODY_BYTES
 from quadra.core.loop import Loop
@@ -79,6 +80,7 @@ def set_up(app: Flask, runtime: Runtime) -> None:
         ping_interval=20,
         ping_timeout=20,
     )
+    socketio.server.handle_request = uncached(socketio.server.handle_request)
     runtime.keep(socketio)
     runtime.kept(Scrape).live.append(connections(socketio))
     runtime.on_start += (partial(slow.watch, socketio.server, loop), bus.start)

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     async_mode: Literal["eventlet", "gevent"] = Field("eventlet", description="the event loop's library")
     socket_path: str = Field("socket.io", description="of Socket.IO, without slashes")
     public_url: str = Field("", description="what people type to come here, such as https://quadra.example.com")
+    hsts: str = Field(
+        "max-age=31536000",
+        pattern=r"^(max-age=\d+(; includeSubDomains)?(; preload)?)?$",
+        description="`Strict-Transport-Security` of answers that came by https: browsers then come to this host, on every port, "
+        "by https alone; empty sends none",
+    )
     trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-… headers are believed, with commas")
     cors_origins: Origins = Field(
         [], description="other sites that may use the dashboard's sockets with a session, with commas"

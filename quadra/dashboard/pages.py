@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
@@ -65,26 +65,10 @@ BOARDS = {one.slug: one for one in PAGES if one.lenses}
 
 PIPELINE_TABS = {"batches": "Batches", "jobs": "Jobs", "dead-letters": "Dead letters"}
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
-
 
 @blueprint.app_context_processor
 def _socket_path() -> dict[str, Any]:
     return {"socket_path": f"/{runtime().settings.socket_path}"}
-
-
-@blueprint.after_app_request
-def _protect(response: Response) -> Response:
-    if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 @blueprint.get("/")

@@ -70,6 +70,7 @@ class EventsDoor:
             ("Content-Type", "application/json"),
             ("X-Request-ID", request_id),
             ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-store"),
             # any page may call this: no cookie opens it, and the key's own origins are checked
             ("Access-Control-Allow-Origin", environ.get("HTTP_ORIGIN", "*")),
             ("Access-Control-Expose-Headers", "Retry-After, X-Request-ID"),

@@ -7,8 +7,10 @@ debootstrap.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import urllib.request
@@ -45,7 +47,9 @@ class Containers:
 
     @staticmethod
     def _run(command: list[str], check: bool, **options: Any) -> str:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3000, **options
+        )
         assert done.returncode == 0 or not check, f"{' '.join(command)}\n{done.stdout[-4000:]}"
         return done.stdout.strip()
 
@@ -58,6 +62,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
         pytest.skip(f"Containers are not available here: needs root and {', '.join(missing or PROGRAMS)}")
+    faulthandler.cancel_dump_traceback_later()  # a test that takes minutes hangs elsewhere, not here
     folder = tmp_path_factory.mktemp("containers")
     found = Containers(folder)
     make_base(found, folder / "debian")
@@ -139,7 +144,8 @@ def test_the_image_holds_what_is_served_and_nothing_of_the_checkout_that_is_priv
     containers: Containers, start: Callable[..., int]
 ) -> None:
     port = start("pages")
-    for path in ("vendor/echarts.min.js", "vendor/socket.io.min.js", "app.css"):
+    fetched = runpy.run_path(str(TOP / "scripts" / "fetch_frontend.py"))["FILES"]
+    for path in ("app.css", *(f"vendor/{name}" for name in fetched)):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/static/dashboard/{path}", timeout=30) as answer:
             assert answer.status == 200
     listed = containers.podman("exec", "pages", "ls", "-A", "/app").split()

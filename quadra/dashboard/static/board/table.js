@@ -41,7 +41,6 @@ export class Table {
 
   #fill(place, cell) {
     const whole = cell !== null && typeof cell === 'object' ? cell : { text: cell };
-    if (whole.style !== undefined) place.setAttribute('style', whole.style);
     fill(place, whole.make ? whole.facts : whole, () => make(whole));
   }
 }
