@@ -18,38 +18,13 @@ from quadra.analytics.questions.question import Asks, Question, read_question
 from quadra.core import clock
 from quadra.core.given import Given
 from quadra.ingest.kinds import KINDS
-from quadra.warehouse.columns import JSONS, TIMES
+from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, OUTSIDE, TIMES
 from quadra.warehouse.duck import quoted
 from quadra.warehouse.tables import Erasure
 
 FORMATS = ("csv", "json", "ndjson", "parquet")
-COLUMNS = {
-    "event_id": "event_id",
-    "batch_id": "batch_id",
-    "kind": "kind",
-    "event_name": "name",
-    "event_type": "event_type",
-    "event_category": "category",
-    "user_id": "user_id",
-    "anonymous_id": "anonymous_id",
-    "session_id": "session_id",
-    "occurred_at": "occurred_at",
-    "received_at": "received_at",
-    "page_url": "page_url",
-    "page_title": "page_title",
-    "referrer": "referrer",
-    "device_type": "device_type",
-    "browser": "browser",
-    "os": "os",
-    "duration_ms": "duration_ms",
-    "value": "value",
-    "success": "success",
-    "bot": "bot",
-    "fields": "fields",
-    "properties": "properties",
-}
-"""As they are called outside -> as `events` calls them."""
-PLAIN = ("duration_ms", "value", "success", "bot")
+COLUMNS = OUTSIDE
+PLAIN = (*FLOATS, *FLAGS)
 """Numbers and booleans: nothing that a spreadsheet could take for a formula."""
 FORMULA = r"^'*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 """What spreadsheets take for the beginning of one; the last four are the wide forms of the first. Apostrophes before it

@@ -14,12 +14,14 @@ from quadra.backup import sqlite_dump
 from quadra.backup.manifest import Damage
 from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
-from quadra.ingest.accept import Row
+from quadra.ingest import columns
+from quadra.ingest.columns import Row
 from quadra.ingest.log import make_log
 
 AT_ONCE = 2_000
 COLUMNS = Row.__struct_fields__
-JSON = ("fields", "properties")
+JSON = tuple(column.name for column in columns.COLUMNS if column.type is msgspec.Raw)
+FLAGS = tuple(column.name for column in columns.COLUMNS if column.type is bool)
 _row_type = Typed(Row)
 
 
@@ -86,18 +88,23 @@ def _rows(damaged: Path) -> Iterator[Row]:
             closing(sqlite3.connect(f"{damaged.as_uri()}?mode=ro", uri=True)) as connection,
         ):
             connection.text_factory = lambda text: text.decode(errors="replace")
-            names = ", ".join(f'"{name}"' for name in COLUMNS)
+            # asked first: a quoted name that the table does not have is a text to SQLite, the name itself
+            there = {name for _, name, *_ in connection.execute("PRAGMA table_info(event)")}
+            known = [name for name in COLUMNS if name in there]
+            names = ", ".join(f'"{name}"' for name in known)
             found = connection.execute(f"SELECT {names} FROM event ORDER BY rowid {order}")
             for values in found:
-                with suppress(msgspec.ValidationError, TypeError, ValueError):
-                    yield _row(dict(zip(COLUMNS, values, strict=True)))
+                with suppress(msgspec.DecodeError, AttributeError, TypeError, ValueError):
+                    yield _row(dict(zip(known, values, strict=True)))
 
 
 def _row(values: dict[str, Any]) -> Row:
-    for name in JSON:
-        if values[name] is not None:
-            msgspec.json.decode(values[name])  # a torn text is no event
-            values[name] = msgspec.Raw(values[name].encode())
-    for name in ("success", "bot"):
-        values[name] = None if values[name] is None else bool(values[name])
-    return _row_type.convert(values)
+    jsons = {name: values.pop(name).encode() for name in JSON if values.get(name) is not None}
+    for name in FLAGS:
+        if values.get(name) is not None:
+            values[name] = bool(values[name])
+    row = _row_type.convert({name: value for name, value in values.items() if name not in JSON})
+    for name, text in jsons.items():  # a converter takes no Raw where a field may also be empty
+        msgspec.json.decode(text)  # a torn text is no event
+        setattr(row, name, msgspec.Raw(text))
+    return row

@@ -15,7 +15,7 @@ from quadra.bench.processes import Process, load, quadra, reference
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.ids import uuid7
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch, Event
 

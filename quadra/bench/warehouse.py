@@ -28,7 +28,7 @@ from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 from quadra.core.sqlite_file import sqlite_url
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES

@@ -23,7 +23,8 @@ from quadra.core.metrics import counter
 from quadra.core.redaction import Redaction, secrets_of
 from quadra.core.runtime import Runtime
 from quadra.health.scene import Machine, disk_percent, memory_percent
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.wire import Refused, from_dict
 from quadra.insights.scrub import scrub
 

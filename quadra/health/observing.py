@@ -16,7 +16,7 @@ from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
 from quadra.core.served import Served
 from quadra.health.observe import NoteErrors, Observer
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.intake import Intake
 from quadra.ingest.routes import PATHS as INGEST
 from quadra.ingest.writer import Outcome, Writer

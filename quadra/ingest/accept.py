@@ -14,6 +14,7 @@ import msgspec
 
 from quadra.core import clock
 from quadra.core.ids import uuid7
+from quadra.ingest.columns import SENT, Row
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
 from quadra.ingest.quota import Meter
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
@@ -47,34 +48,6 @@ class Sender:
     """What counts the events of the key; None where nobody's limit applies."""
     needs_identity: bool = False
     """Sockets must name the event and whoever did it; over HTTP both may be left out."""
-
-
-class Row(msgspec.Struct, omit_defaults=True):
-    """An accepted event, field for column (see `tables.Event`); times in microseconds since 1970."""
-
-    project_id: int
-    event_id: str
-    kind: str
-    name: str
-    event_type: str
-    occurred_at: int
-    received_at: int
-    category: str | None = None
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    session_id: str | None = None
-    page_url: str | None = None
-    page_title: str | None = None
-    referrer: str | None = None
-    device_type: str | None = None
-    browser: str | None = None
-    os: str | None = None
-    duration_ms: float | None = None
-    value: float | None = None
-    success: bool | None = None
-    bot: bool = False
-    fields: msgspec.Raw | None = None
-    properties: msgspec.Raw | None = None
 
 
 def accept(wire: Any, sender: Sender, received_us: int, sent_at: int | str | None = None) -> Row:
@@ -228,8 +201,17 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
     row.bot = sender.bot
 
 
+def copied(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
+    """The columns that senders fill under their own names."""
+    for column in SENT:
+        setattr(row, column.name, getattr(wire, column.name))
+
+
 Step = Callable[[Any, Row, Sender, Any], None]
-STEPS: tuple[Step, ...] = (identity, nesting, shape, page, size, properties, secrets, time, client)
+STEPS: tuple[Step, ...] = (
+    *(identity, nesting, shape, page, size, properties, secrets, time, client),
+    *((copied,) if SENT else ()),
+)
 
 
 def _duration(wire: Any, field: str) -> float | None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Outcome

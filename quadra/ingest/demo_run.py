@@ -18,9 +18,10 @@ from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
 from quadra.ingest.agents import browser_of
 from quadra.ingest.bulk import GROUP, append
+from quadra.ingest.columns import Row
 from quadra.ingest.demo import Step, visit
 from quadra.ingest.demo_people import NEW, Visitor, returning, second_of_day, visitor_of, visits_on, who_comes
 from quadra.ingest.importers import progress

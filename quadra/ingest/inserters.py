@@ -9,10 +9,15 @@ from typing import Any, Protocol, cast
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from quadra.ingest.accept import Row
+from quadra.ingest import columns
+from quadra.ingest.columns import Row
 
 COLUMNS = Row.__struct_fields__
+JSONS = tuple(column.name for column in columns.COLUMNS if column.type is msgspec.Raw)
+FLAGS = tuple(column.name for column in columns.COLUMNS if column.type is bool and not column.nullable)
+"""Left out of a row's JSON where they are false."""
 _encode = msgspec.json.encode
 
 
@@ -26,27 +31,15 @@ class Inserter(Protocol):
         """
 
 
-POSTGRES_TYPES = {
-    "project_id": "integer",
-    "occurred_at": "bigint",
-    "received_at": "bigint",
-    "duration_ms": "double precision",
-    "value": "double precision",
-    "success": "boolean",
-    "bot": "boolean",
-    "fields": "json",
-    "properties": "json",
-}
-"""What is not text."""
-
-
 class PostgresInserter:
     """The rows as one JSON parameter, expanded by the server."""
 
     def __init__(self) -> None:
         names = ", ".join(f'"{name}"' for name in COLUMNS)
-        types = ", ".join(f'"{name}" {POSTGRES_TYPES.get(name, "text")}' for name in COLUMNS)
-        chosen = ", ".join("coalesce(bot, false)" if name == "bot" else f'"{name}"' for name in COLUMNS)
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        kept = {column.name: column.kept.sql.compile(dialect) for column in columns.COLUMNS}
+        types = ", ".join(f'"{name}" {"text" if kept[name][:7] == "VARCHAR" else kept[name]}' for name in COLUMNS)
+        chosen = ", ".join(f'coalesce("{name}", false)' if name in FLAGS else f'"{name}"' for name in COLUMNS)
         self._insert = (
             f"INSERT INTO event (batch_id, {names}) SELECT %s, {chosen} FROM json_to_recordset(%s::json) AS r({types}) "
             "ON CONFLICT DO NOTHING RETURNING event_id"
@@ -70,7 +63,7 @@ class SqliteInserter:
     def __init__(self) -> None:
         names = ", ".join(f'"{name}"' for name in COLUMNS)
         values = ", ".join(
-            "coalesce(value ->> '$.bot', 0)" if name == "bot" else f"value ->> '$.{name}'" for name in COLUMNS
+            f"coalesce(value ->> '$.{name}', 0)" if name in FLAGS else f"value ->> '$.{name}'" for name in COLUMNS
         )
         self._insert = f"INSERT INTO event (batch_id, {names}) SELECT ?, {values} FROM json_each(?)"
         self._find = (
@@ -94,7 +87,7 @@ class MysqlInserter:
         marks = ", ".join(["%s"] * (len(COLUMNS) + 1))
         # not INSERT IGNORE: that would also turn a value that does not fit into a silently cut one
         self._insert = f"INSERT INTO event ({names}) VALUES ({marks}) ON DUPLICATE KEY UPDATE project_id = project_id"
-        self._json_at = [COLUMNS.index(name) + 1 for name in ("fields", "properties")]
+        self._json_at = [COLUMNS.index(name) + 1 for name in JSONS]
 
     def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
         existing = self._existing(connection, rows)

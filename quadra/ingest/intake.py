@@ -14,8 +14,9 @@ from quadra.core.errors import Forbidden, Unauthorised, Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.core.runtime import Runtime
 from quadra.ingest import body, metrics
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
 from quadra.ingest.agents import browser_of
+from quadra.ingest.columns import Row
 from quadra.ingest.quota import Quota
 from quadra.ingest.refusals import Refusals
 from quadra.ingest.wire import Refused

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from quadra.ingest.columns import SENT
 from quadra.ingest.placeholders import wrong_alias, wrong_ids
 
 MAX_JSON_BYTES = 32 * 1024
@@ -49,6 +50,7 @@ COMMON: dict[str, Any] = {
     "category": Name,
     "properties": msgspec.Raw,
     "metadata": msgspec.Raw,
+    **{column.name: column.sent_type for column in SENT},
 }
 """Fields of every kind."""
 

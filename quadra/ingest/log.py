@@ -19,7 +19,7 @@ from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.ids import process_name, uuid7
 from quadra.core.runtime import Runtime
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batches

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from quadra.core.runtime import Runtime
 from quadra.ingest import bulk
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import make_log
 
 

@@ -16,7 +16,8 @@ from quadra.core.errors import QuadraError, TooLarge, Unauthorised, Unavailable
 from quadra.core.loop import Loop
 from quadra.core.realtime import websocket_messages_total
 from quadra.ingest import lane, metrics
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.events_door import EVENT_OVERHEAD_BYTES
 from quadra.ingest.intake import FEW_EVENTS, QUICK_BYTES, SMALL_BYTES, Intake, accept_all
 from quadra.ingest.quota import Meter

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from quadra.core.database import Base, Instant, JsonText, Text, name_column
+from quadra.core.database import Base, Instant, name_column
+from quadra.ingest.columns import COLUMNS, in_database
 
 BATCH_STATES = {
     "OPEN": "its writer still adds events to it",
@@ -46,36 +48,33 @@ class Batch(Base):
 
 
 class Event(Base):
-    """One event. The primary key is the deduplication: a repeated (project, event id) is the same event."""
+    """One event, with the columns of `columns.Row`. The primary key is the deduplication: a repeated (project, event id) is
+    the same event."""
 
-    __tablename__ = "event"
+    __table__ = sa.Table(
+        "event",
+        Base.metadata,
+        *map(in_database, COLUMNS),
+        sa.Column("batch_id", name_column(36), nullable=False, index=True),
+    )
 
-    project_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    event_id: Mapped[str] = mapped_column(name_column(128), primary_key=True)
-    batch_id: Mapped[str] = mapped_column(name_column(36), index=True)
-    kind: Mapped[str] = mapped_column(sa.String(16))
-    name: Mapped[str] = mapped_column(name_column(200))
-    """`event_name` where it was given, else `event_type`."""
-    event_type: Mapped[str] = mapped_column(name_column(200))
-    category: Mapped[str | None] = mapped_column(sa.String(200))
-    user_id: Mapped[str | None] = mapped_column(name_column(200))
-    """The user id, else the anonymous id."""
-    anonymous_id: Mapped[str | None] = mapped_column(name_column(200))
-    session_id: Mapped[str | None] = mapped_column(name_column(200))
-    occurred_at: Mapped[datetime] = mapped_column(Instant)
-    received_at: Mapped[datetime] = mapped_column(Instant)
-    page_url: Mapped[str | None] = mapped_column(Text)
-    page_title: Mapped[str | None] = mapped_column(Text)
-    referrer: Mapped[str | None] = mapped_column(Text)
-    device_type: Mapped[str | None] = mapped_column(sa.String(16))
-    browser: Mapped[str | None] = mapped_column(sa.String(64))
-    os: Mapped[str | None] = mapped_column(sa.String(64))
-    duration_ms: Mapped[float | None] = mapped_column(sa.Double)
-    value: Mapped[float | None] = mapped_column(sa.Double)
-    """The kind's number: survey score, AI cost in USD, metric value."""
-    success: Mapped[bool | None] = mapped_column()
-    bot: Mapped[bool] = mapped_column(default=False)
-    fields: Mapped[dict[str, object] | None] = mapped_column(JsonText)
-    """The typed fields of the kind that have no column of their own, in snake_case."""
-    properties: Mapped[dict[str, object] | None] = mapped_column(JsonText)
-    """What the sender added, as it came."""
+    if TYPE_CHECKING:  # of columns that statements name; the others need not stand here
+        batch_id: Mapped[str]
+        project_id: Mapped[int]
+        event_id: Mapped[str]
+        kind: Mapped[str]
+        name: Mapped[str]
+        event_type: Mapped[str]
+        category: Mapped[str | None]
+        user_id: Mapped[str | None]
+        session_id: Mapped[str | None]
+        occurred_at: Mapped[datetime]
+        received_at: Mapped[datetime]
+        page_url: Mapped[str | None]
+        browser: Mapped[str | None]
+        duration_ms: Mapped[float | None]
+        value: Mapped[float | None]
+        success: Mapped[bool | None]
+        bot: Mapped[bool]
+        fields: Mapped[dict[str, object] | None]
+        properties: Mapped[dict[str, object] | None]

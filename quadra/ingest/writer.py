@@ -17,7 +17,7 @@ from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop, Threads
 from quadra.ingest import metrics
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.flush_log import FlushLog
 from quadra.ingest.log import Appended, Log
 from quadra.ingest.wire import Refused

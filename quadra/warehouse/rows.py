@@ -14,12 +14,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from quadra.warehouse.columns import NAMES, SCHEMA, TIMES
+from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, NAMES, SCHEMA, TIMES
 
 IDS_AT_ONCE, ROWS_AT_ONCE = 500, 20_000
 """Of one statement: its rows are Python's for a moment, at some 2 kB each."""
-FLOATS = ("duration_ms", "value")
-FLAGS = ("success", "bot")
 
 _decode_texts = msgspec.json.Decoder(list[str | None]).decode
 _decode_any = msgspec.json.Decoder(list[Any]).decode
@@ -57,22 +55,22 @@ def _on_sqlite(session: Session, batch_ids: Sequence[str]) -> Columns:
     listed = [f"json_group_array({name})" for name in NAMES if name not in FLOATS]
     found = _columns(session, listed, batch_ids, [name for name in NAMES if name not in FLOATS])
     where: sa.BindParameter[Any] = sa.bindparam("ids", value=batch_ids, expanding=True)
+    some = " OR ".join(f"{name} IS NOT NULL" for name in FLOATS)
     exact = session.execute(
-        sa.text(
-            "SELECT event_id, duration_ms, value FROM event WHERE batch_id IN :ids "
-            "AND (duration_ms IS NOT NULL OR value IS NOT NULL)"
-        ).bindparams(where)
+        sa.text(f"SELECT event_id, {', '.join(FLOATS)} FROM event WHERE batch_id IN :ids AND ({some})").bindparams(
+            where
+        )
     )
-    places = {event_id: (duration_ms, value) for event_id, duration_ms, value in exact}
-    none = (None, None)
-    pairs = (
+    places = {event_id: numbers for event_id, *numbers in exact}
+    none = [None] * len(FLOATS)
+    found_numbers = (
         [places.get(event_id, none) for event_id in found["event_id"]] if places else [none] * len(found["event_id"])
     )
-    return found | {"duration_ms": [pair[0] for pair in pairs], "value": [pair[1] for pair in pairs]}
+    return found | {name: [numbers[at] for numbers in found_numbers] for at, name in enumerate(FLOATS)}
 
 
 def _on_postgresql(session: Session, batch_ids: Sequence[str]) -> Columns:
-    cast = {"fields": "fields::text", "properties": "properties::text"}
+    cast = {name: f"{name}::text" for name in JSONS}
     listed = [f"json_agg({cast.get(name, f'{name}')})::text" for name in NAMES]
     return _columns(session, listed, batch_ids, NAMES)
 

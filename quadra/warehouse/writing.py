@@ -14,7 +14,7 @@ import pyarrow as pa
 from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
-from quadra.warehouse.columns import NAMES, ORDER
+from quadra.warehouse.columns import LATER, NAMES, NO_ROWS, ORDER
 from quadra.warehouse.duck import exactly, quoted, rows
 from quadra.warehouse.links import IS_LINK
 from quadra.warehouse.store import Store
@@ -50,8 +50,15 @@ class Written:
 
 
 def files(paths: Sequence[Any]) -> str:
-    """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern."""
-    return f"read_parquet([{', '.join(quoted(exactly(path)) for path in paths)}], hive_partitioning = false)"
+    """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern.
+
+    Columns that came later than the first release are empty in files from before.
+    """
+    listed = ", ".join(quoted(exactly(path)) for path in paths)
+    if not LATER:
+        return f"read_parquet([{listed}], hive_partitioning = false)"
+    by_name = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
+    return f"(SELECT * FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
 
 
 def write(

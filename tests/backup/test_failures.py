@@ -86,4 +86,6 @@ def test_nobody_who_was_erased_comes_back(here: Installation, lost: str) -> None
     here.json("restore", "--id", before["id"])
     again = data.parent / "again.ndjson"
     again.write_text("\n".join(_event(n) for n in range(EVENTS)))
-    assert here.json("import", str(again))["stored"] == EVENTS // 50  # the events of u7, which were gone
+    assert (
+        here.json("import", "--undated-now", str(again))["stored"] == EVENTS // 50
+    )  # the events of u7, which were gone

@@ -35,7 +35,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for start in (0, EVENTS // 2):
         path = home / f"{start}.ndjson"
         path.write_text("\n".join(_event(n) for n in range(start, start + EVENTS // 2)))
-        made.json("import", str(path))
+        made.json("import", "--undated-now", str(path))
         if not start:
             made.run("warehouse", "compact")
     made.json("backup", "take", "--kind", "full")
@@ -64,7 +64,7 @@ def events(here: Installation) -> int:
     lines = "\n".join(_event(n) for n in range(EVENTS))
     path = data_of(here).parent / "again.ndjson"
     path.write_text(lines)
-    return int(here.json("import", str(path))["duplicates"])
+    return int(here.json("import", "--undated-now", str(path))["duplicates"])
 
 
 def hashes(directory: Path) -> dict[str, str]:
@@ -98,7 +98,7 @@ def test_an_empty_machine_gets_everything_back_and_a_second_run_changes_nothing(
 def test_a_torn_database_is_moved_aside_restored_and_its_newer_events_are_saved(here: Installation) -> None:
     late = data_of(here).parent / "late.ndjson"
     late.write_text("\n".join(_event(n) for n in range(50_000, 50_300)))
-    here.json("import", str(late))
+    here.json("import", "--undated-now", str(late))
     path = data_of(here) / "quadra.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -111,14 +111,14 @@ def test_a_torn_database_is_moved_aside_restored_and_its_newer_events_are_saved(
     assert (code, found["ok"]) == (0, True), found
     assert "300 of them newer and kept" in steps["database"]["message"]
     assert list(data_of(here).glob("quadra.db.damaged-*/quadra.db"))
-    assert here.json("import", str(late))["duplicates"] == 300
+    assert here.json("import", "--undated-now", str(late))["duplicates"] == 300
     assert events(here) == EVENTS
 
 
 def test_a_damaged_index_is_built_anew_and_the_backup_is_not_asked(here: Installation) -> None:
     late = data_of(here).parent / "late.ndjson"
     late.write_text(_event(60_000))
-    here.json("import", str(late))
+    here.json("import", "--undated-now", str(late))
     path = data_of(here) / "quadra.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -130,13 +130,13 @@ def test_a_damaged_index_is_built_anew_and_the_backup_is_not_asked(here: Install
     code, found, steps = recover(here, "--no-start")
     assert (code, found["ok"]) == (0, True), found
     assert "no row was lost" in steps["database"]["message"]
-    assert here.json("import", str(late))["duplicates"] == 1
+    assert here.json("import", "--undated-now", str(late))["duplicates"] == 1
 
 
 def test_missing_and_damaged_segments_are_fetched_and_the_database_stays(here: Installation) -> None:
     late = data_of(here).parent / "late.ndjson"
     late.write_text(_event(70_000))
-    here.json("import", str(late))
+    here.json("import", "--undated-now", str(late))
     (segment,) = (data_of(here) / "segments").rglob("*.parquet")
     content = bytearray(segment.read_bytes())
     content[len(content) // 2] ^= 1
@@ -146,7 +146,7 @@ def test_missing_and_damaged_segments_are_fetched_and_the_database_stays(here: I
     assert "fetched from backups" in steps["segments"]["message"]
     segment.unlink()
     assert recover(here, "--no-start")[0] == 0
-    assert here.json("import", str(late))["duplicates"] == 1
+    assert here.json("import", "--undated-now", str(late))["duplicates"] == 1
 
     shutil.rmtree(here.env["QUADRA_BACKUP_DIR"])
     segment.unlink()

@@ -51,9 +51,9 @@ def prepared(database_url: str, tmp_path: Path) -> Installation:
     first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
     for path, start in ((first, 0), (second, EVENTS // 2)):
         path.write_text("\n".join(_event(n) for n in range(start, start + EVENTS // 2)))
-    made.json("import", str(first))
+    made.json("import", "--undated-now", str(first))
     made.run("warehouse", "compact")
-    made.json("import", str(second))
+    made.json("import", "--undated-now", str(second))
     return made
 
 
@@ -78,13 +78,15 @@ def test_a_backup_is_proven_by_restoring_it_and_comes_back_whole(here: Installat
     assert "--yes" in refused.stderr
     lost = tmp_path / "late.ndjson"
     lost.write_text(_event(999_999))
-    here.json("import", str(lost))
+    here.json("import", "--undated-now", str(lost))
     restored = here.json("restore", "--id", made["id"], "--yes")
     assert restored["events"] == EVENTS
     assert restored["safety_backup"] in {one["id"] for one in here.json("backup", "list")["backups"]}
     assert here.json("restore", "--latest", "--dry-run")["id"] == made["id"]  # not what was replaced
-    assert here.json("import", str(lost))["stored"] == 1  # the one from after the backup was gone
-    assert here.json("import", str(tmp_path / "first.ndjson"))["duplicates"] == EVENTS // 2  # the others are there
+    assert here.json("import", "--undated-now", str(lost))["stored"] == 1  # the one from after the backup was gone
+    assert (
+        here.json("import", "--undated-now", str(tmp_path / "first.ndjson"))["duplicates"] == EVENTS // 2
+    )  # the others are there
 
 
 def test_a_flipped_byte_is_found_and_named(on_sqlite: Installation) -> None:

@@ -25,7 +25,11 @@ EVENTS = "\n".join(json.dumps({"event_type": "click", "event_id": f"e{number}"})
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("prepared")
     (home / "events.ndjson").write_text(EVENTS)
-    for words in (("init",), ("import", str(home / "events.ndjson")), ("backup", "take", "--kind", "database")):
+    for words in (
+        ("init",),
+        ("import", "--undated-now", str(home / "events.ndjson")),
+        ("backup", "take", "--kind", "database"),
+    ):
         done = quadra_command(*words, env=environment(home, home / "data"), cwd=home)
         assert done.returncode == 0, done.stderr
     return home
@@ -66,7 +70,13 @@ def run(command: str, home: Path, data: Path) -> subprocess.CompletedProcess[str
     if command == "serve":
         words = [sys.executable, "-m", "quadra", "serve", "--no-worker"]
         return subprocess.run(words, env=env, cwd=home, capture_output=True, text=True, timeout=120)
-    more = {"import": (str(home / "events.ndjson"),), "restore": ("--latest", "--yes")}.get(command, ())
+    more = {
+        "import": (
+            "--undated-now",
+            str(home / "events.ndjson"),
+        ),
+        "restore": ("--latest", "--yes"),
+    }.get(command, ())
     return quadra_command(command, *more, env=env, cwd=home)
 
 
@@ -135,6 +145,8 @@ def test_a_full_disk_is_said_in_one_sentence(prepared: Path, mounted: Callable[[
     shutil.copytree(prepared / "data", place.path, dirs_exist_ok=True)
     place.fill()
     (prepared / "more.ndjson").write_text(EVENTS.replace(': "e', ': "more-'))
-    done = quadra_command("import", str(prepared / "more.ndjson"), env=environment(prepared, place.path), cwd=prepared)
+    done = quadra_command(
+        "import", "--undated-now", str(prepared / "more.ndjson"), env=environment(prepared, place.path), cwd=prepared
+    )
     says(done, "Make room")
     says(run("restore", prepared, place.path), "Make room")

@@ -12,7 +12,7 @@ import socketio.exceptions
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from tests.clients import SocketClient, connected, database_of, event, eventually, make_key, make_project, send
 from tests.servers.keeper import Keeper

@@ -15,7 +15,7 @@ from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Bounds, Outcome, Writer

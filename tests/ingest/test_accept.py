@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from quadra.core import clock
-from quadra.ingest.accept import SKEW_TOLERATED_US, STEPS, Row, Sender, accept
+from quadra.ingest.accept import SKEW_TOLERATED_US, STEPS, Sender, accept
 from quadra.ingest.agents import browser_of
+from quadra.ingest.columns import Row
 from quadra.ingest.kinds import MAX_JSON_BYTES
 from quadra.ingest.tables import Event
 from quadra.ingest.wire import Refused, read_one

@@ -16,7 +16,7 @@ from typing import cast
 
 from quadra.core import clock
 from quadra.ingest import demo_people
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.demo_run import Done, _append, _history
 from quadra.ingest.log import Appended, Log
 from tests.servers.quadra import QuadraProcess

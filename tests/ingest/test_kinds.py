@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.kinds import FIELDS, KINDS, kind_of
 from quadra.ingest.wire import Refused, read_one
 

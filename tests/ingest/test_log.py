@@ -20,7 +20,7 @@ from quadra.core.database import Database
 from quadra.core.database_errors import is_away
 from quadra.core.errors import Conflict, NotFound
 from quadra.ingest import batches
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import BATCH_MOVES, BATCH_STATES, Batch, Event
 from tests.clients import assert_counts_are_rows

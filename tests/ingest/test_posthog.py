@@ -16,7 +16,8 @@ from posthog import Posthog
 
 from quadra.core import clock
 from quadra.ingest import posthog
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.wire import Refused
 from tests.ingest.real import Project, new_project
 from tests.servers.keeper import Keeper

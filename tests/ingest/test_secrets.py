@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from quadra.core import clock
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.secrets import REMOVED, covered
 from quadra.ingest.wire import from_dict
 

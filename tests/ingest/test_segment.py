@@ -14,7 +14,8 @@ from segment.analytics.client import Client
 
 from quadra.core import clock
 from quadra.ingest import segment
-from quadra.ingest.accept import Row, Sender, accept
+from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.kinds import MAX_JSON_BYTES
 from quadra.ingest.wire import Refused
 from tests.ingest.real import Project, new_project

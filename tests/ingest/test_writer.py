@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.loop import Loop
-from quadra.ingest.accept import Row, Sender
+from quadra.ingest.accept import Sender
+from quadra.ingest.columns import Row
 from quadra.ingest.intake import Intake
 from quadra.ingest.log import Appended, Log, OpenBatch
 from quadra.ingest.quota import Meter

@@ -14,7 +14,7 @@ from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.insights.handlers import HANDLERS
 from quadra.jobs.claim import claim

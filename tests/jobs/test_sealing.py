@@ -18,7 +18,7 @@ from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest import batches
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.ingest.upkeep import enqueue_missing_ever, enqueue_missing_lately, seal_by_age

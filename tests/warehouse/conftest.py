@@ -16,7 +16,7 @@ from quadra.accounts.projects import create_project
 from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
-from quadra.ingest.accept import Row
+from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.jobs.claim import claim

@@ -21,14 +21,13 @@ from quadra.core.given import Given
 from quadra.core.openapi import Time
 from quadra.core.params import says, within
 from quadra.core.typed import Typed
+from quadra.warehouse.columns import OUTSIDE, TIMES
 from quadra.warehouse.span import Range
 
 AHEAD_US = 48 * 3_600_000_000
 """More than events may lie in the future when they come."""
-COLUMNS = (
-    "event_id, batch_id, kind, event_type, name AS event_name, category AS event_category, user_id, anonymous_id, "
-    "session_id, occurred_us, received_us, page_url, page_title, referrer, device_type, browser, os, duration_ms, value, "
-    "success, bot, fields, properties"
+COLUMNS = ", ".join(
+    column.replace("_at", "_us") if column in TIMES else f"{column} AS {name}" for name, column in OUTSIDE.items()
 )
 
 Place = tuple[int, str]

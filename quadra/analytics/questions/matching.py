@@ -8,7 +8,7 @@ from typing import Any
 
 from quadra.core.given import Where
 from quadra.ingest.kinds import KINDS, TYPED
-from quadra.warehouse.columns import property_path
+from quadra.warehouse.columns import EMPTY_TEXTS, FLOATS, OUTSIDE, property_path
 
 SURE = {
     "event_id": "event_id",
@@ -18,22 +18,16 @@ SURE = {
     "bot": "CAST(bot AS VARCHAR)",
 }
 """Fields that every event has: a property of that name is not looked at."""
+GUESSED = ("device_type", "browser", "os")
+"""What the sender's own property says counts before what was made of its user agent."""
 TEXTS = {
-    "event_category": "category",
+    **{name: column for name, column in OUTSIDE.items() if column in EMPTY_TEXTS and column not in GUESSED},
     "category": "category",
-    "user_id": "user_id",
-    "anonymous_id": "anonymous_id",
-    "session_id": "session_id",
-    "page_url": "page_url",
-    "page_title": "page_title",
-    "referrer": "referrer",
     "success": "CAST(success AS VARCHAR)",
 }
 """Fields that an event may have; a property of that name counts where the field is empty."""
-GUESSED = ("device_type", "browser", "os")
-"""What the sender's own property says counts before what was made of its user agent."""
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
-NUMBERS = {"value": "value", "duration_ms": "duration_ms", "duration_seconds": "duration_ms / 1000"}
+NUMBERS = {**{name: name for name in FLOATS}, "duration_seconds": "duration_ms / 1000"}
 
 
 class Parameters(dict[str, Any]):

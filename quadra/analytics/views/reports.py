@@ -21,7 +21,7 @@ from quadra.warehouse.span import Range
 
 RELATION = """CREATE VIEW all_events AS
 SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us
-FROM read_parquet('segments/{project}/*/*.parquet')"""
+FROM read_parquet('segments/{project}/*/*.parquet', union_by_name = true)"""
 """Over a copy of the segments."""
 STEPS = [{"event": "the first step"}, {"event": "the second step"}]
 

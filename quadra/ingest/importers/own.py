@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quadra.ingest.agents import Agent
+from quadra.ingest.columns import COLUMNS
 from quadra.ingest.importers.times import is_blank
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.wire import Refused
@@ -21,10 +22,9 @@ TABLE_NAMES = {"event_name": "name", "event_category": "category", "occurred_at"
 """Columns that are called otherwise by `events tail`, or in an answer."""
 AGENT = {"device_type": 16, "browser": 64, "os": 64}
 """Of the device; and how long each may be."""
-PLAIN = (
-    *("event_id", "kind", "event_name", "event_type", "event_category", "user_id", "anonymous_id", "session_id"),
-    *("page_url", "page_title", "referrer", "duration_ms", "success"),
-)
+MOVED = {*AGENT, "bot", "value", "fields", "properties", "project_id", "occurred_at", "received_at"}
+PLAIN = tuple(column.outside for column in COLUMNS if column.name not in MOVED)
+"""What a sender of the event calls as the export does."""
 GUARDED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """A cell before which the export put an apostrophe, so that no spreadsheet takes it for a formula."""
 

@@ -21,7 +21,7 @@ from quadra.ingest.importers import own
 from quadra.ingest.importers.cells import Column, said
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.importers.times import Times, plain_name
-from quadra.ingest.kinds import FIELDS, KINDS, Kind
+from quadra.ingest.kinds import COMMON, FIELDS, KINDS, Kind
 from quadra.ingest.wire import Refused
 
 DELIMITERS = ",;\t|"
@@ -44,12 +44,6 @@ ALIASES = {
 }
 """Names that other exports give to our fields; a column with our own name wins over them."""
 SAYS_WHAT = ("event_type", "kind")
-COMMON = {
-    *("event_id", "kind", "event_type", "event_name", "event_category", "category", "user_id", "anonymous_id"),
-    *("session_id", "timestamp", "page", "page_url", "page_title", "referrer", "duration_ms", "duration_seconds"),
-    *("value", "success", "properties", "metadata"),
-}
-"""What events of every kind have."""
 OBJECTS = {name for name, type_ in FIELDS.items() if type_ is msgspec.Raw} | {"fields"}
 
 
