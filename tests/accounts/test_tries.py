@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts import tries
 from quadra.accounts.tables import User
-from quadra.core.limits import limiter
+from quadra.core.limits import count_in, limiter
 from tests.accounts.conftest import PASSWORD
 
 WRONG = "wrong horse battery"
@@ -101,6 +101,16 @@ def test_a_delay_is_over_after_the_seconds_that_were_told(app: Flask, monkeypatc
     monkeypatch.setattr("limits.storage.memory.time.time", lambda: later)
     monkeypatch.setattr("limits.storage.redis.time.time", lambda: later)
     assert attempt(app.test_client(), "192.0.2.1", PASSWORD).status_code == 200
+
+
+def test_however_many_tries_there_were_nobody_waits_longer_than_a_minute(app: Flask) -> None:
+    account = tries.account_of("ada@example.com")
+    for _ in range(tries.CROWD * 2):
+        count_in(lambda storage: storage.acquire_entry(f"login/history/{account}", tries.REMEMBERED, tries.HOUR))
+    client = app.test_client()
+    first, second = (attempt(client, f"203.0.113.{one}") for one in range(2))
+    assert (first.status_code, second.status_code) == (401, 429)
+    assert tries.LONGEST_WAIT - 5 <= int(second.headers["Retry-After"]) <= tries.LONGEST_WAIT
 
 
 def test_changing_a_password_is_not_held(app: Flask) -> None:

@@ -158,6 +158,17 @@ def test_a_given_back_job_keeps_its_attempt_and_a_failed_one_does_not(
     assert (job.last_error, job.error_context) == ("x", [{"message": "x"}])
 
 
+def test_a_heartbeat_that_comes_after_the_success_finds_nothing_lost(
+    database: Database, add: Callable[..., str]
+) -> None:
+    add()
+    lease = take(database)
+    with database.begin() as session:
+        lease.succeed(session)
+    with database.begin() as session:
+        assert leases.extend(session, [lease]) == []
+
+
 @pytest.mark.parametrize("how", ["fail", "taken away"])
 def test_of_a_history_the_newest_entries_are_kept(database: Database, add: Callable[..., str], how: str) -> None:
     """A job that is requeued for ever must not grow for ever."""
