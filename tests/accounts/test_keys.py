@@ -8,9 +8,11 @@ import pytest
 
 from quadra.accounts.keys import (
     LONGEST,
+    STALE_SECONDS,
     Key,
     KeyRing,
     find_key,
+    get_key,
     list_keys,
     make_key,
     origin_allowed,
@@ -18,7 +20,7 @@ from quadra.accounts.keys import (
     touch_keys,
 )
 from quadra.accounts.projects import create_project
-from quadra.accounts.tables import ApiKey
+from quadra.accounts.tables import ApiKey, Project
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Invalid
@@ -135,6 +137,24 @@ def test_the_ring_forgets_after_its_time(monkeypatch: pytest.MonkeyPatch) -> Non
     at += 5.1
     assert ring.cached("good") == (False, KEY)  # what it was, for whoever answers at once and looks again behind
     assert ring.cached("bad") == (False, None)
+    at += STALE_SECONDS
+    assert ring.cached("good") == (False, None)  # nobody looked for a minute: it may be revoked by now
+
+
+def test_what_was_just_written_is_read_from_the_database(database: Database, made: tuple[ApiKey, str]) -> None:
+    with database.begin() as session:
+        before = get_key(session, made[0].id)
+        assert before.revoked_at is None
+        assert revoke_key(session, key_id=before.id).revoked_at is not None
+
+
+def test_a_key_may_be_limited_to_a_hundred_origins(database: Database, made: tuple[ApiKey, str]) -> None:
+    origins = [f"https://{number}.example.com" for number in range(101)]
+    with database.begin() as session:
+        project = session.get_one(Project, made[0].project_id)
+        assert len(make_key(session, project=project, scope="ingest", origins=origins[:100])[0].origins) == 100
+        with pytest.raises(Invalid):
+            make_key(session, project=project, scope="ingest", origins=origins)
 
 
 def test_the_ring_is_bounded_and_guesses_do_not_push_real_keys_out() -> None:
