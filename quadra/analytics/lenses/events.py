@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from msgspec import Struct
+from msgspec import Raw, defstruct
 
 from quadra.analytics.questions.groups import RECORDED
 from quadra.analytics.questions.lens import Lens
@@ -21,6 +21,8 @@ from quadra.core.given import Given
 from quadra.core.openapi import Time
 from quadra.core.params import says, within
 from quadra.core.typed import Typed
+from quadra.ingest.columns import COLUMNS as EVENT_COLUMNS
+from quadra.ingest.columns import Column
 from quadra.warehouse.columns import OUTSIDE, TIMES
 from quadra.warehouse.span import Range
 
@@ -55,30 +57,26 @@ class Params(Listed, kw_only=True, frozen=True):
         return None
 
 
-class EventRow(Struct, kw_only=True):
-    event_id: str
-    batch_id: str
-    kind: str
-    event_type: str
-    event_name: str
-    event_category: str | None
-    user_id: str | None
-    anonymous_id: str | None
-    session_id: str | None
-    timestamp: Time
-    received_at: Time
-    page_url: str | None
-    page_title: str | None
-    referrer: str | None
-    device_type: str | None
-    browser: str | None
-    os: str | None
-    duration_ms: float | None
-    value: float | None
-    success: bool | None
-    bot: bool
-    fields: dict[str, Any]
-    properties: dict[str, Any]
+SHOWN = {str: str, float: float, bool: bool, Raw: dict[str, Any]}
+NAMED = {"occurred_at": "timestamp"}
+"""What this answer calls otherwise than exports do."""
+
+
+def _shape(column: Column) -> tuple[str, Any]:
+    shown = Time if column.is_time else SHOWN[column.type]
+    is_empty = column.nullable and column.type is not Raw
+    return NAMED.get(column.name, column.outside), shown | None if is_empty else shown
+
+
+if TYPE_CHECKING:
+    EventRow = Any
+else:
+    EventRow = defstruct(
+        "EventRow",
+        [("batch_id", str), *(_shape(column) for column in EVENT_COLUMNS if column.name != "project_id")],
+        kw_only=True,
+        module=__name__,
+    )
 
 
 class EventRows(Measured, kw_only=True):
