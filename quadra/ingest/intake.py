@@ -102,7 +102,10 @@ class Intake:
         if key is not None:
             self.refresh(plain)
             return key
-        key = self._threads.run(self._load, plain)
+        try:  # a driver may wait for a frozen server for much longer than a sender does
+            key = self._threads.run_within(self.timeout_seconds, self._load, plain)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer; try again.", retry_after_seconds=2) from error
         self._ring.store(plain, key)
         return key
 

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away, dead or frozen: senders are told to try again, nothing acknowledged is lost, all heals by itself."""
+"""The database goes away, dead or frozen: senders are told to try again, nothing acknowledged is lost, all heals by itself."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ import pytest
 from tests.acceptance.load import Load, assert_kept
 from tests.clients import connected, database_of, event, eventually, send
 from tests.servers.base import Server
+from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 
 
+@pytest.mark.parametrize("kind", [PostgresServer, MariadbServer])
 @pytest.mark.parametrize("way", ["killed", "frozen"])
 def test_a_database_that_is_away_is_said_and_survived(
-    way: str, start_server: Callable[..., Server], quadra_process: Callable[..., QuadraProcess]
+    way: str,
+    kind: type[PostgresServer | MariadbServer],
+    start_server: Callable[..., Server],
+    quadra_process: Callable[..., QuadraProcess],
 ) -> None:
-    postgres = start_server(PostgresServer)
-    quadra = quadra_process({"DATABASE_URL": postgres.database(), "QUADRA_INGEST_TIMEOUT": "2s"})
+    server = start_server(kind)
+    quadra = quadra_process({"DATABASE_URL": server.database(), "QUADRA_INGEST_TIMEOUT": "2s"})
     # the handshake is before, the message while it is away; without a callback as well
     with Load(quadra.init["write_key"]).on(quadra) as load, connected(quadra) as client:
         load.wait_for_more(300)
         if way == "killed":
-            postgres.kill()
+            server.kill()
         else:
-            postgres.pause()
+            server.pause()
         began = time.monotonic()
         while time.monotonic() - began < 7:  # longer than a key is remembered
             answer = send(quadra, body=event(), timeout=10)
@@ -42,9 +47,9 @@ def test_a_database_that_is_away_is_said_and_survived(
             assert send(quadra, "/health/ready", method="GET", timeout=10).status == 503
             assert send(quadra, body=event(), key="qk_nobody_knows", timeout=10).status == 503
         if way == "killed":
-            postgres.start()
+            server.start()
         else:
-            postgres.resume()
+            server.resume()
         load.wait_for_more(300, 30)
         eventually(lambda: send(quadra, "/health/ready", method="GET").status == 200, 15)
         assert client.call("user:event", event())["duplicate"] is False

@@ -10,9 +10,9 @@ from tests.servers.quadra import QuadraProcess
 
 
 def test_what_was_acknowledged_survives_five_kills_under_load(
-    database_url: str, quadra_process: Callable[..., QuadraProcess]
+    any_database_url: str, quadra_process: Callable[..., QuadraProcess]
 ) -> None:
-    quadra = quadra_process({"DATABASE_URL": database_url})
+    quadra = quadra_process({"DATABASE_URL": any_database_url})
     with Load(quadra.init["write_key"]).on(quadra) as load:
         for _ in range(5):
             load.wait_for_more(500)

@@ -1,0 +1,122 @@
+"""A database that answers and takes no writes, or whose file is not there any more: senders are told to try again, nobody is
+told 400, nothing acknowledged is lost, and all heals by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.load import Load, assert_kept
+from tests.clients import database_of, event, eventually, send
+from tests.servers.base import Server
+from tests.servers.disks import Disk, disk
+from tests.servers.mariadb import USER, MariadbServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.quadra import QuadraProcess
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[..., Disk]]:
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(disk(tmp_path / "disk", **options))
+
+
+Start = Callable[..., Any]
+
+
+@contextmanager
+def file_moved_away(_start: Start, tmp_path: Path, _mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    yield f"sqlite:///{home / 'quadra.db'}", lambda: home.rename(elsewhere), lambda: elsewhere.rename(home)
+
+
+@contextmanager
+def full_disk_of_sqlite(_start: Start, _tmp_path: Path, mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    place = mounted(megabytes=30)
+    yield f"sqlite:///{place.path / 'quadra.db'}", place.fill, place.empty
+
+
+@contextmanager
+def read_only_postgres(start: Start, _tmp_path: Path, _mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    server = start(PostgresServer)
+    url = server.database()
+
+    def turn(on: str) -> None:
+        server.execute(f"ALTER SYSTEM SET default_transaction_read_only = {on}")
+        server.execute("SELECT pg_reload_conf()")
+
+    yield url, lambda: turn("on"), lambda: turn("off")
+
+
+@contextmanager
+def read_only_mariadb(start: Start, _tmp_path: Path, _mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    server = start(MariadbServer)
+    server._execute(f"REVOKE SUPER, READ ONLY ADMIN ON *.* FROM {USER}@'127.0.0.1'")
+    turn = "SET GLOBAL read_only = {}".format
+    yield server.database(), lambda: server._execute(turn(1)), lambda: server._execute(turn(0))
+
+
+WAYS = {
+    "sqlite, its directory moved away": file_moved_away,
+    "sqlite, a full disk": full_disk_of_sqlite,
+    "postgresql, read-only": read_only_postgres,
+    "mariadb, read-only": read_only_mariadb,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_not_taken_is_said_and_what_was_acknowledged_is_kept(
+    way: str,
+    start_server: Callable[..., Server],
+    quadra_process: Callable[..., QuadraProcess],
+    tmp_path: Path,
+    mounted: Callable[..., Disk],
+) -> None:
+    with WAYS[way](start_server, tmp_path, mounted) as (url, take_away, give_back):
+        quadra = quadra_process({"DATABASE_URL": url, "QUADRA_INGEST_TIMEOUT": "2s"}, command=("serve", "--no-worker"))
+        with Load(quadra.init["write_key"]).on(quadra) as load:
+            load.wait_for_more(200, 60)
+            take_away()
+            # until what had room still, or was under way, is through
+            eventually(lambda: send(quadra, body=event(), timeout=15).status == 503, 30)
+            eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 503, 20)
+            answer = send(quadra, body=event(), timeout=15)
+            assert (answer.status, answer.code) == (503, "unavailable")
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert send(quadra, "/health", method="GET", timeout=5).status == 200
+            give_back()
+            load.wait_for_more(200, 60)
+            eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 200, 20)
+        assert {code.removeprefix("503 ") for code in load.refusals} <= {"unavailable"}
+        assert "ingest.flush.failed" in quadra.log()
+        with database_of(quadra) as database:
+            assert_kept(load, database)
+
+
+def test_a_file_that_is_removed_is_said_until_somebody_acts(
+    quadra_process: Callable[..., QuadraProcess], tmp_path: Path
+) -> None:
+    """Nothing brings it back, and nothing is acknowledged into it or into a new one in its place."""
+    home = tmp_path / "home"
+    home.mkdir()
+    quadra = quadra_process({"DATABASE_URL": f"sqlite:///{home / 'quadra.db'}"})
+    with Load(quadra.init["write_key"]).on(quadra) as load:
+        load.wait_for_more(200, 60)
+        for path in home.iterdir():
+            path.unlink()
+        eventually(lambda: send(quadra, body=event(), timeout=15).status == 503, 30)
+        with load.lock:
+            count = len(load.acknowledged)
+        eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 503, 20)
+        assert "was removed" in quadra.log()
+        for _ in range(20):
+            assert send(quadra, body=event(), timeout=15).status == 503
+        assert len(load.acknowledged) == count
+        assert not (home / "quadra.db").exists()
+        assert quadra.running
