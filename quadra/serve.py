@@ -11,6 +11,7 @@ from quadra.accounts.setup import Initialised, initialise
 from quadra.app import create_app
 from quadra.companion import Companion
 from quadra.core import file_modes, http, logs, migrate, settings
+from quadra.core.connections import bounds_of
 from quadra.core.errors import Misconfigured
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
@@ -50,7 +51,7 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
     name = f"[{runtime.settings.host}]" if ":" in runtime.settings.host else runtime.settings.host
     address = f"http://{name}:{listener.getsockname()[1]}"
     click.echo("\n".join(greeting(address, made)))
-    run_until_told(runtime, runtime.loop.server(listener, app))
+    run_until_told(runtime, runtime.loop.server(listener, app, bounds_of(runtime.settings)))
     if not no_worker:
         companion.stop()
     runtime.close()

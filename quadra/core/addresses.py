@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Mapping
 from typing import Any
 
 from flask import has_request_context, request
 
 from quadra.core.http import runtime
+from quadra.core.networks import Networks, is_among, network_of, parse
 
-Networks = Iterable[IPv4Network | IPv6Network]
-
-COUNTED_BITS = 56
-"""What providers give to one household; many give it a /48, few only a /64."""
+__all__ = ["network_of"]  # rooms that count by address ask for it here
 
 
 def client_address() -> str:
@@ -31,7 +28,7 @@ def client_of(environ: Mapping[str, Any], trusted: Networks) -> str:
     if not is_among(found, trusted):
         return found
     for word in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        address = _parse(word)
+        address = parse(word)
         if address is None:
             break
         found = str(address)
@@ -57,30 +54,3 @@ def over_tls() -> bool:
 def client_network() -> str:
     """The address to count the current request by."""
     return network_of(client_address())
-
-
-def network_of(written: str) -> str:
-    """The address to count by. A customer with IPv6 has a /56 to choose addresses from, so the /56 is counted."""
-    address = _parse(written)
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, COUNTED_BITS), strict=False))
-    return str(address or "unknown")
-
-
-def is_among(address: str, networks: Networks) -> bool:
-    parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in networks)
-
-
-def _parse(word: str) -> IPv4Address | IPv6Address | None:
-    """An address, also with a port as some proxies write it. `::ffff:192.0.2.1` is 192.0.2.1."""
-    word = word.strip()
-    if word.startswith("["):
-        word = word[1:].partition("]")[0]
-    elif word.count(":") == 1:
-        word = word.partition(":")[0]
-    try:
-        address = ip_address(word)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

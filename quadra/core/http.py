@@ -191,7 +191,10 @@ class OffLoop:
         length = environ.get("CONTENT_LENGTH") or ""
         most = MAX_REQUEST_BYTES + 1
         size = min(int(length), most) if length.isdecimal() else chunked * most
-        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(size) if size else b"")
+        try:
+            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(size) if size else b"")
+        except QuadraError as error:
+            environ["wsgi.input"] = _Unreadable(error)
         started: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -215,6 +218,18 @@ class OffLoop:
         finally:
             if hasattr(chunks, "close"):
                 self._threads.run(chunks.close)
+
+
+class _Unreadable:
+    """A body that cannot be read: whoever asks for it is told why."""
+
+    def __init__(self, error: QuadraError):
+        self._error = error
+
+    def read(self, *_size: int) -> bytes:
+        raise self._error
+
+    readline = readlines = read
 
 
 def _next(iterator: Iterator[bytes]) -> bytes | None:

@@ -17,7 +17,11 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from quadra.core.connections import Bounds, Connections
+
 T = TypeVar("T")
+NO_BOUNDS = Bounds()
+SWEEP_SECONDS = 1.0
 
 
 class Waiter(Protocol):
@@ -29,6 +33,11 @@ class Waiter(Protocol):
 
 class Server(Protocol):
     """A WSGI server on the loop."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes connections."""
+        ...
 
     def start(self) -> None: ...
     def stop(self, seconds: float) -> None: ...
@@ -53,10 +62,17 @@ class Loop:
         waiter: Waiter = self._library.Waiter()
         return waiter
 
-    def server(self, listener: socket.socket, app: Any) -> Server:
+    def server(self, listener: socket.socket, app: Any, bounds: Bounds = NO_BOUNDS) -> Server:
         """A WSGI server of this loop; takes the listening socket over."""
-        server: Server = self._library.Server(listener, _unfolding(app))
+        connections = Connections(bounds)
+        server: Server = self._library.Server(listener, _unfolding(app), connections)
+        self.spawn(self._sweep, connections)
         return server
+
+    def _sweep(self, connections: Connections) -> None:
+        while True:
+            self.sleep(SWEEP_SECONDS)
+            connections.sweep()
 
     def start(self) -> None:
         """Begin to take calls from threads. Call once, on the loop's own thread."""

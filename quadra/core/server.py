@@ -6,6 +6,7 @@ this server inside gunicorn's process management (`worker_class` in deploy/gunic
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -18,14 +19,19 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from quadra.core import collector
+from quadra.core.connections import bounds_of, raise_file_limit
 from quadra.core.loop import Server, favour_latency
 from quadra.core.runtime import Runtime
 
+logger = logging.getLogger(__name__)
+
 DRAIN_SECONDS = 8
+LOOK_SECONDS = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `OSError`."""
+    raise_file_limit()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -46,9 +52,14 @@ def run_until_told(runtime: Runtime, server: Server) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.call_from_thread(stop.set))
     begin(runtime, server)
-    stop.wait()
+    while server.alive and not stop.wait(LOOK_SECONDS):
+        pass
+    if failed := not server.alive:
+        logger.critical("server.accept.ended")  # a process that takes nobody must not look alive
     drain(runtime)
     finish(runtime, server)
+    if failed:
+        sys.exit(1)
 
 
 def begin(runtime: Runtime, server: Server) -> None:
@@ -93,9 +104,10 @@ class EventLoopWorker(Worker):  # type: ignore[misc]
         loop = runtime.loop
         listener = self.sockets[0].sock
         listener.setblocking(False)
-        server = loop.server(listener, app)
+        raise_file_limit()
+        server = loop.server(listener, app, bounds_of(runtime.settings))
         begin(runtime, server)
-        while self.alive and self.ppid == os.getppid():
+        while self.alive and self.ppid == os.getppid() and server.alive:
             self.notify()
             loop.sleep(0.5)
         drain(runtime, self.notify)

@@ -65,6 +65,14 @@ class Settings(BaseSettings):
         [], description="other sites that may use the dashboard's sockets with a session, with commas"
     )
 
+    header_timeout: Duration = Field(
+        timedelta(seconds=30), gt=timedelta(0), description="for the head of a request, from its first byte"
+    )
+    body_timeout: Duration = Field(timedelta(seconds=60), gt=timedelta(0), description="for the body of a request")
+    idle_timeout: Duration = Field(timedelta(seconds=120), gt=timedelta(0), description="between two requests")
+    connections_per_address: int = Field(
+        5_000, ge=0, description="at the same time, but for TRUSTED_PROXIES; 0 counts none"
+    )
     drain_delay: Duration = Field(
         timedelta(0),
         le=timedelta(seconds=15),

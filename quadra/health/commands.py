@@ -8,6 +8,7 @@ import sys
 import click
 
 from quadra.core import settings
+from quadra.core.connections import raise_file_limit
 from quadra.core.runtime import build
 from quadra.health.checks import CHECKS
 from quadra.health.runner import Runner
@@ -41,6 +42,8 @@ def doctor(as_json: bool) -> None:
 
 
 def _print(report: Report) -> None:
+    soft, hard = raise_file_limit()
+    click.echo(f"This account may open {soft} files in each process (limit {hard}); each connection is one.")
     width = max(len(one.name) for one in report.checks)
     for one in report.checks:
         mark, colour = MARKS[one.found.status]

@@ -1,0 +1,197 @@
+"""Connections that say nothing, half of it, or nonsense keep nobody out, in each server that Quadra runs on."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+
+import pytest
+
+from tests.clients import event, eventually, send, send_raw
+from tests.servers.keeper import Keeper
+from tests.servers.quadra import GunicornProcess, QuadraProcess
+
+FILES = 420
+HALF = b"POST /api/events HTTP/1.1\r\nHost: a\r\nX-Half: "
+SERVERS = {
+    "eventlet": (QuadraProcess, {}),
+    "gevent": (QuadraProcess, {"QUADRA_ASYNC_MODE": "gevent"}),
+    "gunicorn": (GunicornProcess, {}),
+}
+
+
+class _FewFiles:
+    """Started where a process may open few files, not even by asking for more."""
+
+    def _command(self) -> list[str]:
+        return ["bash", "-c", f"ulimit -n {FILES}; exec {shlex.join(super()._command())}"]  # type: ignore[misc]
+
+
+class FewFiles(_FewFiles, QuadraProcess):
+    pass
+
+
+class FewFilesGunicorn(_FewFiles, GunicornProcess):
+    pass
+
+
+def few(kind: type[QuadraProcess]) -> type[QuadraProcess]:
+    return FewFilesGunicorn if kind is GunicornProcess else FewFiles
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def quadra(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[QuadraProcess]:
+    kind, env = SERVERS[request.param]
+    waits = {f"QUADRA_{name}_TIMEOUT": "1s" for name in ("HEADER", "BODY", "IDLE")}
+    bounds = {**env, **waits, "QUADRA_CONNECTIONS_PER_ADDRESS": "30"}
+    command = ("serve", "--no-worker") if kind is QuadraProcess else ()
+    with closing(kind(keeper, bounds, command=command)) as process:
+        yield process
+
+
+def dial(quadra: QuadraProcess, first: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", quadra.port), timeout=30)
+    connection.sendall(first)
+    return connection
+
+
+def heard(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    answer = b""
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            answer += part
+    return answer
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_half_headers_where_few_files_may_be_open_keep_nobody_out(keeper: Keeper, name: str) -> None:
+    kind, env = SERVERS[name]
+    command = ("serve", "--no-worker") if kind is QuadraProcess else ()
+    with closing(few(kind)(keeper, env, command=command)) as quadra, ExitStack() as stack:
+        for _ in range(3):
+            for _ in range(FILES):
+                with suppress(OSError):
+                    stack.enter_context(closing(dial(quadra, HALF)))
+            assert send(quadra, body=event()).status == 200
+        assert send(quadra, "/health/ready", method="GET", key=None).status == 200
+        assert quadra.running
+
+
+def test_a_head_that_does_not_come_to_its_end_is_closed(quadra: QuadraProcess) -> None:
+    for first in (b"", b"GET", HALF):
+        with closing(dial(quadra, first)) as connection:
+            assert b"200" not in heard(connection)
+
+
+def test_a_head_that_drips_is_closed_as_well(quadra: QuadraProcess) -> None:
+    def is_closed(connection: socket.socket) -> Callable[[], bool]:
+        def drip() -> bool:
+            try:
+                connection.sendall(b"a")
+            except OSError:
+                return True
+            time.sleep(0.1)
+            return False
+
+        return drip
+
+    with closing(dial(quadra, HALF)) as connection:
+        eventually(is_closed(connection), 30)
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/v1/batch", "/api/auth/login"])
+@pytest.mark.parametrize("head", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"])
+def test_a_body_that_does_not_come_is_408(quadra: QuadraProcess, path: str, head: bytes) -> None:
+    key = quadra.init["write_key"].encode()
+    first = b"POST %b HTTP/1.1\r\nHost: a\r\nX-Quadra-Key: %b\r\nContent-Type: application/json\r\n%b"
+    with closing(dial(quadra, first % (path.encode(), key, head))) as connection:
+        answer = heard(connection)
+    assert answer.split(b" ")[1] == b"408", answer
+    assert b"too_slow" in answer
+
+
+def test_a_connection_that_asks_nothing_more_is_closed(quadra: QuadraProcess) -> None:
+    with closing(dial(quadra, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")) as connection:
+        assert heard(connection).count(b"HTTP/1.1 200") == 1
+
+
+def test_an_address_has_so_many_connections_and_more_once_some_are_closed(quadra: QuadraProcess) -> None:
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(closing(dial(quadra)))
+        with closing(dial(quadra)) as one_more:
+            assert heard(one_more).startswith(b"HTTP/1.1 503")
+    eventually(lambda: send(quadra, body=event()).status == 200)
+
+
+CHUNKS = [
+    b"x\r\n{}\r\n0\r\n\r\n",
+    b"-1\r\n{}\r\n0\r\n\r\n",
+    b"0x2\r\n{}\r\n0\r\n\r\n",
+    b"1_0\r\n{}\r\n0\r\n\r\n",
+    b"\r\n\r\n",
+    b"2;" + b"a" * 5_000 + b"\r\n{}\r\n0\r\n\r\n",
+    b"f" * 40 + b"\r\n{}\r\n0\r\n\r\n",
+    b"1\r\n{}\r\n0\r\n\r\n",
+    b"2\r\n{}\r\n0\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=range(len(CHUNKS)))
+@pytest.mark.parametrize(
+    "path", ["/api/events", "/api/analytics/user/events/track", "/v1/batch", "/e/", "/api/auth/login"]
+)
+def test_chunks_that_are_none_are_400(quadra: QuadraProcess, path: str, chunks: bytes) -> None:
+    assert raw(quadra, path, b"Transfer-Encoding: chunked\r\n", chunks).split(b" ")[1] == b"400"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: x\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 1e3\r\n",
+        b"Content-Length: " + b"9" * 5_000 + b"\r\n",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/events", "/v1/batch", "/api/auth/login"])
+def test_a_body_whose_end_nobody_knows_is_400_and_no_second_request(
+    quadra: QuadraProcess, path: str, head: bytes
+) -> None:
+    answer = raw(quadra, path, head, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.split(b" ")[1] in (b"400", b"413"), answer[:200]
+    assert answer.count(b"HTTP/1.") == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"nonsense", b"GET", b"GET / HTTP/9.9.9", b"GET /" + b"a" * 9_000 + b" HTTP/1.1"], ids=range(4)
+)
+def test_what_is_no_request_is_refused_and_closed(quadra: QuadraProcess, line: bytes) -> None:
+    answer = send_raw(quadra, line + b"\r\n\r\n")
+    assert answer == b"" or answer.split(b" ")[1][:1] == b"4" or b"Error code: 400" in answer, answer[:100]
+    assert send(quadra, body=event()).status == 200
+
+
+def test_a_million_chunks_of_one_byte_stop_nobody(quadra: QuadraProcess) -> None:
+    with closing(dial(quadra)) as connection:
+        connection.sendall(start(quadra, "/api/events") + b"Transfer-Encoding: chunked\r\n\r\n")
+        connection.settimeout(0.2)
+        with suppress(OSError):
+            connection.sendall(b"1\r\n[\r\n" * 300_000)
+        assert send(quadra, body=event()).status == 200
+
+
+def start(quadra: QuadraProcess, path: str) -> bytes:
+    key = quadra.init["write_key"]
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\nX-Quadra-Key: {key}\r\nContent-Type: application/json\r\n".encode()
+
+
+def raw(quadra: QuadraProcess, path: str, head: bytes, body: bytes) -> bytes:
+    with closing(dial(quadra, start(quadra, path) + head + b"\r\n" + body)) as connection:
+        return heard(connection)
