@@ -208,6 +208,12 @@ def test_an_unknown_address_counts_for_the_key_that_asks(
     assert read(client, headers=key) == 429
 
 
+def test_preflights_are_counted_for_nobody(make_app: Callable[..., Flask]) -> None:
+    client = make_app(rate_limit_strangers_hour=1).test_client()
+    assert 429 not in [client.options("/api/projects").status_code for _ in range(3)]
+    assert read(client) == 401
+
+
 def test_strangers_are_limited_by_the_day_too(make_app: Callable[..., Flask]) -> None:
     client = make_app(rate_limit_strangers_day=3).test_client()
     answers = [client.get("/api/projects") for _ in range(4)]

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from quadra.accounts import audit
 from quadra.accounts.audit import list_entries
 from quadra.accounts.login_routes import same_site_path
 from quadra.accounts.setup import Initialised
@@ -100,6 +101,16 @@ def test_a_wrong_body_names_its_field(
 ) -> None:
     answer = client.post("/api/auth/register", json=body, headers=admin)
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, [field])
+
+
+def test_a_project_that_somebody_forgot_to_name_gets_no_key(client: FlaskClient, admin: dict[str, str]) -> None:
+    answer = client.post("/api/keys", json={"project": "", "scope": "read"}, headers=admin)
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, ["project"])
+
+
+def test_what_no_database_can_store_does_not_keep_a_deed_out_of_the_audit_log(database: Database) -> None:
+    with database.begin() as session:
+        assert audit.record(session, actor="stranger", action="a.b", subject="a\x00b").subject == "ab"
 
 
 def test_a_wrong_password_is_refused_and_noted(
