@@ -331,3 +331,14 @@ def test_standard_input_is_read_and_a_file_with_nothing_but_refusals_fails(proje
     assert (failed.returncode, json.loads(failed.stdout)["refused"]) == (1, 1)
     nowhere = subprocess.run([*command[:4], "none.log"], capture_output=True, text=True, env=environment, timeout=60)
     assert (nowhere.returncode, nowhere.stderr.strip()) == (1, "There is no file none.log.")
+
+
+def test_a_line_that_waits_is_said_and_stored_once_when_it_is_written(project: Project, tmp_path: Path) -> None:
+    path, lines = tmp_path / "access.log", LOG.read_text().splitlines()[:2]
+    path.write_text(f"{lines[0]}\n{lines[1][:-20]}")
+    said = project.quadra.run("import", str(path), "--project", project.slug).stdout
+    assert "line 2 has no end yet and waits" in said
+    assert len(project.events()) == 1
+    path.write_text(f"{lines[0]}\n{lines[1]}\n")
+    assert bring(project, path)["stored"] == 1
+    assert len(project.events()) == 2
