@@ -18,8 +18,8 @@ from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid
 from quadra.core.http import json_body, runtime
 from quadra.core.limits import client_address
+from quadra.jobs.answers import job_body
 from quadra.jobs.queue import MANUAL, enqueue
-from quadra.jobs.routes import job_body
 
 blueprint = Blueprint("backups", __name__, url_prefix="/api/disaster-recovery")
 

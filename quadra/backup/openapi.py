@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from quadra.core.openapi import Answer, Body, Door, Group, Param, Time
 from quadra.core.openapi_shapes import Problem
-from quadra.jobs.openapi import TheJob
+from quadra.jobs.answers import TheJob
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 ROOT = "/api/disaster-recovery"

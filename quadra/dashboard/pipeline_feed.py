@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.ingest.tables import Batch
-from quadra.insights.bodies import batch_body, insight_body
+from quadra.insights.answers import batch_body, insight_body
 from quadra.insights.handlers import ANALYSE
 from quadra.insights.questions import analysis_jobs
 from quadra.insights.tables import Insight
-from quadra.jobs.routes import job_body
+from quadra.jobs.answers import job_body
 from quadra.jobs.tables import Job
 
 OVERLAP = timedelta(seconds=3)

@@ -64,7 +64,7 @@ def depth(writer: Any) -> Live:
 
 def batches(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     found = session.execute(sa.select(Batch.status, sa.func.count()).group_by(Batch.status)).all()
-    counts = {**dict.fromkeys(BATCH_STATES, 0), **dict(row._tuple() for row in found)}
+    counts: dict[str, int] = {**dict.fromkeys(BATCH_STATES, 0), **dict(row._tuple() for row in found)}
     yield gauges("batches", "Batches in each state.", ("status",), counts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from quadra.core.database import Base, Instant, name_column
 from quadra.ingest.columns import COLUMNS, in_database
 
-BATCH_STATES = {
+BatchState = Literal["OPEN", "SEALED", "ANALYZED", "ARCHIVED"]
+BATCH_STATES: dict[BatchState, str] = {
     "OPEN": "its writer still adds events to it",
     "SEALED": "it never changes again; jobs work on it",
     "ANALYZED": "it has its insight",

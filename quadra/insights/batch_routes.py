@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from typing import Any
+from typing import Annotated
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
@@ -16,56 +15,96 @@ from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import Project
 from quadra.core import clock
+from quadra.core.doors import Doors
 from quadra.core.errors import Conflict, NotFound, Unavailable
 from quadra.core.http import runtime
 from quadra.core.limits import client_address
+from quadra.core.openapi import Param
+from quadra.core.paging import Paged
+from quadra.core.params import Params, says, within
 from quadra.core.runtime import Runtime
 from quadra.ingest import batches
-from quadra.ingest.tables import BATCH_STATES, Batch
-from quadra.insights import questions
-from quadra.insights.bodies import around, batch_body, insight_body, number, one_of, paging
+from quadra.ingest.tables import Batch, BatchState
+from quadra.insights import answers, questions
 from quadra.insights.handlers import ANALYSE, ANALYSTS, HANDLERS
+from quadra.jobs.answers import job_shown
 from quadra.jobs.queue import MANUAL, enqueue, find_unfinished
-from quadra.jobs.routes import job_body
 
-blueprint = Blueprint("batches", __name__)
+doors = Doors("batches", __name__)
 
 FLUSH_SECONDS, FLUSH_SECONDS_MOST = 10, 30
 LOOK_SECONDS = 0.1
 FLUSHES_AT_ONCE = 3
 """A flush holds a request's thread while it waits; the others are for everybody else."""
 
+ONE_PROJECT = "Left out: the project of the key that asks, else `default`."
+BATCH_ID = {"batch_id": Param(name="batch_id", shape=str, example="019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42")}
+
 _flushes = threading.BoundedSemaphore(FLUSHES_AT_ONCE)
 
 
-@blueprint.get("/api/admin/batches")
-def show_batches() -> ResponseReturnValue:
-    """`?status&project&limit&cursor&page`, newest first, each with its analysis job."""
-    projects = visible_projects()
+class Which(Paged, kw_only=True):
+    status: BatchState | None = None
+    project: Annotated[str | None, says("Left out: all that you may see.")] = None
+
+
+class Flush(Struct, kw_only=True):
+    timeout: Annotated[int, within(0, FLUSH_SECONDS_MOST, "Seconds to wait at the most.")] = FLUSH_SECONDS
+    project: Annotated[str | None, says(ONE_PROJECT)] = None
+
+
+@doors(
+    "GET",
+    "/api/admin/batches",
+    title="List batches",
+    needs="viewer",
+    asks=Params(Which),
+    answers=answers.BatchPage,
+    answer_says="Newest first, each with its analysis job.",
+    refuses=(404,),
+)
+def show_batches(asked: Which) -> answers.BatchPage:
+    projects = visible_projects(asked.project)
     with runtime().database.read() as session:
-        page = questions.list_batches(
-            session, paging(), projects=projects, status=one_of("status", tuple(BATCH_STATES))
-        )
+        page = questions.list_batches(session, asked, projects=projects, status=asked.status)
         jobs = questions.analysis_jobs(session, [batch.id for batch in page.rows], kind=ANALYSE)
         slugs = slugs_of(session)
-        rows = [batch_body(batch, slugs.get(batch.project_id), jobs.get(batch.id)) for batch in page.rows]
-        return {"batches": rows, **around(page)}
+        rows = [answers.batch_shown(batch, slugs.get(batch.project_id), jobs.get(batch.id)) for batch in page.rows]
+        return answers.BatchPage(batches=rows, total=page.total, count=len(rows), cursor=page.cursor)
 
 
-@blueprint.get("/api/admin/batches/<batch_id>")
-def show_batch(batch_id: str) -> ResponseReturnValue:
-    """A batch with its jobs and insights."""
+@doors(
+    "GET",
+    "/api/admin/batches/{batch_id}",
+    title="One batch, with its insights",
+    needs="viewer",
+    named=BATCH_ID,
+    answers=answers.BatchWithInsights,
+    answer_says="The batch.",
+    refuses=(404,),
+)
+def show_batch(batch_id: str) -> answers.BatchWithInsights:
     found, project = _find(batch_id, "viewer")
     with runtime().database.read() as session:
         jobs = questions.analysis_jobs(session, [found.id], kind=ANALYSE)
-        page = questions.list_insights(session, questions.Paging(10), projects=None, batch_id=found.id, analyst=None)
-        insights = [insight_body(insight, project.slug) for insight in page.rows]
-        return {**batch_body(found, project.slug, jobs.get(found.id)), "insights": insights}
+        page = questions.list_insights(session, Paged(limit=10), projects=None, batch_id=found.id, analyst=None)
+        insights = [answers.insight_shown(insight, project.slug) for insight in page.rows]
+        return answers.batch_with_insights(found, project.slug, jobs.get(found.id), insights)
 
 
-@blueprint.post("/api/admin/batches/<batch_id>/seal")
-def seal_batch(batch_id: str) -> ResponseReturnValue:
-    """Seal an open batch now. 202 with its analysis job; 409 where it is not open or has no events."""
+@doors(
+    "POST",
+    "/api/admin/batches/{batch_id}/seal",
+    title="Seal a batch now",
+    says="409 where it is not open, or has no events.",
+    needs="editor",
+    named=BATCH_ID,
+    answers=answers.Sealed,
+    answer_says="It never changes again; its job waits.",
+    status=202,
+    refuses=(404, 409),
+)
+def seal_batch(batch_id: str) -> answers.Sealed:
     found, project = _find(batch_id, "editor")
     with runtime().database.begin() as session:
         batches.seal(
@@ -73,16 +112,23 @@ def seal_batch(batch_id: str) -> ResponseReturnValue:
         )
         job = find_unfinished(session, kinds=[ANALYSE], batch_id=found.id)
         _record(session, "ingest.batch.sealed", found.id, project)
-        return {
-            "batch_id": found.id,
-            "status": "SEALED",
-            "job": job_body(job, whole=caller().sees_installation) if job else None,
-        }, 202
+        shown = None if job is None else job_shown(job, whole=caller().sees_installation)
+        return answers.Sealed(batch_id=found.id, status="SEALED", job=shown)
 
 
-@blueprint.post("/api/admin/batches/<batch_id>/analyze")
-def analyze_batch(batch_id: str) -> ResponseReturnValue:
-    """Analyse a sealed batch, once more if need be. 202 with the job; 409 while a job of any analyst is unfinished."""
+@doors(
+    "POST",
+    "/api/admin/batches/{batch_id}/analyze",
+    title="Analyse a batch",
+    says="Once more, if need be. 409 where it is not sealed, or a job of any analyst is unfinished.",
+    needs="editor",
+    named=BATCH_ID,
+    answers=answers.Asked,
+    answer_says="The job waits for a worker.",
+    status=202,
+    refuses=(404, 409),
+)
+def analyze_batch(batch_id: str) -> answers.Asked:
     found, project = _find(batch_id, "editor")
     if found.status not in ("SEALED", "ANALYZED"):
         raise Conflict(f"Batch {found.id} is {found.status}; only a SEALED or ANALYZED one can be analysed.")
@@ -100,23 +146,32 @@ def analyze_batch(batch_id: str) -> ResponseReturnValue:
             trigger=MANUAL,
         )
         _record(session, "insights.analysis.requested", found.id, project)
-        return {"batch_id": found.id, "job": job_body(job, whole=caller().sees_installation)}, 202
+        return answers.Asked(batch_id=found.id, job=job_shown(job, whole=caller().sees_installation))
 
 
-@blueprint.post("/api/analytics/flush")
-def flush() -> ResponseReturnValue:
-    """Seal the open batches of a project and wait (`?timeout=` seconds) until no batch of it waits for a job."""
-    project = require_project(request.args.get("project"), "editor")
-    seconds = number("timeout", FLUSH_SECONDS, FLUSH_SECONDS_MOST, least=0)
+@doors(
+    "POST",
+    "/api/analytics/flush",
+    title="Seal all and wait",
+    says="Seals the open batches of a project and waits until no batch of it has a job to be done.",
+    needs="editor",
+    asks=Params(Flush),
+    in_address=True,
+    answers=answers.Flushed,
+    answer_says="What was sealed, and what is left.",
+    refuses=(404,),
+)
+def flush(asked: Flush) -> answers.Flushed:
+    project = require_project(asked.project, "editor")
     if not _flushes.acquire(blocking=False):
         raise Unavailable("Other flushes are waiting already; try again.", retry_after_seconds=5)
     try:
-        return _flush(runtime(), project, seconds)
+        return _flush(runtime(), project, asked.timeout)
     finally:
         _flushes.release()
 
 
-def _flush(here: Runtime, project: Project, seconds: int) -> dict[str, Any]:
+def _flush(here: Runtime, project: Project, seconds: int) -> answers.Flushed:
     began = time.monotonic()
     sealed = []
     with here.database.read() as session:
@@ -138,18 +193,18 @@ def _flush(here: Runtime, project: Project, seconds: int) -> dict[str, Any]:
         if not soon or remaining <= 0:
             break
         time.sleep(min(LOOK_SECONDS, remaining))
-    return {
-        "sealed": sealed,
-        "done": not left,
-        "left": {"jobs": len(left), "by_kind": dict(Counter(kind for kind, _at, _state in left))},
-        "waited_seconds": round(time.monotonic() - began, 3),
-    }
+    return answers.Flushed(
+        sealed=sealed,
+        done=not left,
+        left=answers.StillToDo(jobs=len(left), by_kind=dict(Counter(kind for kind, _at, _state in left))),
+        waited_seconds=round(time.monotonic() - began, 3),
+    )
 
 
-def visible_projects() -> set[int] | None:
-    """The projects that a list is about: `?project=`, or all that the caller may see; None is all there are."""
+def visible_projects(slug: str | None) -> set[int] | None:
+    """The projects that a list is about: the one that is named, or all that the caller may see; None is all there are."""
     by = require("viewer")
-    if slug := request.args.get("project"):
+    if slug:
         return {require_project(slug, "viewer").id}
     return None if by.projects is None else set(by.projects)
 

@@ -12,7 +12,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from quadra.core import clock
 from quadra.core.errors import Invalid
+from quadra.core.paging import Paged
 from quadra.ingest.tables import BATCH_STATES, Batch
+from quadra.insights.answers import AnalystNumbers, BatchNumbers, InsightNumbers
+from quadra.insights.answers import Insight as Shown
 from quadra.insights.tables import Insight
 from quadra.jobs.states import UNFINISHED
 from quadra.jobs.tables import Job
@@ -31,15 +34,8 @@ class Page(Generic[T]):
     """None on the last page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
-    limit: int
-    cursor: str | None = None
-    page: int = 1
-
-
 def list_insights(
-    session: Session, paging: Paging, *, projects: Collection[int] | None, batch_id: str | None, analyst: str | None
+    session: Session, paging: Paged, *, projects: Collection[int] | None, batch_id: str | None, analyst: str | None
 ) -> Page[Insight]:
     """Raises `Invalid` for a cursor that is none."""
     pairs = ((Insight.batch_id, batch_id), (Insight.analyst, analyst))
@@ -50,7 +46,7 @@ def list_insights(
 
 
 def list_batches(
-    session: Session, paging: Paging, *, projects: Collection[int] | None, status: str | None
+    session: Session, paging: Paged, *, projects: Collection[int] | None, status: str | None
 ) -> Page[Batch]:
     """Raises `Invalid` for a cursor that is none."""
     wanted = [] if status is None else [Batch.status == status]
@@ -65,7 +61,7 @@ def analysis_jobs(session: Session, batch_ids: Collection[str], *, kind: str) ->
     return {str(job.batch_id): job for job in session.scalars(query)}
 
 
-def batch_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
+def batch_stats(session: Session, *, projects: Collection[int] | None = None) -> BatchNumbers:
     """How many batches are in each state, and how long the oldest has been open."""
     query = sa.select(Batch.status, sa.func.count(), sa.func.min(Batch.opened_at)).group_by(Batch.status)
     if projects is not None:
@@ -74,7 +70,7 @@ def batch_stats(session: Session, *, projects: Collection[int] | None = None) ->
     counts = {status.lower(): found.get(status, (0, None))[0] for status in BATCH_STATES}
     oldest = found.get("OPEN", (0, None))[1]
     age = None if oldest is None else round((clock.now() - oldest).total_seconds(), 3)
-    return {**counts, "oldest_open_age_seconds": age}
+    return BatchNumbers(**counts, oldest_open_age_seconds=age)
 
 
 def analysis_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
@@ -91,16 +87,14 @@ def analysis_stats(session: Session, *, projects: Collection[int] | None = None)
     return {"avg_analysis_time_ms": _round(mean), "p95_analysis_time_ms": _round(p95), "avg_batch_size": _round(size)}
 
 
-def insight_stats(session: Session, *, project_id: int) -> dict[str, Any]:
+def insight_stats(session: Session, *, project_id: int, latest: list[Shown]) -> InsightNumbers:
     query = sa.select(Insight.analyst, sa.func.count(), sa.func.sum(Insight.cost_usd), sa.func.sum(Insight.tokens))
     found = session.execute(query.where(Insight.project_id == project_id).group_by(Insight.analyst)).all()
-    return {
-        "total": sum(row[1] for row in found),
-        "by_analyst": {
-            analyst: {"count": count, "cost_usd": float(cost or 0), "tokens": int(tokens or 0)}
-            for analyst, count, cost, tokens in found
-        },
+    by_analyst = {
+        analyst: AnalystNumbers(count=count, cost_usd=float(cost or 0), tokens=int(tokens or 0))
+        for analyst, count, cost, tokens in found
     }
+    return InsightNumbers(total=sum(row[1] for row in found), by_analyst=by_analyst, latest=latest)
 
 
 def stored_events(session: Session, *, project_id: int) -> int:
@@ -128,7 +122,7 @@ def _page(
     table: type[T],
     order: InstrumentedAttribute[datetime],
     wanted: list[sa.ColumnElement[bool]],
-    paging: Paging,
+    paging: Paged,
 ) -> Page[T]:
     total = session.scalar(sa.select(sa.func.count()).select_from(table).where(*wanted)) or 0
     query = sa.select(table).where(*wanted)

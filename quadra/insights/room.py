@@ -7,7 +7,7 @@ from flask import Flask
 from quadra.core.runtime import Runtime
 from quadra.insights import batch_routes, routes
 
-BLUEPRINTS = (routes.blueprint, batch_routes.blueprint)
+BLUEPRINTS = (routes.doors.blueprint, batch_routes.doors.blueprint)
 
 
 def set_up(_app: Flask, _runtime: Runtime) -> None:

@@ -2,73 +2,105 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from typing import Annotated
+
+from msgspec import Struct
 
 from quadra.accounts.access import require, require_project
+from quadra.core.doors import Doors
 from quadra.core.http import runtime
-from quadra.insights import breaker, questions
-from quadra.insights.batch_routes import slugs_of, visible_projects
-from quadra.insights.bodies import around, insight_body, one_of, paging
+from quadra.core.paging import Paged
+from quadra.core.params import Params, says
+from quadra.insights import answers, breaker, questions
+from quadra.insights.batch_routes import ONE_PROJECT, slugs_of, visible_projects
 from quadra.jobs.questions import dead_letter_stats, job_stats
 
-blueprint = Blueprint("insights", __name__)
+doors = Doors("insights", __name__)
 
-ANALYSTS = ("local", "llm")
 LATEST = 5
-JOBS_SHOWN = ("pending", "running", "success_last_hour", "failed_last_hour", "oldest_pending_age_seconds")
 
 
-@blueprint.get("/api/insights")
-def show_insights() -> ResponseReturnValue:
-    """`?project&batch_id&analyst&limit&cursor&page`, newest first."""
-    projects = visible_projects()
+class Which(Paged, kw_only=True):
+    project: Annotated[str | None, says("Left out: all that you may see.")] = None
+    batch_id: Annotated[str | None, says("Only of this batch.")] = None
+    batch: Annotated[str | None, says("The same.")] = None
+    analyst: answers.Analyst | None = None
+
+
+class OneProject(Struct, kw_only=True):
+    project: Annotated[str | None, says(ONE_PROJECT)] = None
+
+
+@doors(
+    "GET",
+    "/api/insights",
+    title="List insights",
+    needs="viewer",
+    asks=Params(Which),
+    answers=answers.InsightPage,
+    answer_says="Newest first.",
+    refuses=(404,),
+)
+def show_insights(asked: Which) -> answers.InsightPage:
+    projects = visible_projects(asked.project)
     with runtime().database.read() as session:
         page = questions.list_insights(
-            session,
-            paging(),
-            projects=projects,
-            batch_id=request.args.get("batch_id") or request.args.get("batch") or None,
-            analyst=one_of("analyst", ANALYSTS),
+            session, asked, projects=projects, batch_id=asked.batch_id or asked.batch, analyst=asked.analyst
         )
         slugs = slugs_of(session)
-        rows = [insight_body(insight, slugs.get(insight.project_id)) for insight in page.rows]
-        return {"insights": rows, **around(page)}
+        rows = [answers.insight_shown(row, slugs.get(row.project_id)) for row in page.rows]
+        return answers.InsightPage(insights=rows, total=page.total, count=len(rows), cursor=page.cursor)
 
 
-@blueprint.get("/api/analytics/stats")
-def show_stats() -> ResponseReturnValue:
-    """A project's pipeline in one answer: events, batches, insights and the latest of them."""
-    project = require_project(request.args.get("project"), "viewer")
+@doors(
+    "GET",
+    "/api/analytics/stats",
+    title="A project's pipeline in one answer",
+    needs="viewer",
+    asks=Params(OneProject),
+    answers=answers.Stats,
+    answer_says="Events, batches, insights.",
+    refuses=(404,),
+)
+def show_stats(asked: OneProject) -> answers.Stats:
+    project = require_project(asked.project, "viewer")
     with runtime().database.read() as session:
         latest = questions.list_insights(
-            session, questions.Paging(LATEST), projects=[project.id], batch_id=None, analyst=None
+            session, Paged(limit=LATEST), projects=[project.id], batch_id=None, analyst=None
         )
-        return {
-            "project": project.slug,
-            "events": {"total": questions.stored_events(session, project_id=project.id)},
-            "batches": questions.batch_stats(session, projects=[project.id]),
-            "insights": {
-                **questions.insight_stats(session, project_id=project.id),
-                "latest": [insight_body(insight, project.slug) for insight in latest.rows],
-            },
-        }
+        return answers.Stats(
+            project=project.slug,
+            events=answers.EventNumbers(total=questions.stored_events(session, project_id=project.id)),
+            batches=questions.batch_stats(session, projects=[project.id]),
+            insights=questions.insight_stats(
+                session,
+                project_id=project.id,
+                latest=[answers.insight_shown(row, project.slug) for row in latest.rows],
+            ),
+        )
 
 
-@blueprint.get("/api/admin/metrics")
-def show_metrics() -> ResponseReturnValue:
-    """The pipeline in numbers: of all projects, for a key of one project of that one."""
+@doors(
+    "GET",
+    "/api/admin/metrics",
+    title="The pipeline in numbers",
+    says="Of all projects together; for a key of one project, of that one.",
+    needs="viewer",
+    answers=answers.Metrics,
+    answer_says="Jobs, batches, speed, breakers, dead letters.",
+)
+def show_metrics() -> answers.Metrics:
     by, here = require("viewer"), runtime()
     projects = None if by.sees_installation else by.projects
     with here.database.read() as session:
         jobs = job_stats(session, projects=projects)
-        return {
-            "jobs": {name: jobs[name] for name in JOBS_SHOWN},
-            "batches": questions.batch_stats(session, projects=projects),
-            "performance": {
-                **questions.analysis_stats(session, projects=projects),
-                "claim_latency_ms": jobs["claim_latency_ms"],
-            },
-            "circuit_breaker": {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown),
-            "dead_letter_queue": dead_letter_stats(session, projects=projects),
-        }
+        breakers = {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown)
+        return answers.Metrics(
+            jobs=answers.JobNumbers(**{name: jobs[name] for name in answers.JobNumbers.__struct_fields__}),
+            batches=questions.batch_stats(session, projects=projects),
+            performance=answers.Performance(
+                **questions.analysis_stats(session, projects=projects), claim_latency_ms=jobs["claim_latency_ms"]
+            ),
+            circuit_breaker={name: answers.Breaker(**one) for name, one in breakers.items()},
+            dead_letter_queue=answers.DeadLetters(**dead_letter_stats(session, projects=projects)),
+        )

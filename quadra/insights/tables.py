@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,7 +12,8 @@ from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, Text, name_column
 from quadra.core.ids import uuid7
 
-BREAKER_STATES = {
+BreakerState = Literal["CLOSED", "OPEN", "HALF_OPEN"]
+BREAKER_STATES: dict[BreakerState, str] = {
     "CLOSED": "calls go through; failures in a row are counted",
     "OPEN": "calls are refused until the cool-down is over",
     "HALF_OPEN": "one trial call is let through; the others are refused until it has ended",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from quadra.core import clock
 from quadra.core.errors import Invalid
+from quadra.core.paging import Paged
 from quadra.jobs.states import FAILED, PENDING, RUNNING, SUCCESS
 from quadra.jobs.tables import Job, WorkerRow
 
@@ -45,17 +46,15 @@ class Wanted:
         return found
 
 
-def list_jobs(session: Session, wanted: Wanted, *, limit: int, cursor: str | None = None, page: int = 1) -> Page:
+def list_jobs(session: Session, wanted: Wanted, paged: Paged) -> Page:
     """By when they were made. Raises `Invalid` for a cursor that is none."""
-    return _page(session, wanted, Job.created_at, limit=limit, cursor=cursor, page=page)
+    return _page(session, wanted, Job.created_at, paged)
 
 
-def list_dead_letters(
-    session: Session, wanted: Wanted, *, limit: int, cursor: str | None = None, page: int = 1
-) -> Page:
+def list_dead_letters(session: Session, wanted: Wanted, paged: Paged) -> Page:
     """By when they died. Raises `Invalid` for a cursor that is none."""
     dead = Wanted(FAILED, wanted.kind, wanted.batch_id, wanted.projects)
-    return _page(session, dead, Job.finished_at, limit=limit, cursor=cursor, page=page)
+    return _page(session, dead, Job.finished_at, paged)
 
 
 def job_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
@@ -101,22 +100,21 @@ def _page(
     session: Session,
     wanted: Wanted,
     order: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
-    *,
-    limit: int,
-    cursor: str | None,
-    page: int,
+    paged: Paged,
 ) -> Page:
     conditions = wanted.conditions()
     total = _count(session, *conditions)
     query = sa.select(Job).where(*conditions)
-    if cursor is not None:
-        at, job_id = _read(cursor)
+    if paged.cursor is not None:
+        at, job_id = _read(paged.cursor)
         query = query.where(sa.or_(order < at, sa.and_(order == at, Job.id < job_id)))
     rows = list(
-        session.scalars(query.order_by(order.desc(), Job.id.desc()).offset((page - 1) * limit).limit(limit + 1))
+        session.scalars(
+            query.order_by(order.desc(), Job.id.desc()).offset((paged.page - 1) * paged.limit).limit(paged.limit + 1)
+        )
     )
-    more = len(rows) > limit
-    rows = rows[:limit]
+    more = len(rows) > paged.limit
+    rows = rows[: paged.limit]
     last = getattr(rows[-1], order.key) if rows else None
     return Page(rows, total, f"{clock.to_us(last)}.{rows[-1].id}" if more and last else None)
 

@@ -2,108 +2,113 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from typing import Annotated, Any
 
 from quadra.accounts import audit
-from quadra.accounts.access import Caller, caller, require, require_project
+from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.tables import Project
-from quadra.core import clock
-from quadra.core.errors import Invalid, NotFound
+from quadra.core.doors import Doors
+from quadra.core.errors import NotFound
 from quadra.core.http import runtime
 from quadra.core.limits import client_address
+from quadra.core.openapi import Param
+from quadra.core.paging import Paged
+from quadra.core.params import Params, says
 from quadra.jobs import dead_letters, questions
-from quadra.jobs.questions import Page, Wanted
-from quadra.jobs.states import JOB_STATES
+from quadra.jobs.answers import DeadLetterPage, JobId, JobPage, TheJob, dead_letter_shown, job_shown
+from quadra.jobs.questions import Wanted
+from quadra.jobs.states import JOB_STATES, JobState
 from quadra.jobs.tables import Job
 
-blueprint = Blueprint("jobs", __name__)
+doors = Doors("jobs", __name__)
 
-PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+[^\s/:'\",]*")
-LIMIT, LIMIT_MOST, PAGE_MOST = 50, 1_000, 1_000_000
+JOB_ID = {"job_id": Param(name="job_id", shape=JobId, example="019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11")}
 
 
-@blueprint.get("/api/admin/jobs")
-def show_jobs() -> ResponseReturnValue:
-    """`?project&status&kind&batch_id&limit&cursor&page`"""
+class WhichDead(Paged, kw_only=True):
+    project: Annotated[str | None, says("Left out: all that you may see.")] = None
+    kind: Annotated[str | None, says("Only jobs of this kind.")] = None
+    batch_id: Annotated[str | None, says("Only jobs of this batch.")] = None
+
+
+class Which(WhichDead, kw_only=True):
+    status: Annotated[JobState | None, says(" ".join(f"{state}: {text}." for state, text in JOB_STATES.items()))] = None
+
+
+@doors(
+    "GET",
+    "/api/admin/jobs",
+    title="List jobs",
+    needs="viewer",
+    asks=Params(Which),
+    answers=JobPage,
+    answer_says="Newest first.",
+    refuses=(404,),
+)
+def show_jobs(asked: Which) -> JobPage:
     by = require("viewer")
     with runtime().database.read() as session:
-        page = questions.list_jobs(session, _wanted(by), **_paging())
-        return {"jobs": [job_body(job, whole=by.sees_installation) for job in page.jobs], **_around(page)}
+        page = questions.list_jobs(session, _wanted(asked, asked.status), asked)
+        jobs = [job_shown(row, whole=by.sees_installation) for row in page.jobs]
+        return JobPage(jobs=jobs, total=page.total, count=len(jobs), cursor=page.cursor)
 
 
-@blueprint.get("/api/admin/dead-letter-queue")
-def show_dead_letters() -> ResponseReturnValue:
-    """`?project&kind&batch_id&limit&cursor&page`"""
+@doors(
+    "GET",
+    "/api/admin/dead-letter-queue",
+    title="List dead letters",
+    says="Jobs that failed as often as they may: nothing happens to them until somebody decides.",
+    needs="viewer",
+    asks=Params(WhichDead),
+    answers=DeadLetterPage,
+    answer_says="The last to die first.",
+    refuses=(404,),
+)
+def show_dead_letters(asked: WhichDead) -> DeadLetterPage:
     by = require("viewer")
     with runtime().database.read() as session:
-        page = questions.list_dead_letters(session, _wanted(by), **_paging())
-        return {
-            "dead_letters": [dead_letter_body(job, whole=by.sees_installation) for job in page.jobs],
-            **_around(page),
-        }
+        page = questions.list_dead_letters(session, _wanted(asked), asked)
+        dead = [dead_letter_shown(row, whole=by.sees_installation) for row in page.jobs]
+        return DeadLetterPage(dead_letters=dead, total=page.total, count=len(dead), cursor=page.cursor)
 
 
-@blueprint.post("/api/admin/dead-letter-queue/<job_id>/requeue")
-def requeue_dead_letter(job_id: str) -> ResponseReturnValue:
-    """Run it again. 409 where it is no dead letter any more, or one like it is unfinished."""
+@doors(
+    "POST",
+    "/api/admin/dead-letter-queue/{job_id}/requeue",
+    title="Run a dead letter again",
+    says="409 where it is none any more, or one like it is unfinished.",
+    needs="editor",
+    named=JOB_ID,
+    answers=TheJob,
+    answer_says="It waits for a worker.",
+    status=202,
+    refuses=(404, 409),
+)
+def requeue_dead_letter(job_id: str) -> TheJob:
     _require_editor(job_id)
     with runtime().database.begin() as session:
         job = dead_letters.requeue(session, job_id)
         _record(session, "jobs.dead_letter.requeued", job)
-        return {"job": job_body(job, whole=caller().sees_installation)}, 202
+        return TheJob(job=job_shown(job, whole=caller().sees_installation))
 
 
-@blueprint.post("/api/admin/dead-letter-queue/<job_id>/discard")
-def discard_dead_letter(job_id: str) -> ResponseReturnValue:
-    """Never do it. 409 where it is no dead letter any more."""
+@doors(
+    "POST",
+    "/api/admin/dead-letter-queue/{job_id}/discard",
+    title="Discard a dead letter",
+    says="It will never be done. 409 where it is no dead letter any more.",
+    needs="editor",
+    named=JOB_ID,
+    answers=TheJob,
+    answer_says="It is discarded.",
+    refuses=(404, 409),
+)
+def discard_dead_letter(job_id: str) -> TheJob:
     _require_editor(job_id)
     with runtime().database.begin() as session:
         job = dead_letters.discard(session, job_id)
         _record(session, "jobs.dead_letter.discarded", job)
-        return {"job": job_body(job, whole=caller().sees_installation)}
-
-
-def job_body(job: Job, *, whole: bool) -> dict[str, Any]:
-    """As the API shows it. `whole` is for those who may see the installation: others learn no path of its machines."""
-    took = (job.finished_at - job.started_at) if job.state == "SUCCESS" and job.finished_at and job.started_at else None
-    return {
-        "job_id": job.id,
-        "kind": job.kind,
-        "batch_id": job.batch_id,
-        "status": job.state,
-        "attempt_count": job.attempt,
-        "max_attempts": job.max_attempts,
-        "trigger_type": job.trigger,
-        "priority": job.priority,
-        "worker": job.leased_by,
-        "lock_expires_at": _iso(job.lease_expires_at),
-        "last_error": job.last_error if whole else without_paths(job.last_error),
-        "error_context": job.error_context if whole else [_without_trace(entry) for entry in job.error_context],
-        "analysis_time_ms": None if took is None else round(took.total_seconds() * 1000, 3),
-        "available_at": _iso(job.available_at),
-        "created_at": _iso(job.created_at),
-        "started_at": _iso(job.started_at),
-        "finished_at": _iso(job.finished_at),
-        "updated_at": _iso(job.updated_at),
-    }
-
-
-def dead_letter_body(job: Job, *, whole: bool) -> dict[str, Any]:
-    told = job_body(job, whole=whole)
-    return told | {"dlq_id": job.id, "failed_at": _iso(job.finished_at), "history": told["error_context"]}
-
-
-def _without_trace(entry: dict[str, Any]) -> dict[str, Any]:
-    return entry | {"traceback": "", "message": without_paths(entry.get("message", ""))}
-
-
-def without_paths(text: Any) -> Any:
-    """For readers who may not see the installation."""
-    return PATH.sub("…", text) if isinstance(text, str) else text
+        return TheJob(job=job_shown(job, whole=caller().sees_installation))
 
 
 def _require_editor(job_id: str) -> None:
@@ -132,34 +137,7 @@ def _record(session: Any, action: str, job: Job) -> None:
     )
 
 
-def _wanted(by: Caller) -> Wanted:
-    given = request.args
-    status = given.get("status") or None
-    if status is not None and status not in JOB_STATES:
-        raise Invalid("There is no such status.", fields={"status": "one of " + ", ".join(JOB_STATES)})
-    slug = given.get("project")
-    projects = frozenset({require_project(slug, "viewer").id}) if slug else by.projects
-    return Wanted(status, given.get("kind") or None, given.get("batch_id") or None, projects)
-
-
-def _paging() -> dict[str, Any]:
-    return {
-        "limit": _number("limit", LIMIT, LIMIT_MOST),
-        "cursor": request.args.get("cursor") or None,
-        "page": _number("page", 1, PAGE_MOST),
-    }
-
-
-def _number(name: str, default: int, most: int) -> int:
-    given = request.args.get(name, "") or str(default)
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and 1 <= int(given) <= most):
-        raise Invalid(f"{name} is out of range.", fields={name: f"a number from 1 to {most}"})
-    return int(given)
-
-
-def _around(page: Page) -> dict[str, Any]:
-    return {"total": page.total, "count": len(page.jobs), "cursor": page.cursor}
-
-
-def _iso(at: Any) -> str | None:
-    return None if at is None else clock.iso(at)
+def _wanted(asked: WhichDead, status: str | None = None) -> Wanted:
+    by = caller()
+    projects = frozenset({require_project(asked.project, "viewer").id}) if asked.project else by.projects
+    return Wanted(status, asked.kind, asked.batch_id, projects)

@@ -4,11 +4,18 @@ update that names the state it expects; where that update hits no row, `require_
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from quadra.core.errors import Conflict
 
-PENDING, RUNNING, SUCCESS, FAILED, DISCARDED = "PENDING", "RUNNING", "SUCCESS", "FAILED", "DISCARDED"
+JobState = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "DISCARDED"]
+PENDING: Final = "PENDING"
+RUNNING: Final = "RUNNING"
+SUCCESS: Final = "SUCCESS"
+FAILED: Final = "FAILED"
+DISCARDED: Final = "DISCARDED"
 
-JOB_STATES = {
+JOB_STATES: dict[JobState, str] = {
     PENDING: "it waits for a worker, or for the time of its next attempt",
     RUNNING: "a worker holds its lease and works on it",
     SUCCESS: "its effect is stored",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.core.openapi import Answer, Door, Group, Param
-from quadra.jobs.openapi import TheJob
+from quadra.jobs.answers import TheJob
 
 GROUPS = (
     Group(

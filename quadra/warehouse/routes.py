@@ -9,7 +9,7 @@ from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.jobs.routes import job_body
+from quadra.jobs.answers import job_body
 from quadra.warehouse.erasing_jobs import request_erasure
 from quadra.warehouse.erasure_list import remember_request
 

@@ -164,7 +164,7 @@ def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
     any_database: Database, start: Start, add: Callable[..., str]
 ) -> None:
     quick, endless, waiting = add(args={"seconds": 0.5}), add(args={"seconds": 60}), add()
-    worker = start(job_grace="5s")
+    worker = start(job_grace="2s")
     wait_until(lambda: set(count_effects(any_database, "started")) == {quick, endless})
     started = time.monotonic()
     assert worker.terminate() == 0

@@ -26,9 +26,10 @@ from quadra.analytics.questions.snapshot import (
 )
 from quadra.analytics.resolving import Resolutions, resolutions
 from quadra.core.openapi import Time
+from quadra.core.paging import Paged
 from quadra.core.typed import Typed
-from quadra.insights.bodies import insight_body
-from quadra.insights.questions import Paging, list_insights
+from quadra.insights.answers import Insight, insight_shown
+from quadra.insights.questions import list_insights
 from quadra.warehouse.span import Range
 
 TYPES, FEATURES, INSIGHTS = 25, 10, 5
@@ -118,7 +119,7 @@ class OverviewAnswer(Measured, kw_only=True):
     ai: OverviewAi
     errors: OverviewErrors
     top_features: list[TopFeature]
-    insights: list[dict[str, Any]]
+    insights: list[Insight]
     """The newest of the project, whatever the question is filtered to."""
     series: list[OverviewPoint]
 
@@ -255,10 +256,10 @@ def _points(events: Snapshot, question: Question, there: list[dict[str, Any]], p
     return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
 
 
-def _insights(events: Snapshot, asked: Params) -> list[dict[str, Any]]:
+def _insights(events: Snapshot, asked: Params) -> list[Insight]:
     with events.runtime.database.read() as session:
-        page = list_insights(session, Paging(INSIGHTS), projects=[asked.project.id], batch_id=None, analyst=None)
-        return [insight_body(insight, asked.project.slug) for insight in page.rows]
+        page = list_insights(session, Paged(limit=INSIGHTS), projects=[asked.project.id], batch_id=None, analyst=None)
+        return [insight_shown(insight, asked.project.slug) for insight in page.rows]
 
 
 def _statements(asked: Params) -> list[Statement]:

@@ -1,0 +1,112 @@
+"""What the doors of the queue answer, and how it is made of a row."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, to_builtins
+
+from quadra.core import clock
+from quadra.core.openapi import Time
+from quadra.core.paging import Around
+from quadra.jobs import tables
+from quadra.jobs.states import JobState
+
+PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+[^\s/:'\",]*")
+JobId = Annotated[str, Meta(examples=["019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11"])]
+BatchId = Annotated[str, Meta(examples=["019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"])]
+History = Annotated[list[dict[str, Any]], Meta(description="One entry for each failed attempt.", examples=[[]])]
+
+
+class Job(Struct, kw_only=True):
+    job_id: JobId
+    kind: Annotated[str, Meta(examples=["analyse"])]
+    batch_id: BatchId | None
+    status: JobState
+    attempt_count: int
+    max_attempts: int
+    trigger_type: Literal["SCHEDULED", "MANUAL"]
+    priority: int
+    worker: str | None
+    lock_expires_at: Time | None
+    last_error: str | None
+    error_context: History
+    analysis_time_ms: float | None
+    available_at: Time
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    updated_at: Time
+
+
+class DeadLetter(Job):
+    dlq_id: JobId
+    failed_at: Time | None
+    history: History
+
+
+class JobPage(Around):
+    jobs: list[Job]
+
+
+class DeadLetterPage(Around):
+    dead_letters: list[DeadLetter]
+
+
+class TheJob(Struct, kw_only=True):
+    job: Job
+
+
+def job_shown(row: tables.Job, *, whole: bool) -> Job:
+    """`whole` is for those who may see the installation: others learn no path of its machines."""
+    return Job(**_fields(row, whole))
+
+
+def dead_letter_shown(row: tables.Job, *, whole: bool) -> DeadLetter:
+    fields = _fields(row, whole)
+    return DeadLetter(**fields, dlq_id=row.id, failed_at=_iso(row.finished_at), history=fields["error_context"])
+
+
+def job_body(row: tables.Job, *, whole: bool) -> dict[str, Any]:
+    """The same as plain data, for answers that are not structs."""
+    body: dict[str, Any] = to_builtins(job_shown(row, whole=whole))
+    return body
+
+
+def _fields(row: tables.Job, whole: bool) -> dict[str, Any]:
+    took = (row.finished_at - row.started_at) if row.state == "SUCCESS" and row.finished_at and row.started_at else None
+    return {
+        "job_id": row.id,
+        "kind": row.kind,
+        "batch_id": row.batch_id,
+        "status": row.state,
+        "attempt_count": row.attempt,
+        "max_attempts": row.max_attempts,
+        "trigger_type": row.trigger,
+        "priority": row.priority,
+        "worker": row.leased_by,
+        "lock_expires_at": _iso(row.lease_expires_at),
+        "last_error": row.last_error if whole else without_paths(row.last_error),
+        "error_context": row.error_context if whole else [_without_trace(entry) for entry in row.error_context],
+        "analysis_time_ms": None if took is None else round(took.total_seconds() * 1000, 3),
+        "available_at": clock.iso(row.available_at),
+        "created_at": clock.iso(row.created_at),
+        "started_at": _iso(row.started_at),
+        "finished_at": _iso(row.finished_at),
+        "updated_at": clock.iso(row.updated_at),
+    }
+
+
+def _without_trace(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"traceback": "", "message": without_paths(entry.get("message", ""))}
+
+
+def without_paths(text: Any) -> Any:
+    """For readers who may not see the installation."""
+    return PATH.sub("…", text) if isinstance(text, str) else text
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else clock.iso(at)
