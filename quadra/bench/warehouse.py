@@ -219,7 +219,7 @@ def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
             answer = lens_of(lens).ask(runtime, read_asked(lens, {"days": days, **params}, project))
             worked.append((time.process_time() - busy) * 1000)
             taken.append((time.perf_counter() - began) * 1000)
-            engine.append(answer["elapsed_ms"])
+            engine.append(answer.elapsed_ms)
         found[title] = {
             "median_ms": round(statistics.median(taken[1:]), 1),
             "best_ms": round(min(taken[1:]), 1),
