@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -136,6 +137,7 @@ class TooMany(Exception):
     """More periods than a question may have."""
 
 
+@lru_cache(maxsize=16)  # a lens asks for its periods several times: for the range, the statement and the answer
 def periods(
     calendar: Calendar,
     interval: str,
