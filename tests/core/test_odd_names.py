@@ -47,7 +47,9 @@ def test_an_installation_of_an_odd_name_works_and_touches_nothing_beside_it(tmp_
         return json.loads(done.stdout)
 
     run("init")
-    (home / "events.ndjson").write_text('{"event_type": "click", "user_id": "u", "event_id": "one"}\n')
+    (home / "events.ndjson").write_text(
+        '{"event_type": "click", "user_id": "u", "event_id": "one", "timestamp": "2026-11-02T12:00:00Z"}\n'
+    )
     assert run("import", str(home / "events.ndjson"))["stored"] == 1
     run("warehouse", "compact")
     shutil.copytree(home, neighbour)  # a pattern reads its segments too, and every number doubles
