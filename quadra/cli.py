@@ -9,11 +9,9 @@ import os
 import sys
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 from quadra import __version__, accounts, backup, bench, field, health, ingest, rollout, warehouse
 from quadra.core import collector, metrics_directory
-from quadra.core.database_errors import is_away, why
 from quadra.core.errors import Invalid, QuadraError
 
 COMMANDS = {
@@ -75,11 +73,6 @@ def main() -> None:
     os.umask(0o077)  # whatever the shell's was: see core/file_modes.py
     try:
         quadra(prog_name="quadra")
-    except DBAPIError as error:
-        if not is_away(error):  # a mistake of ours
-            raise
-        click.echo(f"{why(error)} It said: {str(error.orig).strip().splitlines()[0]}", err=True)
-        sys.exit(1)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -90,3 +83,11 @@ def main() -> None:
         for field, what in {"": error.message, **error.fields}.items():
             click.echo(f"{field}: {what}" if field else what, err=True)
         sys.exit(2 if isinstance(error, Invalid) else 1)
+    except Exception as error:
+        # loaded by whatever has a database, and costs a third of a second where nothing has
+        database_errors = sys.modules.get("quadra.core.database_errors")
+        trouble = database_errors and database_errors.trouble(error)
+        if not trouble:  # a mistake of ours
+            raise
+        click.echo(trouble, err=True)
+        sys.exit(1)

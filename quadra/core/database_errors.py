@@ -73,3 +73,10 @@ def codes_of(error: exc.DBAPIError) -> set[str | int]:
         number = given.args[0] if given is not None and given.args else None
         state = getattr(given, "sqlstate", None)
     return {code for code in (number if isinstance(number, int) else None, state) if code}
+
+
+def trouble(error: Exception) -> str | None:
+    """What a person at a terminal is told of an error; None where it is none of a database that is away."""
+    if not isinstance(error, exc.DBAPIError) or not is_away(error):
+        return None
+    return f"{why(error)} It said: {str(error.orig).strip().splitlines()[0]}"
