@@ -6,7 +6,7 @@ seconds.
 
 from __future__ import annotations
 
-from quadra.backup import replica_metrics as backup
+from quadra.backup import metrics as backup
 from quadra.core.metrics import Stored
 from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.analytics import handlers as analytics
-from quadra.backup import kept_handlers as backup
+from quadra.backup import handlers as backup
 from quadra.insights import handlers as insights
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.warehouse import handlers as warehouse

@@ -11,7 +11,7 @@ from quadra.accounts import audit
 from quadra.accounts.access import caller, require
 from quadra.backup import kept_backups
 from quadra.backup.database_health import database_health
-from quadra.backup.kept_handlers import TAKE, VERIFY
+from quadra.backup.handlers import TAKE, VERIFY
 from quadra.backup.recovery_points import recovery_points
 from quadra.backup.replica_status import HEALTHY, UNHEALTHY, WORSE, replication_status
 from quadra.core import clock
