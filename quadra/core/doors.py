@@ -49,6 +49,7 @@ class Doors:
         asks: Params[Any] | None = None,
         in_address: bool = False,
         named: Mapping[str, Param] | None = None,
+        slashes: tuple[str, ...] = (),
         needs: str = NOBODY,
         status: int = 200,
         refuses: tuple[int, ...] = (),
@@ -56,7 +57,7 @@ class Doors:
     ) -> Callable[[View], View]:
         """The route of a view that gives `answers`. `path` is written as OpenAPI writes it, what it names is given to the
         view as keywords; `also` are other paths that do the same. What `asks` reads is given first: of the address where the
-        method has no body, or with `in_address`.
+        method has no body, or with `in_address`. What is named in `slashes` may hold some.
         """
         in_body = asks is not None and method not in IN_ADDRESS and not in_address
         params = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
@@ -88,6 +89,8 @@ class Doors:
 
             for number, each in enumerate((path, *also)):
                 rule = each.replace("{", "<").replace("}", ">")
+                for inside in slashes:
+                    rule = rule.replace(f"<{inside}>", f"<path:{inside}>")
                 name = f"{view.__name__}_{number}" if number else view.__name__
                 self.blueprint.add_url_rule(rule, name, show, methods=[method])
             return view

@@ -7,7 +7,7 @@ from flask import Flask
 from quadra.core.runtime import Runtime
 from quadra.warehouse import routes
 
-BLUEPRINTS = (routes.blueprint,)
+BLUEPRINTS = (routes.doors.blueprint,)
 
 
 def set_up(_app: Flask, _runtime: Runtime) -> None:

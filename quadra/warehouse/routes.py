@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from typing import Annotated
+
+from msgspec import Struct
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.core.doors import Doors
 from quadra.core.http import runtime
 from quadra.core.limits import client_address
-from quadra.jobs.answers import job_body
+from quadra.core.openapi import Param
+from quadra.core.params import Params, says
+from quadra.jobs.answers import TheJob, job_shown
 from quadra.warehouse.erasing_jobs import request_erasure
 from quadra.warehouse.erasure_list import remember_request
 
-blueprint = Blueprint("warehouse", __name__)
+doors = Doors("warehouse", __name__)
 
 
-@blueprint.delete("/api/users/<path:user_id>/data")
-def erase_user(user_id: str) -> ResponseReturnValue:
-    """`?project=`. 202 with the job that does it, whether or not there is such a user."""
-    project = require_project(request.args.get("project"), "admin")
+class Whose(Struct, kw_only=True):
+    project: Annotated[str | None, says("Slug; without it the key's own, else `default`.")] = None
+
+
+@doors(
+    "DELETE",
+    "/api/users/{user_id}/data",
+    title="Erase a user",
+    says="Everything received until now under any id of that person. What they send later is new.",
+    needs="admin",
+    asks=Params(Whose),
+    named={"user_id": Param(name="user_id", shape=str, example="user-17")},
+    slashes=("user_id",),
+    answers=TheJob,
+    answer_says="A worker does it; whether there is such a user is not told.",
+    status=202,
+    refuses=(404,),
+)
+def erase_user(asked: Whose, user_id: str) -> TheJob:
+    project = require_project(asked.project, "admin")
     with runtime().database.begin() as session:
         erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime().settings.job_max_attempts)
         # not whom: the audit log stays, and must not remember them for ever
@@ -32,4 +52,4 @@ def erase_user(user_id: str) -> ResponseReturnValue:
             address=client_address(),
         )
     remember_request(runtime(), project.slug, erasure)
-    return {"job": job_body(job, whole=caller().sees_installation)}, 202
+    return TheJob(job=job_shown(job, whole=caller().sees_installation))
