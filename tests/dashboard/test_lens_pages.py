@@ -154,7 +154,7 @@ def test_a_page_shows_what_happened_and_each_chart_as_a_table_too(
 ) -> None:
     answer = page.goto(full.at(slug, **({"user": "user_0"} if slug == "user" else {})))
     settled(page)
-    assert "default-src 'self'" in (answer.headers["content-security-policy"] if answer else "")
+    assert "default-src 'none'" in (answer.headers["content-security-policy"] if answer else "")
     expect(page.locator("#board [role=alert]:not([hidden]):not(:empty)")).to_have_count(0)
     charts = page.locator(CHART).locator("visible=true")
     toggles = page.get_by_role("button", name="Table", exact=True).locator("visible=true")
