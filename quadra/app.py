@@ -16,6 +16,7 @@ from quadra.core.runtime import Runtime
 from quadra.core.scrape import Scrape
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
+from quadra.field import room as field
 from quadra.gauges import STORED
 from quadra.health import room as health
 from quadra.ingest import room as ingest
@@ -24,7 +25,7 @@ from quadra.jobs import room as jobs
 from quadra.kinds import BATCH_KINDS
 from quadra.warehouse import room as warehouse
 
-ROOMS: tuple[Room, ...] = (accounts, ingest, dashboard, jobs, insights, analytics, warehouse, backup, health)
+ROOMS: tuple[Room, ...] = (accounts, ingest, dashboard, jobs, field, insights, analytics, warehouse, backup, health)
 """In the order in which they start and stop."""
 
 

@@ -10,6 +10,7 @@ from quadra.analytics import openapi as analytics
 from quadra.backup import openapi as backup
 from quadra.core.openapi import Group
 from quadra.dashboard import openapi as dashboard
+from quadra.field import openapi as field
 from quadra.health import openapi as health
 from quadra.ingest import openapi as ingest
 from quadra.insights import openapi as insights
@@ -21,6 +22,7 @@ DESCRIBED: tuple[Group, ...] = (
     dashboard.LIVE,
     *analytics.GROUPS,
     *insights.GROUPS,
+    *field.GROUPS,
     *jobs.GROUPS,
     *warehouse.GROUPS,
     *backup.GROUPS,

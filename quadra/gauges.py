@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from quadra.backup import metrics as backup
 from quadra.core.metrics import Stored
+from quadra.field import metrics as field
 from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest
 from quadra.insights import metrics as insights
@@ -19,6 +20,7 @@ STORED: tuple[Stored, ...] = (
     *jobs.GAUGES,
     *insights.GAUGES,
     *warehouse.GAUGES,
+    *field.GAUGES,
     *health.GAUGES,
     *backup.GAUGES,
 )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from quadra.analytics import handlers as analytics
 from quadra.backup import handlers as backup
+from quadra.field import handlers as field
 from quadra.insights import handlers as insights
+from quadra.insights import unusual
 from quadra.jobs.handlers import Handler, batch_kinds
 from quadra.warehouse import handlers as warehouse
 
 HANDLERS: dict[str, Handler] = {
     **warehouse.HANDLERS,
+    **field.HANDLERS,
     **insights.HANDLERS,
+    **unusual.HANDLERS,
     **analytics.HANDLERS,
     **backup.HANDLERS,
 }

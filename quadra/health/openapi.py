@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from quadra.core.openapi import Answer, Door, Group, Param, SocketEvent
+from quadra.field.standing import FieldModel
 
 Verdict = Literal["healthy", "degraded", "unhealthy"]
 
@@ -37,13 +38,6 @@ class System(Struct):
     cpu_percent: float
     memory_percent: float
     disk_percent: float
-
-
-class FieldModel(Struct):
-    initialized: bool
-    iterations: int
-    version: str | None
-    artifact_ok: bool | None
 
 
 class Detailed(Struct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +14,7 @@ from quadra import __version__
 from quadra.accounts.access import caller
 from quadra.core.errors import QuadraError
 from quadra.core.http import runtime
+from quadra.field.standing import NO_MODEL, FieldModel, standing
 from quadra.health import status
 from quadra.health.checks.installation import started
 from quadra.health.readiness import Readiness
@@ -29,8 +31,6 @@ READY_SECONDS = 2.0
 STATUS_PAGE = "quadra.status_page"
 """The app's extension that shows the status to a browser: from the JSON and whether the reader may see all of it."""
 Page = Callable[[dict[str, Any], bool], ResponseReturnValue]
-NO_MODEL = {"initialized": False, "iterations": 0, "version": None, "artifact_ok": None}
-"""There is no model of normal traffic yet."""
 
 
 @blueprint.get("/health")
@@ -82,7 +82,7 @@ def detailed() -> tuple[Response, int]:
         uptime_seconds=found.scene.uptime_seconds,
         checks=told["checks"],
         system=found.scene.system(),
-        model=NO_MODEL,
+        model=msgspec.to_builtins(_model()),
     ), code
 
 
@@ -95,6 +95,20 @@ def show_status() -> ResponseReturnValue:
     if page is not None and request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
         return page(told, whole)
     return jsonify(told)
+
+
+def _model() -> FieldModel:
+    """None is told where the database does not say: the checks name the reason."""
+    here = runtime()
+
+    def look() -> FieldModel:
+        with here.database.read() as session:
+            return standing(session, here.settings)
+
+    try:
+        return here.probes.run_within(READY_SECONDS, look)
+    except (QuadraError, SQLAlchemyError, TimeoutError):
+        return NO_MODEL
 
 
 def runner() -> Runner:

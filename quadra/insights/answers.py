@@ -17,7 +17,7 @@ from quadra.insights.tables import BreakerState
 from quadra.jobs.answers import BatchId, Job, without_paths
 from quadra.jobs.tables import Job as JobRow
 
-Analyst = Literal["local", "llm"]
+Analyst = Literal["local", "llm", "field"]
 Slug = Annotated[str, Meta(examples=["shop"])]
 Seconds = Annotated[float, Meta(ge=0)]
 

@@ -59,7 +59,7 @@ def read_scene(session: Session, batch: Batch) -> Scene:
         now=now,
         before=read_history(session, batch),
         hours=read_hours(session, batch, hours_of(seen, batch)),
-        timezone=_timezone(session, batch.project_id),
+        timezone=timezone_of(session, batch.project_id),
     )
 
 
@@ -116,7 +116,7 @@ def read_hours(session: Session, batch: Batch, hours: Mapping[int, int]) -> Sequ
     return found
 
 
-def _timezone(session: Session, project_id: int) -> ZoneInfo:
+def timezone_of(session: Session, project_id: int) -> ZoneInfo:
     name = session.scalar(sa.select(Project.timezone).where(Project.id == project_id))
     try:
         return ZoneInfo(name or "UTC")

@@ -37,7 +37,7 @@ class Insight(Base):
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"))
     batch_id: Mapped[str] = mapped_column(name_column(36))
     analyst: Mapped[str] = mapped_column(name_column(16))
-    """`local` or `llm`."""
+    """`local`, `llm` or `field`."""
     summary: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float] = mapped_column(sa.Double)
     patterns: Mapped[list[str]] = mapped_column(JsonText, default=list)

@@ -26,6 +26,7 @@ from tests.servers.quadra import QuadraProcess
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 ELSEWHERE = {
+    "quadra_matrix_model_drift": "needs a trained version",
     "quadra_matrix_redis_subscription_age_seconds": "needs Redis",
     "quadra_matrix_redis_up": "needs Redis",
     "quadra_matrix_replication_lag_seconds": "needs a replica of PostgreSQL",

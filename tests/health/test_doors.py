@@ -56,7 +56,8 @@ def test_a_viewer_sees_every_check(quadra: QuadraProcess, read_key: str) -> None
     assert set(body) == {"overall_status", "timestamp", "uptime_seconds", "checks", "system", "model"}
     assert body["overall_status"] in ("healthy", "degraded")
     assert set(body["system"]) == {"cpu_percent", "memory_percent", "disk_percent"}
-    assert body["model"] == {"initialized": False, "iterations": 0, "version": None, "artifact_ok": None}
+    assert set(body["model"]) == {"initialized", "iterations", "version", "artifact_ok"}
+    assert body["model"]["version"] is None  # nobody trained one
     assert {"database", "database_write", "connection_pool", "migrations", "modules", "backlog", "rate_limits"} <= set(
         body["checks"]
     )

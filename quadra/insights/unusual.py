@@ -1,0 +1,158 @@
+"""What the field calls anomalous, as an insight of the analyst `field`. The same anomaly goes on being one insight.
+
+Runs in the transaction in which the field learns a batch, whose project's row it holds: no two batches are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core import clock
+from quadra.field.learning import FIELD, learn_batch
+from quadra.field.learning import HANDLERS as FIELD_HANDLERS
+from quadra.field.tables import FieldReading
+from quadra.ingest.tables import Batch
+from quadra.insights.handlers import ANALYSE, ANALYSE_LLM
+from quadra.insights.handlers import HANDLERS as INSIGHT_HANDLERS
+from quadra.insights.metrics import insights_total
+from quadra.insights.reading import timezone_of
+from quadra.insights.store import find_insight, save_insight
+from quadra.insights.tables import Insight
+from quadra.insights.words import clean
+from quadra.jobs.states import PENDING
+from quadra.jobs.tables import Job, rows_hit
+
+ANALYST = "field"
+GOES_ON = 10
+"""Batches after which an anomaly that was not seen in between counts as another one."""
+TOLD = 3
+SOONEST = 9
+NOVEL = 1.0
+"""From this z on, the analysis of a batch comes before that of usual ones."""
+
+
+def tell(session: Session, batch: Batch, reading: FieldReading) -> None:
+    """What follows from a batch that the field has just read."""
+    if reading.novelty_z >= NOVEL:
+        _hurry(session, batch.id, min(SOONEST, int(reading.novelty_z)))
+    if not reading.anomalous or not reading.moved:
+        return
+    before = _going_on(session, batch, reading)
+    if before is None:
+        _begin(session, batch, reading)
+    else:
+        _go_on(session, before, batch, reading)
+
+
+HANDLERS = {FIELD: replace(FIELD_HANDLERS[FIELD], work=partial(learn_batch, tell=tell))}
+
+
+def _hurry(session: Session, batch_id: str, steps: int) -> None:
+    """Of analyses that wait, the most novel batch's first."""
+    for kind in (ANALYSE, ANALYSE_LLM):
+        waiting = sa.update(Job).where(Job.batch_id == batch_id, Job.kind == kind, Job.state == PENDING)
+        rows_hit(session, waiting.values(priority=INSIGHT_HANDLERS[kind].priority - steps))
+
+
+def _going_on(session: Session, batch: Batch, reading: FieldReading) -> Insight | None:
+    """The insight of the same anomaly: the same cell moved most, the same way, a few batches ago at the most."""
+    newest = (
+        sa.select(Insight)
+        .where(Insight.project_id == batch.project_id, Insight.analyst == ANALYST)
+        .order_by(Insight.created_at.desc(), Insight.id.desc())
+        .limit(1)
+    )
+    found = session.scalar(newest)
+    if found is None or found.evidence.get("subject") != _subject(reading.moved):
+        return None
+    last = session.get(FieldReading, found.evidence.get("last_batch_id", ""))
+    if last is None:
+        return None
+    between = sa.select(sa.func.count()).where(FieldReading.project_id == batch.project_id, FieldReading.at > last.at)
+    return found if (session.scalar(between) or 0) <= GOES_ON else None
+
+
+def _begin(session: Session, batch: Batch, reading: FieldReading) -> None:
+    if find_insight(session, batch_id=batch.id, analyst=ANALYST) is not None:
+        return
+    began = batch.opened_at
+    save_insight(
+        session,
+        batch,
+        analyst=ANALYST,
+        summary=_summary(reading, ""),
+        confidence=_confidence(reading.novelty_z),
+        patterns=_patterns(reading.moved),
+        recommendations=["Compare the events of this batch with those of an hour before on the page Events."],
+        evidence={
+            "subject": _subject(reading.moved),
+            "novelty_z": round(reading.novelty_z, 3),
+            "loss": round(reading.loss, 6),
+            "cells": reading.moved,
+            "since": clock.iso(began),
+            "batches": 1,
+            "last_batch_id": batch.id,
+        },
+        window_from=began,
+        window_to=batch.sealed_at or began,
+    )
+    insights_total.labels(ANALYST).inc()
+
+
+def _go_on(session: Session, insight: Insight, batch: Batch, reading: FieldReading) -> None:
+    evidence = dict(insight.evidence)
+    evidence["batches"] += 1
+    evidence["last_batch_id"] = batch.id
+    if reading.novelty_z > evidence["novelty_z"]:  # it is told by the batch that showed it most
+        evidence |= {"novelty_z": round(reading.novelty_z, 3), "loss": round(reading.loss, 6), "cells": reading.moved}
+        insight.patterns = _patterns(reading.moved)
+        insight.confidence = _confidence(reading.novelty_z)
+    since = (insight.window_from or batch.opened_at).astimezone(timezone_of(session, batch.project_id))
+    insight.summary = _summary(reading, f"Since {since:%H:%M}, {evidence['batches']} batches: ")
+    insight.event_count += batch.event_count
+    insight.window_to = batch.sealed_at or batch.opened_at
+    insight.evidence = evidence
+
+
+def _subject(moved: Sequence[dict[str, Any]]) -> str:
+    """What an anomaly is about: the cell that moved most, and where to."""
+    first = moved[0]
+    return f"{first['cell']} {'up' if first['share'] > first['usual'] else 'down'}"
+
+
+def _summary(reading: FieldReading, since: str) -> str:
+    return f"{since}Traffic differs from what is usual here: {_sentence(reading.moved[0])}."
+
+
+def _patterns(moved: Sequence[dict[str, Any]]) -> list[str]:
+    return [f"{_sentence(one)}." for one in moved[:TOLD]]
+
+
+def _sentence(one: dict[str, Any]) -> str:
+    return (
+        f"“{clean(one['label'])}” is {_percent(one['share'])} of {OF[one['family']]}, usually {_percent(one['usual'])}"
+    )
+
+
+OF = {
+    "type": "all events",
+    "page": "events with a page",
+    "flow": "steps from one event to the next",
+    "gap": "pauses between events",
+    "hour": "all events",
+}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _confidence(z: float) -> float:
+    """0.75 at the threshold, ever nearer to 1 beyond."""
+    return round(1 - 0.5 / max(2.0, z - 1.5), 4)

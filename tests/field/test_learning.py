@@ -1,0 +1,270 @@
+"""The job kinds `field` and `train` on a real database: learned once, resumable, and files that cannot be torn."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from quadra.accounts.projects import get_project
+from quadra.core import clock
+from quadra.core.errors import Conflict
+from quadra.core.runtime import Runtime
+from quadra.field import artifact, training, versions
+from quadra.field.artifact import BadArtifact
+from quadra.field.handlers import HANDLERS
+from quadra.field.tables import FieldReading, FieldState, FieldVersion, TrainingRun
+from quadra.ingest.accept import Row
+from quadra.ingest.log import Log
+from quadra.jobs.claim import claim
+from quadra.jobs.handlers import batch_kinds
+from quadra.jobs.run import Ended, Run
+from tests.field.traffic import batch
+from tests.insights.conftest import opened
+
+_numbers = iter(range(10**9))
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}", data_dir=tmp_path) as runtime:
+        yield runtime
+        runtime.close()
+
+
+@pytest.fixture
+def any_runtime(any_database_url: str, tmp_path: Path) -> Iterator[Runtime]:
+    with opened(any_database_url, data_dir=tmp_path) as runtime:
+        yield runtime
+        runtime.close()
+
+
+def fill(runtime: Runtime, source: random.Random, *, size: int = 50, shifted: bool = False) -> str:
+    """Store a sealed batch with its job; its id."""
+    now = clock.now_us()
+    rows = [
+        Row(
+            project_id=1,
+            event_id=f"e{next(_numbers)}",
+            kind="event",
+            name=sight.name,
+            event_type=sight.name,
+            page_url=sight.page_url,
+            session_id=sight.who,
+            occurred_at=sight.occurred_us + now - 86_400_000_000,
+            received_at=now,
+        )
+        for sight in batch(source, 0.0, size=size, shifted=shifted)
+    ]
+    log = Log(runtime.database, writer="test", batch_max_events=size, job_kinds=batch_kinds(HANDLERS))
+    return log.append(rows).sealed[0]
+
+
+def take(runtime: Runtime, kind: str) -> Run | None:
+    with runtime.database.begin() as session:
+        jobs = claim(session, worker="test", kinds=[kind], limit=1, length=runtime.settings.job_lease)
+    return Run(jobs[0], HANDLERS[kind], runtime.settings.job_lease) if jobs else None
+
+
+def do(runtime: Runtime, kind: str) -> Ended | None:
+    run = take(runtime, kind)
+    return run.work(runtime, runtime.settings.job_backoff) if run else None
+
+
+def ask(runtime: Runtime, **options: int) -> str:
+    with runtime.database.begin() as session:
+        return training.start(session, runtime.settings, get_project(session, "shop"), **options).id  # type: ignore[arg-type]
+
+
+def stored(runtime: Runtime, training_id: str) -> TrainingRun:
+    with runtime.database.read() as session:
+        return session.get_one(TrainingRun, training_id)
+
+
+def the_versions(runtime: Runtime) -> list[FieldVersion]:
+    with runtime.database.read() as session:
+        return list(versions.list_versions(session, 1))
+
+
+def train(runtime: Runtime, **options: int) -> FieldVersion:
+    training_id = ask(runtime, **options)
+    assert do(runtime, "train") is not None
+    run = stored(runtime, training_id)
+    assert run.status == "completed", run.message
+    return the_versions(runtime)[0]
+
+
+def test_each_batch_is_read_and_learned_once(any_runtime: Runtime) -> None:
+    source = random.Random(1)
+    batches = [fill(any_runtime, source) for _ in range(3)]
+    while do(any_runtime, "field") is not None:
+        pass
+    with any_runtime.database.read() as session:
+        readings = session.scalars(sa.select(FieldReading).order_by(FieldReading.batch_id)).all()
+        state = session.get_one(FieldState, 1)
+    assert [one.batch_id for one in readings] == sorted(batches)
+    assert state.iterations == 3
+    assert readings[0].loss == 0.0  # there was nothing to compare it with
+    assert readings[1].loss > 0.0
+    assert readings[1].moved
+
+
+def test_two_workers_lose_no_batch(any_runtime: Runtime) -> None:
+    source = random.Random(2)
+    for _ in range(8):
+        fill(any_runtime, source, size=20)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while do(any_runtime, "field") is not None:
+                pass
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with any_runtime.database.read() as session:
+        assert not failed
+        assert session.get_one(FieldState, 1).iterations == 8
+        assert session.scalar(sa.select(sa.func.count()).select_from(FieldReading)) == 8
+
+
+def test_a_training_makes_a_version_with_files_and_history(runtime: Runtime) -> None:
+    source = random.Random(3)
+    for _ in range(10):
+        fill(runtime, source)
+    version = train(runtime, cells=64)
+    assert (version.version, version.active, version.cells, version.events) == (1, True, 64, 500)
+    directory = versions.directory_of(runtime.settings)
+    assert sorted(path.suffix for path in directory.iterdir()) == [".json", ".npz"]
+    run = stored(runtime, version.training_id)
+    assert len(run.history) >= 8
+    assert set(run.history[0]) == {"iteration", "loss", "reward", "field_variance"}
+    assert run.checkpoint is None
+    with runtime.database.read() as session:
+        assert session.get_one(FieldState, 1).version == 1
+
+
+def test_the_same_seed_and_history_make_the_same_bytes(runtime: Runtime) -> None:
+    source = random.Random(4)
+    for _ in range(6):
+        fill(runtime, source)
+    first, again, other = train(runtime), train(runtime), train(runtime, seed=2)
+    assert first.sha256 == again.sha256 != other.sha256
+
+
+def test_a_training_goes_on_where_a_dead_worker_left_it(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(5)
+    for _ in range(8):
+        fill(runtime, source)
+    whole = train(runtime)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    training_id = ask(runtime)
+
+    class Died(BaseException):
+        """What ends a process ends in no handler."""
+
+    learned: list[int] = []
+    counted = training.count
+
+    def dies(piece: object) -> object:
+        learned.append(1)
+        if len(learned) == 5:
+            raise Died
+        return counted(piece)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "count", dies)
+    lost = take(runtime, "train")
+    assert lost is not None
+    with pytest.raises(Died):
+        HANDLERS["train"].work(runtime, lost.lease)
+    assert stored(runtime, training_id).iteration == 4
+    learned.clear()
+    monkeypatch.setattr(training, "count", lambda piece: learned.append(1) or counted(piece))
+    HANDLERS["train"].work(runtime, lost.lease)
+    assert len(learned) == whole.iterations - 4
+    assert the_versions(runtime)[0].sha256 == whole.sha256
+
+
+def test_one_training_at_a_time(runtime: Runtime) -> None:
+    ask(runtime)
+    with pytest.raises(Conflict, match="unfinished"):
+        ask(runtime)
+
+
+def test_a_training_without_events_fails_and_says_so(runtime: Runtime) -> None:
+    training_id = ask(runtime)
+    do(runtime, "train")
+    run = stored(runtime, training_id)
+    assert (run.status, run.version) == ("failed", None)
+    assert "no events" in run.message
+    assert ask(runtime)  # the next may begin
+
+
+def test_a_tampered_artifact_is_refused_by_name_and_an_earlier_one_answers(runtime: Runtime) -> None:
+    source = random.Random(6)
+    for _ in range(4):
+        fill(runtime, source)
+    train(runtime)
+    second = train(runtime, seed=9)
+    with runtime.database.begin() as session:
+        versions.promote(session, runtime.settings, 1, 2)
+    path = versions.directory_of(runtime.settings) / f"{second.stem}.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with runtime.database.begin() as session, pytest.raises(BadArtifact, match=second.stem):
+        versions.promote(session, runtime.settings, 1, 2)
+    with runtime.database.read() as session:
+        sound, wrong = versions.read_sound(session, runtime.settings, 1)
+    assert sound is not None
+    assert sound.version == 1
+    assert path.name in wrong
+
+
+def test_old_versions_go_and_the_active_one_stays(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "KEEP", 2)
+    fill(runtime, random.Random(7))
+    for _ in range(4):
+        train(runtime)
+    assert [(row.version, row.active) for row in the_versions(runtime)] == [(4, False), (3, False), (1, True)]
+    assert len(list(versions.directory_of(runtime.settings).iterdir())) == 6
+
+
+def test_drift_is_nothing_after_promoting_and_grows_with_other_traffic(runtime: Runtime) -> None:
+    source = random.Random(8)
+    for _ in range(12):
+        fill(runtime, source)
+    train(runtime)
+    while do(runtime, "field") is not None:  # the batches of before, learned again on top of the version
+        pass
+    with runtime.database.read() as session:
+        before = session.get_one(FieldState, 1).drift
+    shifted = random.Random(9)
+    for _ in range(12):
+        fill(runtime, shifted, shifted=True)
+        do(runtime, "field")
+    with runtime.database.read() as session:
+        state = session.get_one(FieldState, 1)
+    assert before is not None
+    assert state.drift is not None
+    assert state.drift > before
+    assert state.drift_cells
+
+
+def test_a_manifest_that_was_changed_is_refused_by_name(tmp_path: Path, runtime: Runtime) -> None:
+    fill(runtime, random.Random(10))
+    row = train(runtime)
+    directory = versions.directory_of(runtime.settings)
+    path = directory / f"{row.stem}.json"
+    path.write_text(path.read_text().replace(row.sha256, "0" * 64))
+    with pytest.raises(BadArtifact, match=path.name):
+        artifact.read(directory, row.stem, row.sha256)
