@@ -22,6 +22,7 @@ from tests.servers.quadra import QuadraProcess
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
     with closing(QuadraProcess(keeper, {"QUADRA_BATCH_MAX_EVENTS": "50"})) as process:
         send(process, 20)
+        assert trained(process, cells=128)["status"] == "completed"
         yield process
 
 
@@ -75,8 +76,14 @@ def finished(quadra: QuadraProcess, training_id: str) -> dict[str, Any]:
     raise AssertionError(body)
 
 
-def test_train_then_predict_then_promote(quadra: QuadraProcess) -> None:
-    assert call(quadra, "GET", "/api/model/versions") == (200, {"versions": []})
+def test_train_then_predict_then_promote(keeper: Keeper) -> None:
+    with closing(QuadraProcess(keeper, {"QUADRA_BATCH_MAX_EVENTS": "50"})) as quadra:
+        send(quadra, 20)
+        assert call(quadra, "GET", "/api/model/versions") == (200, {"versions": []})
+        _train_then_predict_then_promote(quadra)
+
+
+def _train_then_predict_then_promote(quadra: QuadraProcess) -> None:
     done = trained(quadra, cells=64, seed=3)
     assert done["status"] == "completed", done
     assert len(done["metrics"]["history"]) >= 8
