@@ -22,9 +22,10 @@ from quadra.insights.handlers import ANALYSE, ANALYSE_LLM
 from quadra.insights.handlers import HANDLERS as INSIGHT_HANDLERS
 from quadra.insights.metrics import insights_total
 from quadra.insights.reading import timezone_of
+from quadra.insights.scrub import scrub
 from quadra.insights.store import find_insight, save_insight
 from quadra.insights.tables import Insight
-from quadra.insights.words import clean
+from quadra.insights.words import clean, percent
 from quadra.jobs.states import PENDING
 from quadra.jobs.tables import Job, rows_hit
 
@@ -94,7 +95,7 @@ def _begin(session: Session, batch: Batch, reading: FieldReading) -> None:
             "subject": _subject(reading.moved),
             "novelty_z": round(reading.novelty_z, 3),
             "loss": round(reading.loss, 6),
-            "cells": reading.moved,
+            "cells": _shown(reading.moved),
             "since": clock.iso(began),
             "batches": 1,
             "last_batch_id": batch.id,
@@ -110,7 +111,11 @@ def _go_on(session: Session, insight: Insight, batch: Batch, reading: FieldReadi
     evidence["batches"] += 1
     evidence["last_batch_id"] = batch.id
     if reading.novelty_z > evidence["novelty_z"]:  # it is told by the batch that showed it most
-        evidence |= {"novelty_z": round(reading.novelty_z, 3), "loss": round(reading.loss, 6), "cells": reading.moved}
+        evidence |= {
+            "novelty_z": round(reading.novelty_z, 3),
+            "loss": round(reading.loss, 6),
+            "cells": _shown(reading.moved),
+        }
         insight.patterns = _patterns(reading.moved)
         insight.confidence = _confidence(reading.novelty_z)
     since = (insight.window_from or batch.opened_at).astimezone(timezone_of(session, batch.project_id))
@@ -134,10 +139,14 @@ def _patterns(moved: Sequence[dict[str, Any]]) -> list[str]:
     return [f"{_sentence(one)}." for one in moved[:TOLD]]
 
 
+def _shown(moved: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Evidence names nobody either."""
+    return [one | {"label": clean(scrub(one["label"]))} for one in moved]
+
+
 def _sentence(one: dict[str, Any]) -> str:
-    return (
-        f"“{clean(one['label'])}” is {_percent(one['share'])} of {OF[one['family']]}, usually {_percent(one['usual'])}"
-    )
+    label, share, usual = clean(scrub(one["label"])), percent(one["share"]), percent(one["usual"])
+    return f"“{label}” is {share} of {OF[one['family']]}, usually {usual}"
 
 
 OF = {
@@ -147,10 +156,6 @@ OF = {
     "gap": "pauses between events",
     "hour": "all events",
 }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
 
 
 def _confidence(z: float) -> float:

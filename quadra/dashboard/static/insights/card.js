@@ -18,13 +18,15 @@ export const isFinding = (insight) => (insight.patterns?.length ?? 0) > 0;
 export function severity(insight) {
   const worst = findingsOf(insight)[0]?.severity;
   if (worst) return [SEVERITIES[worst] ?? worst, worst];
+  if (insight.analyst === 'field') return [SEVERITIES.notice, 'notice'];
   if (insight.analyst === 'llm') return ['Comment', isFinding(insight) ? 'comment' : 'quiet'];
   return [insight.confidence > 0 ? 'Nothing unusual' : 'No judgement', 'quiet'];
 }
 
 export const confidence = ({ confidence: sure }) => el('span', { class: 'sure' }, `confidence ${CONFIDENCE.format(sure)}`);
 
-export const analyst = (insight) => (insight.analyst === 'llm' ? `LLM ${insight.model ?? ''}`.trim() : 'local analyst');
+const ANALYSTS = { llm: 'LLM', field: 'the field', local: 'local analyst' };
+export const analyst = (insight) => `${ANALYSTS[insight.analyst]} ${insight.model ?? ''}`.trim();
 
 /** What it says first, without "2 more below", and without the word that stands above it anyway. */
 export const headline = (insight) => findingsOf(insight)[0]?.text ?? insight.summary.replace(/^Nothing unusual: /, '');
