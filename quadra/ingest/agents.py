@@ -9,34 +9,47 @@ from typing import NamedTuple
 import ua_parser
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
+# BOT, TOOL, PROBE, TABLET and MOBILE are for text in small letters: regardless of case they take four times as long
 BOT = re.compile(
     r"bots?\b|bot[/;_-]|crawl|spider|slurp|headless|lighthouse|preview|monitor|scan|fetch|facebookexternalhit|archiver|"
     r"validator|phantomjs|checker|scraper|grabber|extract|indexer|transcoder|proxy/|rss reader|google-(?!chrome)\w|"
     r"page speed|search console|"
     r"https?:/|[\w.+-]@[\w-]+\.[a-z]{2}",  # programs say where to complain about them, browsers never do
-    re.IGNORECASE,
 )
 """What programs call themselves, also those that no list knows yet."""
-TOOL = re.compile(
-    r"(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)", re.IGNORECASE
-)
+TOOL = re.compile(r"(curl|wget|python|go-http|java|libwww|okhttp|axios|node|ruby|php|perl|feed|rss|ufo|http)")
 """How user agents of libraries begin."""
 PROBE = re.compile(
     r"kube-probe|health[-_ ]?check|googlehc|load[-_ ]?balancer|uptime|pingdom|statuscake|site24x7|datadog|newrelic|synthetic|"
     r"zabbix|nagios|check_http|icinga|prometheus|blackbox|gatus|checkly|freshping|hetrix|catchpoint|nodeping|updown\.io|"
-    r"oh ?dear|alertsite|haproxy|envoy/hc|munin|collectd|apachebench|probe\b|verif|^varnish|^monit\b|better ?stack",
-    re.IGNORECASE,
+    r"oh ?dear|alertsite|haproxy|envoy/hc|munin|collectd|apachebench|probe\b|verif|^varnish|^monit\b|better ?stack"
 )
 """Health probes and monitors: most of them are in no list of crawlers."""
 NO_BOT = re.compile(r"cubot|viewsonic|sogou ?(mse|mobilebrowser|search android)", re.IGNORECASE)
 """Phones and browsers whose names hold what bots are known by."""
+
+
+def _by_first_letter(patterns: list[str]) -> str:
+    """One pattern for all: 700 alternatives at each character take ten times as long as the few that begin with it."""
+    letters: dict[str, list[str]] = {}
+    others = []
+    for pattern in patterns:
+        if PLAIN_START.match(pattern) and "|" not in pattern:
+            letters.setdefault(pattern[0], []).append(f"(?:{pattern[1:]})")
+        else:
+            others.append(f"(?:{pattern})")
+    return "|".join([*(f"{letter}(?:{'|'.join(rest)})" for letter, rest in letters.items()), *others])
+
+
+PLAIN_START = re.compile(r"[A-Za-z0-9](?![?*+{])")
 LISTED = re.compile(
-    "|".join(f"(?:{one['pattern']})" for one in CRAWLER_USER_AGENTS_DATA if not BOT.search(one["pattern"]))
+    _by_first_letter([one["pattern"] for one in CRAWLER_USER_AGENTS_DATA if not BOT.search(one["pattern"].lower())])
 )
-"""The kept list crawler-user-agents, less what `BOT` finds anyway: the search takes a quarter of the time then."""
-TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)", re.IGNORECASE)
-MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini", re.IGNORECASE)
-MAX_LENGTH = 1_000
+"""The kept list crawler-user-agents, less what `BOT` finds anyway."""
+TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)")
+MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini")
+MAX_LENGTH = 512
+"""Of what is looked at, on the event loop: whoever sends another text each time gets no answer from the cache."""
 MAX_NAME = 64
 """What the columns hold. A crawler may call itself anything, also something longer."""
 
@@ -54,7 +67,7 @@ UNKNOWN = Agent(None, None, None, False)
 
 @lru_cache(maxsize=4096)
 def browser_of(user_agent: str) -> Agent:
-    """Parse a user agent. Parsing costs milliseconds and the same few hundred come again, hence the cache."""
+    """Parse a user agent. The same few hundred come again, hence the cache; one that is new takes less than a millisecond."""
     text = user_agent[:MAX_LENGTH]
     if not text or text == "-":
         return UNKNOWN
@@ -62,7 +75,7 @@ def browser_of(user_agent: str) -> Agent:
     device = found.device.family if found.device else ""
     bot = device == "Spider" or _is_bot(NO_BOT.sub("", text))
     return Agent(
-        device_type=_device_type(text, bot),
+        device_type=_device_type(text.lower(), bot),
         browser=found.user_agent.family[:MAX_NAME] if found.user_agent else None,
         os=found.os.family[:MAX_NAME] if found.os else None,
         bot=bot,
@@ -70,12 +83,13 @@ def browser_of(user_agent: str) -> Agent:
 
 
 def _is_bot(text: str) -> bool:
-    return TOOL.match(text) is not None or any(pattern.search(text) is not None for pattern in (BOT, PROBE, LISTED))
+    small = text.lower()
+    return bool(TOOL.match(small) or BOT.search(small) or PROBE.search(small) or LISTED.search(text))
 
 
-def _device_type(text: str, bot: bool) -> str:
+def _device_type(small: str, bot: bool) -> str:
     if bot:
         return "bot"
-    if TABLET.search(text):
+    if TABLET.search(small):
         return "tablet"
-    return "mobile" if MOBILE.search(text) else "desktop"
+    return "mobile" if MOBILE.search(small) else "desktop"
