@@ -12,7 +12,17 @@ import msgspec
 
 from quadra.core.errors import TooLarge
 from quadra.ingest import apart
-from quadra.ingest.wire import MAX_EVENTS, CamelWire, Refused, Wire, is_utf8, json_name, read_one, spellings
+from quadra.ingest.wire import (
+    MAX_EVENTS,
+    CamelWire,
+    Refused,
+    Wire,
+    has_escapes,
+    is_utf8,
+    json_name,
+    read_one,
+    spellings,
+)
 
 WHOLE_BYTES = 128 * 1024
 """What one call of the parser takes whatever is in it."""
@@ -37,7 +47,7 @@ def read_many(raw: bytes) -> list[Any]:
 
 def quickly(raw: bytes) -> list[Any] | None:
     """The same where all fit their struct, else None. Raises `TooLarge`."""
-    if b"\\u" in raw or not is_utf8(raw):
+    if has_escapes(raw) or not is_utf8(raw):
         return None
     # `page` and `context` become Python objects: a large body of them is read event by event
     if len(raw) > WHOLE_BYTES and (raw.count(b"{") > MOST_BRACES or b'"page"' in raw or b'"context"' in raw):
