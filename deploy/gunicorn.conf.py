@@ -8,10 +8,10 @@ import os
 import sys
 from pathlib import Path
 
-from quadra.core import metrics_directory
+from quadra.core.observing import metrics_directory
 
 bind = f"{os.environ.get('QUADRA_HOST', '0.0.0.0')}:{os.environ.get('QUADRA_PORT', '5000')}"
-worker_class = "quadra.core.server.EventLoopWorker"
+worker_class = "quadra.core.web.server.EventLoopWorker"
 # Socket.IO clients must come back to the process that knows them: more replicas, never more workers (refused)
 workers = 1
 preload_app = False  # the event loop must be made after the fork

@@ -10,10 +10,12 @@ from flask_socketio import SocketIO
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import room as backup
-from quadra.core import access_log, answer_headers, http, machine_metrics, openapi_document, realtime, serving
+from quadra.core.api import openapi_document
+from quadra.core.observing import machine_metrics
+from quadra.core.observing.scrape import Scrape
 from quadra.core.rooms import Room, open_rooms
 from quadra.core.runtime import Runtime
-from quadra.core.scrape import Scrape
+from quadra.core.web import access_log, answer_headers, http, realtime, serving
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
 from quadra.field import room as field
@@ -21,8 +23,8 @@ from quadra.gauges import STORED
 from quadra.health import room as health
 from quadra.ingest import room as ingest
 from quadra.insights import room as insights
+from quadra.job_kinds import BATCH_KINDS
 from quadra.jobs import room as jobs
-from quadra.kinds import BATCH_KINDS
 from quadra.warehouse import room as warehouse
 
 ROOMS: tuple[Room, ...] = (accounts, ingest, dashboard, jobs, field, insights, analytics, warehouse, backup, health)

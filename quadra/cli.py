@@ -11,8 +11,9 @@ import sys
 import click
 
 from quadra import __version__, accounts, backup, bench, field, health, ingest, rollout, warehouse
-from quadra.core import collector, metrics_directory
+from quadra.core import collector
 from quadra.core.errors import Invalid, QuadraError
+from quadra.core.observing import metrics_directory
 
 COMMANDS = {
     "serve": "quadra.serve:serve",

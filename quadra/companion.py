@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from quadra.core import metrics_directory
+from quadra.core.observing import metrics_directory
 
 logger = logging.getLogger(__name__)
 

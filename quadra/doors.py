@@ -8,7 +8,7 @@ from __future__ import annotations
 from quadra.accounts import openapi as accounts
 from quadra.analytics import openapi as analytics
 from quadra.backup import openapi as backup
-from quadra.core.openapi import Group
+from quadra.core.api.openapi import Group
 from quadra.dashboard import openapi as dashboard
 from quadra.field import openapi as field
 from quadra.health import openapi as health

@@ -7,7 +7,7 @@ seconds.
 from __future__ import annotations
 
 from quadra.backup import metrics as backup
-from quadra.core.metrics import Stored
+from quadra.core.observing.metrics import Stored
 from quadra.field import metrics as field
 from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest

@@ -10,12 +10,14 @@ from quadra import __version__
 from quadra.accounts.setup import Initialised, initialise
 from quadra.app import create_app
 from quadra.companion import Companion
-from quadra.core import file_modes, http, logs, migrate, settings
+from quadra.core import file_modes, migrate, settings
 from quadra.core.connections import bounds_of
 from quadra.core.errors import Misconfigured
+from quadra.core.observing import logs
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
-from quadra.core.server import listen, run_until_told
+from quadra.core.web import http
+from quadra.core.web.server import listen, run_until_told
 from quadra.worker import TURN_SECONDS
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,12 @@ import sys
 from gunicorn.arbiter import Arbiter
 
 from quadra.app import create_app
-from quadra.core import file_modes, http, logs, settings
+from quadra.core import file_modes, settings
 from quadra.core.errors import QuadraError
+from quadra.core.observing import logs
 from quadra.core.presence import Presence
 from quadra.core.runtime import build
+from quadra.core.web import http
 
 faulthandler.enable()
 os.umask(0o077)  # whatever the supervisor's was: see core/file_modes.py

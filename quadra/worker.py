@@ -12,18 +12,19 @@ from collections.abc import Mapping
 import click
 
 from quadra.backup import upkeep as backup
-from quadra.core import file_modes, logs, metrics_server, migrate, settings
+from quadra.core import file_modes, migrate, settings
 from quadra.core.errors import Unavailable
+from quadra.core.observing import logs, metrics_server
 from quadra.core.runtime import Runtime, build
 from quadra.core.upkeep import Upkeep
 from quadra.health import upkeep as health
 from quadra.ingest import upkeep as ingest
 from quadra.insights import upkeep as insights
+from quadra.job_kinds import HANDLERS
 from quadra.jobs import metrics, wake
 from quadra.jobs import upkeep as jobs
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, backfilled, batch_kinds
-from quadra.kinds import HANDLERS
 from quadra.warehouse import upkeep as warehouse
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from quadra.accounts.tables import ROLES, Project
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
-from quadra.core.http import runtime
+from quadra.core.web.http import runtime
 
 log = logging.getLogger(__name__)
 KEY_ROLES = {"read": "viewer", "admin": "admin"}

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from flask import request, session
 
 from quadra.core.errors import Forbidden
-from quadra.core.http import runtime
-from quadra.core.limits import from_trusted_peer
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import from_trusted_peer
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 HEADER = "X-CSRF-Token"

@@ -22,8 +22,8 @@ from quadra.accounts.users import (
     set_password,
 )
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
-from quadra.core.http import bound_body, json_body, runtime
-from quadra.core.limits import client_address, client_network, limited, limiter
+from quadra.core.web.http import bound_body, json_body, runtime
+from quadra.core.web.limits import client_address, client_network, limited, limiter
 
 login = Blueprint("login", __name__)
 

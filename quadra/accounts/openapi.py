@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quadra.accounts import openapi_shapes as shapes
 from quadra.accounts.openapi_projects import CREATED, OF_ALL, PROJECTS
-from quadra.core.openapi import Answer, Body, Door, Group, Param
+from quadra.core.api.openapi import Answer, Body, Door, Group, Param
 
 ADA = {"id": 2, "email": "ada@example.com", "name": "Ada", "role": "editor"}
 ADA_DETAILS = ADA | {"disabled": False, "created_at": CREATED, "last_login_at": None}

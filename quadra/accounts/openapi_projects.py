@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.accounts import openapi_shapes as shapes
-from quadra.core.openapi import Answer, Body, Door, Group, Param
+from quadra.core.api.openapi import Answer, Body, Door, Group, Param
 
 CREATED = "2026-01-31T12:00:00.000Z"
 SHOP = {"slug": "shop", "name": "Shop", "timezone": "Europe/Berlin", "week_start": "monday", "created_at": CREATED}

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from quadra.accounts.passwords import LONGEST, SHORTEST
 from quadra.accounts.projects import SLUG
 from quadra.accounts.tables import ROLES, SCOPES, WEEK_STARTS
-from quadra.core.openapi import Time
+from quadra.core.api.openapi import Time
 
 Email = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
 Password = Annotated[str, Meta(min_length=SHORTEST, max_length=LONGEST)]

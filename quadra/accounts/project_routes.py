@@ -12,8 +12,8 @@ from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
 from quadra.accounts.projects import create_project, list_projects
 from quadra.accounts.tables import WEEK_START, Project
 from quadra.core.errors import Invalid, NotFound
-from quadra.core.http import json_body, runtime
-from quadra.core.limits import client_address
+from quadra.core.web.http import json_body, runtime
+from quadra.core.web.limits import client_address
 
 projects = Blueprint("projects", __name__)
 

@@ -8,8 +8,8 @@ from quadra.accounts import sessions
 from quadra.accounts.access import counted_as
 from quadra.accounts.routes import accounts
 from quadra.accounts.setup import secret_key
-from quadra.core import limits
 from quadra.core.runtime import Runtime
+from quadra.core.web import limits
 
 BLUEPRINTS = (accounts,)
 

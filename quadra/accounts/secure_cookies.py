@@ -3,7 +3,7 @@ other host of the domain and nobody on the way can plant one."""
 
 from __future__ import annotations
 
-from quadra.core.addresses import over_tls
+from quadra.core.web.addresses import over_tls
 
 PREFIX = "__Host-"
 

@@ -20,8 +20,8 @@ from quadra.accounts.csrf import csrf_token
 from quadra.accounts.secure_cookies import cookie_name
 from quadra.accounts.tables import EndedSession, User
 from quadra.core import clock
-from quadra.core.addresses import over_tls
-from quadra.core.http import runtime
+from quadra.core.web.addresses import over_tls
+from quadra.core.web.http import runtime
 
 LASTS = timedelta(days=30)
 NAME = "quadra_session"  # cookies know no port: `session` would be shared with the next Flask app

@@ -22,10 +22,10 @@ from sqlalchemy.orm import Session
 from quadra.accounts.secure_cookies import cookie_name
 from quadra.accounts.tables import AuditEntry
 from quadra.core import clock
-from quadra.core.addresses import network_of, over_tls
 from quadra.core.errors import Limited
-from quadra.core.http import runtime
-from quadra.core.limits import client_network, count_in, limiter
+from quadra.core.web.addresses import network_of, over_tls
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_network, count_in, limiter
 
 FREE = 10
 CROWD = 50

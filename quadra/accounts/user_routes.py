@@ -12,8 +12,8 @@ from quadra.accounts.csrf import refuse_foreign_form
 from quadra.accounts.passwords import Hashed, hash_password
 from quadra.accounts.users import create_user, disable, enable, get_user, list_users, set_password, set_role
 from quadra.core.errors import Invalid, Unauthorised
-from quadra.core.http import json_body, runtime
-from quadra.core.limits import client_address, limiter
+from quadra.core.web.http import json_body, runtime
+from quadra.core.web.limits import client_address, limiter
 
 users = Blueprint("users", __name__)
 

@@ -13,9 +13,9 @@ from quadra.analytics.lens_list import BY_PATH
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.views.reports import ReportQueries, reports
-from quadra.core.doors import answered
-from quadra.core.examples import example_of
-from quadra.core.openapi import Answer, Door, Param
+from quadra.core.api.doors import answered
+from quadra.core.api.examples import example_of
+from quadra.core.api.openapi import Answer, Door, Param
 
 blueprint = Blueprint("business", __name__)
 

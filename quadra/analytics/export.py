@@ -16,10 +16,10 @@ from quadra.accounts.tables import Project
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.question import Asks, Question, read_question
 from quadra.core import clock
-from quadra.core.given import Given
+from quadra.core.api.given import Given
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, OUTSIDE, TIMES
-from quadra.warehouse.duck import quoted
+from quadra.warehouse.query.duck import quoted
 from quadra.warehouse.tables import Erasure
 
 FORMATS = ("csv", "json", "ndjson", "parquet")

@@ -10,9 +10,9 @@ from quadra.accounts.access import caller, require_project
 from quadra.analytics import export
 from quadra.analytics.export_stream import MEDIA, Pieces
 from quadra.analytics.questions.lens import PREFIXES
-from quadra.core.given import given_of
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
+from quadra.core.api.given import given_of
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
 
 blueprint = Blueprint("export", __name__)
 

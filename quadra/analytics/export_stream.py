@@ -15,8 +15,8 @@ from quadra.analytics.export import COLUMNS, Export, sql, unerased
 from quadra.analytics.questions.matching import Parameters
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.look import Look
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.query.snapshot import Look
 
 MEDIA = {
     "csv": "text/csv; charset=utf-8",

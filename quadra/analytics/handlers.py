@@ -9,6 +9,6 @@ from dataclasses import replace
 from quadra.analytics import forgetting
 from quadra.jobs.handlers import Handler
 from quadra.warehouse import handlers as warehouse
-from quadra.warehouse.erasing_jobs import ERASE
+from quadra.warehouse.erasure.jobs import ERASE
 
 HANDLERS: dict[str, Handler] = {ERASE: replace(warehouse.HANDLERS[ERASE], work=forgetting.erase_person)}

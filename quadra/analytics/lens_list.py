@@ -33,8 +33,8 @@ from quadra.analytics.lenses import (
     users,
 )
 from quadra.analytics.questions.lens import Lens
+from quadra.core.api.given import Given, given_of
 from quadra.core.errors import Invalid
-from quadra.core.given import Given, given_of
 
 LENSES: tuple[Lens[Any, Any], ...] = (
     trends.LENS,

@@ -10,7 +10,7 @@ from quadra.analytics.openapi_export import EXPORT
 from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.questions import groups
 from quadra.analytics.routes import described
-from quadra.core.openapi import Door, Group
+from quadra.core.api.openapi import Door, Group
 
 
 def _of(group: str) -> tuple[Door, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.accounts import openapi_shapes as accounts
-from quadra.core.openapi import Answer, Body, Door
+from quadra.core.api.openapi import Answer, Body, Door
 
 
 class MadeBusiness(accounts.MadeProject, kw_only=True):

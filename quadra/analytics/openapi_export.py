@@ -6,7 +6,7 @@ from quadra.analytics.export import FORMATS
 from quadra.analytics.export_stream import MEDIA
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.questions.question import Asks
-from quadra.core.openapi import Answer, Door, Param
+from quadra.core.api.openapi import Answer, Door, Param
 from quadra.ingest.kinds import KINDS
 
 OTHERS = tuple(media for name, media in MEDIA.items() if name != FORMATS[0])

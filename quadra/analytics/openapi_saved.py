@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from quadra.analytics.lens_list import BY_PATH
-from quadra.core.openapi import Answer, Body, Door, Group, Param, Shape, Time
+from quadra.core.api.openapi import Answer, Body, Door, Group, Param, Shape, Time
 
 
 class Share(Struct):

@@ -15,13 +15,13 @@ from quadra.analytics.lenses.errors import GROUP_ID
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.resolving import reopen, resolve
 from quadra.core import clock
-from quadra.core.doors import Doors
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param, Time
+from quadra.core.api.params import Params, says
 from quadra.core.errors import NotFound
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
-from quadra.core.openapi import Param, Time
-from quadra.core.params import Params, says
-from quadra.warehouse.engine import query
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
+from quadra.warehouse.query.engine import query
 
 GROUP = re.compile(r"[0-9a-f]{32}")
 IDS = {"group_id": Param(name="group_id", shape=str, example="0f6fdb3d7ff14cf5b19cbb1ab1cd31bb")}

@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from quadra.accounts.access import require_project
 from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.questions.lens import Lens
-from quadra.core.doors import answered
+from quadra.core.api.doors import answered
+from quadra.core.api.examples import example_of
+from quadra.core.api.given import Given, given_of
+from quadra.core.api.openapi import Answer, Body, Door
 from quadra.core.errors import Invalid
-from quadra.core.examples import example_of
-from quadra.core.given import Given, given_of
-from quadra.core.http import json_body, runtime
-from quadra.core.openapi import Answer, Body, Door
+from quadra.core.web.http import json_body, runtime
 
 blueprint = Blueprint("analytics", __name__)
 

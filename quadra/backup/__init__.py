@@ -3,9 +3,9 @@
 COMMANDS = {
     "backup": "quadra.backup.commands:backup",
     "restore": "quadra.backup.commands:restore_command",
-    "recover": "quadra.backup.recover_commands:recover_command",
-    "pitr": "quadra.backup.pitr_commands:recover_to",
-    "wal": "quadra.backup.wal_commands:wal",
-    "replica": "quadra.backup.replica_commands:replica",
+    "recover": "quadra.backup.recover.commands:recover_command",
+    "pitr": "quadra.backup.pitr.commands:recover_to",
+    "wal": "quadra.backup.pitr.wal_commands:wal",
+    "replica": "quadra.backup.replica.commands:replica",
 }
 """name -> module:function. The module is imported only when somebody asks for the command."""

@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require
-from quadra.backup import kept_backups
-from quadra.backup.database_health import database_health
 from quadra.backup.handlers import TAKE, VERIFY
-from quadra.backup.recovery_points import recovery_points
-from quadra.backup.replica_status import HEALTHY, UNHEALTHY, WORSE, replication_status
+from quadra.backup.recover.points import recovery_points
+from quadra.backup.replica.database_health import database_health
+from quadra.backup.replica.status import HEALTHY, UNHEALTHY, WORSE, replication_status
+from quadra.backup.stores import catalogue as kept_backups
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid
-from quadra.core.http import json_body, runtime
-from quadra.core.limits import client_address
+from quadra.core.web.http import json_body, runtime
+from quadra.core.web.limits import client_address
 from quadra.jobs.answers import job_body
 from quadra.jobs.queue import MANUAL, enqueue
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from quadra.accounts.terminal import json_option, opened, say, table
-from quadra.backup import base_store
-from quadra.backup.manifest import KINDS, Manifest
-from quadra.backup.restore import restore, shown, state_of
-from quadra.backup.stores import Kept, Stores
+from quadra.backup.pitr import base_store
+from quadra.backup.recover.restore import restore, shown, state_of
+from quadra.backup.stores.manifest import KINDS, Manifest
+from quadra.backup.stores.stores import Kept, Stores
 from quadra.backup.take import Progress, take
 from quadra.backup.upkeep_commands import prune, schedule
 from quadra.backup.verify import LEVELS, verify

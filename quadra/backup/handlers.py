@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from quadra.backup import kept_backups
+from quadra.backup.stores import catalogue as kept_backups
 from quadra.core.errors import Invalid, NotFound, QuadraError, Unavailable
 from quadra.core.runtime import Runtime
 from quadra.jobs.errors import Permanent, Transient

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
-from quadra.core.metrics import maybe
+from quadra.core.observing.metrics import maybe
 from quadra.core.settings import Settings
 
 LAG = sa.text(

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from quadra.core.openapi import Answer, Body, Door, Group, Param, Time
-from quadra.core.openapi_shapes import Problem
+from quadra.core.api.openapi import Answer, Body, Door, Group, Param, Time
+from quadra.core.api.openapi_shapes import Problem
 from quadra.jobs.answers import TheJob
 
 Health = Literal["healthy", "degraded", "unhealthy"]

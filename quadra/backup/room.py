@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from quadra.backup import backup_routes, routes
-from quadra.backup.kept_metrics import KeptBackups
+from quadra.backup import backup_routes
+from quadra.backup import recovery_routes as routes
+from quadra.backup.stores.metrics import KeptBackups
+from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
-from quadra.core.scrape import Scrape
 
 BLUEPRINTS = (routes.blueprint, backup_routes.blueprint)
 

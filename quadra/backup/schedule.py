@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from cronsim import CronSim
 
 from quadra.accounts.tables import Project
-from quadra.backup import base_store, retention
-from quadra.backup.manifest import Damage
-from quadra.backup.stores import Kept, Stores
+from quadra.backup.pitr import base_store
+from quadra.backup.stores import retention
+from quadra.backup.stores.manifest import Damage
+from quadra.backup.stores.stores import Kept, Stores
 from quadra.backup.take import Busy, models_directory, take
 from quadra.backup.verify import verify
 from quadra.core import clock

@@ -20,19 +20,19 @@ from typing import IO, cast
 import msgspec
 
 from quadra import __version__
-from quadra.backup.cipher import Key
-from quadra.backup.databases import Dumper, Facts
-from quadra.backup.manifest import KINDS, MANIFEST, VERIFIED, Manifest, Part, new_id
-from quadra.backup.mariadb_dump import MariadbDumper
-from quadra.backup.packing import Tell, packed
-from quadra.backup.postgres_dump import PostgresDumper
-from quadra.backup.segment_copies import keep_segments
-from quadra.backup.sqlite_dump import SqliteDumper
-from quadra.backup.stores import Store, Stores, sync_directory, unavailable
+from quadra.backup.dumps.databases import Dumper, Facts
+from quadra.backup.dumps.mariadb import MariadbDumper
+from quadra.backup.dumps.postgres import PostgresDumper
+from quadra.backup.dumps.sqlite import SqliteDumper
+from quadra.backup.stores.cipher import Key
+from quadra.backup.stores.manifest import KINDS, MANIFEST, VERIFIED, Manifest, Part, new_id
+from quadra.backup.stores.packing import Tell, packed
+from quadra.backup.stores.segment_copies import keep_segments
+from quadra.backup.stores.stores import Store, Stores, sync_directory, unavailable
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
-from quadra.warehouse import erasure_list
+from quadra.warehouse.erasure import erase_list as erasure_list
 
 PART = ".part"
 ROOM = 1.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from quadra.backup.replica_memory import watch
+from quadra.backup.replica.memory import watch
 from quadra.backup.schedule import Schedule
 from quadra.core.runtime import Runtime
 from quadra.core.upkeep import Upkeep

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from quadra.accounts.terminal import json_option, say
-from quadra.backup import retention
 from quadra.backup.schedule import entries
+from quadra.backup.stores import retention
 from quadra.core import clock
 from quadra.core.errors import Misconfigured
 from quadra.core.settings import load

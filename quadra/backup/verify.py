@@ -12,14 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from quadra.backup import damage_place, databases, sqlite_dump
-from quadra.backup.cipher import Key
-from quadra.backup.manifest import Damage, Manifest, Verified
-from quadra.backup.packing import Tell, check_hash, chunks, unpack
-from quadra.backup.segment_copies import fetch
-from quadra.backup.stores import DirectoryStore, Kept, Store, Stores
+from quadra.backup.dumps import databases
+from quadra.backup.dumps import sqlite as sqlite_dump
+from quadra.backup.stores import damage_place
+from quadra.backup.stores.cipher import Key
+from quadra.backup.stores.manifest import Damage, Manifest, Verified
+from quadra.backup.stores.packing import Tell, check_hash, chunks, unpack
+from quadra.backup.stores.segment_copies import fetch
+from quadra.backup.stores.stores import DirectoryStore, Kept, Store, Stores
+from quadra.backup.stores.tar_files import extract
 from quadra.backup.take import dumper_of, key_of, mark_verified, nothing
-from quadra.backup.tar_files import extract
 from quadra.core import clock, migrate
 from quadra.core.errors import Misconfigured, NotFound
 from quadra.core.settings import Settings

@@ -24,9 +24,9 @@ from quadra.core.database import Database
 from quadra.core.runtime import build
 from quadra.core.settings import load
 from quadra.core.sqlite_file import sqlite_url
-from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES, TIMES
-from quadra.warehouse.engine import warehouse_of
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import catalogue
 
 DAY_US = 86_400_000_000
 QUESTIONS = {

@@ -13,11 +13,11 @@ import socketio
 from eventlet.websocket import RFC6455WebSocket
 from flask import Flask, Response, request
 
-from quadra.core.http import OrjsonProvider
-from quadra.core.loop import Loop
-from quadra.core.realtime import WireJson
-from quadra.core.server import listen
-from quadra.ingest.lane import unmask
+from quadra.core.web.http import OrjsonProvider
+from quadra.core.web.loop import Loop
+from quadra.core.web.realtime import WireJson
+from quadra.core.web.server import listen
+from quadra.ingest.doors.lane import unmask
 
 
 def lane() -> Any:

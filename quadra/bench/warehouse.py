@@ -30,11 +30,11 @@ from quadra.core.settings import load
 from quadra.core.sqlite_file import sqlite_url
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
-from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES
-from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.writing import files, write
+from quadra.warehouse.query.engine import query, warehouse_of
+from quadra.warehouse.segments import catalogue
+from quadra.warehouse.segments.compaction import compact_some
+from quadra.warehouse.segments.writing import files, write
 
 DAY = timedelta(days=1)
 BURST = 50_000

@@ -21,8 +21,8 @@ from sqlalchemy.types import TypeDecorator
 
 from quadra.core import clock
 from quadra.core.database_errors import READ_ONLY, codes_of, is_away, why
-from quadra.core.database_metrics import measure
 from quadra.core.errors import Unavailable
+from quadra.core.observing.database_metrics import measure
 from quadra.core.sqlite_file import SqliteFile
 
 NAMES = {

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from quadra.core.params import says, within
+from quadra.core.api.params import says, within
 
 
 class Paged(Struct, kw_only=True):

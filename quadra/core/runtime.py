@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from quadra.core.bus import NoBus, make_bus
 from quadra.core.database import Database
 from quadra.core.ids import process_name
-from quadra.core.loop import Loop, Threads
-from quadra.core.served import Listener
 from quadra.core.settings import Settings
+from quadra.core.web.loop import Loop, Threads
+from quadra.core.web.served import Listener
 
 T = TypeVar("T")
 

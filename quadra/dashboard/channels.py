@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
-from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
+from quadra.core.web.loop import Threads
 from quadra.dashboard import reading
 from quadra.dashboard.channel import SAMPLE, SAMPLE_MOST, Channel, Gap, newest_first
 from quadra.dashboard.pipeline_feed import changes

@@ -12,8 +12,8 @@ from flask_socketio import SocketIO
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core.errors import QuadraError
-from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
+from quadra.core.web.loop import Threads
 from quadra.dashboard.live import INSTALLATION, NAMESPACE
 from quadra.health import history
 from quadra.health.status import update

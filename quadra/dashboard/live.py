@@ -14,10 +14,10 @@ from quadra.accounts.access import Caller, Credentials, admit, credentials
 from quadra.accounts.projects import get_project
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Limited, NotFound, QuadraError, Unauthorised
-from quadra.core.limits import client_network, take
-from quadra.core.loop import Threads
-from quadra.core.realtime import websocket_messages_total
 from quadra.core.runtime import Runtime
+from quadra.core.web.limits import client_network, take
+from quadra.core.web.loop import Threads
+from quadra.core.web.realtime import websocket_messages_total
 from quadra.dashboard import reading
 from quadra.dashboard.channel import Channel
 from quadra.dashboard.channels import Channels

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.core.openapi import Answer, Door, Group, SocketEvent
+from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
 
 PAGES = ("accounts.login.show_page", "accounts.login.submit_page", "accounts.login.leave_page")
 """Endpoints outside of this room that are pages for people: they are no part of the API."""

@@ -11,7 +11,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
 from quadra.core.errors import NotFound, QuadraError
-from quadra.core.http import request_id, runtime
+from quadra.core.web.http import request_id, runtime
 from quadra.ingest.tables import BATCH_STATES
 from quadra.jobs.states import JOB_STATES
 

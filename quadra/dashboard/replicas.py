@@ -13,8 +13,8 @@ import msgspec
 
 from quadra.core import clock
 from quadra.core.bus import NoBus
-from quadra.core.loop import Loop
 from quadra.core.typed import Typed
+from quadra.core.web.loop import Loop
 from quadra.dashboard.reading import BatchState
 from quadra.ingest.log import Appended
 

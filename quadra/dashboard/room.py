@@ -6,13 +6,13 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from quadra.analytics.views.share_routes import SHARE_PAGE
-from quadra.core.http import ERROR_PAGE
 from quadra.core.runtime import Runtime
+from quadra.core.web.http import ERROR_PAGE
 from quadra.dashboard import pages, status_page
 from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
 from quadra.health.routes import STATUS_PAGE
-from quadra.ingest.intake import Intake
+from quadra.ingest.doors.intake import Intake
 
 BLUEPRINTS = (pages.blueprint,)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.accounts.access import caller
 from quadra.core.errors import QuadraError
-from quadra.core.http import runtime
+from quadra.core.web.http import runtime
 from quadra.dashboard.pages import page
 from quadra.health import history
 from quadra.health.routes import runner

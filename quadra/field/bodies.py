@@ -9,8 +9,8 @@ from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.core.openapi import Time
-from quadra.core.params import says
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says
 from quadra.field.tables import FieldVersion, TrainingRun
 from quadra.jobs.tables import Job
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
-from quadra.core.metrics import FAST, counter, gauge, histogram, maybe
+from quadra.core.observing.metrics import FAST, counter, gauge, histogram, maybe
 from quadra.core.settings import Settings
 from quadra.field.cells import Reading
 from quadra.field.tables import FieldState, FieldVersion, TrainingRun

@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 
 from quadra.accounts.access import require_project
 from quadra.core import clock
-from quadra.core.doors import answered
+from quadra.core.api.doors import answered
+from quadra.core.api.openapi import Answer, Body, Door, Schema
 from quadra.core.errors import Invalid, NotFound
-from quadra.core.http import json_body, runtime
 from quadra.core.names import snake_case
-from quadra.core.openapi import Answer, Body, Door, Schema
+from quadra.core.web.http import json_body, runtime
 from quadra.field.cells import ANOMALOUS_Z, MOST_CELLS, Reading
 from quadra.field.features import Sight
 from quadra.field.learning import moved_body, read_batch

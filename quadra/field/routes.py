@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.core import clock
-from quadra.core.doors import Doors
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param, Time
+from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Invalid, NotFound
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
-from quadra.core.openapi import Param, Time
-from quadra.core.params import Params, says, within
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
 from quadra.field import training, versions
 from quadra.field.bodies import ModelVersion, ModelVersions, Training, latest, training_body, version_body
 from quadra.field.cells import LEAST_CELLS, MOST_CELLS

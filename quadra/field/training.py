@@ -30,7 +30,7 @@ from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import MANUAL, enqueue
-from quadra.warehouse.engine import warehouse_of
+from quadra.warehouse.query.engine import warehouse_of
 
 logger = logging.getLogger(__name__)
 

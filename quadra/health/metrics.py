@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.core.metrics import gauges
+from quadra.core.observing.metrics import gauges
 from quadra.core.settings import Settings
 from quadra.health import history
 from quadra.health.verdict import WORSE

@@ -2,7 +2,7 @@
 
 prometheus-flask-exporter serves it. What it shows is gathered here: of all processes of a start, and from the database with
 a bound on the time, which the exporter's own gathering has not. Its default metrics are off: their names are not ours, and
-they do not see what is answered before Flask (`core/served.py` counts both).
+they do not see what is answered before Flask (`core/web/served.py` counts both).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from prometheus_flask_exporter import PrometheusMetrics
 from quadra import __version__
 from quadra.accounts.access import Credentials, admit, check_installation
 from quadra.core.errors import Forbidden, Unavailable
-from quadra.core.http import runtime
-from quadra.core.limits import client_address, from_trusted_peer
-from quadra.core.metrics import REGISTRY, gauges
-from quadra.core.metrics_server import allowed
+from quadra.core.observing.metrics import REGISTRY, gauges
+from quadra.core.observing.metrics_server import allowed
+from quadra.core.observing.scrape import CONTENT_TYPE, Scrape
 from quadra.core.runtime import Runtime
-from quadra.core.scrape import CONTENT_TYPE, Scrape
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address, from_trusted_peer
 
 PATH = "/metrics"
 FORWARDED = {"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded"}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.core.openapi import Answer, Door, Group, Param, SocketEvent
+from quadra.core.api.openapi import Answer, Door, Group, Param, SocketEvent
 from quadra.field.standing import FieldModel
 
 Verdict = Literal["healthy", "degraded", "unhealthy"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from quadra.core.loop import Threads
 from quadra.core.runtime import Runtime
-from quadra.health import metrics_routes, observing, routes
+from quadra.core.web.loop import Threads
+from quadra.health import metrics_routes, routes
+from quadra.health import web_observer as observing
 from quadra.health.checks import CHECKS
 from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner

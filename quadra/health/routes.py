@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from quadra import __version__
 from quadra.accounts.access import caller
 from quadra.core.errors import QuadraError
-from quadra.core.http import runtime
+from quadra.core.web.http import runtime
 from quadra.field.standing import NO_MODEL, FieldModel, standing
 from quadra.health import status
 from quadra.health.checks.installation import started

@@ -10,9 +10,9 @@ from quadra.core.runtime import Runtime
 from quadra.core.upkeep import Upkeep
 from quadra.health import history
 from quadra.health.checks import CHECKS
-from quadra.health.observe import NoteErrors, Observer
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
+from quadra.health.self_events import NoteErrors, Observer
 from quadra.ingest.own_log import OwnLog
 from quadra.insights.costs import own_project
 

@@ -15,8 +15,8 @@ import msgspec
 from quadra.core import clock
 from quadra.core.ids import uuid7
 from quadra.ingest.columns import SENT, Row
+from quadra.ingest.doors.quota import Meter
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
-from quadra.ingest.quota import Meter
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
 from quadra.ingest.secrets import cleaned, covered
 from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit

@@ -18,9 +18,10 @@ from quadra.core.errors import NotFound, QuadraError
 from quadra.core.migrate import upgrade
 from quadra.core.runtime import Runtime
 from quadra.core.setting_types import UNITS
-from quadra.ingest import demo_run, tail
-from quadra.ingest.access_log_events import Visitors
+from quadra.demo import run as demo_run
+from quadra.ingest import tail
 from quadra.ingest.importers import formats, progress
+from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.core.metrics import FAST, SIZES, Live, counter, gauge, gauges, histogram
+from quadra.core.observing.metrics import FAST, SIZES, Live, counter, gauge, gauges, histogram
 from quadra.core.settings import Settings
 from quadra.ingest.tables import BATCH_STATES, Batch
 from quadra.ingest.wire import Refused

@@ -9,14 +9,14 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.core.http import MAX_BODY_BYTES
-from quadra.core.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, refer
-from quadra.ingest.events_door import PATH
+from quadra.core.api.openapi import WRITE_KEY, Answer, Body, Door, Group, Param, refer
+from quadra.core.web.http import MAX_BODY_BYTES
+from quadra.ingest.doors.events import PATH
+from quadra.ingest.doors.openapi_events import EXAMPLES, SCHEMAS, EventId, component, shape_of
+from quadra.ingest.doors.openapi_sockets import SOCKETS
+from quadra.ingest.doors.routes import TYPED_DOORS
 from quadra.ingest.kinds import KINDS
-from quadra.ingest.openapi_events import EXAMPLES, SCHEMAS, EventId, component, shape_of
-from quadra.ingest.openapi_foreign import POSTHOG, SEGMENT
-from quadra.ingest.openapi_sockets import SOCKETS
-from quadra.ingest.routes import TYPED_DOORS
+from quadra.ingest.sdks.openapi_foreign import POSTHOG, SEGMENT
 from quadra.ingest.wire import MAX_EVENTS
 
 BATCH = "019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"

@@ -7,13 +7,15 @@ from functools import partial
 from flask import Flask
 from flask_socketio import SocketIO
 
+from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
-from quadra.core.scrape import Scrape
-from quadra.ingest import lane, metrics, posthog_routes, routes, segment_routes, tracker
-from quadra.ingest.events_door import EventsDoor
-from quadra.ingest.intake import Intake
+from quadra.ingest import metrics, tracker
+from quadra.ingest.doors import lane, routes
+from quadra.ingest.doors.events import EventsDoor
+from quadra.ingest.doors.intake import Intake
+from quadra.ingest.doors.sockets import Sockets
 from quadra.ingest.log import Appended, make_log
-from quadra.ingest.sockets import Sockets
+from quadra.ingest.sdks import posthog_routes, segment_routes
 from quadra.ingest.writer import Bounds, Writer
 from quadra.jobs import wake
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
-from quadra.core.loop import Loop, Threads
+from quadra.core.web.loop import Loop, Threads
 from quadra.ingest import metrics
 from quadra.ingest.columns import Row
 from quadra.ingest.flush_log import FlushLog

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from quadra.core import clock
-from quadra.core.openapi import Time
+from quadra.core.api.openapi import Time
 from quadra.core.paging import Around
 from quadra.ingest import tables as ingest
 from quadra.ingest.tables import BatchState

@@ -15,14 +15,14 @@ from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import Project
 from quadra.core import clock
-from quadra.core.doors import Doors
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Conflict, NotFound, Unavailable
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
-from quadra.core.openapi import Param
 from quadra.core.paging import Paged
-from quadra.core.params import Params, says, within
 from quadra.core.runtime import Runtime
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
 from quadra.ingest import batches
 from quadra.ingest.tables import Batch, BatchState
 from quadra.insights import answers, questions

@@ -19,7 +19,7 @@ from quadra.insights.handlers import LLM_SECRET
 from quadra.insights.scrub import pseudonym
 from quadra.insights.tables import Insight
 from quadra.jobs.lease import Lease
-from quadra.warehouse import erasing
+from quadra.warehouse.erasure import erasing
 
 ERASED = "[erased]"
 AT_ONCE = 500

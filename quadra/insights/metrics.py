@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
-from quadra.core.metrics import counter, gauges, histogram
+from quadra.core.observing.metrics import counter, gauges, histogram
 from quadra.core.settings import Settings
 from quadra.insights import breaker
 

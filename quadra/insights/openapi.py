@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.core.openapi import Group
+from quadra.core.api.openapi import Group
 from quadra.ingest.tables import BATCH_STATES
 from quadra.insights import batch_routes, routes
 

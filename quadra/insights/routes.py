@@ -7,10 +7,10 @@ from typing import Annotated
 from msgspec import Struct
 
 from quadra.accounts.access import require, require_project
-from quadra.core.doors import Doors
-from quadra.core.http import runtime
+from quadra.core.api.doors import Doors
+from quadra.core.api.params import Params, says
 from quadra.core.paging import Paged
-from quadra.core.params import Params, says
+from quadra.core.web.http import runtime
 from quadra.insights import answers, breaker, questions
 from quadra.insights.batch_routes import ONE_PROJECT, slugs_of, visible_projects
 from quadra.jobs.questions import dead_letter_stats, job_stats

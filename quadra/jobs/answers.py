@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, to_builtins
 
 from quadra.core import clock
-from quadra.core.openapi import Time
+from quadra.core.api.openapi import Time
 from quadra.core.paging import Around
 from quadra.jobs import tables
 from quadra.jobs.states import JobState

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.core.metrics import FAST, counter, gauge, gauges, histogram
+from quadra.core.observing.metrics import FAST, counter, gauge, gauges, histogram
 from quadra.core.settings import Settings
 from quadra.jobs.questions import HOUR
 from quadra.jobs.run import Ended

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.tables import Project
-from quadra.core.doors import Doors
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params, says
 from quadra.core.errors import NotFound
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
-from quadra.core.openapi import Param
 from quadra.core.paging import Paged
-from quadra.core.params import Params, says
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
 from quadra.jobs import dead_letters, questions
 from quadra.jobs.answers import DeadLetterPage, JobId, JobPage, TheJob, dead_letter_shown, job_shown
 from quadra.jobs.questions import Wanted

@@ -13,13 +13,13 @@ from quadra.accounts.projects import get_project, list_projects
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.core import clock
 from quadra.core.runtime import Runtime
-from quadra.warehouse import merging, sweeping
-from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.erasing_jobs import request_erasure
-from quadra.warehouse.erasure_list import remember_request, replay
+from quadra.warehouse.erasure.erase_list import remember_request, replay
+from quadra.warehouse.erasure.jobs import request_erasure
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import merging, sweeping
+from quadra.warehouse.segments.compaction import compact_some
+from quadra.warehouse.segments.verifying import Damage, live_segments, verify
 from quadra.warehouse.status import FIELDS, replaced_files, status
-from quadra.warehouse.verifying import Damage, live_segments, verify
 
 
 @click.group()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from quadra.jobs.handlers import Handler
-from quadra.warehouse.compaction import compact_project
-from quadra.warehouse.cooling import cool_project
-from quadra.warehouse.erasing import erase_person
-from quadra.warehouse.erasing_jobs import ERASE, PRIORITY
-from quadra.warehouse.merging import merge_day
+from quadra.warehouse.erasure.erasing import erase_person
+from quadra.warehouse.erasure.jobs import ERASE, PRIORITY
+from quadra.warehouse.segments.compaction import compact_project
+from quadra.warehouse.segments.hot_rows import cool_project
+from quadra.warehouse.segments.merging import merge_day
 
 COMPACT, MERGE, COOL = "compact", "merge", "cool"
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.orm import Session
 
-from quadra.core.metrics import gauge
+from quadra.core.observing.metrics import gauge
 from quadra.core.settings import Settings
 from quadra.warehouse.tables import LIVE, Segment
 

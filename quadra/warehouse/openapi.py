@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.core.openapi import Group
+from quadra.core.api.openapi import Group
 from quadra.warehouse.routes import doors
 
 GROUPS = (

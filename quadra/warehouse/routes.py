@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
-from quadra.core.doors import Doors
-from quadra.core.http import runtime
-from quadra.core.limits import client_address
-from quadra.core.openapi import Param
-from quadra.core.params import Params, says
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params, says
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_address
 from quadra.jobs.answers import TheJob, job_shown
-from quadra.warehouse.erasing_jobs import request_erasure
-from quadra.warehouse.erasure_list import remember_request
+from quadra.warehouse.erasure.erase_list import remember_request
+from quadra.warehouse.erasure.jobs import request_erasure
 
 doors = Doors("warehouse", __name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from quadra.core.upkeep import Upkeep
-from quadra.warehouse.planning import plan
-from quadra.warehouse.sweeping import sweep
+from quadra.warehouse.segments.planning import plan
+from quadra.warehouse.segments.sweeping import sweep
 
 UPKEEP = (
     Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan),

@@ -83,6 +83,6 @@ def test_a_mode_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["eventlet", "gevent"])
 def test_only_the_library_of_the_mode_is_imported_by_the_loop(mode: str) -> None:
     names = "'eventlet' in sys.modules, 'gevent' in sys.modules"
-    code = f"import sys; from quadra.core.loop import Loop; Loop({mode!r}); print({names})"
+    code = f"import sys; from quadra.core.web.loop import Loop; Loop({mode!r}); print({names})"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == [str(mode == "eventlet"), str(mode == "gevent")], done.stderr

@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from quadra.core.openapi import WRITE_KEY
-from quadra.core.openapi_document import document
+from quadra.core.api.openapi import WRITE_KEY
+from quadra.core.api.openapi_document import document
 from quadra.doors import DESCRIBED
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess

@@ -69,7 +69,7 @@ def test_gunicorn_replaces_its_worker_and_is_refused_more_than_one(
         assert "run one worker" in done.stderr
     # with a configuration of one's own the worker refuses
     done = start_another(
-        quadra, "gunicorn", "-k", "quadra.core.server.EventLoopWorker", "--workers", "2", "-b", "127.0.0.1:0",
+        quadra, "gunicorn", "-k", "quadra.core.web.server.EventLoopWorker", "--workers", "2", "-b", "127.0.0.1:0",
         "--no-control-socket", "quadra.web:app",
     )  # fmt: skip
     assert done.returncode != 0

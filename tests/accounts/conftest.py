@@ -20,12 +20,12 @@ from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.setup import Initialised, initialise
 from quadra.accounts.tables import User
 from quadra.accounts.users import create_user
-from quadra.core import http
 from quadra.core.database import Base, Database
-from quadra.core.limits import limiter
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings, load
+from quadra.core.web import http
+from quadra.core.web.limits import limiter
 
 assert quadra.tables.ALL
 PASSWORD = "correct horse battery"

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts.tables import User
 from quadra.core.errors import Limited
-from quadra.core.limits import EXEMPT, client_address, client_network, counted_in, limiter, take
+from quadra.core.web.limits import EXEMPT, client_address, client_network, counted_in, limiter, take
 from tests.accounts.conftest import PASSWORD, bearer
 from tests.servers.redis import RedisServer
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts import tries
 from quadra.accounts.tables import User
-from quadra.core.limits import count_in, limiter
+from quadra.core.web.limits import count_in, limiter
 from tests.accounts.conftest import PASSWORD
 
 WRONG = "wrong horse battery"

@@ -19,17 +19,18 @@ from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.tables import Project
 from quadra.analytics import room
 from quadra.analytics.questions.lens import Lens
-from quadra.core import clock, http, migrate
+from quadra.core import clock, migrate
+from quadra.core.api.given import Given, given_of
 from quadra.core.database import Database
-from quadra.core.given import Given, given_of
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
+from quadra.core.web import http
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.ingest.wire import from_dict
-from quadra.warehouse.compaction import compact_some
+from quadra.warehouse.segments.compaction import compact_some
 from tests.analytics.reference import Event
 
 As = Callable[..., dict[str, str]]

@@ -21,11 +21,11 @@ from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.export import COLUMNS, FORMATS, read
 from quadra.analytics.export_stream import Pieces
-from quadra.core import http
-from quadra.core.given import given_of
+from quadra.core.api.given import given_of
 from quadra.core.rooms import open_rooms
-from quadra.warehouse.engine import EXPORTS_AT_ONCE, warehouse_of
-from quadra.warehouse.erasing_jobs import request_erasure
+from quadra.core.web import http
+from quadra.warehouse.erasure.jobs import request_erasure
+from quadra.warehouse.query.engine import EXPORTS_AT_ONCE, warehouse_of
 from tests.analytics.conftest import Place
 from tests.analytics.reference import ev
 
@@ -211,7 +211,7 @@ def test_what_is_wrong_is_told_while_there_is_a_status(
     client: FlaskClient, as_: As, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = place.tell(HISTORY)
-    monkeypatch.setattr("quadra.warehouse.engine.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("quadra.warehouse.query.engine.WAIT_SECONDS", 0.01)
     held = [_pieces(place, project.slug) for _ in range(EXPORTS_AT_ONCE)]
     answer = client.get(f"/api/analytics/export?{MARCH}", headers=as_(project.slug))
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "busy")

@@ -16,11 +16,11 @@ from quadra.accounts.tables import Project
 from quadra.analytics.export import FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.core import clock
-from quadra.core.given import given_of
+from quadra.core.api.given import given_of
 from quadra.ingest.accept import Sender, accept
-from quadra.ingest.access_log_events import Visitors
 from quadra.ingest.columns import Row
 from quadra.ingest.importers import formats
+from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times

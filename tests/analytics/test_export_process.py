@@ -15,7 +15,7 @@ import pytest
 from quadra.bench.warehouse import make_history
 from quadra.core.runtime import build
 from quadra.core.settings import load
-from quadra.warehouse.engine import EXPORTS_AT_ONCE, warehouse_of
+from quadra.warehouse.query.engine import EXPORTS_AT_ONCE, warehouse_of
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 

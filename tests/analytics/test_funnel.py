@@ -8,8 +8,8 @@ import pytest
 
 from quadra.analytics.funnels import body as funnel_body
 from quadra.analytics.funnels import funnel
+from quadra.core.api.given import Given
 from quadra.core.errors import Invalid
-from quadra.core.given import Given
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
 

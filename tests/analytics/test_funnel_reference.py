@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quadra.analytics.funnels import body as funnel_body
 from quadra.analytics.funnels.walk import Walk
 from quadra.core import clock
-from quadra.core.given import Given
+from quadra.core.api.given import Given
 from tests.analytics import funnels
 from tests.analytics.conftest import Place
 from tests.analytics.funnels import Plan

@@ -21,9 +21,9 @@ from quadra.accounts.tables import Project
 from quadra.analytics.export import FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.analytics.lens_list import LENSES
-from quadra.core.given import given_of
-from quadra.warehouse import writing
+from quadra.core.api.given import given_of
 from quadra.warehouse.columns import NAMES, NO_ROWS
+from quadra.warehouse.segments import writing
 from quadra.warehouse.tables import Segment
 from tests.analytics.conftest import Place
 

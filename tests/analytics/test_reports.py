@@ -11,7 +11,7 @@ import pytest
 
 from quadra.analytics.lens_list import BY_PATH, LENSES
 from quadra.analytics.views import reports
-from quadra.core.given import given_of
+from quadra.core.api.given import given_of
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
 

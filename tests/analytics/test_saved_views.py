@@ -18,8 +18,8 @@ from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.tables import SavedView
 from quadra.analytics.views import share_routes
-from quadra.core import http, limits
 from quadra.core.rooms import open_rooms
+from quadra.core.web import http, limits
 from tests.analytics.conftest import Place
 from tests.analytics.reference import ev
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from quadra.backup.postgres_programs import person
+from quadra.backup.dumps.postgres_programs import person
 from quadra.core.settings import Settings, load
 from tests.conftest import _start
 from tests.servers.commands import quadra_command

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 
-from quadra.backup.stores import Stores
+from quadra.backup.stores.stores import Stores
 from quadra.backup.take import take
 from quadra.backup.verify import verify
 from quadra.core.settings import Settings, load

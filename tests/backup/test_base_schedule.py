@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from quadra.accounts.setup import initialise
 from quadra.accounts.tables import Project
-from quadra.backup import base_store, wal_chain
+from quadra.backup.pitr import base_store, wal_chain
 from quadra.backup.schedule import BASE, Schedule, base_overdue_at, entries
-from quadra.backup.stores import Stores
+from quadra.backup.stores.stores import Stores
 from quadra.backup.take import Busy, one_at_a_time
 from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from quadra.accounts.projects import get_project
 from quadra.analytics.views.saved_views import list_views, save_view
-from quadra.backup.erasing_again import erase_again
+from quadra.backup.recover.replay_erasures import erase_again
 from quadra.core import clock
 from quadra.insights.forgetting import ERASED
 from quadra.insights.tables import Insight
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.erasure_list import Entry, remember
+from quadra.warehouse.erasure.erase_list import Entry, remember
+from quadra.warehouse.query.engine import warehouse_of
 from tests.insights.test_forgetting import insight
 from tests.warehouse.conftest import event, installation, numbers, store
 

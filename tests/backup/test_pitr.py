@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from quadra.backup import base_backup, base_store, pitr, pitr_cluster, wal_chain
-from quadra.backup.pitr_cluster import Place
-from quadra.backup.pitr_plan import Base, OutOfReach
-from quadra.backup.postgres_programs import ProgramFailed, find
+from quadra.backup.dumps.postgres_programs import ProgramFailed, find
+from quadra.backup.pitr import base_backup, base_store, wal_chain
+from quadra.backup.pitr import cluster as pitr_cluster
+from quadra.backup.pitr import point_in_time as pitr
+from quadra.backup.pitr.cluster import Place
+from quadra.backup.pitr.plan import Base, OutOfReach
 from quadra.core.errors import Conflict, Misconfigured
 from tests.backup.conftest import WHO, send, sql
 from tests.servers.quadra import QuadraProcess

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from quadra.backup import replica_memory
-from quadra.backup.promotion import Wanted, promote
-from quadra.backup.replica_rejoin import Rejoin, rejoin
-from quadra.backup.replica_sides import replica_url
+from quadra.backup.replica import memory as replica_memory
+from quadra.backup.replica.promotion import Wanted, promote
+from quadra.backup.replica.rejoin import Rejoin, rejoin
+from quadra.backup.replica.sides import replica_url
 from quadra.core.errors import Conflict, Invalid
 from tests.backup.conftest import WHO, send, sql
 from tests.backup.test_replica_status import until

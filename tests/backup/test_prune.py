@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from quadra.backup.manifest import MANIFEST
-from quadra.backup.retention import prune
-from quadra.backup.segment_copies import objects_of
-from quadra.backup.stores import OBJECTS, Stores
+from quadra.backup.stores.manifest import MANIFEST
+from quadra.backup.stores.retention import prune
+from quadra.backup.stores.segment_copies import objects_of
+from quadra.backup.stores.stores import OBJECTS, Stores
 from quadra.backup.take import take
 from quadra.backup.verify import verify
 from tests.warehouse.conftest import compact_all, erase, event, installation, store

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from quadra.backup import replica_memory
+from quadra.backup.replica import memory as replica_memory
 from tests.backup.conftest import sql
 from tests.backup.test_replica_status import until
 from tests.servers.quadra import QuadraProcess

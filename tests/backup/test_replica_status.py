@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quadra.backup.replica_status import replication_status
+from quadra.backup.replica.status import replication_status
 from quadra.core.errors import Unavailable
 from quadra.core.settings import load
 from tests.backup.conftest import sql

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quadra.backup.manifest import Manifest, Part, Verified, new_id
-from quadra.backup.retention import Keep, plan
 from quadra.backup.schedule import Entry, entries, is_due
-from quadra.backup.stores import Kept
+from quadra.backup.stores.manifest import Manifest, Part, Verified, new_id
+from quadra.backup.stores.retention import Keep, plan
+from quadra.backup.stores.stores import Kept
 from quadra.core.errors import Misconfigured
 from quadra.core.settings import load
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from quadra.backup.salvage import _rows
+from quadra.backup.recover.salvage import _rows
 from quadra.ingest.columns import COLUMNS
 
 

@@ -9,11 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from msgspec import Meta, Struct
 
-from quadra.core import http
-from quadra.core.doors import Doors
-from quadra.core.openapi import Group
-from quadra.core.openapi_document import document
-from quadra.core.params import Params, says, within
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Group
+from quadra.core.api.openapi_document import document
+from quadra.core.api.params import Params, says, within
+from quadra.core.web import http
 
 
 class Which(Struct, kw_only=True):

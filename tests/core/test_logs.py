@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from quadra.core import logs, settings
+from quadra.core import settings
 from quadra.core.errors import Misconfigured
-from quadra.core.log_files import open_files
-from quadra.core.log_lines import JsonLines, LineFormatter
-from quadra.core.metrics import REGISTRY
-from quadra.core.redaction import HIDDEN, Redaction, secrets_of
+from quadra.core.observing import logs
+from quadra.core.observing.log_files import open_files
+from quadra.core.observing.log_lines import JsonLines, LineFormatter
+from quadra.core.observing.metrics import REGISTRY
+from quadra.core.observing.redaction import HIDDEN, Redaction, secrets_of
 
 KEY = "qk_AbCdEfGh" + "x" * 35
 
@@ -224,7 +225,7 @@ def test_errors_are_counted_by_kind_and_room() -> None:
         return REGISTRY.get_sample_value("quadra_matrix_errors_total", labels) or 0
 
     before = counted("ZeroDivisionError", "warehouse"), counted("jobs.claim.failed", "jobs")
-    logging.getLogger("quadra.warehouse.engine").error("warehouse.query.failed", exc_info=ZeroDivisionError())
+    logging.getLogger("quadra.warehouse.query.engine").error("warehouse.query.failed", exc_info=ZeroDivisionError())
     logging.getLogger("quadra.jobs.executor").error("jobs.claim.failed")
     assert (counted("ZeroDivisionError", "warehouse"), counted("jobs.claim.failed", "jobs")) == (
         before[0] + 1,

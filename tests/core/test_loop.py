@@ -12,7 +12,9 @@ modes = pytest.mark.parametrize("mode", ["eventlet", "gevent"])
 
 
 def run(mode: str, program: str) -> str:
-    start = f"import threading, time\nfrom quadra.core.loop import Loop, Threads\nloop = Loop({mode!r})\nloop.start()\n"
+    start = (
+        f"import threading, time\nfrom quadra.core.web.loop import Loop, Threads\nloop = Loop({mode!r})\nloop.start()\n"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", start + textwrap.dedent(program)],
         capture_output=True,

@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.core.errors import Misconfigured
-from quadra.core.metrics_server import allowed
+from quadra.core.observing.metrics_server import allowed
 from quadra.core.settings import load
-from quadra.warehouse.duck import connect, quoted, rows
-from quadra.warehouse.writing import files
+from quadra.warehouse.query.duck import connect, quoted, rows
+from quadra.warehouse.segments.writing import files
 from tests.servers.commands import quadra_command
 
 ODD = "a%2Fb?c*d#f=g &h'i ü"

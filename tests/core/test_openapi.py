@@ -14,15 +14,17 @@ import schemathesis
 from flask import Flask, Response
 
 from quadra.app import create_app
-from quadra.core import made_once, migrate, openapi_document, settings
-from quadra.core.openapi_document import document
+from quadra.core import migrate, settings
+from quadra.core.api import openapi_document
+from quadra.core.api.openapi_document import document
 from quadra.core.runtime import build
+from quadra.core.web import made_once
 from quadra.dashboard.openapi import PAGES
 from quadra.doors import DESCRIBED
 from quadra.ingest.accept import Sender, accept
-from quadra.ingest.events_door import PATH
+from quadra.ingest.doors.events import PATH
+from quadra.ingest.doors.openapi_events import EXAMPLES, component, shape_of
 from quadra.ingest.kinds import FIELDS, KINDS
-from quadra.ingest.openapi_events import EXAMPLES, component, shape_of
 from quadra.ingest.wire import Refused, from_dict
 
 DOCUMENT = document(DESCRIBED, "http://127.0.0.1:5000")

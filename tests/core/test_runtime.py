@@ -12,11 +12,12 @@ import pytest
 from flask_socketio import SocketIO
 
 from quadra.app import create_app
-from quadra.core import migrate, realtime
+from quadra.core import migrate
 from quadra.core.presence import Presence
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
-from quadra.ingest.intake import Intake
+from quadra.core.web import realtime
+from quadra.ingest.doors.intake import Intake
 
 
 class Part:

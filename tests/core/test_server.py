@@ -26,8 +26,8 @@ def test_what_is_loaded_at_the_start_is_not_looked_through_again_by_the_collecto
     program = """
         import gc
         from types import SimpleNamespace
-        from quadra.core.loop import Loop
-        from quadra.core.server import begin
+        from quadra.core.web.loop import Loop
+        from quadra.core.web.server import begin
 
         served = []
         runtime = SimpleNamespace(loop=Loop("eventlet"), on_start=[lambda: served.append("started")])

@@ -13,7 +13,7 @@ import psutil
 from engineio.socket import Socket
 from websocket import WebSocket
 
-from quadra.core import slow
+from quadra.core.web import slow
 from tests.clients import connected, event, eventually, make_key, send
 from tests.servers.quadra import QuadraProcess
 

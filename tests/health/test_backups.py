@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from quadra.accounts.setup import initialise
 from quadra.accounts.tables import Project
-from quadra.backup import manifest
+from quadra.backup.stores import manifest
 from quadra.backup.take import take
 from quadra.core import clock, migrate
 from quadra.core.database import Database

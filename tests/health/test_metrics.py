@@ -15,7 +15,7 @@ import psutil
 import pytest
 import socketio
 
-from quadra.core import metrics_directory
+from quadra.core.observing import metrics_directory
 from tests.health.scraping import Scraped, get, post, scrape, send, wait_for
 from tests.servers.base import free_port
 from tests.servers.keeper import Keeper

@@ -13,10 +13,10 @@ from flask import Flask
 
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
-from quadra.core.served import Served
 from quadra.core.settings import load
-from quadra.health.observe import NoteErrors, Observer, dropped_total
-from quadra.health.observing import Requests, truncated
+from quadra.core.web.served import Served
+from quadra.health.self_events import NoteErrors, Observer, dropped_total
+from quadra.health.web_observer import Requests, truncated
 from tests.clients import event, eventually, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
@@ -93,9 +93,9 @@ def test_an_error_is_noted_with_its_stack_and_without_secrets(app: Flask) -> Non
         raise ZeroDivisionError("with very-secret-value for ada@example.com and password=hunter2hunter2")
     except ZeroDivisionError:
         logger.exception("test.thing.failed")
-        logging.getLogger("quadra.health.observing").addHandler(handler)
-        logging.getLogger("quadra.health.observing").exception("it must not feed itself")
-        logging.getLogger("quadra.health.observing").removeHandler(handler)
+        logging.getLogger("quadra.health.web_observer").addHandler(handler)
+        logging.getLogger("quadra.health.web_observer").exception("it must not feed itself")
+        logging.getLogger("quadra.health.web_observer").removeHandler(handler)
     finally:
         logger.removeHandler(handler)
     (row,) = observer.take(1)

@@ -14,7 +14,7 @@ from quadra.accounts.projects import create_project
 from quadra.core import clock, migrate
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
-from quadra.core.loop import Loop
+from quadra.core.web.loop import Loop
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused

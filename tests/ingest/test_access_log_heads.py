@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from quadra.ingest.access_log import read_line
-from quadra.ingest.access_log_events import Visitors, fields_of
-from quadra.ingest.access_log_json import is_entry, read_json
-from quadra.ingest.addresses import address_of, without
+from quadra.ingest.importers.access_log import read_line
+from quadra.ingest.importers.access_log_events import Visitors, fields_of
+from quadra.ingest.importers.access_log_json import is_entry, read_json
+from quadra.ingest.importers.addresses import address_of, without
 from quadra.ingest.wire import Refused
 
 VISITORS = Visitors("a secret")

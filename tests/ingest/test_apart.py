@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quadra.core.errors import Invalid, TooLarge
-from quadra.ingest import apart, many
-from quadra.ingest.body import keys_in, parse
-from quadra.ingest.envelope import open_batch
+from quadra.ingest.doors import apart, many
+from quadra.ingest.doors.body import keys_in, parse
+from quadra.ingest.doors.envelope import open_batch
 from quadra.ingest.wire import MAX_EVENT_BYTES, MAX_EVENTS, MAX_FIELDS, Refused, from_dict, read_one
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)

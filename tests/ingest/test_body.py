@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadra.core.errors import Invalid, TooLarge
-from quadra.core.http import MAX_BODY_BYTES
-from quadra.ingest.body import MAX_GZIP_MEMBERS, Body, parse, unpack
+from quadra.core.web.http import MAX_BODY_BYTES
+from quadra.ingest.doors.body import MAX_GZIP_MEMBERS, Body, parse, unpack
 from quadra.ingest.wire import MAX_EVENTS, Refused
 
 ONE = b'{"event_type":"a"}'

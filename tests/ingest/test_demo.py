@@ -15,9 +15,9 @@ from random import Random
 from typing import cast
 
 from quadra.core import clock
-from quadra.ingest import demo_people
+from quadra.demo import people as demo_people
+from quadra.demo.run import Done, _append, _history
 from quadra.ingest.columns import Row
-from quadra.ingest.demo_run import Done, _append, _history
 from quadra.ingest.log import Appended, Log
 from tests.servers.quadra import QuadraProcess
 

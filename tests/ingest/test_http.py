@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from quadra.ingest.routes import TYPED_DOORS
+from quadra.ingest.doors.routes import TYPED_DOORS
 from tests.clients import (
     Answer,
     assert_counts_are_rows,

@@ -16,11 +16,10 @@ import pytest
 
 from quadra.accounts.setup import installation_secret
 from quadra.core.errors import Invalid, NotFound
-from quadra.ingest import access_log
-from quadra.ingest.access_log import Entry, read_line
-from quadra.ingest.access_log_events import Visitors, fields_of
-from quadra.ingest.access_log_json import is_entry, read_json
-from quadra.ingest.importers import formats, source, table
+from quadra.ingest.importers import access_log, formats, source, table
+from quadra.ingest.importers.access_log import Entry, read_line
+from quadra.ingest.importers.access_log_events import Visitors, fields_of
+from quadra.ingest.importers.access_log_json import is_entry, read_json
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from quadra.core.errors import Invalid
-from quadra.ingest.access_log_events import Visitors
 from quadra.ingest.importers import formats
+from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times

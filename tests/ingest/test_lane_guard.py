@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from socketio import Server
 from websocket import WebSocket
 
-from quadra.ingest import lane
+from quadra.ingest.doors import lane
 from tests.clients import connected, event
 from tests.servers.quadra import QuadraProcess
 

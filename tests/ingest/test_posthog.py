@@ -15,9 +15,9 @@ import pytest
 from posthog import Posthog
 
 from quadra.core import clock
-from quadra.ingest import posthog
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
+from quadra.ingest.sdks import posthog
 from quadra.ingest.wire import Refused
 from tests.ingest.real import Project, new_project
 from tests.servers.keeper import Keeper

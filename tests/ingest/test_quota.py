@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from quadra.ingest.quota import Meter
+from quadra.ingest.doors.quota import Meter
 from tests.clients import connected, event, eventually, make_key, send
 from tests.servers.keeper import Keeper
 from tests.servers.postgres import PostgresServer

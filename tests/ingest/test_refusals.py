@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
-from quadra.core.loop import Loop
+from quadra.core.web.loop import Loop
 from quadra.ingest import bulk
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused

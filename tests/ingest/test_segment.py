@@ -13,10 +13,10 @@ import pytest
 from segment.analytics.client import Client
 
 from quadra.core import clock
-from quadra.ingest import segment
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.kinds import MAX_JSON_BYTES
+from quadra.ingest.sdks import segment
 from quadra.ingest.wire import Refused
 from tests.ingest.real import Project, new_project
 from tests.servers.keeper import Keeper

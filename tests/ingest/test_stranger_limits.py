@@ -10,7 +10,7 @@ import pytest
 
 from quadra.core.errors import Limited
 from quadra.core.settings import Settings
-from quadra.ingest.refusals import MOST_ADDRESSES, Refusals
+from quadra.ingest.doors.refusals import MOST_ADDRESSES, Refusals
 from tests.clients import event, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess

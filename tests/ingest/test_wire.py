@@ -14,8 +14,8 @@ from quadra.core import clock
 from quadra.core.names import snake_case
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
+from quadra.ingest.doors.many import read_many, split
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
-from quadra.ingest.many import read_many, split
 from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_one, unfit
 
 SENDER = Sender(project_id=1, door="http")

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
-from quadra.core.loop import Loop
+from quadra.core.web.loop import Loop
 from quadra.ingest.accept import Sender
 from quadra.ingest.columns import Row
-from quadra.ingest.intake import Intake
+from quadra.ingest.doors.intake import Intake
+from quadra.ingest.doors.quota import Meter
 from quadra.ingest.log import Appended, Log, OpenBatch
-from quadra.ingest.quota import Meter
 from quadra.ingest.writer import Writer
 from tests.clients import assert_counts_are_rows
 from tests.ingest.conftest import Ticket, ask, opened, wait_for

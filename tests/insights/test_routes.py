@@ -16,10 +16,11 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.setup import initialise
 from quadra.accounts.tables import AuditEntry
-from quadra.core import clock, http
+from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
+from quadra.core.web import http
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.insights import breaker, metrics, room

@@ -16,11 +16,11 @@ from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.insights import unusual
 from quadra.insights.tables import Insight
+from quadra.job_kinds import HANDLERS
 from quadra.jobs.claim import claim
 from quadra.jobs.handlers import batch_kinds
 from quadra.jobs.run import Run
 from quadra.jobs.tables import Job
-from quadra.kinds import HANDLERS
 from tests.field.traffic import batch
 from tests.insights.conftest import opened
 

@@ -17,11 +17,12 @@ from quadra.accounts.audit import list_entries
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.setup import initialise
-from quadra.core import clock, http
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
+from quadra.core.web import http
 from quadra.jobs import questions
 from quadra.jobs import room as jobs
 from quadra.jobs.queue import enqueue

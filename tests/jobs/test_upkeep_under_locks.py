@@ -26,7 +26,7 @@ from quadra.insights import upkeep as insights_upkeep
 from quadra.insights.tables import HourCount
 from quadra.jobs import upkeep as jobs_upkeep
 from quadra.jobs.tables import Job, WorkerRow
-from quadra.warehouse.sweeping import sweep
+from quadra.warehouse.segments.sweeping import sweep
 from quadra.warehouse.tables import LIVE, RETIRED, Segment
 from tests.jobs.conftest import opened
 from tests.jobs.processes import wait_until

@@ -13,8 +13,9 @@ import time
 
 import sqlalchemy as sa
 
-from quadra.core import logs, settings
+from quadra.core import settings
 from quadra.core.errors import Unavailable
+from quadra.core.observing import logs
 from quadra.core.runtime import Runtime, build
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease

@@ -19,12 +19,12 @@ from quadra.core.settings import load
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
+from quadra.job_kinds import HANDLERS
 from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease
-from quadra.kinds import HANDLERS
-from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.erasing_jobs import ERASE, request_erasure
+from quadra.warehouse.erasure.jobs import ERASE, request_erasure
+from quadra.warehouse.query.engine import query, warehouse_of
+from quadra.warehouse.segments.compaction import compact_some
 
 DAY_US = 86_400_000_000
 

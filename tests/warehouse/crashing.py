@@ -24,13 +24,14 @@ import sqlalchemy as sa
 from quadra.core.runtime import Runtime
 from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease
-from quadra.warehouse import duck, people, sweeping, verifying, writing
-from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.cooling import cool_some
-from quadra.warehouse.engine import Warehouse
-from quadra.warehouse.erasing import erase_person
-from quadra.warehouse.erasing_jobs import ERASE, request_erasure
-from quadra.warehouse.merging import find_days, merge_some
+from quadra.warehouse.erasure.erasing import erase_person
+from quadra.warehouse.erasure.jobs import ERASE, request_erasure
+from quadra.warehouse.query import duck, people
+from quadra.warehouse.query.engine import Warehouse
+from quadra.warehouse.segments import sweeping, verifying, writing
+from quadra.warehouse.segments.compaction import compact_some
+from quadra.warehouse.segments.hot_rows import cool_some
+from quadra.warehouse.segments.merging import find_days, merge_some
 from tests.warehouse.conftest import age, compact_all, event, installation, numbers, scalar, store
 
 EVENTS = 60

@@ -15,9 +15,9 @@ import pytest
 from quadra.core.runtime import Runtime
 from quadra.health.checks.segments import segments as check
 from quadra.health.scene import Scene
-from quadra.warehouse import catalogue, soundness
-from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.soundness import SegmentDamaged
+from quadra.warehouse.query.engine import query, warehouse_of
+from quadra.warehouse.segments import catalogue, soundness
+from quadra.warehouse.segments.soundness import SegmentDamaged
 from tests.clients import eventually
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess

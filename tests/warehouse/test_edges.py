@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
-from quadra.warehouse import catalogue, erasing
-from quadra.warehouse.cooling import NotCovered, cool_some
-from quadra.warehouse.merging import merge_some
-from quadra.warehouse.publishing import Outrun
+from quadra.warehouse.erasure import erasing
+from quadra.warehouse.segments import catalogue
+from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
+from quadra.warehouse.segments.merging import merge_some
+from quadra.warehouse.segments.publishing import Outrun
 from quadra.warehouse.tables import RETIRED, Segment
 from tests.warehouse.conftest import age, compact_all, erase, event, installation, numbers, scalar, store
 
@@ -56,7 +57,7 @@ def test_a_merge_whose_file_waited_too_long_is_not_recorded(
     with sqlite_runtime.database.read() as session:
         before = catalogue.live(session, 1)
         day = catalogue.day_of(before[0].min_occurred_us)
-    monkeypatch.setattr("quadra.warehouse.writing.RECORDED_WITHIN_SECONDS", -1.0)
+    monkeypatch.setattr("quadra.warehouse.segments.writing.RECORDED_WITHIN_SECONDS", -1.0)
     with pytest.raises(Outrun):
         merge_some(sqlite_runtime, 1, day)
     with sqlite_runtime.database.read() as session:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
-from quadra.warehouse import catalogue
 from quadra.warehouse.columns import NAMES, property_path
-from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.look import STATEMENT_MOST, Cancelled
+from quadra.warehouse.query.engine import query, warehouse_of
+from quadra.warehouse.query.snapshot import STATEMENT_MOST, Cancelled
+from quadra.warehouse.segments import catalogue
 from tests.warehouse.conftest import ask, compact_all, event, installation, numbers, store
 
 LONG = "SELECT count(*) FROM range(100000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
@@ -198,7 +198,7 @@ def test_a_question_beyond_the_memory_bound_is_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_questions_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quadra.warehouse.engine.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("quadra.warehouse.query.engine.WAIT_SECONDS", 0.1)
     with installation(f"sqlite:///{tmp_path / 'q.db'}", tmp_path, query_concurrency=1) as runtime:
         with warehouse_of(runtime).look(1), pytest.raises(Unavailable) as refused:
             query(runtime, 1, "SELECT 1")

@@ -13,16 +13,16 @@ from quadra.core.errors import Invalid
 from quadra.core.runtime import Runtime
 from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease
-from quadra.warehouse import sweeping
-from quadra.warehouse.compaction import compact_some
-from quadra.warehouse.cooling import cool_some
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.erasing import erase_person
-from quadra.warehouse.erasing_jobs import ERASE, request_erasure
-from quadra.warehouse.erasure_list import Entry, path_of, read, remember, replay
-from quadra.warehouse.soundness import SegmentDamaged
+from quadra.warehouse.erasure.erase_list import Entry, path_of, read, remember, replay
+from quadra.warehouse.erasure.erasing import erase_person
+from quadra.warehouse.erasure.jobs import ERASE, request_erasure
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import sweeping
+from quadra.warehouse.segments.compaction import compact_some
+from quadra.warehouse.segments.hot_rows import cool_some
+from quadra.warehouse.segments.soundness import SegmentDamaged
+from quadra.warehouse.segments.verifying import live_segments, verify
 from quadra.warehouse.tables import Erasure
-from quadra.warehouse.verifying import live_segments, verify
 from tests.warehouse.conftest import age, ask, compact_all, event, installation, numbers, scalar, store
 from tests.warehouse.test_lifecycle import flip
 

@@ -17,16 +17,16 @@ from quadra.jobs.claim import claim
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue
-from quadra.warehouse import sweeping
-from quadra.warehouse.compaction import compact_project, compact_some
-from quadra.warehouse.cooling import NotCovered, cool_some
-from quadra.warehouse.engine import warehouse_of
 from quadra.warehouse.handlers import HANDLERS
-from quadra.warehouse.merging import choose, find_days, merge_some
-from quadra.warehouse.planning import plan
-from quadra.warehouse.publishing import Outrun
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import sweeping
+from quadra.warehouse.segments.compaction import compact_project, compact_some
+from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
+from quadra.warehouse.segments.merging import choose, find_days, merge_some
+from quadra.warehouse.segments.planning import plan
+from quadra.warehouse.segments.publishing import Outrun
+from quadra.warehouse.segments.verifying import Damaged, live_segments, verify
 from quadra.warehouse.tables import Segment
-from quadra.warehouse.verifying import Damaged, live_segments, verify
 from tests.warehouse.conftest import DAY_US, age, compact_all, event, installation, numbers, scalar, store
 
 
@@ -129,7 +129,7 @@ def test_a_worker_that_lost_its_job_publishes_nothing(runtime: Runtime) -> None:
 
 def test_a_file_that_waited_too_long_is_not_recorded(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     store(runtime, [event(1)])
-    monkeypatch.setattr("quadra.warehouse.writing.RECORDED_WITHIN_SECONDS", -1.0)
+    monkeypatch.setattr("quadra.warehouse.segments.writing.RECORDED_WITHIN_SECONDS", -1.0)
     with pytest.raises(Outrun):
         compact_some(runtime, 1)
     monkeypatch.undo()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
-from quadra.warehouse.engine import query, warehouse_of
-from quadra.warehouse.links import cut_circles, root
-from quadra.warehouse.merging import find_days, merge_some
+from quadra.warehouse.query.engine import query, warehouse_of
+from quadra.warehouse.query.links import cut_circles, root
+from quadra.warehouse.segments.merging import find_days, merge_some
 from tests.warehouse.conftest import ask, compact_all, event, store
 from tests.warehouse.test_erasing import erase
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from quadra.core.runtime import Runtime
-from quadra.warehouse import sweeping
-from quadra.warehouse.verifying import live_segments, verify
+from quadra.warehouse.segments import sweeping
+from quadra.warehouse.segments.verifying import live_segments, verify
 from tests.jobs.processes import WorkerProcess
 from tests.servers.keeper import Keeper
 from tests.warehouse.conftest import compact_all, event, installation, numbers, scalar, store

@@ -12,13 +12,13 @@ import pytest
 
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
-from quadra.warehouse import catalogue, s3_store
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.erasure_list import Entry, path_of, read_all, remember
-from quadra.warehouse.merging import merge_some
-from quadra.warehouse.s3_store import S3Store
-from quadra.warehouse.sweeping import remove_orphans, remove_retired
-from quadra.warehouse.verifying import find_damage, live_segments, verify
+from quadra.warehouse.erasure.erase_list import Entry, path_of, read_all, remember
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import catalogue, s3_store
+from quadra.warehouse.segments.merging import merge_some
+from quadra.warehouse.segments.s3_store import S3Store
+from quadra.warehouse.segments.sweeping import remove_orphans, remove_retired
+from quadra.warehouse.segments.verifying import find_damage, live_segments, verify
 from tests.servers.moto import MotoServer
 from tests.warehouse.conftest import compact_all, event, installation, numbers, store
 

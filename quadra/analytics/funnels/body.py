@@ -13,9 +13,9 @@ from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match
 from quadra.analytics.questions.snapshot import Snapshot
-from quadra.core.given import Given, Where
+from quadra.core.api.given import Given, Where
+from quadra.core.api.params import choice, says, within
 from quadra.core.names import snake_case
-from quadra.core.params import choice, says, within
 
 ORDERS = ("ordered", "strict", "unordered")
 ATTRIBUTIONS = ("first_touch", "last_touch", "all_events", "step:<number>")

@@ -20,8 +20,8 @@ from quadra.analytics.questions.snapshot import (
     number,
     where_clause,
 )
-from quadra.core.openapi import Time
-from quadra.core.params import within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import within
 from quadra.core.typed import Typed
 
 PROMPT, COMPLETION = f"coalesce({number('prompt_tokens')}, 0)", f"coalesce({number('completion_tokens')}, 0)"

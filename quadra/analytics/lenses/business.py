@@ -18,10 +18,10 @@ from quadra.analytics.questions.people import USER_NUMBERS, UserNumbers, UserNum
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, before, field, where_clause
 from quadra.core import clock
-from quadra.core.openapi import Time
-from quadra.core.params import says
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says
 from quadra.core.typed import Typed
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 CATEGORIES = ("revenue", "conversion", "acquisition")
 CATEGORY = f"lower(coalesce(category, {field('metric_name')}))"

@@ -25,10 +25,10 @@ from quadra.analytics.questions.snapshot import (
     where_clause,
 )
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.core.openapi import Time
-from quadra.core.params import says, within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says, within
 from quadra.core.typed import Typed
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 GROUP_ID = f"left(sha256(sha256({field('error_type')}) || {field('message')}), 32)"
 LATEST = "(occurred_us, event_id)"

@@ -12,7 +12,7 @@ from quadra.analytics.questions.lens import Lens
 from quadra.analytics.questions.listed import Listed, ids_of, of_person, wanted
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
-from quadra.core.params import within
+from quadra.core.api.params import within
 
 
 class Params(Listed, kw_only=True, frozen=True):

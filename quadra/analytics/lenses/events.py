@@ -17,14 +17,14 @@ from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, iso
 from quadra.analytics.questions.snapshot import within as occurred
 from quadra.core import clock
-from quadra.core.given import Given
-from quadra.core.openapi import Time
-from quadra.core.params import says, within
+from quadra.core.api.given import Given
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says, within
 from quadra.core.typed import Typed
 from quadra.ingest.columns import COLUMNS as EVENT_COLUMNS
 from quadra.ingest.columns import Column
 from quadra.warehouse.columns import OUTSIDE, TIMES
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 AHEAD_US = 48 * 3_600_000_000
 """More than events may lie in the future when they come."""

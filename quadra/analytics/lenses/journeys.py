@@ -10,7 +10,7 @@ from quadra.analytics.questions.groups import RECORDED
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, share, where_clause
-from quadra.core.params import says, within
+from quadra.core.api.params import says, within
 from quadra.core.typed import Typed
 from quadra.ingest.kinds import UNNUMBERED
 

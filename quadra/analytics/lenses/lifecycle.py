@@ -11,9 +11,9 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.core.openapi import Time
-from quadra.core.params import says
-from quadra.warehouse.span import Range
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says
+from quadra.warehouse.query.span import Range
 
 STATES = ("new", "returning", "resurrecting", "dormant")
 

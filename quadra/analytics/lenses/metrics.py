@@ -12,9 +12,9 @@ from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import INTERVALS
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, iso, where_clause
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import choice, says, within
 from quadra.core.errors import Invalid
-from quadra.core.openapi import Time
-from quadra.core.params import choice, says, within
 from quadra.core.typed import Typed
 
 POINTS_MOST = 200_000

@@ -25,12 +25,12 @@ from quadra.analytics.questions.snapshot import (
     within,
 )
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.core.openapi import Time
+from quadra.core.api.openapi import Time
 from quadra.core.paging import Paged
 from quadra.core.typed import Typed
 from quadra.insights.answers import Insight, insight_shown
 from quadra.insights.questions import list_insights
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 TYPES, FEATURES, INSIGHTS = 25, 10, 5
 OTHER = "Other"

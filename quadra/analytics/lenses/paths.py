@@ -14,7 +14,7 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import GAP_US, PAGE
-from quadra.core.params import choice, says, within
+from quadra.core.api.params import choice, says, within
 from quadra.core.typed import Typed
 
 TIED_MOST = 200_000

@@ -11,8 +11,8 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, where_clause
-from quadra.core.openapi import Time
-from quadra.core.params import within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import within
 from quadra.core.typed import Typed
 
 SLOWEST = 10

@@ -13,8 +13,8 @@ from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import PAGE
 from quadra.core import clock
-from quadra.core.openapi import Time
-from quadra.warehouse.span import Range
+from quadra.core.api.openapi import Time
+from quadra.warehouse.query.span import Range
 
 MINUTES = (1, 5, 30)
 MINUTE_US = 60_000_000

@@ -21,8 +21,8 @@ from quadra.analytics.questions.snapshot import (
     share,
     where_clause,
 )
-from quadra.core.openapi import Time
-from quadra.core.params import says, within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import says, within
 from quadra.ingest.kinds import UNNUMBERED
 
 END = "event_type = 'funnel_completed'"

@@ -13,10 +13,10 @@ from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.core.given import Where
-from quadra.core.openapi import Time
-from quadra.core.params import choice, says, within
-from quadra.warehouse.span import Range
+from quadra.core.api.given import Where
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import choice, says, within
+from quadra.warehouse.query.span import Range
 
 KINDS = ("first_time", "recurring")
 PERIODS_MOST = 400

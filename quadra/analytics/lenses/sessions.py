@@ -13,8 +13,8 @@ from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import GAP_US, PAGE
-from quadra.core.openapi import Time
-from quadra.core.params import within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import within
 
 CODES = 1 << 32
 """More than there are pages; a time within half an hour, times this, is an integer still."""

@@ -11,8 +11,8 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.core.given import Given
-from quadra.core.params import says, within
+from quadra.core.api.given import Given
+from quadra.core.api.params import says, within
 
 SIGNS = {"gte": ">=", "lte": "<=", "exact": "="}
 CRITERION = re.compile(r"(gte|lte|exact):([1-9]\d{0,8})")

@@ -13,11 +13,11 @@ from quadra.analytics.questions.matching import Match, Parameters, number_sql, p
 from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
+from quadra.core.api.given import Given
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import choice, says, within
 from quadra.core.errors import Invalid
-from quadra.core.given import Given
-from quadra.core.openapi import Time
-from quadra.core.params import choice, says, within
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 AGGREGATES = {
     "total": "count(*)",

@@ -15,10 +15,10 @@ from quadra.analytics.questions.periods import DAY, Periods
 from quadra.analytics.questions.presence import NOW, THEN, Counted, Presence, counted
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, before, filled, iso, share
-from quadra.core.openapi import Time
-from quadra.core.params import within
+from quadra.core.api.openapi import Time
+from quadra.core.api.params import within
 from quadra.core.typed import Typed
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 ACTIVE_DAYS = {"dau": 1, "wau": 7, "mau": 30}
 """Calendar days that end with the last one of the range."""

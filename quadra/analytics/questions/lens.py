@@ -16,11 +16,11 @@ from msgspec import NODEFAULT, Struct
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, snapshot
-from quadra.core.given import Given
-from quadra.core.metrics import histogram
-from quadra.core.params import Params as Own
+from quadra.core.api.given import Given
+from quadra.core.api.params import Params as Own
+from quadra.core.observing.metrics import histogram
 from quadra.core.runtime import Runtime
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 query_duration_seconds = histogram(
     "query_duration_seconds", "From a question that was understood to its answer.", ("lens",)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from quadra.analytics.questions.lens import Asked
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Snapshot, where_clause
-from quadra.core.params import choice, says
+from quadra.core.api.params import choice, says
 from quadra.ingest.kinds import KINDS
 
 EQUAL = {"event_type": "event_type", "event_name": "name", "event_category": "category", "session_id": "session_id"}

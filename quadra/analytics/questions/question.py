@@ -14,11 +14,11 @@ from msgspec import Struct
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.core import clock
+from quadra.core.api.given import Given, Where
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Invalid
-from quadra.core.given import Given, Where
-from quadra.core.openapi import Param
-from quadra.core.params import Params, says, within
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.span import Range
 
 DAYS, DAYS_MOST = 30, 3_660
 START, END = ("from", "start_date"), ("to", "end_date")

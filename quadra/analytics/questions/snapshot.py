@@ -14,12 +14,12 @@ from quadra.analytics.questions.matching import Match, Parameters, no_bots, peop
 from quadra.analytics.questions.periods import DAY, Periods
 from quadra.analytics.questions.question import Question
 from quadra.core import clock
-from quadra.core.openapi import Time
+from quadra.core.api.openapi import Time
 from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
-from quadra.warehouse.engine import warehouse_of
-from quadra.warehouse.look import Answer, Look
-from quadra.warehouse.span import Range
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.query.snapshot import Answer, Look
+from quadra.warehouse.query.span import Range
 
 S = TypeVar("S")
 

@@ -16,8 +16,8 @@ from quadra.analytics.questions.lens import Lens
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Statement as Asked
 from quadra.analytics.views.ready_reports import READY
-from quadra.core.given import Given, given_of
-from quadra.warehouse.span import Range
+from quadra.core.api.given import Given, given_of
+from quadra.warehouse.query.span import Range
 
 RELATION = """CREATE VIEW all_events AS
 SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us

@@ -16,8 +16,8 @@ from quadra.analytics.tables import SavedView
 from quadra.analytics.views import saved_views
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
-from quadra.core.http import json_body, runtime
-from quadra.core.limits import client_address
+from quadra.core.web.http import json_body, runtime
+from quadra.core.web.limits import client_address
 
 blueprint = Blueprint("saved_views", __name__)
 

@@ -15,8 +15,8 @@ from flask.typing import ResponseReturnValue
 from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.analytics.views.saved_views import find_shared
 from quadra.core.errors import NotFound
-from quadra.core.http import runtime
-from quadra.core.limits import client_network, limiter
+from quadra.core.web.http import runtime
+from quadra.core.web.limits import client_network, limiter
 
 blueprint = Blueprint("share", __name__)
 

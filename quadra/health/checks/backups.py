@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from quadra.accounts.tables import Project
-from quadra.backup import base_store, kept_backups, schedule
-from quadra.backup.recovery_points import continuous
+from quadra.backup import schedule
+from quadra.backup.pitr import base_store
+from quadra.backup.recover.points import continuous
+from quadra.backup.stores import catalogue as kept_backups
 from quadra.core import clock
 from quadra.health.scene import Scene
 from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy

@@ -6,7 +6,7 @@ import time
 
 import sqlalchemy as sa
 
-from quadra.backup.sqlite_dump import file_of
+from quadra.backup.dumps.sqlite import file_of
 from quadra.core import migrate
 from quadra.health.readiness import write_mark
 from quadra.health.scene import Scene

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.backup.replica_status import DEGRADED, NOT_ENABLED, UNHEALTHY, replication_status, worst_lag_seconds
+from quadra.backup.replica.status import DEGRADED, NOT_ENABLED, UNHEALTHY, replication_status, worst_lag_seconds
 from quadra.health import verdict
 from quadra.health.scene import Scene
 from quadra.health.verdict import Found, check

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quadra.health.scene import Scene
 from quadra.health.verdict import Found, check, healthy, unhealthy
-from quadra.warehouse import catalogue
-from quadra.warehouse.engine import warehouse_of
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import catalogue
 
 COMPARE_SECONDS = 2.0
 """Of one look: what is not compared by then is compared at the next one."""

@@ -9,14 +9,14 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from quadra.core.errors import Invalid
-from quadra.ingest import foreign
-from quadra.ingest.access_log import Entry, read_line
-from quadra.ingest.access_log_events import Visitors, fields_of
-from quadra.ingest.access_log_json import is_entry, read_json
 from quadra.ingest.agents import UNKNOWN, Agent, browser_of
 from quadra.ingest.importers import own, parquet, table
+from quadra.ingest.importers.access_log import Entry, read_line
+from quadra.ingest.importers.access_log_events import Visitors, fields_of
+from quadra.ingest.importers.access_log_json import is_entry, read_json
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.importers.times import Times
+from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused, json_name
 
 MAX_JSON_ITEM = 16 * 2**20

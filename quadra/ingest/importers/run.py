@@ -11,12 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from quadra.core import clock
-from quadra.ingest import foreign
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.columns import Row
 from quadra.ingest.importers.formats import Item
 from quadra.ingest.log import Log
+from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused
 
 SHOWN = 5

@@ -1,0 +1,1 @@
+"""Each database's content as one stream, and back."""

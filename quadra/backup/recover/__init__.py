@@ -1,0 +1,1 @@
+"""Bring an installation back: one backup restored, or everything by `quadra recover`."""

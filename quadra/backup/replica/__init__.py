@@ -1,0 +1,1 @@
+"""Replicas of PostgreSQL: how they follow, and making one the primary."""

@@ -1,0 +1,1 @@
+"""Where backups are kept, in which form, and for how long."""

@@ -1,0 +1,1 @@
+"""Doors that state once what they take and give, and the OpenAPI document that follows."""

@@ -1,0 +1,1 @@
+"""Synthetic traffic for the project `demo`, and for no other."""

@@ -1,0 +1,1 @@
+"""Doors for the SDKs of other products: each maps a foreign shape to events."""

@@ -1,0 +1,1 @@
+"""Erase a person from all segments, and again after a restore."""

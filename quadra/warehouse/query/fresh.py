@@ -1,0 +1,96 @@
+"""What is not compacted yet, as one Arrow table: sealed batches are read once and kept, since they never change; open ones
+are read again each time.
+
+An erasure takes rows out of sealed batches too; it also lowers their count, which is part of what they are kept under.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core.errors import Unavailable
+from quadra.ingest.tables import Batch
+from quadra.warehouse.segments.rows import Key, read_batches
+
+ROWS_MOST = 2_000_000
+"""Of one question: what they take in memory is not under DuckDB's bound."""
+PROJECTS_MOST = 32
+"""Kept at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What no compaction has taken, as of one moment."""
+
+    sealed: pa.Table
+    """The same object as long as it has the same rows."""
+    opened: pa.Table
+
+    @property
+    def table(self) -> pa.Table:
+        return pa.concat_tables([self.sealed, self.opened])
+
+
+@dataclass
+class _Kept:
+    """The sealed batches of a project that this process has read, as one table."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    keys: frozenset[Key] = frozenset()
+    table: pa.Table | None = None
+
+
+class FreshRows:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+
+    def read(self, session: Session, project_id: int) -> Fresh:
+        """The rows of all batches that no compaction has taken, as the session's snapshot sees them.
+
+        Raises `Unavailable` when there are too many: then compaction is far behind.
+        """
+        query = sa.select(Batch.id, Batch.status, Batch.event_count)
+        found = session.execute(query.where(Batch.project_id == project_id, Batch.segment_id.is_(None))).all()
+        if (rows := sum(row.event_count for row in found)) > ROWS_MOST:
+            raise Unavailable(f"{rows:,} events wait for their compaction; try again soon.", retry_after_seconds=15)
+        sealed = frozenset((row.id, row.event_count) for row in found if row.status != "OPEN")
+        opened = [(row.id, row.event_count) for row in found if row.status == "OPEN"]
+        return Fresh(self._read_sealed(session, project_id, sealed), read_batches(session, opened))
+
+    def _read_sealed(self, session: Session, project_id: int, keys: frozenset[Key]) -> pa.Table:
+        kept = self._of(project_id)
+        with kept.lock:  # a second question waits for the first one's reading instead of doing the same
+            if kept.table is None or keys != kept.keys:
+                kept.table = self._extended(session, kept, keys)
+                kept.keys = keys
+            return kept.table
+
+    def _extended(self, session: Session, kept: _Kept, keys: frozenset[Key]) -> pa.Table:
+        if kept.table is not None and kept.keys <= keys:
+            known, missing = kept.table, keys - kept.keys
+        elif kept.table is not None and (left := keys & kept.keys):
+            known, missing = _only(kept.table, left), keys - left
+        else:
+            return read_batches(session, sorted(keys))
+        new = read_batches(session, sorted(missing))
+        return pa.concat_tables([known, new]).combine_chunks()
+
+    def _of(self, project_id: int) -> _Kept:
+        with self._lock:
+            kept = self._kept.pop(project_id, None) or _Kept()
+            self._kept[project_id] = kept
+            while len(self._kept) > PROJECTS_MOST:
+                self._kept.popitem(last=False)
+            return kept
+
+
+def _only(table: pa.Table, keys: frozenset[Key]) -> pa.Table:
+    ids = pa.array([batch_id for batch_id, _count in keys], pa.string())
+    return table.filter(pa.compute.is_in(table["batch_id"], value_set=ids))

@@ -1,0 +1,87 @@
+"""Links between ids, and what follows from them: id -> person. Pure but for DuckDB, which does the work.
+
+A link joins an id to another one: a row with both an anonymous id and a user id joins the first to the second, an alias
+joins the id it names to the user's. Each id has one link, its first by time of occurrence (ties: the smaller id it leads
+to), and a placeholder such as `undefined` has none; of a circle the newest link is left out. So the answer depends on the
+events alone, not on the order of arrival or on what is compacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quadra.ingest.placeholders import ALIASES, OLD_IDS, PLACEHOLDERS
+from quadra.warehouse.query.duck import arrow, quoted
+
+LINKS = pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
+PEOPLE = pa.schema([("id", pa.string()), ("person", pa.string())])
+NOBODY = PEOPLE.empty_table()
+
+IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
+OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
+NAMES_NOBODY = ", ".join(quoted(name) for name in sorted(PLACEHOLDERS))
+IS_LINK = f"((anonymous_id IS NOT NULL AND user_id <> anonymous_id) OR ({IS_ALIAS}))"
+
+
+def links_sql(source: str) -> str:
+    """The links in a relation, each pair of ids once, at its earliest."""
+    return f"""
+        SELECT id, leads_to, min(first_us) AS first_us FROM (
+            SELECT anonymous_id AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us
+            FROM {source} WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id
+            UNION ALL
+            SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us FROM {source} WHERE {IS_ALIAS}
+        ) WHERE id IS NOT NULL AND id <> leads_to AND lower(trim(id, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
+            AND lower(trim(leads_to, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
+        GROUP BY id, leads_to"""
+
+
+FIRST_SQL = """
+    WITH first AS (SELECT id, min({'first_us': first_us, 'leads_to': leads_to}) AS link FROM links GROUP BY id)
+    SELECT first.id, link.leads_to AS leads_to, link.first_us AS first_us,
+        EXISTS (FROM first AS next WHERE next.id = first.link.leads_to) AS goes_on
+    FROM first"""
+
+
+def resolve(cursor: duckdb.DuckDBPyConnection, links: Sequence[pa.Table]) -> pa.Table:
+    """id -> person, for the ids that are not the person's name."""
+    found = pa.concat_tables(links) if links else LINKS.empty_table()
+    if not found.num_rows:
+        return NOBODY
+    cursor.register("links", found)
+    first = arrow(cursor, FIRST_SQL)
+    cursor.unregister("links")
+    if not pc.any(first["goes_on"]).as_py():
+        return pa.table([first["id"], first["leads_to"]], schema=PEOPLE)
+    parents = {row["id"]: (row["first_us"], row["leads_to"]) for row in first.to_pylist()}
+    cut_circles(parents)
+    people = {one: root(one, parents) for one in parents}
+    return pa.table([list(people), list(people.values())], schema=PEOPLE)
+
+
+Parents = dict[str, tuple[int, str]]
+
+
+def cut_circles(parents: Parents) -> None:
+    """Leave out the newest link of each circle (ties: the greatest id)."""
+    done: set[str] = set()
+    for start in sorted(parents):
+        walked: dict[str, None] = {}
+        at = start
+        while at in parents and at not in done and at not in walked:
+            walked[at] = None
+            at = parents[at][1]
+        if at in walked:
+            circle = list(walked)[list(walked).index(at) :]
+            del parents[max(circle, key=lambda one: (parents[one][0], one))]
+        done.update(walked)
+
+
+def root(one: str, parents: Parents) -> str:
+    while one in parents:
+        one = parents[one][1]
+    return one

@@ -1,0 +1,143 @@
+"""Who is who in each project, kept between questions.
+
+A segment has a column `person`, as known when it was written. What was learnt since then is a short list of suspects: ids
+that in some file may bear another name than they have now. Only those are joined to the files. A suspect too many costs a
+little time and changes nothing, since it is given the name it has now.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from quadra.warehouse.query.duck import arrow
+from quadra.warehouse.query.fresh import Fresh
+from quadra.warehouse.query.links import LINKS, NOBODY, links_sql, resolve
+from quadra.warehouse.segments.catalogue import Listed
+from quadra.warehouse.segments.writing import files
+
+LINKS_KEPT_MOST = 20_000
+"""Segments of which the links are kept."""
+AGAIN_SECONDS = 3_600.0
+"""After which suspects are found anew: files have been merged meanwhile, with the names of then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """As of one look."""
+
+    people: pa.Table
+    """id -> person, for every id that is not the person's name."""
+    suspects: pa.Table
+    """The part of it, and of names that hold no more, that files may not know."""
+
+
+@dataclass
+class _Project:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    sealed: pa.Table | None = None
+    sealed_links: pa.Table = field(default_factory=LINKS.empty_table)
+    """Of `sealed`, the fresh rows that stay the same from question to question."""
+    sealed_version: int = 0
+    basis: object = None
+    """What `people` was made of."""
+    people: pa.Table = field(default_factory=NOBODY.slice)
+    suspects: set[str] = field(default_factory=set)
+    checked: set[str] = field(default_factory=set)
+    """Segments whose names were compared."""
+    begun: float = field(default_factory=time.monotonic)
+
+
+class People:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._projects: dict[int, _Project] = {}
+        self._links: OrderedDict[str, pa.Table] = OrderedDict()
+
+    def of(
+        self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Sequence[tuple[Listed, str]], fresh: Fresh
+    ) -> Known:
+        """`segments` are all live ones of the project, with their paths."""
+        with self._lock:
+            project = self._projects.setdefault(project_id, _Project())
+        with project.lock:
+            people = self._people(cursor, project, [pair for pair in segments if pair[0].links], fresh)
+            if time.monotonic() - project.begun > AGAIN_SECONDS:
+                project.suspects, project.checked, project.begun = set(), set(), time.monotonic()
+            _suspect(cursor, project, people, segments)
+            project.people = people
+            return Known(people, _named(cursor, project.suspects, people))
+
+    def _people(
+        self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Sequence[tuple[Listed, str]], fresh: Fresh
+    ) -> pa.Table:
+        if project.sealed is not fresh.sealed:
+            project.sealed, project.sealed_links = fresh.sealed, _links_of(cursor, fresh.sealed)
+            project.sealed_version += 1
+        opened = _links_of(cursor, fresh.opened)
+        basis = (
+            frozenset(segment.id for segment, _path in linking),
+            project.sealed_version if project.sealed_links.num_rows else 0,
+            frozenset(zip(*(opened[name].to_pylist() for name in LINKS.names), strict=True)),
+        )
+        if basis == project.basis:
+            return project.people
+        project.basis = basis
+        return resolve(cursor, [*self._of_segments(cursor, linking), project.sealed_links, opened])
+
+    def _of_segments(
+        self, cursor: duckdb.DuckDBPyConnection, segments: Iterable[tuple[Listed, str]]
+    ) -> Iterable[pa.Table]:
+        with self._lock:
+            for segment, path in segments:
+                if segment.id not in self._links:
+                    self._links[segment.id] = arrow(cursor, links_sql(files([path])))
+                self._links.move_to_end(segment.id)
+                yield self._links[segment.id]
+            while len(self._links) > LINKS_KEPT_MOST:
+                self._links.popitem(last=False)
+
+
+def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
+    cursor.register("linking", rows)
+    found = arrow(cursor, links_sql("linking"))
+    cursor.unregister("linking")
+    return found
+
+
+def _suspect(
+    cursor: duckdb.DuckDBPyConnection, project: _Project, people: pa.Table, segments: Sequence[tuple[Listed, str]]
+) -> None:
+    """Add what changed since the last question, and what files hold that were not compared yet."""
+    cursor.register("people", people)
+    known = [path for segment, path in segments if segment.id in project.checked]
+    if people is not project.people and known:
+        cursor.register("people_before", project.people)
+        changed = "(FROM people EXCEPT FROM people_before) UNION ALL (FROM people_before EXCEPT FROM people)"
+        # most whose name is new came since the files were written: what stands in no file need not be joined to them
+        found = f"SELECT DISTINCT user_id AS id FROM {files(known)} WHERE user_id IN (SELECT id FROM ({changed}))"
+        project.suspects.update(arrow(cursor, found)["id"].to_pylist())
+        cursor.unregister("people_before")
+    new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
+    if new:
+        found = f"""
+            SELECT DISTINCT user_id AS id FROM {files([path for _segment, path in new])} AS rows
+            LEFT JOIN people ON people.id = rows.user_id
+            WHERE rows.person IS DISTINCT FROM coalesce(people.person, rows.user_id)"""
+        project.suspects.update(arrow(cursor, found)["id"].to_pylist())
+        project.checked.update(segment.id for segment, _path in new)
+
+
+def _named(cursor: duckdb.DuckDBPyConnection, suspects: set[str], people: pa.Table) -> pa.Table:
+    """With the names they have now; `people` is registered."""
+    if not suspects:
+        return NOBODY
+    cursor.register("suspected", pa.table({"id": pa.array(sorted(suspects), pa.string())}))
+    named = "SELECT id, coalesce(people.person, id) AS person FROM suspected LEFT JOIN people USING (id)"
+    return arrow(cursor, named)

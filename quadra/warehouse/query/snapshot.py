@@ -1,0 +1,244 @@
+"""One look at the events of a project: the relation `events` as of one moment, and statements about it within bounds."""
+
+from __future__ import annotations
+
+import copy
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quadra.core import clock
+from quadra.core.errors import QuadraError, Unavailable
+from quadra.warehouse.columns import NAMES
+from quadra.warehouse.query.duck import arrow, quoted
+from quadra.warehouse.query.fresh import Fresh
+from quadra.warehouse.query.people import Known, People
+from quadra.warehouse.query.span import Range
+from quadra.warehouse.segments.catalogue import DAY_US, Listed
+from quadra.warehouse.segments.soundness import Soundness
+from quadra.warehouse.segments.writing import files
+
+STREAM_SECONDS = 1_800.0
+"""How long an export may take. Less than the grace that replaced files have."""
+STREAM_ROWS = 2_000
+STATEMENT_MOST = 2_000_000
+"""Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
+INTERRUPT_AGAIN_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question found."""
+
+    table: pa.Table
+    rows_read: int
+    """Rows in the files and fresh batches that were looked at."""
+    elapsed_ms: float
+    computed_at: datetime = field(default_factory=clock.now)
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.table.column_names)
+
+    @cached_property
+    def rows(self) -> list[tuple[Any, ...]]:
+        columns = [column.to_pylist() for column in self.table.columns]
+        return list(zip(*columns, strict=True)) if columns else []
+
+
+class Look:
+    """The events of one project and range as of one moment. Ask from one thread; `cancel` from any."""
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        soundness: Soundness,
+        people: People,
+        project_id: int,
+        segments: Sequence[Listed],
+        fresh: Fresh,
+        span: Range,
+        timeout: float,
+    ):
+        self._cursor = cursor
+        self._soundness = soundness
+        self._late = threading.Event()
+        self._who = people
+        self._project_id = project_id
+        self._segments = segments
+        self._span = span
+        self._fresh = fresh
+        self._timeout = timeout
+        self._view = ""
+        self._overlapping = [segment for segment in segments if span.overlaps(segment)]
+        self.rows_read = sum(segment.rows for segment in self._overlapping)
+        self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
+        """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself.
+
+        Raises `Unavailable` when it takes too long or too much memory.
+        """
+        began = time.perf_counter()
+        with self._bounded(timeout or self._timeout) as late:
+            self._prepare(sql)
+            if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted
+                raise duckdb.InterruptException
+            table = arrow(self._cursor, sql, params)
+        return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
+
+    def stream(
+        self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float = STREAM_SECONDS
+    ) -> Iterator[pa.RecordBatch]:
+        """The answer piece by piece, for exports that do not fit into memory."""
+        with self._bounded(timeout) as late:
+            self._prepare(sql)
+            reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(STREAM_ROWS)
+            for batch in reader:
+                if late.is_set():  # whoever takes the pieces is slow, and DuckDB was not running
+                    raise duckdb.InterruptException
+                yield batch
+
+    def stream_by_day(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
+        """`stream`, the statement being asked of one UTC day after another: what it sorts is never more than a day."""
+        until = time.monotonic() + STREAM_SECONDS
+        if _says_person(sql):
+            with self._bounded(STREAM_SECONDS):
+                self.known  # noqa: B018  of all days at once
+        for day in self._days():
+            yield from day.stream(sql, params, timeout=max(0.001, until - time.monotonic()))
+
+    def save(self, sql: str, params: Mapping[str, Any] | None, path: Path) -> None:
+        """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
+        with self._bounded(STREAM_SECONDS):
+            self._prepare(sql)
+            self._cursor.execute(
+                f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)", dict(params or {})
+            )
+
+    def _days(self) -> Iterator[Look]:
+        """One for each day that has events, of the same moment."""
+        days = {
+            us // DAY_US for segment in self._overlapping for us in (segment.min_occurred_us, segment.max_occurred_us)
+        }
+        for table in (self._fresh.sealed, self._fresh.opened):
+            found = pc.unique(pc.floor_temporal(table["occurred_at"], unit="day")).cast(pa.int64())
+            days.update(us // DAY_US for us in found.to_pylist())
+        for number in sorted(days):
+            day = copy.copy(self)
+            day._span = self._span.within(number * DAY_US, (number + 1) * DAY_US)
+            day._overlapping = [segment for segment in self._overlapping if day._span.overlaps(segment)]
+            day._view = ""
+            yield day
+
+    def cancel(self) -> None:
+        self._cursor.interrupt()
+
+    def _prepare(self, sql: str) -> None:
+        """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
+        if len(sql) > STATEMENT_MOST:
+            raise Unavailable("The question is too long to be planned; ask about less.", code="query_too_large")
+        view = self._events(_says_person(sql))
+        if view != self._view:
+            self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
+            self._view = view
+
+    def _events(self, who: bool) -> str:
+        columns = ", ".join(NAMES)
+        whole = [segment for segment in self._overlapping if self._span.holds(segment)]
+        partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
+        sources = [("fresh", self._span.sql)]
+        if whole:
+            sources.append((files(self._paths(whole)), "true"))
+        if partial:
+            sources.append((files(self._paths(partial)), self._span.sql))
+        parts = [self._part(source, condition, columns, who) for source, condition in sources]
+        times = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
+        return f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
+
+    def _part(self, source: str, condition: str, columns: str, who: bool) -> str:
+        if not who:
+            return f"SELECT {columns} FROM {source} WHERE {condition}"
+        # fresh rows bear no name yet; those in files bear one that only suspects may have changed
+        names, stored = ("people", "user_id") if source == "fresh" else ("suspects", "person")
+        if not getattr(self.known, names).num_rows:
+            return f"SELECT {columns}, {stored} AS person FROM {source} WHERE {condition}"
+        listed = ", ".join(f"rows.{name}" for name in NAMES)
+        return (
+            f"SELECT {listed}, coalesce({names}.person, rows.{stored}) AS person FROM {source} AS rows "
+            f"LEFT JOIN {names} ON {names}.id = rows.user_id WHERE {condition}"
+        )
+
+    def _paths(self, segments: Sequence[Listed]) -> list[str]:
+        paths = self._soundness.require(segments, late=self._late.is_set)
+        if self._late.is_set():  # then some of them are not compared
+            raise duckdb.InterruptException
+        return [str(path) for path in paths]
+
+    def identities(self) -> pa.Table:
+        """id -> person, for the ids that are not the person's name. Bounded as a question is."""
+        with self._bounded(self._timeout):
+            return self.known.people
+
+    @cached_property
+    def known(self) -> Known:
+        """Who is who. All of history says so, whatever range is asked."""
+        pairs = list(zip(self._segments, self._paths(self._segments), strict=True))
+        known = self._who.of(self._cursor, self._project_id, pairs, self._fresh)
+        self._cursor.register("people", known.people)
+        self._cursor.register("suspects", known.suspects)
+        return known
+
+    @contextmanager
+    def _bounded(self, seconds: float) -> Iterator[threading.Event]:
+        """DuckDB forgets an interrupt that comes while it plans, so it is interrupted until it has stopped."""
+        late, done = threading.Event(), threading.Event()
+        self._late = late
+
+        def interrupt() -> None:
+            if not done.wait(seconds):
+                late.set()
+                while not done.is_set():
+                    self._cursor.interrupt()
+                    done.wait(INTERRUPT_AGAIN_SECONDS)
+
+        watch = threading.Thread(target=interrupt, name="query-timeout", daemon=True)
+        watch.start()
+        try:
+            yield late
+        except duckdb.InterruptException as error:
+            if late.is_set():
+                message = f"The question took longer than {seconds:g} s; ask about less."
+                raise Unavailable(message, code="query_timeout") from error
+            raise Cancelled from error
+        except duckdb.OutOfMemoryException as error:
+            message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
+            raise Unavailable(message, code="query_too_large") from error
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            self._soundness.require_again(self._segments)
+            raise
+        finally:
+            done.set()
+            watch.join()  # an interrupt that came later strikes the next statement
+
+
+def _says_person(sql: str) -> bool:
+    return re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
+
+
+class Cancelled(QuadraError):
+    """The question was cancelled."""
+
+    code = "cancelled"
+    status = 499

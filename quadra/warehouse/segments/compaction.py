@@ -1,0 +1,104 @@
+"""Compaction: the sealed batches of a project become one file for each day, many batches at a time.
+
+Files are written and durable before one transaction lists them and marks the batches. A process that dies before leaves
+files that nobody lists (see sweep.py); one that dies after has done its work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core.runtime import Runtime
+from quadra.ingest.tables import Batch
+from quadra.jobs.errors import LeaseLost, Permanent
+from quadra.jobs.lease import Lease
+from quadra.warehouse.query.engine import Warehouse, warehouse_of
+from quadra.warehouse.query.links import NOBODY
+from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
+from quadra.warehouse.segments.publishing import Outrun, publish_compaction
+from quadra.warehouse.segments.rows import Key, read_batches
+from quadra.warehouse.segments.writing import Written, write
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 200_000
+"""Of one transaction and its files; some 100 MB while they are sorted."""
+BATCHES_AT_ONCE = 5_000
+OUTRUN_MOST = 5
+WORK_SECONDS = 300.0
+"""Of one job; the next turn of planning goes on. An attempt that runs for STUCK_AFTER is taken away."""
+
+
+def compact_project(runtime: Runtime, lease: Lease) -> None:
+    """The job: compact until nothing sealed is left, or for a few minutes."""
+    if lease.job.project_id is None:
+        raise Permanent("A compaction is of one project.")
+    outrun = 0
+    until = time.monotonic() + WORK_SECONDS
+    while not lease.lost.is_set() and time.monotonic() < until:
+        try:
+            if not compact_some(runtime, lease.job.project_id, lease):
+                return
+        except Outrun:
+            outrun += 1
+            if outrun >= OUTRUN_MOST:
+                raise
+
+
+def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> int:
+    """Compact some sealed batches; how many. Raises `Outrun` when they changed meanwhile, `LeaseLost`, `Unavailable`."""
+    with runtime.database.snapshot() as session:
+        batches = _due(session, project_id)
+        rows = read_batches(session, batches)
+    if not batches:
+        return 0
+    warehouse = warehouse_of(runtime)
+    kept_us = first_kept_us(runtime.settings.retention_days)
+    written: list[Written] = []
+    try:
+        _write(warehouse, project_id, rows, kept_us, written)
+        with runtime.database.begin() as session:
+            if lease is not None:
+                lease.hold(session)
+            publish_compaction(session, dict(batches), written)
+    except (Outrun, LeaseLost):  # surely not committed; after any other error that is not known
+        for item in written:
+            warehouse.store.remove(item.segment.path)
+        raise
+    told = {"project_id": project_id, "batches": len(batches), "rows": rows.num_rows, "segments": len(written)}
+    logger.info("warehouse.batches.compacted", extra=told)
+    return len(batches)
+
+
+def _due(session: Session, project_id: int) -> list[Key]:
+    """Sealed batches that no compaction has taken, oldest first."""
+    waiting = sa.and_(Batch.project_id == project_id, Batch.segment_id.is_(None), Batch.status != "OPEN")
+    query = sa.select(Batch.id, Batch.event_count).where(waiting).order_by(Batch.id).limit(BATCHES_AT_ONCE)
+    taken: list[Key] = []
+    rows = 0
+    for batch_id, count in session.execute(query):
+        if taken and rows + count > ROWS_AT_ONCE:
+            break
+        taken.append((batch_id, count))
+        rows += count
+    return taken
+
+
+def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:
+    """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
+    people = warehouse.who_is_who(project_id) if rows.num_rows else NOBODY
+    days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
+    with closing(warehouse.cursor()) as cursor:
+        for start_us in sorted(pc.unique(days).to_pylist()):
+            if kept_us is not None and start_us + DAY_US <= kept_us:
+                continue
+            cursor.register("of_one_day", rows.filter(pc.equal(days, start_us)))
+            day = day_of(start_us)
+            written.append(write(cursor, warehouse.store, "of_one_day", people=people, project_id=project_id, day=day))

@@ -1,0 +1,112 @@
+"""Write a segment: sorted, compressed, on the disk, read back and compared before anybody may list it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from quadra.core import clock
+from quadra.core.errors import QuadraError
+from quadra.core.ids import uuid7
+from quadra.warehouse.columns import LATER, NAMES, NO_ROWS, ORDER
+from quadra.warehouse.query.duck import exactly, quoted, rows
+from quadra.warehouse.query.links import IS_LINK
+from quadra.warehouse.segments.store import Store
+from quadra.warehouse.tables import Segment
+
+ROW_GROUP = 61_440
+"""Rows that are skipped or read together when one person is asked for."""
+RECORDED_WITHIN_SECONDS = 1_800.0
+"""From its writing on. A file that is recorded nowhere for an hour is taken for an orphan: a process that was halted in
+between must not record it then."""
+
+COLUMNS = ", ".join(NAMES)
+FINGERPRINT = f"count(*), coalesce(sum(hash({COLUMNS})::HUGEINT), 0)"
+"""Of rows in any order; every value of every row is in it."""
+
+
+class WriteFailed(QuadraError):
+    """What was written to a segment is not what came back."""
+
+    code = "write_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is whole and durable, and listed nowhere yet."""
+
+    segment: Segment
+    began: float
+
+    @property
+    def stale(self) -> bool:
+        return time.time() - self.began > RECORDED_WITHIN_SECONDS
+
+
+def files(paths: Sequence[Any]) -> str:
+    """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern.
+
+    Columns that came later than the first release are empty in files from before.
+    """
+    listed = ", ".join(quoted(exactly(path)) for path in paths)
+    if not LATER:
+        return f"read_parquet([{listed}], hive_partitioning = false)"
+    by_name = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
+    return f"(SELECT * FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
+
+
+def write(
+    cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, people: pa.Table, project_id: int, day: date
+) -> Written:
+    """Write the rows of `source`, a relation or a query in parentheses, which are all of that day and not none.
+
+    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py).
+
+    Raises `Unavailable` when the store is, `WriteFailed` when the file does not hold the same.
+    """
+    began, segment_id = time.time(), uuid7()
+    name = f"{project_id}/{day:%Y-%m}/{day}-{segment_id}.parquet"
+    staged = store.staging(name)
+    cursor.register("people_now", people)
+    named = "coalesce(people_now.person, user_id) AS person"
+    try:
+        cursor.execute(
+            f"COPY (SELECT {COLUMNS}, {named} FROM {source} LEFT JOIN people_now ON people_now.id = user_id "
+            f"ORDER BY {ORDER}) TO {quoted(staged)} "
+            f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+        )
+        size, digest = store.publish(name)
+    except duckdb.IOException as error:
+        raise store.away(error) from error
+    (facts,) = rows(
+        cursor,
+        f"SELECT {FINGERPRINT}, count(*) FILTER ({IS_LINK}), min(epoch_us(occurred_at)), max(epoch_us(occurred_at)), "
+        f"min(epoch_us(received_at)), max(epoch_us(received_at)) FROM {files([store.local(name)])}",
+    )
+    (meant,) = rows(cursor, f"SELECT {FINGERPRINT} FROM {source}")
+    if facts[:2] != meant:
+        raise WriteFailed(f"Segment {name} holds {facts[:2]} and should hold {meant}.")
+    count, _hash, links, *times = facts
+    low, high, received_low, received_high = map(clock.from_us, times)
+    segment = Segment(
+        id=segment_id,
+        project_id=project_id,
+        day=day,
+        path=name,
+        rows=count,
+        bytes=size,
+        sha256=digest,
+        links=links,
+        min_occurred_at=low,
+        max_occurred_at=high,
+        min_received_at=received_low,
+        max_received_at=received_high,
+        verified_at=clock.now(),
+    )
+    return Written(segment, began)
