@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from quadra import __version__, accounts, backup, bench, field, health, ingest, rollout, warehouse
+from quadra import __version__, accounts, backup, bench, demo, field, health, ingest, rollout, warehouse
 from quadra.core import collector
 from quadra.core.errors import Invalid, QuadraError
 from quadra.core.observing import metrics_directory
@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": "quadra.worker:worker_command",
     **accounts.COMMANDS,
     **ingest.COMMANDS,
+    **demo.COMMANDS,
     **warehouse.COMMANDS,
     **backup.COMMANDS,
     **field.COMMANDS,

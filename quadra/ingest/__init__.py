@@ -2,7 +2,6 @@
 
 COMMANDS = {
     "import": "quadra.ingest.commands:import_",
-    "demo": "quadra.ingest.commands:demo",
     "events": "quadra.ingest.commands:events",
 }
 """name -> module:function. The module is imported only when somebody asks for the command."""

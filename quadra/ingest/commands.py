@@ -1,4 +1,4 @@
-"""`quadra import`, `demo` and `events tail`. They write beside a running server as a writer of their own."""
+"""`quadra import` and `events tail`. An import writes beside a running server as a writer of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from quadra.core.errors import NotFound, QuadraError
 from quadra.core.migrate import upgrade
 from quadra.core.runtime import Runtime
 from quadra.core.setting_types import UNITS
-from quadra.demo import run as demo_run
 from quadra.ingest import tail
 from quadra.ingest.importers import formats, progress
 from quadra.ingest.importers.access_log_events import Visitors
@@ -147,32 +146,6 @@ def _summary(result: Result, name: str, found: str, slug: str, seconds: float, d
 def _things(found: str, count: int) -> str:
     one = {"csv": "row", "json": "item"}.get(found, "line")
     return one if count == 1 else f"{one}s"
-
-
-@click.command()
-@click.option("--rate", type=click.FloatRange(0.1, 5_000), default=20, show_default=True, help="Events a second.")
-@click.option("--seconds", type=click.FloatRange(0), help="End after this long; without it, at Ctrl-C.")
-@click.option("--days", type=click.IntRange(0, 400), default=0, help="First make up this many days of history.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Use a different seed for different data.")
-@json_option
-def demo(rate: float, seconds: float | None, days: int, seed: int, as_json: bool) -> None:
-    """Make up the traffic of a small shop, in the project `demo` and nowhere else.
-
-    The same seed makes the same history, so that running it again stores no day twice.
-    """
-    with opened() as runtime:
-        upgrade(runtime.database)
-        done = demo_run.run(runtime, make_log(runtime), rate=rate, seconds=seconds, days=days, seed=seed)
-    body = {"project": demo_run.PROJECT, "stored": done.stored, "duplicates": done.duplicates}
-    already = f" ({done.duplicates:,} were there already)" if done.duplicates else ""
-    say(
-        as_json,
-        body,
-        [
-            f"Stored {done.stored:,} made-up events in the project {demo_run.PROJECT}{already}.",
-            "They are on the dashboard under that project; quadra serve shows it.",
-        ],
-    )
 
 
 @click.group()
