@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from quadra.cli import quadra
 from quadra.field.series import Series
+from quadra.field.tail import Tail
 
 HEADER = "timestamp,value\n"
 
@@ -116,3 +117,27 @@ def test_a_score_does_not_change_when_the_future_does() -> None:
     second = [other.score(value, i * 60.0) for i, value in enumerate([*values, *noise(200, seed=9)])]
     assert first[:600] == second[:600]
     assert first[600:] != second[600:]
+
+
+def test_each_distance_is_judged_before_it_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: dict[int, list[tuple[str, float]]] = {}
+    surprise, learn = Tail.surprise, Tail.learn
+
+    def judged(tail: Tail, number: float) -> float:
+        calls.setdefault(id(tail), []).append(("judged", number))
+        return surprise(tail, number)
+
+    def learned(tail: Tail, number: float) -> None:
+        calls.setdefault(id(tail), []).append(("learned", number))
+        learn(tail, number)
+
+    monkeypatch.setattr(Tail, "surprise", judged)
+    monkeypatch.setattr(Tail, "learn", learned)
+    series = Series()
+    for i, value in enumerate(noise(1700)):
+        series.score(value, i * 300.0)
+    orders = [made for made in calls.values() if made[0][0] == "judged" or any(word == "judged" for word, _ in made)]
+    assert len(orders) == 4  # short runs, long runs, flatness, seasons
+    for made in orders:
+        assert [word for word, _ in made] == ["judged", "learned"] * (len(made) // 2)
+        assert all(made[i][1] == made[i + 1][1] for i in range(0, len(made), 2))
