@@ -24,7 +24,7 @@ from quadra.ingest.tables import Batch
 
 blueprint = Blueprint("field_predict", __name__)
 
-MOST_EVENTS = 10_000
+MOST_EVENTS = 2_000
 WAYS = ("events", "batch_id", "vector")
 KNOWN = (*WAYS, "project")
 MS_FROM = 1e11
@@ -58,7 +58,7 @@ BODY: Schema = {
     "properties": {
         "project": {"type": ["string", "null"]},
         "batch_id": {"type": "string"},
-        "events": {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": {"type": "object"}},
+        "events": {"type": "array", "minItems": 1, "items": {"type": "object"}},
         "vector": {"type": "array", "minItems": 1, "maxItems": MOST_CELLS, "items": {"type": "number"}},
     },
 }
@@ -67,7 +67,10 @@ DOOR = Door(
     method="POST",
     path="/api/predict",
     title="Compare events with the model",
-    says="Takes exactly one of `events` (as they are sent to /api/events), `batch_id`, `vector`. It teaches nothing.",
+    says=(
+        f"Takes exactly one of `events` (as they are sent to /api/events, at most {MOST_EVENTS:,}), `batch_id`, `vector`. "
+        "It teaches nothing."
+    ),
     needs="viewer",
     body=Body(shape=BODY, example={"events": [{"event_type": "page_view", "page": "/pricing"}]}),
     answers={
