@@ -79,6 +79,11 @@ BODIES: dict[str, tuple[str, Callable[[], bytes], dict[str, str]]] = {
     "words before a secret": ("/api/events", lambda: error_event("token" + "a-" * 16_000), {}),
     "secrets": ("/api/events", lambda: error_event("token=abcd " * 4_000), {}),
     "digits": ("/api/events", lambda: b'{"event_type":"a","properties":{"a":"%b"}}' % ((b"9" * 199 + b".") * 160), {}),
+    "numbers of many digits": (
+        "/api/events",
+        lambda: many(b'{"event_type":"a","timestamp":' + b"9" * 4_000 + b"}"),
+        {},
+    ),
     "ten thousand events": ("/api/events", lambda: many(b'{"event_type":"a","user_id":"u"}', size=330_000), {}),
     "fields of a typed door": ("/api/analytics/user/events/track", keys, {}),
     "lists at a typed door": ("/api/analytics/user/features/track", lambda: many(b"[]", b'{"a":[', b"]}"), {}),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.names import snake_case
+from quadra.ingest.doors import body, many
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.doors.many import read_many, split
@@ -172,6 +173,17 @@ def test_a_whole_number_past_a_double_in_a_decoded_object_is_refused_by_name() -
         with pytest.raises(Refused) as caught:
             from_dict({"event_type": "x", field: value})
         assert caught.value.fields == {field: "holds a number that is out of range"}
+
+
+@pytest.mark.parametrize("field", ["timestamp", "sent_at"])
+def test_a_body_of_long_numbers_is_never_read_in_one_call(field: str) -> None:
+    """The parser makes an integer of any digits up to 4,300 where a field has no bounds, and lets nobody in meanwhile."""
+    item = b'{"event_type":"x","%s":%s}' % (field.encode(), b"9" * 4_000)
+    assert many.quickly(b"[" + b",".join([item] * 10) + b"]") is None
+    found = taken(item)
+    assert isinstance(found, Refused)
+    assert found.fields == {field: "holds a number that is out of range"}
+    assert body.quickly(b'{"events":[],"sent_at":%s}' % (b"9" * 4_000)) is None
 
 
 def test_digits_in_a_text_are_no_number() -> None:

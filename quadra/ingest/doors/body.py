@@ -13,6 +13,7 @@ from quadra.core.errors import Invalid, TooLarge
 from quadra.core.web.http import MAX_BODY_BYTES
 from quadra.ingest.doors import apart, many
 from quadra.ingest.doors.many import read_many
+from quadra.ingest.kinds import Milliseconds
 from quadra.ingest.wire import MAX_EVENTS, MAX_FIELDS, Refused, read_one
 
 MAX_GZIP_MEMBERS = 100
@@ -40,8 +41,8 @@ class Envelope(Keyed, kw_only=True):
     """`{"events": […]}` and what may stand beside it."""
 
     events: msgspec.Raw
-    sent_at: int | str | None = None
-    sent_at_camel: int | str | None = msgspec.field(name="sentAt", default=None)
+    sent_at: Milliseconds | str | None = None
+    sent_at_camel: Milliseconds | str | None = msgspec.field(name="sentAt", default=None)
 
     def holding(self, events: bytes) -> Envelope:
         self.events = msgspec.Raw(events)
