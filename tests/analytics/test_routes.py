@@ -104,6 +104,13 @@ def test_a_name_that_is_not_known_is_refused_with_the_nearest_one(
         }.items() <= fields.items()
 
 
+@pytest.mark.parametrize("asked", ["days=1&days=2", "where[plan][gt]=1", "event=a&event=b"])
+def test_what_is_meant_by_a_parameter_must_be_said(client: FlaskClient, as_: As, place: Place, asked: str) -> None:
+    answer = client.get(f"/api/analytics/trends?{asked}", headers=as_(place.project().slug))
+    assert answer.status_code == 400, answer.json
+    assert asked.partition("=")[0] in answer.json["error"]["fields"]
+
+
 def test_mistyped_names_are_refused_in_reports_and_exports_too(client: FlaskClient, as_: As, place: Place) -> None:
     headers = as_(place.project().slug)
     for path in ("queries?evnt=a", "queries?lens=trends&evnt=a", "export?evnt=a"):

@@ -81,9 +81,13 @@ class Given:
             self.wrong[name[:LONGEST]] = f"is not known here; {more}"
 
     def raw(self, name: str) -> Any:
-        """The last value given, as it came; None where there is none."""
+        """The value given, as it came; None where there is none. Of several that differ nobody knows which is meant."""
         found = self._values.get(name)
-        return found[-1] if found else None
+        if not found:
+            return None
+        if any(value != found[0] for value in found):
+            self.wrong[name] = "given more than once, with different values"
+        return found[0]
 
     def text(self, name: str) -> str | None:
         """None where it is left out or empty."""
@@ -154,7 +158,9 @@ class Given:
             if not name.startswith(f"{prefix}["):
                 continue
             prop = name.removeprefix(f"{prefix}[").removesuffix("]")
-            if not name.endswith("]") or not prop or len(name) > LONGEST or len(values) > VALUES_MOST or not values:
+            # a filter `[plan][gt]` that looks for a property of this name finds nothing, and says so by a number
+            written = name.endswith("]") and prop and "][" not in prop
+            if not written or len(name) > LONGEST or len(values) > VALUES_MOST or not values:
                 self.wrong[name[:LONGEST]] = f"written {prefix}[property]=value"
                 continue
             if (text := self.filters.too_many(len(values))) is not None:
