@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.names import snake_case
-from quadra.ingest.doors import body, many
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
+from quadra.ingest.doors import body, many
 from quadra.ingest.doors.many import read_many, split
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
 from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_one, unfit
