@@ -255,7 +255,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_complained_about(page: Page
     answer = page.goto(project.live)
     page.locator("#arrivals-chart canvas").first.wait_for()
     rows(page).first.wait_for()
-    assert "default-src 'self'" in (answer.headers["content-security-policy"] if answer else "")
+    assert "default-src 'none'" in (answer.headers["content-security-policy"] if answer else "")
     assert [url for url in asked if not url.startswith((project.base_url, "data:"))] == []
     assert said == []
 
