@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from tests.clients import event, eventually, send, send_raw
+from quadra.core.web.handshakes import MOST
+from tests.clients import connected, event, eventually, send, send_raw
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import GunicornProcess, QuadraProcess
 
@@ -36,6 +38,37 @@ class FewFiles(_FewFiles, QuadraProcess):
 
 class FewFilesGunicorn(_FewFiles, GunicornProcess):
     pass
+
+
+class Deafened(QuadraProcess):
+    """Cuts its own listening socket off once a file named `deaf` lies in its directory."""
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-c", DEAFEN, *super()._command()[3:]]
+
+    def wait(self, seconds: float) -> int:
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+
+DEAFEN = """
+import os, pathlib, socket, threading, time
+from quadra.cli import main
+
+def deafen():
+    while not pathlib.Path("deaf").exists():
+        time.sleep(0.05)
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(name))) as one:
+                if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+threading.Thread(target=deafen, daemon=True).start()
+main()
+"""
 
 
 def few(kind: type[QuadraProcess]) -> type[QuadraProcess]:
@@ -126,6 +159,42 @@ def test_an_address_has_so_many_connections_and_more_once_some_are_closed(quadra
         with closing(dial(quadra)) as one_more:
             assert heard(one_more).startswith(b"HTTP/1.1 503")
     eventually(lambda: send(quadra, body=event()).status == 200)
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "gevent"])
+def test_a_server_that_takes_no_connections_any_more_ends(keeper: Keeper, mode: str) -> None:
+    """Its supervisor starts it again. A process that lives on and takes nobody looks healthy from outside."""
+    with closing(Deafened(keeper, {"QUADRA_ASYNC_MODE": mode}, command=("serve", "--no-worker"))) as quadra:
+        assert send(quadra, body=event()).status == 200
+        (quadra.directory / "deaf").touch()
+        assert quadra.wait(60) == 1
+        assert "server.accept.ended" in quadra.log()
+
+
+def test_sessions_that_join_nothing_are_bounded_and_keep_nobody_out(quadra: QuadraProcess) -> None:
+    """One request makes a session of Socket.IO, and nothing but a bound ends it soon."""
+    ask = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connected(quadra, transports=("polling",)) as early, closing(dial(quadra)) as connection:
+        with connection.makefile("rb") as answers:
+            for _ in range(15):
+                connection.sendall(ask * 200)
+                for _ in range(200):
+                    assert b" 200 " in answers.readline()
+                    while (line := answers.readline()) != b"\r\n":
+                        if line.lower().startswith(b"content-length:"):
+                            size = int(line.partition(b":")[2])
+                    answers.read(size)
+        assert sessions(quadra) <= MOST + 1
+        assert early.call("user:event", event())["duplicate"] is False
+        with connected(quadra, transports=("polling",)) as late:
+            assert late.call("user:event", event())["duplicate"] is False
+
+
+def sessions(quadra: QuadraProcess) -> float:
+    text = send(quadra, "/metrics", method="GET", key=None).body.decode()
+    return float(
+        next(line for line in text.splitlines() if "_websocket_connections " in line and line[0] != "#").split()[1]
+    )
 
 
 CHUNKS = [

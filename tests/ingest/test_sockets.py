@@ -259,6 +259,21 @@ def test_a_packet_by_hand_gets_exactly_one_answer(quadra: QuadraProcess, packet:
     assert '"code":"' in other
 
 
+@pytest.mark.parametrize(
+    "bad", ['"value":NaN', '"metadata":{"a":Infinity}', '"metadata":{"a":"\\ud800"}', '"a":"\\ud800"']
+)
+def test_one_bad_event_in_an_array_is_refused_alone_and_by_its_id(quadra: QuadraProcess, bad: str) -> None:
+    first, last = event(eventId=event_id("first")), event(eventId=event_id("last"))
+    broken = f'{{"eventId":"broken","eventType":"x","userId":"u",{bad}}}'
+    with raw_socket(quadra) as connection:
+        connection.send(f'421["user:events",[{json.dumps(first)},{broken},{json.dumps(last)}]]')
+        answer = json.loads(connection.recv().removeprefix("431"))[0]
+    assert (answer["stored"], answer["duplicates"]) == (2, 0), answer
+    assert [one["eventId"] for one in answer["refused"]] == ["broken"], answer
+    with database_of(quadra) as database:
+        assert {first["eventId"], last["eventId"]} <= set(stored_ids(database))
+
+
 @pytest.mark.parametrize("levels", [300, 490, 700, *range(900, 1010, 9)])
 @pytest.mark.parametrize("field", ["metadata", "context", "new"])
 def test_an_event_of_any_depth_is_answered(quadra: QuadraProcess, field: str, levels: int) -> None:

@@ -1,0 +1,45 @@
+"""A bound on Engine.IO sessions that have joined no namespace.
+
+A session of a polling client is no connection: a single request makes one, without a key, and it stays for 40 seconds, or for
+as long as somebody answers its pings. Connections are bounded (`connections.py`), and who has joined a namespace has shown a
+key. Of the others the oldest are closed when there are too many: a client that means it joins with its next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+MOST = 2_000
+
+
+class Handshakes:
+    """The sessions of one Socket.IO server since they began, until they join."""
+
+    def __init__(self, server: Any, most: int = MOST):
+        self._server = server
+        self._most = most
+        self._waiting: dict[str, None] = {}
+        self._generate_id: Callable[[], str] = server.eio.generate_id
+        server.eio.generate_id = self._begin  # Engine.IO calls it once for each session
+
+    def _begin(self) -> str:
+        if len(self._waiting) >= self._most:
+            self._make_room()
+        found = self._generate_id()
+        self._waiting[found] = None
+        return found
+
+    def _make_room(self) -> None:
+        """Forget those who have joined or are gone; where that is less than a tenth, close the oldest."""
+        self._waiting = {sid: None for sid in self._waiting if self._is_waiting(sid)}
+        for sid in list(self._waiting)[: len(self._waiting) - self._most * 9 // 10]:
+            del self._waiting[sid]
+            eio = self._server.eio
+            eio.sockets.pop(sid).close(wait=False, abort=True, reason=eio.reason.SERVER_DISCONNECT)
+
+    def _is_waiting(self, sid: str) -> bool:
+        manager = self._server.manager
+        return sid in self._server.eio.sockets and not any(
+            manager.sid_from_eio_sid(sid, namespace) for namespace in manager.get_namespaces()
+        )
