@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
+from quadra.core.api.openapi_shapes import Reconnect
 
 PAGES = ("accounts.login.show_page", "accounts.login.submit_page", "accounts.login.leave_page")
 """Endpoints outside of this room that are pages for people: they are no part of the API."""
@@ -148,6 +149,14 @@ LIVE = Group(
             says="How many events came since your cursor, or while this replica could not hear the others, and the newest "
             "of them; you may have some of these already.",
             payload=CatchUp,
+        ),
+        SocketEvent(
+            namespace="/live",
+            name="server:reconnect",
+            to_server=False,
+            says="This replica ends and closes the connection: come back within that time.",
+            payload=Reconnect,
+            example={"reason": "restart", "within_ms": 1000},
         ),
     ),
 )

@@ -62,3 +62,10 @@ def _types(found: Any) -> Iterator[Any]:
         yield from _types(found.shape)
     elif found is not None and not isinstance(found, str | int | float):
         yield found
+
+
+class Reconnect(Struct):
+    """What the socket event `server:reconnect` says."""
+
+    reason: str
+    within_ms: int

@@ -29,6 +29,9 @@ MOST_PACKETS = 10_000
 """In one body of a polling client."""
 MOST_FORM = 64 * 1024
 """Of a body of a form, as very old browsers send it."""
+NAMESPACES = ("/", "/live")
+RECONNECT_MS = 1_000
+"""Within which a client that was told `server:reconnect` does best to come back."""
 PRIVATE_PARTS = ((Payload, "decode"),)
 
 websocket_messages_total = counter(
@@ -105,12 +108,17 @@ def _bound_payloads() -> None:
 
 
 def close_connections(socketio: SocketIO, loop: Loop) -> None:
-    """Close every connection, so that clients come back at once (to another replica, or to the next start).
+    """Say `server:reconnect` and close every connection, so that clients come back (to another replica, or the next start).
 
     By ending the transport: a client that is told to leave its namespace stays away, and python-socketio's client also
     when it is told that Engine.IO closes.
     """
     sockets = list(socketio.server.eio.sockets.values())
+    if sockets:
+        said = {"reason": "restart", "within_ms": RECONNECT_MS}
+        for namespace in NAMESPACES:  # to our own connections: the bus would carry it to every replica
+            socketio.server.emit("server:reconnect", said, namespace=namespace, ignore_queue=True)
+        loop.sleep(0.1)  # their greenlets write it
     for connection in sockets:
         connection.close(wait=False, abort=True, reason=socketio.server.eio.reason.SERVER_DISCONNECT)
     if sockets:

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from quadra.core.api.openapi import Group, SocketEvent, refer
+from quadra.core.api.openapi_shapes import Reconnect
 from quadra.ingest.doors.openapi_events import SCHEMAS, camel, component
 from quadra.ingest.kinds import KINDS
 
@@ -93,6 +94,14 @@ SOCKETS = Group(
                 "error": "event_id: required",
                 "fields": {"eventId": "required"},
             },
+        ),
+        SocketEvent(
+            namespace="/",
+            name="server:reconnect",
+            to_server=False,
+            says="This replica ends and closes the connection: come back within that time.",
+            payload=Reconnect,
+            example={"reason": "restart", "within_ms": 1000},
         ),
     ),
 )
