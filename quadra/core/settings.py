@@ -247,6 +247,27 @@ class Settings(BaseSettings):
         description="that another process's clock or the database's differs",
     )
 
+    rollout_dir: Path | None = Field(None, description="of `quadra rollout`; empty: rollout/ in DATA_DIR")
+    supervisor_check: Duration = Field(
+        timedelta(seconds=30), ge=timedelta(milliseconds=100), description="between two probes of each replica"
+    )
+    supervisor_failures: int = Field(3, ge=1, description="probes in a row after which a replica is restarted")
+    supervisor_successes: int = Field(2, ge=1, description="probes in a row after which a new replica is ready")
+    supervisor_attempts: int = Field(5, ge=1, description="restarts of a process before it is given up")
+    supervisor_backoff: Duration = Field(
+        timedelta(seconds=60), ge=timedelta(milliseconds=100), description="before the second restart; then doubled"
+    )
+    supervisor_reset_after: Duration = Field(
+        timedelta(minutes=10), gt=timedelta(0), description="of being well, after which restarts are forgotten"
+    )
+    supervisor_start_timeout: Duration = Field(
+        timedelta(seconds=60), ge=timedelta(seconds=1), description="for a new replica to be ready"
+    )
+    supervisor_gate_requests: int = Field(200, ge=1, description="to each new replica before it is used")
+    supervisor_gate_p95: Duration = Field(
+        timedelta(seconds=2), gt=timedelta(0), description="that 95 of 100 of them may take at the most"
+    )
+
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")
     session_idle: Duration = Field(
         timedelta(days=7),

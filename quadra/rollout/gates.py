@@ -1,0 +1,118 @@
+"""What a new replica must show before it is used: that it starts, is ready, and answers real requests well and in time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from quadra.core.settings import Settings
+from quadra.rollout.processes import alive, last_line
+from quadra.rollout.records import Kept
+
+WISHES = (
+    ("GET", "/health/ready"),
+    ("GET", "/login"),
+    ("GET", "/q.js"),
+    ("GET", "/api/auth/me"),
+    ("POST", "/api/events"),
+)
+"""What a stranger may ask: pages, files, the database behind sessions and keys. It stores nothing."""
+AT_ONCE = 4
+PROBE_SECONDS = 5.0
+
+
+class Refused(Exception):
+    """A release is not taken. `kind` is one of the failure kinds of docs/rollout.md."""
+
+    def __init__(self, kind: str, reason: str, **figures: Any):
+        super().__init__(reason)
+        self.kind = kind
+        self.figures = figures
+
+
+def answers(port: int, path: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether a replica answers this path with 200."""
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}{path}", timeout=seconds, trust_env=False).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def wait_until_ready(kept: Kept, settings: Settings, log: Path) -> float:
+    """Seconds until it was ready SUCCESSES times in a row. Raises `Refused`."""
+    began, limit = time.monotonic(), settings.supervisor_start_timeout.total_seconds()
+    good, seen = 0, "nothing"
+    while True:
+        if not alive(kept):
+            raise Refused(
+                "deployment", f"{kept.name} ended before it was ready. It said last: {last_line(log) or 'nothing'}"
+            )
+        for path in ("/health/startup", "/health/ready"):
+            if not answers(kept.port or 0, path):
+                good = 0
+                break
+            seen = path
+        else:
+            good += 1
+            if good >= settings.supervisor_successes:
+                return round(time.monotonic() - began, 3)
+        if time.monotonic() - began > limit:
+            raise Refused(
+                "health",
+                f"{kept.name} was not ready within {limit:g} s; the last probe that it answered well: {seen}.",
+                start_timeout_seconds=limit,
+            )
+        time.sleep(0.2)
+
+
+def measure(kept: Kept, settings: Settings) -> dict[str, Any]:
+    """The figures of GATE_REQUESTS requests. Raises `Refused` when they break the gate."""
+    count, limit = settings.supervisor_gate_requests, settings.supervisor_gate_p95.total_seconds()
+    # an answer that takes longer than this is no answer; the gate itself is bounded by it
+    patience = max(2 * limit, 1.0)
+    base = f"http://127.0.0.1:{kept.port}"
+    found: list[tuple[int, float]] = []
+
+    def ask(number: int) -> None:
+        bad = sum(status == 0 or status >= 500 or seconds > limit for status, seconds in found)
+        if bad <= count // 20 + AT_ONCE:  # more of them decide; the others need not be waited for
+            found.append(_ask(client, *WISHES[number % len(WISHES)]))
+
+    with (
+        httpx2.Client(base_url=base, timeout=patience, trust_env=False) as client,
+        ThreadPoolExecutor(AT_ONCE) as threads,
+    ):
+        list(threads.map(ask, range(count)))
+    return judge(found, limit)
+
+
+def judge(found: list[tuple[int, float]], limit: float) -> dict[str, Any]:
+    """Of answers (status, seconds); status 0 is none."""
+    times = sorted(seconds for _, seconds in found)
+    errors = sum(status == 0 or status >= 500 for status, _ in found)
+    p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
+    figures = {"requests": len(found), "errors": errors, "p95_ms": round(p95 * 1000, 1), "gate_p95_ms": limit * 1000}
+    if p95 > limit:
+        raise Refused("performance", f"The performance gate: p95 is {p95:.2f} s, more than {limit:g} s.", **figures)
+    if errors > len(found) // 100:
+        raise Refused(
+            "health", f"The performance gate: {errors} of {len(found)} requests failed (5xx or no answer).", **figures
+        )
+    return figures
+
+
+def _ask(client: httpx2.Client, method: str, path: str) -> tuple[int, float]:
+    # an address of its own for each: what strangers may ask is counted for each address
+    address = f"127.{secrets.randbelow(255)}.{secrets.randbelow(255)}.{1 + secrets.randbelow(254)}"
+    body = b'{"event_type":"gate"}' if method == "POST" else None
+    began = time.monotonic()
+    try:
+        answer = client.request(method, path, content=body, headers={"X-Forwarded-For": address})
+    except httpx2.HTTPError:
+        return 0, time.monotonic() - began
+    return answer.status_code, time.monotonic() - began

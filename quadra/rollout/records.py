@@ -1,0 +1,138 @@
+"""What a rollout remembers: the state of now, and a journal of what was done and why. Both outlive every process."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from quadra.core import clock
+from quadra.rollout.place import Place, write
+
+Role = Literal["web", "worker", "balancer"]
+Status = Literal["running", "completed", "failed", "rolled_back"]
+
+
+class Kept(Struct):
+    """A process that the watcher keeps. Its id alone names another process later; with its birth it does not."""
+
+    name: str
+    role: Role
+    pid: int
+    born: float
+    started_at: str
+    release: str
+    deployment: str = ""
+    """Which brought it: two of the same release may stand beside each other."""
+    port: int | None = None
+    slot: int | None = None
+    """Of the balancer."""
+    state: str = "starting"
+    restarts: int = 0
+    failures: int = 0
+    """Probes in a row that it did not answer well."""
+    attempts: int = 0
+    """Restarts since it was last well for RESET_AFTER."""
+    next_attempt: float = 0.0
+    """Not before this time (seconds since 1970) is it started again."""
+
+
+class Step(Struct):
+    name: str
+    seconds: float
+
+
+class Deployment(Struct):
+    id: str
+    release: str
+    previous: str | None
+    trigger: Literal["cli", "api", "heal"]
+    started_at: str
+    status: Status = "running"
+    ended_at: str | None = None
+    reason: str = ""
+    failure_kind: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+
+class Act(Struct):
+    """Something that the watcher did by itself."""
+
+    id: str
+    at: str
+    action: Literal["restart", "scale_up", "clear_cache", "rollback"]
+    target: str
+    release: str
+    outcome: str
+    reason: str
+    figures: dict[str, Any]
+    attempt: int
+    watcher_pid: int
+
+
+class State(Struct):
+    release: str | None = None
+    """The last one whose deployment was completed."""
+    serving: str | None = None
+    """The deployment whose replicas get the requests."""
+    before: str | None = None
+    """The one that served when the present deployment began."""
+    processes: list[Kept] = field(default_factory=list)
+    deployment: Deployment | None = None
+    """The one that is under way."""
+    named: int = 0
+    """How many processes were given a name so far."""
+
+
+class Line(Struct):
+    """Of the journal. A later line about the same id replaces the earlier one."""
+
+    at: str
+    deployment: Deployment | None = None
+    act: Act | None = None
+
+
+def load_state(place: Place) -> State:
+    try:
+        return msgspec.json.decode(place.state.read_bytes(), type=State)
+    except FileNotFoundError:
+        return State()
+
+
+def save_state(place: Place, state: State) -> None:
+    write(place.state, msgspec.json.format(msgspec.json.encode(state)))
+
+
+def note(place: Place, *, deployment: Deployment | None = None, act: Act | None = None) -> None:
+    """Append to the journal; on disk when this returns."""
+    line = msgspec.json.encode(Line(at=clock.iso(clock.now()), deployment=deployment, act=act))
+    with place.journal.open("a+b") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # the line before was cut off by a crash: ours must not be lost with it
+                line = b"\n" + line
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def history(place: Place) -> dict[str, Any]:
+    """`{deployments, acts}`, newest first. A line that was cut off by a crash is left out."""
+    deployments: dict[str, Deployment] = {}
+    acts: dict[str, Act] = {}
+    for line in place.journal.read_bytes().splitlines() if place.journal.exists() else []:
+        try:
+            found = msgspec.json.decode(line, type=Line)
+        except msgspec.MsgspecError:
+            continue
+        if found.deployment:
+            deployments[found.deployment.id] = found.deployment
+        if found.act:
+            acts[found.act.id] = found.act
+    return {
+        "deployments": msgspec.to_builtins(list(reversed(deployments.values()))),
+        "acts": msgspec.to_builtins(list(reversed(acts.values()))),
+    }

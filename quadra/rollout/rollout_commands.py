@@ -1,0 +1,130 @@
+"""`quadra rollout`: the directory, the watcher, and what others ask it. No command of these opens the database."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from quadra.core.errors import Misconfigured
+from quadra.core.settings import load
+from quadra.rollout import requests
+from quadra.rollout.balancers import BALANCERS
+from quadra.rollout.fleet import described
+from quadra.rollout.place import Plan, place_of, write
+from quadra.rollout.records import history, load_state
+from quadra.rollout.watching import watch
+
+directory_option = click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of this rollout, instead of QUADRA_ROLLOUT_DIR or rollout/ in DATA_DIR.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group("rollout")
+def rollout() -> None:
+    """Releases without a failed request: watch, deploy, look."""
+
+
+@rollout.command("init")
+@click.option("--public-port", required=True, type=click.IntRange(1, 65535), help="Of the balancer.")
+@click.option(
+    "--replicas", default=2, show_default=True, type=click.IntRange(1, 32), help="Web processes of a release."
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 32), help="Workers of a release.")
+@click.option("--balancer", default="haproxy", show_default=True, type=click.Choice(list(BALANCERS)))
+@directory_option
+@json_option
+def init_place(
+    public_port: int, replicas: int, workers: int, balancer: str, directory: Path | None, as_json: bool
+) -> None:
+    """Make the directory and its rollout.json; starts nothing. The next `watch` goes by it."""
+    place = place_of(load(), directory)
+    place.make()
+    plan = Plan(public_port=public_port, replicas=replicas, workers=workers, balancer=balancer)
+    write(place.plan, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
+    _say(
+        as_json,
+        {"directory": str(place.root), **msgspec.to_builtins(plan)},
+        [f"{place.plan} is written.", f"Put releases into {place.releases}, then: quadra rollout watch"],
+    )
+
+
+@rollout.command("watch")
+@directory_option
+def watch_place(directory: Path | None) -> None:
+    """Keep what runs running, and deploy when asked. A second watcher stands by and takes over."""
+    settings = load()
+    if not settings.redis_configured or settings.is_sqlite:
+        raise Misconfigured(
+            "Two web processes serve beside each other during a deployment: set DATABASE_URL to PostgreSQL or MariaDB, and "
+            "REDIS_URL."
+        )
+    watch(place_of(settings, directory), settings, _tell)
+
+
+@rollout.command("deploy")
+@click.argument("release", metavar="NAME")
+@directory_option
+@json_option
+def deploy_release(release: str, directory: Path | None, as_json: bool) -> None:
+    """Have the watcher bring the release NAME of releases/ into use, and follow it to its end."""
+    place = place_of(load(), directory)
+    place.read_plan()
+    ended = requests.follow(place, requests.ask(place, release, "cli"))
+    seconds = (datetime.fromisoformat(ended["ended_at"]) - datetime.fromisoformat(ended["started_at"])).total_seconds()
+    body = {"deployment_id": ended["id"], "release": ended["release"], "status": ended["status"]}
+    body |= {name: ended[name] for name in ("reason", "failure_kind", "figures")} | {"seconds": round(seconds, 3)}
+    lines = [f"{release}: {ended['status']} in {seconds:.1f} s", *([ended["reason"]] if ended["reason"] else [])]
+    _say(as_json, body, lines)
+    sys.exit(0 if ended["status"] == "completed" else 1)
+
+
+@rollout.command("status")
+@directory_option
+@json_option
+def show_status(directory: Path | None, as_json: bool) -> None:
+    """The release that serves, the watcher, and each process."""
+    place = place_of(load(), directory)
+    place.read_plan()
+    state = load_state(place)
+    rows = [described(kept) for kept in state.processes]
+    pid = requests.watcher(place)
+    body = {"release": state.release, "watcher": {"pid": pid}, "processes": rows}
+    lines = [f"Release {state.release or 'none'}, watcher {pid or 'none'}"]
+    lines += [f"  {row['name']:12} {row['state']:9} pid {row['pid']}, port {row['port'] or '-'}" for row in rows]
+    _say(as_json, body, lines)
+
+
+@rollout.command("history")
+@directory_option
+@json_option
+def show_history(directory: Path | None, as_json: bool) -> None:
+    """Deployments and what the watcher did by itself, newest first."""
+    place = place_of(load(), directory)
+    place.read_plan()
+    found = history(place)
+    lines = [f"{one['started_at']}  {one['release']}  {one['status']}  {one['reason']}" for one in found["deployments"]]
+    lines += [
+        f"{one['at']}  {one['action']} {one['target']}  {one['outcome']}  {one['reason']}" for one in found["acts"]
+    ]
+    _say(as_json, found, lines or ["Nothing was deployed yet."])
+
+
+def _tell(line: str) -> None:
+    """Whoever reads the watcher's words may go away; it goes on."""
+    with suppress(OSError):
+        click.echo(line)
+
+
+def _say(as_json: bool, body: Mapping[str, Any], lines: Sequence[str]) -> None:
+    click.echo(json.dumps(body, ensure_ascii=False) if as_json else "\n".join(lines))
