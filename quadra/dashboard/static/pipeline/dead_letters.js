@@ -47,17 +47,22 @@ export function makeDeadLetters({ project, acts, address, kinds, moved }) {
       el('button', { class: 'button', type: 'button', 'aria-describedby': name.id, onclick: () => discard(first) }, 'Discard')) : null;
     const element = el('li', {}, el('article', { class: 'letter', 'aria-labelledby': name.id }, el('div', { class: 'panel-head wrap' }, name, buttons), body));
 
+    let whole = [];
+
     function draw(letter) {
-      const entries = letter.history ?? letter.error_context ?? [];
+      // the socket tells attempts without tracebacks and paths; what the server answered before has them
+      const told = letter.history ?? letter.error_context ?? [];
+      const entries = told.map((entry, at) => (entry.traceback ? entry : { ...entry, ...whole[at] }));
+      whole = entries;
       // not the whole letter: as a job it comes with other fields, and must not fold up what is being read
-      fill(body, [letter.last_error, entries, letter.finished_at, letter.attempt_count], () => {
-        const line = letter.last_error ?? entries.at(-1)?.message;
+      fill(body, [entries.length ? '' : letter.last_error, entries, letter.finished_at, letter.attempt_count], () => {
+        const line = entries.at(-1)?.message ?? letter.last_error;
         return [
           el('p', { class: 'wrong' }, line ?? 'It failed without a message.'),
           facts([
-            ['Given up', when(letter.finished_at)],
+            ['Failed for good', when(letter.finished_at)],
             ['Attempts', `${count(letter.attempt_count)} of ${count(letter.max_attempts)}`],
-            ['Made', when(letter.created_at)],
+            ['Created', when(letter.created_at)],
             ['Trigger', { SCHEDULED: 'scheduled', MANUAL: 'by hand' }[letter.trigger_type] ?? letter.trigger_type],
             ['Last worker', letter.worker],
             ['Job', el('code', {}, letter.job_id)],
