@@ -33,10 +33,12 @@ class Handshakes:
     def _make_room(self) -> None:
         """Forget those who have joined or are gone; where that is less than a tenth, close the oldest."""
         self._waiting = {sid: None for sid in self._waiting if self._is_waiting(sid)}
+        eio, oldest = self._server.eio, []
         for sid in list(self._waiting)[: len(self._waiting) - self._most * 9 // 10]:
             del self._waiting[sid]
-            eio = self._server.eio
-            eio.sockets.pop(sid).close(wait=False, abort=True, reason=eio.reason.SERVER_DISCONNECT)
+            oldest.append(eio.sockets.pop(sid))
+        for session in oldest:  # last: other greenlets may have their turn while one is closed
+            session.close(wait=False, abort=True, reason=eio.reason.SERVER_DISCONNECT)
 
     def _is_waiting(self, sid: str) -> bool:
         manager = self._server.manager
