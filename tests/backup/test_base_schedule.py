@@ -101,7 +101,7 @@ def test_base_backups_are_taken_proved_and_pruned_by_the_clock(
 
 
 def test_a_failure_is_an_error_in_the_log_and_not_somebody_elses_turn(
-    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    pair: Pair, runtime: Runtime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = build(pair.settings(data_dir=tmp_path, postgres_bin=tmp_path))
     Schedule(made.settings).turn(made)
