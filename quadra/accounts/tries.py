@@ -77,7 +77,7 @@ def hold(account: str, email: str) -> None:
         wait = min(LONGEST_WAIT, 2 ** (count - FREE + 1))
         if not count_in(lambda storage: storage.acquire_entry(gate, 1, wait)):
             since = count_in(lambda storage: storage.get_moving_window(gate, 1, wait))[0]
-            seconds = max(1, math.ceil(since + wait - time.time()))
+            seconds = min(wait, max(1, math.ceil(since + wait - time.time())))
             raise Limited(
                 f"Too many tries for this account; try again in {seconds} s, or from where you logged in before.",
                 retry_after_seconds=seconds,

@@ -57,9 +57,9 @@ BODY: Schema = {
     "type": "object",
     "properties": {
         "project": {"type": ["string", "null"]},
-        "batch_id": {"type": "string"},
-        "events": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-        "vector": {"type": "array", "minItems": 1, "maxItems": MOST_CELLS, "items": {"type": "number"}},
+        "batch_id": {"type": ["string", "null"]},
+        "events": {"type": ["array", "null"], "minItems": 1, "items": {"type": "object"}},
+        "vector": {"type": ["array", "null"], "minItems": 1, "maxItems": MOST_CELLS, "items": {"type": "number"}},
     },
 }
 

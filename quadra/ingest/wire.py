@@ -117,7 +117,8 @@ def from_dict(found: dict[Any, Any]) -> Any:
         wrong |= _unfitting(plain)
     if wrong:
         event_id = plain.get("event_id")
-        raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
+        far = all(name in ("timestamp", "sent_at") and type(plain.get(name)) is int for name in wrong)  # beyond 64 bits
+        raise Refused("clock" if far else "invalid", wrong, event_id if isinstance(event_id, str) else None)
     if extra:
         objects["properties"] = {**extra, **objects.get("properties", {})}
     for name, value in objects.items():

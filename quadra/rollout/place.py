@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from quadra.core.errors import Invalid, Misconfigured
 from quadra.core.settings import Settings
+from quadra.core.typed import Typed
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -24,6 +25,9 @@ class Plan(Struct):
     replicas: int
     workers: int
     balancer: str
+
+
+PLAN = Typed(Plan)
 
 
 class Place:
@@ -45,7 +49,7 @@ class Place:
 
     def read_plan(self) -> Plan:
         try:
-            return msgspec.json.decode(self.plan.read_bytes(), type=Plan)
+            return PLAN.decode(self.plan.read_bytes())
         except FileNotFoundError:
             raise Misconfigured(f"There is no {self.plan}. Make it: quadra rollout init --public-port 8080") from None
         except msgspec.MsgspecError as error:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from quadra.core import clock
+from quadra.core.typed import Typed
 from quadra.rollout.place import Place, write
 
 Role = Literal["web", "worker", "balancer"]
@@ -95,9 +96,12 @@ class Line(Struct):
     act: Act | None = None
 
 
+STATE, LINE = Typed(State), Typed(Line)
+
+
 def load_state(place: Place) -> State:
     try:
-        return msgspec.json.decode(place.state.read_bytes(), type=State)
+        return STATE.decode(place.state.read_bytes())
     except FileNotFoundError:
         return State()
 
@@ -125,7 +129,7 @@ def history(place: Place) -> dict[str, Any]:
     acts: dict[str, Act] = {}
     for line in place.journal.read_bytes().splitlines() if place.journal.exists() else []:
         try:
-            found = msgspec.json.decode(line, type=Line)
+            found = LINE.decode(line)
         except msgspec.MsgspecError:
             continue
         if found.deployment:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from quadra.core import clock
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.ids import uuid7
+from quadra.core.typed import Typed
 from quadra.rollout.place import Place, write
 from quadra.rollout.records import Deployment, history, load_state
 
@@ -26,6 +27,9 @@ class Request(Struct):
     id: str
     release: str
     trigger: Literal["cli", "api", "heal"]
+
+
+REQUEST = Typed(Request)
 
 
 def ask(place: Place, release: str, trigger: Literal["cli", "api"]) -> str:
@@ -52,7 +56,7 @@ def take(place: Place) -> Deployment | None:
     for name in waiting(place):
         path = place.requests / f"{name}.json"
         try:
-            asked = msgspec.json.decode(path.read_bytes(), type=Request)
+            asked = REQUEST.decode(path.read_bytes())
         except msgspec.MsgspecError:
             asked = None
         path.unlink(missing_ok=True)

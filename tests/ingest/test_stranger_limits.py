@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 LIMIT = 20
+ADDRESSES = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,9 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
     ],
 )
 def test_a_stranger_is_refused_so_often_and_then_told_to_wait_while_a_key_goes_on(
-    quadra: QuadraProcess, path: str, key: str | None, body: Any, request: pytest.FixtureRequest
+    quadra: QuadraProcess, path: str, key: str | None, body: Any
 ) -> None:
-    address = f"203.0.113.{abs(hash(request.node.name)) % 250 + 1}"
+    address = f"203.0.113.{next(ADDRESSES)}"
     found = [send(quadra, path, body, key=key, X_Forwarded_For=address).status for _ in range(LIMIT + 5)]
     assert 429 not in found[: LIMIT - 1]
     if found[-1] != 429:  # the minute turned meanwhile

@@ -9,6 +9,7 @@ from tests.servers.keeper import Keeper
 
 class RsyslogServer(Server):
     name = "rsyslog"
+    as_nobody = False  # it reads files of mode 0640, as a shipper does that runs as root or in their group
 
     def __init__(self, keeper: Keeper, *, config: str):
         self.program = rsyslog()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -85,9 +85,9 @@ def look(database: Database) -> dict[str, Any]:
     there = set(sa.inspect(database.engine).get_table_names())
     with database.snapshot() as session:
         rows = {
-            table.__tablename__: session.scalar(sa.select(sa.func.count()).select_from(table))
+            name: session.scalar(sa.select(sa.func.count()).select_from(table))
             for table in COUNTED
-            if table.__tablename__ in there
+            if (name := cast(sa.Table, table.__table__).name) in there
         }
         received = session.scalar(sa.select(sa.func.max(Event.received_at)))
         occurred = session.scalar(sa.select(sa.func.max(Event.occurred_at)))
