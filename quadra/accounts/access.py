@@ -110,14 +110,22 @@ def counted_as() -> str:
         return f"user:{flask_login.current_user.id}"
 
 
+def require_role(role: str) -> Caller:
+    """The caller, who has at least `role` somewhere: `require` and `require_project` say where. Raises `Unauthorised` or
+    `Forbidden`. The gate of every door that says what it needs.
+    """
+    found = caller()
+    _check(found, role)
+    return found
+
+
 def require(role: str) -> Caller:
     """The caller, who has at least `role`. Raises `Unauthorised` or `Forbidden`.
 
     For what belongs to no single project. Whoever is bound to one project passes as viewer only (and sees only what
     `Caller.sees`): anything more would reach into the projects of others.
     """
-    found = caller()
-    _check(found, role)
+    found = require_role(role)
     if role != "viewer" and found.projects is not None:
         raise Forbidden(f"This key belongs to one project; use an admin key of the project {DEFAULT!r}.")
     return found
@@ -145,8 +153,7 @@ def require_project(slug: str | None, role: str) -> Project:
 
     Raises `NotFound` for a project that the caller may not see, just as for one that is not there.
     """
-    found = caller()
-    _check(found, role)
+    found = require_role(role)
     wanted = slug or (found.key.project_slug if found.key else DEFAULT)
     with runtime().database.read() as session:
         project = get_project(session, wanted)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from msgspec import Meta, Struct
 
-from quadra.core.api.doors import Doors
-from quadra.core.api.openapi import Group
+from quadra.core.api.doors import GATE, Doors, Other
+from quadra.core.api.openapi import Group, Param
 from quadra.core.api.openapi_document import document
 from quadra.core.api.params import Params, says, within
+from quadra.core.errors import Forbidden, Invalid
 from quadra.core.web import http
 
 
@@ -32,9 +33,21 @@ class Wanted(Struct, kw_only=True):
     parts: Annotated[list[Part], Meta(max_length=5, description="What it is made of.")] = []
 
 
+class Secret(Struct, kw_only=True):
+    password: Annotated[str, Meta(min_length=4, extra_json_schema={"format": "password"})]
+    owner: Annotated[str, Meta(min_length=1)] | None = None
+    kept: dict[str, Any] = {}
+    parts: Annotated[dict[str, Part], Meta(max_length=2)] = {}
+    tags: tuple[str, ...] = ()
+
+
 class Things(Struct, kw_only=True):
     names: list[str]
     limit: int
+
+
+class Broken(Things, kw_only=True):
+    why: str
 
 
 doors = Doors("things", __name__)
@@ -50,9 +63,66 @@ def make_thing(asked: Wanted) -> Things:
     return Things(names=[asked.name, str(asked.weight)], limit=sum(part.size for part in asked.parts))
 
 
+@doors("POST", "/secrets", title="Keep a secret", asks=Params(Secret), answers=Things)
+def keep_secret(asked: Secret) -> Things:
+    names = [asked.password, str(asked.owner), *asked.kept, *asked.parts, *asked.tags]
+    return Things(names=names, limit=sum(part.size for part in asked.parts.values()))
+
+
+@doors(
+    "GET",
+    "/stock/{number}",
+    title="Stock",
+    named={"number": Param(name="number", shape=Annotated[int, Meta(ge=0, le=99)])},
+    answers=Things,
+    answer_says="There is some.",
+    others={
+        503: Other(
+            says="There is none.",
+            shape=Broken,
+            when=lambda answer: answer.limit == 0,
+            example={"names": [], "limit": 0, "why": "sold"},
+        )
+    },
+)
+def show_stock(number: int) -> Things | Response:
+    if number == 99:
+        return Response("a page", content_type="text/html")
+    return Things(names=[], limit=number) if number else Broken(names=[], limit=0, why="sold out")
+
+
+@doors("GET", "/links", title="A link", answers=Things, lenient=True)
+def show_link() -> Things:
+    return Things(names=[], limit=1)
+
+
+@doors("POST", "/vault", title="The vault", needs="admin", asks=Params(Wanted), answers=Things)
+def open_vault(asked: Wanted) -> Things:
+    return Things(names=[asked.name], limit=1)
+
+
+@doors("POST", "/hall", title="The hall", needs="admin", gated=False, asks=Params(Wanted), answers=Things)
+def enter_hall(asked: Wanted) -> Things:
+    return Things(names=[asked.name], limit=1)
+
+
+def only_json() -> None:
+    raise Invalid("Not like this.")
+
+
+@doors("POST", "/forms", title="Forms", first=only_json, asks=Params(Wanted), answers=Things)
+def send_form(asked: Wanted) -> Things:
+    return Things(names=[asked.name], limit=1)
+
+
+def refuse_all(role: str) -> None:
+    raise Forbidden(f"needs {role}")
+
+
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     app = Flask("test")
+    app.extensions[GATE] = refuse_all
     http.set_up(app)
     app.register_blueprint(doors.blueprint)
     return app.test_client()
@@ -119,3 +189,90 @@ def test_the_description_is_that_of_the_structs() -> None:
     made = found["paths"]["/things"]["post"]
     assert made["requestBody"]["content"]["application/json"]["schema"]["required"] == ["name"]
     assert found["components"]["schemas"]["Things"]["required"] == ["names", "limit"]
+
+
+def test_what_an_address_says_beside_is_refused_where_nothing_is_asked_too(client: FlaskClient) -> None:
+    answer = client.get("/stock/7?limit=3")
+    assert (answer.status_code, answer.json["error"]["fields"]) == (400, {"limit": "is not known here; known are none"})
+    answer = client.post("/things?name=n&loud=1", json={"weight": "heavy"})
+    assert (answer.status_code, answer.json["error"]["fields"]) == (400, {
+        "name": "belongs into the body, not into the address",
+        "loud": "is not known here; known are none",
+        "weight": "a number",
+    })  # fmt: skip
+    assert client.get("/links?fbclid=1").status_code == 200
+
+
+def test_a_secret_is_taken_as_it_was_sent_and_an_object_as_its_structs(client: FlaskClient) -> None:
+    body = {"password": " 0\t", "kept": {"a": 1}, "parts": {"x": {"size": "2"}, "y": {"size": 3}}, "tags": ["t", "u,v"]}
+    assert client.post("/secrets", json=body).json == {"names": [" 0\t", "None", "a", "x", "y", "t", "u,v"], "limit": 5}
+    assert client.post("/secrets", json={"password": ""}).json["names"] == ["", "None"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"password": 1234}, {"password": "a string"}),
+        ({"password": "p", "owner": ""}, {"owner": "not empty; leave it out instead"}),
+        ({"password": "p", "kept": [1]}, {"kept": "an object"}),
+        ({"password": "p", "parts": {"x": {"size": 10}}}, {"parts.x.size": "a number from 1 to 9"}),
+        ({"password": "p", "parts": {"x": {"sise": 1, "size": 1}}}, {"parts.x.sise": "is not known here; did you mean size?"}),
+        ({"password": "p", "parts": {"x": 1}}, {"parts": "an object that holds at most 2 objects"}),
+        ({"password": "p", "parts": {name: {"size": 1} for name in "xyz"}}, {"parts": "an object that holds at most 2 objects"}),
+    ],
+)  # fmt: skip
+def test_wrong_secrets_and_objects_are_named(client: FlaskClient, body: Any, fields: dict[str, str]) -> None:
+    answer = client.post("/secrets", json=body)
+    assert (answer.status_code, answer.json["error"]["fields"]) == (400, fields)
+
+
+def test_the_status_follows_from_the_answer(client: FlaskClient) -> None:
+    assert client.get("/stock/7").status_code == 200
+    none = client.get("/stock/0")
+    assert (none.status_code, none.json) == (503, {"names": [], "limit": 0, "why": "sold out"})
+    page = client.get("/stock/99")
+    assert (page.status_code, page.text) == (200, "a page")
+
+
+@pytest.mark.parametrize("number", ["100", "-1", "a"])
+def test_a_number_in_a_path_that_cannot_be_is_not_found(client: FlaskClient, number: str) -> None:
+    assert client.get(f"/stock/{number}").status_code == 404
+
+
+def test_who_has_not_the_role_is_refused_before_anything_is_read(client: FlaskClient) -> None:
+    answer = client.post("/vault?x=1", data="no JSON")
+    assert (answer.status_code, answer.json["error"]["message"]) == (403, "needs admin")
+    assert client.post("/hall", json={"name": "n"}).status_code == 200
+    answer = client.post("/forms", data="no JSON")
+    assert answer.json["error"]["message"] == "Not like this."
+
+
+def test_the_description_of_secrets_objects_and_other_statuses() -> None:
+    found = document([Group(title="Things", doors=tuple(doors.described))], "http://x")
+    body = found["paths"]["/secrets"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["example"] == {"password": "text"}
+    assert body["schema"]["properties"] == {
+        "password": {"type": "string", "format": "password", "minLength": 4},
+        "owner": {"type": ["string", "number", "boolean", "null"], "minLength": 1},
+        "kept": {"type": ["object", "null"]},
+        "parts": {
+            "type": ["object", "null"],
+            "maxProperties": 2,
+            "additionalProperties": {
+                "type": "object",
+                "required": ["size"],
+                "properties": {
+                    "size": {
+                        "anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, {"type": ["string", "null"]}],
+                    }
+                },
+            },
+        },
+        "tags": {
+            "type": ["array", "string", "number", "boolean", "null"],
+            "items": {"type": ["string", "number", "boolean", "null"]},
+        },
+    }
+    answers = found["paths"]["/stock/{number}"]["get"]["responses"]
+    assert answers["503"]["content"]["application/json"]["example"] == {"names": [], "limit": 0, "why": "sold"}
+    assert answers["503"]["description"] == "There is none."

@@ -2,23 +2,23 @@
 
     doors = Doors("jobs", __name__)
 
-    @doors("GET", "/api/jobs", title="List jobs", needs="viewer", asks=WHICH, answers=Jobs, refuses=(404,))
+    @doors("GET", "/api/jobs", title="List jobs", needs="viewer", asks=Params(Which), answers=Jobs, refuses=(404,))
     def show_jobs(asked: Which) -> Jobs: ...
 
-`WHICH = Params(Which)` is made when the module is imported. The room registers `doors.blueprint`, and `doors.described`
-stands in its `GROUPS`.
+`Params(Which)` is made when the module is imported. The room registers `doors.blueprint`, and `doors.described` stands in
+its `GROUPS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from flask import Blueprint, Response, request
-from flask.typing import ResponseReturnValue
-from msgspec import Struct
+from flask import Blueprint, Response, current_app, request
+from msgspec import Struct, inspect
 
 from quadra.core.api.examples import example_of
 from quadra.core.api.given import Given, given_of
@@ -26,8 +26,23 @@ from quadra.core.api.openapi import NOBODY, Answer, Body, Door, Param
 from quadra.core.api.params import Params
 from quadra.core.web.http import json_body
 
-View = TypeVar("View", bound=Callable[..., Any])
+A = TypeVar("A", bound=Struct)
+Gives = Callable[..., A | Response]
+"""A view. What is a response already goes out as it is: a page for a browser."""
 IN_ADDRESS = ("GET", "DELETE")
+GATE = "quadra.gate"
+"""The app's extension that refuses whoever has not the role that a door needs; the room of accounts sets it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other(Generic[A]):
+    """An answer that goes out with another status than the usual one."""
+
+    says: str
+    when: Callable[[A], bool]
+    shape: type[A] | None = None
+    """Where it has more fields than the usual answer."""
+    example: Any = None
 
 
 class Doors:
@@ -43,27 +58,36 @@ class Doors:
         path: str,
         *also: str,
         title: str,
-        answers: type[Struct],
+        answers: type[A],
         says: str = "",
         answer_says: str = "The answer.",
+        example: Any = None,
+        others: Mapping[int, Other[A]] | None = None,
         asks: Params[Any] | None = None,
         in_address: bool = False,
+        lenient: bool = False,
         named: Mapping[str, Param] | None = None,
         slashes: tuple[str, ...] = (),
         needs: str = NOBODY,
+        gated: bool = True,
+        first: Callable[[], object] | None = None,
         status: int = 200,
         refuses: tuple[int, ...] = (),
         headers: Mapping[str, str] | None = None,
-    ) -> Callable[[View], View]:
+    ) -> Callable[[Gives[A]], Gives[A]]:
         """The route of a view that gives `answers`. `path` is written as OpenAPI writes it, what it names is given to the
-        view as keywords; `also` are other paths that do the same. What `asks` reads is given first: of the address where the
-        method has no body, or with `in_address`. What is named in `slashes` may hold some.
+        view as keywords; `also` are other paths that do the same. What is named in `slashes` may hold some.
+
+        What `asks` reads is given first: of the address where the method has no body, or with `in_address`. Whatever else
+        stands in the address is refused, except at `lenient` doors: links and probes, to which others add something.
+        Nothing is read of whoever has not the role that the door `needs`; without `gated` the view looks at that itself.
+        `first` is called before anything is read too, and raises what is to be refused.
         """
         in_body = asks is not None and method not in IN_ADDRESS and not in_address
-        params = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
-        params += asks.params() if asks is not None and not in_body else ()
+        inside = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
+        params = [*inside, *(asks.params() if asks is not None and not in_body else ())]
         body = Body(shape=asks.body(), example=asks.example()) if asks is not None and in_body else None
-        answer = Answer(says=answer_says, shape=answers, example=example_of(answers))
+        usual = Answer(says=answer_says, shape=answers, example=example or example_of(answers))
         self.described.append(
             Door(
                 method=method,
@@ -73,26 +97,46 @@ class Doors:
                 needs=needs,
                 params=tuple(params),
                 body=body,
-                answers={status: answer},
+                answers={status: usual, **{code: _other(each, answers) for code, each in (others or {}).items()}},
                 refuses=refuses,
                 also=also,
             )
         )
 
-        def register(view: View) -> View:
+        def enter() -> None:
+            if gated and needs != NOBODY:
+                current_app.extensions[GATE](needs)
+            if first is not None:
+                first()
+
+        def read() -> tuple[Any, ...]:
+            address = given_of(request.args.items(multi=True))
+            if in_body:
+                assert asks is not None
+                address.refuse_unknown((), elsewhere=asks.names)
+                return (asks.of(Given.of_body(json_body()).beside(address)),)
+            if asks is not None:
+                return (asks.of(address),)
+            if not lenient:
+                address.refuse_unknown(())
+            address.check()
+            return ()
+
+        def answer(given: Response | A) -> Response:
+            if isinstance(given, Response):
+                return given
+            code = next((code for code, other in (others or {}).items() if other.when(given)), status)
+            return answered(given, code, headers)
+
+        def register(view: Gives[A]) -> Gives[A]:
             @wraps(view)
-            def show(**inside: Any) -> ResponseReturnValue:
-                if asks is None:
-                    return answered(view(**inside), status, headers)
-                given = Given.of_body(json_body()) if in_body else given_of(request.args.items(multi=True))
-                return answered(view(asks.of(given), **inside), status, headers)
+            def show(**inside: Any) -> Response:
+                enter()
+                return answer(view(*read(), **inside))
 
             for number, each in enumerate((path, *also)):
-                rule = each.replace("{", "<").replace("}", ">")
-                for inside in slashes:
-                    rule = rule.replace(f"<{inside}>", f"<path:{inside}>")
                 name = f"{view.__name__}_{number}" if number else view.__name__
-                self.blueprint.add_url_rule(rule, name, show, methods=[method])
+                self.blueprint.add_url_rule(_rule(each, inside, slashes), name, show, methods=[method])
             return view
 
         return register
@@ -107,3 +151,19 @@ def answered(answer: Struct, status: int = 200, headers: Mapping[str, str] | Non
 
 def _named(path: str) -> list[str]:
     return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+def _rule(path: str, inside: Sequence[Param], slashes: Sequence[str]) -> str:
+    """The path as Flask writes it. What is a number within bounds reaches the view as one; other texts are not found."""
+    rule = path
+    for param in inside:
+        kind = inspect.type_info(param.shape)
+        most = kind.le if isinstance(kind, inspect.IntType) else None
+        converter = "path:" if param.name in slashes else "" if most is None else f"int(max={most}):"
+        rule = rule.replace(f"{{{param.name}}}", f"<{converter}{param.name}>")
+    return rule
+
+
+def _other(other: Other[Any], usual: type[Struct]) -> Answer:
+    shape = other.shape or usual
+    return Answer(says=other.says, shape=shape, example=other.example or example_of(shape))

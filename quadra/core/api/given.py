@@ -63,21 +63,31 @@ class Given:
                 values[name] = [value]
         return cls(values, filters)
 
-    def check(self) -> None:
+    def check(self, text: str = "The question cannot be answered as it is.") -> None:
         """Raises `Invalid`, naming every wrong field."""
         if self.wrong:
-            raise Invalid("The question cannot be answered as it is.", fields=self.wrong)
+            raise Invalid(text, fields=self.wrong)
+
+    def beside(self, other: Given) -> Given:
+        """This, which also names what is wrong in another part of the same request."""
+        self.wrong |= other.wrong
+        return self
 
     def inner(self, item: Mapping[str, Any]) -> Given:
         """An object inside this request."""
         return Given.of_body(item, self.filters)
 
-    def refuse_unknown(self, known: Sequence[str]) -> None:
-        """Note what has no meaning here: a mistyped name asks another question than its author meant."""
+    def refuse_unknown(self, known: Sequence[str], elsewhere: Sequence[str] = ()) -> None:
+        """Note what has no meaning here: a mistyped name asks another question than its author meant. What has one in the
+        body is in `elsewhere`.
+        """
         unknown = {name.partition("[")[0] for name in self._values} - set(known)
         for name in sorted(unknown)[:UNKNOWN_SHOWN]:
+            if name in elsewhere:
+                self.wrong[name] = "belongs into the body, not into the address"
+                continue
             near = get_close_matches(name, known, 1) if len(name) <= 64 else []
-            more = f"did you mean {near[0]}?" if near else "known are " + ", ".join(known)
+            more = f"did you mean {near[0]}?" if near else "known are " + (", ".join(known) or "none")
             self.wrong[name[:LONGEST]] = f"is not known here; {more}"
 
     def raw(self, name: str) -> Any:

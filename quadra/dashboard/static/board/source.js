@@ -12,7 +12,8 @@ function queryOf(params) {
   return query;
 }
 
-/** A lens is asked by its path below /api/analytics; what begins with a slash is a path of its own. */
+/** A lens is asked by its path below /api/analytics; what begins with a slash is a path of its own. One that takes no project
+ * is asked with the project null. */
 export class ProjectSource {
   constructor(project) {
     this.project = project;
@@ -27,7 +28,7 @@ export class ProjectSource {
       return send(`/api/analytics/${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal });
     }
     const path = lens.startsWith('/') ? lens : `/api/analytics/${lens}`;
-    return send(`${path}?${queryOf({ ...params, project: this.project })}`, { signal });
+    return send(`${path}?${queryOf({ project: this.project, ...params })}`, { signal });
   }
 }
 

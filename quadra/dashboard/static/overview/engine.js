@@ -23,7 +23,7 @@ export function noticed(board, overview) {
 /** Not of a shared page: it is about the whole installation. */
 export function well(board) {
   if (board.shared) return [];
-  const queue = board.ask('queue', () => ({ lens: '/api/admin/metrics', params: {} }));
+  const queue = board.ask('queue', () => ({ lens: '/api/admin/metrics', params: { project: null } }));
   return [board.panel({
     of: queue,
     title: 'Is Quadra healthy?',
