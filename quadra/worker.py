@@ -38,7 +38,7 @@ UPKEEP: tuple[Upkeep, ...] = (
     *health.UPKEEP,
 )
 TURN_SECONDS = 10
-"""How long a turn of upkeep may take to end when the worker stops."""
+"""How long a tick of upkeep may take to end when the worker stops."""
 
 
 class Worker:
@@ -76,11 +76,11 @@ class Worker:
         while not self._stop.wait(pause * random.uniform(0.8, 1.0)):
             pause = every
             try:
-                upkeep.turn(self._runtime)
+                upkeep.tick(self._runtime)
             except Unavailable as error:
-                logger.warning("worker.turn.postponed", extra={"loop": upkeep.name, "reason": error.message})
+                logger.warning("worker.tick.postponed", extra={"loop": upkeep.name, "reason": error.message})
             except Exception:
-                logger.exception("worker.turn.failed", extra={"loop": upkeep.name})
+                logger.exception("worker.tick.failed", extra={"loop": upkeep.name})
 
 
 @click.command("worker")
@@ -105,12 +105,12 @@ def run_until_told(worker: Worker, beside: int | None = None) -> bool:
 
     False when so many handlers hang that this process must be replaced.
     """
-    told = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stop.set())
     worker.start()
     logger.info("worker.started", extra={"worker": worker.jobs.name})
-    while not told.wait(1.0) and not worker.jobs.unfit and beside in (None, os.getppid()):
+    while not stop.wait(1.0) and not worker.jobs.unfit and beside in (None, os.getppid()):
         pass
     worker.stop()
     logger.info("worker.stopped", extra={"worker": worker.jobs.name})

@@ -75,7 +75,7 @@ def archives(settings: Settings) -> bool:
 
 
 class Schedule:
-    """Of one worker. `turn` does what is due, one after the other."""
+    """Of one worker. `tick` does what is due, one after the other."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -84,7 +84,7 @@ class Schedule:
         """The slot that is known to be done: the stores, which may be far away, are asked once for each."""
         self._not_before: dict[str, datetime] = {}
 
-    def turn(self, runtime: Runtime) -> None:
+    def tick(self, runtime: Runtime) -> None:
         for entry in entries(self._settings):
             slot = entry.slot(clock.now())
             if self._settled.get(entry.what) == slot or clock.now() < self._not_before.get(entry.what, slot):
@@ -94,7 +94,7 @@ class Schedule:
                 self._settled[entry.what] = slot
             except Busy as error:  # cron or another worker is at it: look again
                 self._not_before[entry.what] = clock.now() + timedelta(minutes=1)
-                logger.info("backup.turn.postponed", extra={"kind": entry.what, "reason": error.message})
+                logger.info("backup.tick.postponed", extra={"kind": entry.what, "reason": error.message})
             except QuadraError as error:
                 self._not_before[entry.what] = clock.now() + AGAIN
                 logger.error("backup.run.failed", extra={"kind": entry.what, "reason": error.message})

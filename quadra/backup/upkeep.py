@@ -12,7 +12,7 @@ from quadra.core.upkeep import Upkeep
 
 def take_backups(runtime: Runtime) -> None:
     if runtime.settings.backup_schedule:
-        runtime.the(_schedule).turn(runtime)
+        runtime.the(_schedule).tick(runtime)
 
 
 def _schedule(runtime: Runtime) -> Schedule:

@@ -78,11 +78,11 @@ def name_column(length: int) -> sa.String:
 
 
 WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
-BELLS = "quadra.bells"
-"""The key of a session's `info` under which it carries the bells of its database."""
+WAKEUPS = "quadra.wakeups"
+"""The key of a session's `info` under which it carries the wakeups of its database."""
 
 
-class Bell(Protocol):
+class Wakeup(Protocol):
     """What somebody waits for, such as an event of `threading`."""
 
     def set(self) -> None: ...
@@ -96,9 +96,9 @@ class Database:
         self.engine = _engine(self.url, pool_size)
         self._file = _watched(self.engine)
         measure(self.engine, Base.metadata)
-        self.bells: set[Bell] = set()
+        self.wakeups: set[Wakeup] = set()
         """Set when work for this process's workers was committed (`jobs/wake.py`)."""
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={BELLS: self.bells})
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={WAKEUPS: self.wakeups})
         self.wrote_at = float("-inf")
         """By the monotonic clock, when this process last committed new events."""
 

@@ -14,6 +14,6 @@ from quadra.core.settings import Settings
 class Upkeep:
     name: str
     every: Callable[[Settings], timedelta]
-    turn: Callable[[Runtime], object]
+    tick: Callable[[Runtime], object]
     """One look, and what is to be done. It blocks and has a thread of its own in every worker, so several run at once: each
     row is changed by one conditional update, which skips rows that others hold (`core/locks.py`). May raise `Unavailable`."""

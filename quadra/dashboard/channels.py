@@ -60,8 +60,8 @@ class Channels:
 
     def start(self) -> None:
         self._replicas.start()
-        for seconds, turn in ((TICK_SECONDS, self._tick), (CHECK_SECONDS, self._check), (FEED_SECONDS, self._tell)):
-            self._loop.spawn(self._for_ever, seconds, turn)
+        for seconds, task in ((TICK_SECONDS, self._tick), (CHECK_SECONDS, self._check), (FEED_SECONDS, self._tell)):
+            self._loop.spawn(self._for_ever, seconds, task)
 
     def open(self, project_id: int, slug: str, name: str, timezone: str) -> Channel:
         """The channel of a project, with its history read. Raises `Unavailable`."""
@@ -95,18 +95,18 @@ class Channels:
             elif channel is not None:
                 channel.waiting.append(appended)
 
-    def _for_ever(self, seconds: float, turn: Callable[[Channel], None]) -> None:
+    def _for_ever(self, seconds: float, task: Callable[[Channel], None]) -> None:
         while True:
             self._loop.sleep(seconds)
             for channel in list(self._open.values()):
                 if not channel.ready:
                     continue
                 try:
-                    turn(channel)
+                    task(channel)
                 except (QuadraError, SQLAlchemyError) as error:
-                    logger.warning("live.turn.postponed", extra={"turn": turn.__name__, "reason": str(error)})
+                    logger.warning("live.tick.postponed", extra={"task": task.__name__, "reason": str(error)})
                 except Exception:
-                    logger.exception("live.turn.failed", extra={"turn": turn.__name__})
+                    logger.exception("live.tick.failed", extra={"task": task.__name__})
 
     def _tick(self, channel: Channel) -> None:
         at = clock.now_us()
@@ -160,9 +160,9 @@ class Channels:
                 self._read(channel, told)
                 self._tick(channel)
         except (QuadraError, SQLAlchemyError) as error:
-            logger.warning("live.turn.postponed", extra={"turn": "told", "reason": str(error)})
+            logger.warning("live.tick.postponed", extra={"task": "news", "reason": str(error)})
         except Exception:
-            logger.exception("live.turn.failed", extra={"turn": "told"})
+            logger.exception("live.tick.failed", extra={"task": "news"})
         finally:
             channel.reading_told = False
 
@@ -180,7 +180,7 @@ class Channels:
             try:
                 self._look(channel, deep=True)
             except (QuadraError, SQLAlchemyError) as error:
-                logger.warning("live.turn.postponed", extra={"turn": "gap", "reason": str(error)})
+                logger.warning("live.tick.postponed", extra={"task": "gap", "reason": str(error)})
                 self._loop.sleep(CHECK_SECONDS)
                 continue
             if channel.gap is not gap:  # somebody else has closed it meanwhile

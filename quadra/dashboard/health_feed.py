@@ -42,9 +42,9 @@ class HealthFeed:
             try:
                 self._tell()
             except (QuadraError, SQLAlchemyError) as error:
-                logger.warning("live.turn.postponed", extra={"turn": "health", "reason": str(error)})
+                logger.warning("live.tick.postponed", extra={"task": "health", "reason": str(error)})
             except Exception:
-                logger.exception("live.turn.failed", extra={"turn": "health"})
+                logger.exception("live.tick.failed", extra={"task": "health"})
 
     def _tell(self) -> None:
         if not any(True for _ in self._server.manager.get_participants(NAMESPACE, INSTALLATION)):

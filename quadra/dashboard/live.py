@@ -162,7 +162,7 @@ class Live:
                 except (Unauthorised, Forbidden):
                     self._server.disconnect(sid, namespace=NAMESPACE)
                 except (QuadraError, SQLAlchemyError) as error:
-                    logger.warning("live.turn.postponed", extra={"turn": "admit", "reason": str(error)})
+                    logger.warning("live.tick.postponed", extra={"task": "admit", "reason": str(error)})
                     break
 
 

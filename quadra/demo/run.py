@@ -114,12 +114,12 @@ def _present(log: Log, project_id: int, done: Done, *, rate: float, seconds: flo
         group: list[Row] = []
         received = clock.now()
         while sent + len(group) < due and len(group) < GROUP:
-            turn, number, visitor, steps = heapq.heappop(turns)
+            due, number, visitor, steps = heapq.heappop(turns)
             step = next(steps, None)
             while step is None:
                 visitor, steps = _visitor(seed, odds)
                 step = next(steps, None)
-            heapq.heappush(turns, (turn + odds.uniform(0.3, 1.7) * wanted, number, visitor, steps))
+            heapq.heappush(turns, (due + odds.uniform(0.3, 1.7) * wanted, number, visitor, steps))
             group.append(_row(project_id, visitor, step.fields, received, clock.to_us(received)))
         sent += len(group)
         _append(log, done, group)

@@ -60,7 +60,7 @@ class Check:
     seconds: float = 5.0
     """After which it counts as failed."""
     keep_seconds: float = 0.0
-    """How long an answer serves: for dependencies that should not be asked at every turn."""
+    """How long an answer serves: for dependencies that should not be asked at every tick."""
     worst: str = UNHEALTHY
     """The most it can say: what Quadra can do without is never worse than degraded."""
 

@@ -82,9 +82,9 @@ class _Web:
                 rows = self._threads.run(self._noted)
                 self._submit(rows)
             except (QuadraError, SQLAlchemyError) as error:
-                logger.warning("health.turn.postponed", extra={"reason": str(error)})
+                logger.warning("health.tick.postponed", extra={"reason": str(error)})
             except Exception:  # whatever it is, looking at oneself must not end the process or this loop
-                logger.exception("health.turn.failed")
+                logger.exception("health.tick.failed")
             self._runtime.loop.sleep(TURN_SECONDS)
 
     def _noted(self) -> list[Row]:

@@ -19,7 +19,7 @@ from quadra.ingest.doors.quota import Meter
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
 from quadra.ingest.secrets import cleaned, covered
-from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, unfit
+from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, invalid_reason
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
 FUTURE_US = timedelta(hours=24) // clock.MICROSECOND
@@ -87,7 +87,10 @@ def identity(wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 def nesting(wire: Any, _row: Row, _sender: Sender, _sent_at: Any) -> None:
     """Objects that were decoded already are bounded before anything walks through them."""
     for field in ("page", "context"):
-        if isinstance(found := getattr(wire, field), dict) and (problem := unfit(found, MAX_DEPTH)) is not None:
+        if (
+            isinstance(found := getattr(wire, field), dict)
+            and (problem := invalid_reason(found, MAX_DEPTH)) is not None
+        ):
             raise Refused("invalid", {field: problem})
 
 

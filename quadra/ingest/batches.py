@@ -15,7 +15,7 @@ from quadra.core.errors import Conflict, NotFound
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.tables import Job, rows_hit
-from quadra.jobs.wake import ring_after_commit
+from quadra.jobs.wake import wake_after_commit
 
 AT_ONCE = 500
 """Batches of one transaction: on SQLite nobody else writes meanwhile."""
@@ -63,7 +63,7 @@ def enqueue_missing(
     # skipped where it is locked: another worker is about to insert the same job, and ours would wait for that
     ours = [(batch_id, project_id) for batch_id, project_id in session.execute(query.with_for_update(skip_locked=True))]
     enqueue_for_batches(session.connection(), ours, kinds={kind: priority}, max_attempts=max_attempts)
-    ring_after_commit(session)
+    wake_after_commit(session)
     return len(ours)
 
 
@@ -81,5 +81,5 @@ def _seal(session: Session, batch_id: str, project_id: int, job_kinds: Mapping[s
     if not rows_hit(session, sa.update(Batch).where(is_open).values(status="SEALED", sealed_at=clock.now())):
         return False
     enqueue_for_batches(session.connection(), [(batch_id, project_id)], kinds=job_kinds, max_attempts=max_attempts)
-    ring_after_commit(session)
+    wake_after_commit(session)
     return True

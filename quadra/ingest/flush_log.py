@@ -14,7 +14,7 @@ class FlushLog:
     """Adds up flushes; the first one after EVERY_SECONDS tells of all since the last line."""
 
     def __init__(self) -> None:
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
         self._flushes = self._events = self._new = self._failed = 0
 
     def flushed(self, events: int, new: int, *, failed: bool) -> None:
@@ -22,9 +22,9 @@ class FlushLog:
         self._events += events
         self._new += new
         self._failed += events if failed else 0
-        if time.monotonic() - self._told_at < EVERY_SECONDS:
+        if time.monotonic() - self._logged_at < EVERY_SECONDS:
             return
-        told = {"flushes": self._flushes, "events": self._events, "new": self._new, "not_stored": self._failed}
-        logger.info("ingest.events.written", extra=told)
-        self._told_at = time.monotonic()
+        facts = {"flushes": self._flushes, "events": self._events, "new": self._new, "not_stored": self._failed}
+        logger.info("ingest.events.written", extra=facts)
+        self._logged_at = time.monotonic()
         self._flushes = self._events = self._new = self._failed = 0

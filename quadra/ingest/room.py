@@ -56,7 +56,7 @@ def make_writer(runtime: Runtime) -> Writer:
 
     def wake_workers(appended: Appended) -> None:
         if appended.sealed:
-            wake.ring(runtime.database)
+            wake.wake_here(runtime.database)
 
     writer.on_stored.append(wake_workers)
     return writer

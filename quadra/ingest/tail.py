@@ -94,19 +94,19 @@ class Follower:
 
 def follow(follower: Follower, *, as_json: bool, forever: bool, sleep: Callable[[float], None] = time.sleep) -> None:
     """Print until somebody stops it. A database that is away for a while is waited for."""
-    told = False
+    warned = False
     coloured = sys.stdout.isatty()
     while True:
         try:
             for event in follower.poll():
                 click.echo(as_object(event) if as_json else as_line(event, coloured=coloured))
-            told = False
+            warned = False
         except Unavailable as error:
             if not forever:
                 raise
-            if not told:
+            if not warned:
                 click.echo(f"{error.message} Waiting for it.", err=True)
-            told = True
+            warned = True
         sys.stdout.flush()
         if not forever:
             return

@@ -95,10 +95,10 @@ def from_dict(found: dict[Any, Any]) -> Any:
     objects: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     wrong = {}
-    sound = unfit(found, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
+    sound = invalid_reason(found, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
     for key, value in found.items():
         name = key if key in FIELDS else snake_case(key)
-        if not sound and (problem := unfit({key: value}, MAX_DEPTH + 1)) is not None:
+        if not sound and (problem := invalid_reason({key: value}, MAX_DEPTH + 1)) is not None:
             wrong[_shown(key)] = problem
         elif name not in FIELDS:
             if name not in _WRITE_KEYS or not str(value).startswith("qk_"):
@@ -148,7 +148,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
     if text.count(b"{") + text.count(b"[") <= MAX_DEPTH and _HUGE_NUMBER.search(text) is None:
         return {}
     try:
-        problem = unfit(_PLAIN.decode(text), MAX_DEPTH)
+        problem = invalid_reason(_PLAIN.decode(text), MAX_DEPTH)
     except RecursionError:
         problem = TOO_DEEP
     except msgspec.DecodeError:
@@ -156,7 +156,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
     return {} if problem is None else {field: problem}
 
 
-def unfit(value: Any, levels: int) -> str | None:
+def invalid_reason(value: Any, levels: int) -> str | None:
     """Why nobody could keep or read a decoded value. Walks it without recursion: it may be deeper than the stack."""
     todo, left = [(value, 0)], MAX_NODES
     while todo:

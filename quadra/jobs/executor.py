@@ -32,7 +32,7 @@ RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
 ABANDONED_MOST = 8
-"""Threads left to themselves before this worker takes no more jobs: it has become unfit, and somebody must look."""
+"""Threads left to themselves before this worker takes no more jobs: it must be restarted."""
 
 
 class Executor:
@@ -50,14 +50,14 @@ class Executor:
         self._concurrency = settings.job_concurrency
         self._lease = settings.job_lease
         self._backoff = settings.job_backoff
-        self._bell = threading.Event()
+        self._wakeup = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._changed = threading.Condition()
         self._runs: dict[str, Run] = {}
         self._abandoned: dict[str, Run] = {}
         self._said_unfit = False
-        self._listener = listening(self._database, runtime.bus, self._bell, settings.job_poll)
+        self._listener = listening(self._database, runtime.bus, self._wakeup, settings.job_poll)
         self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
 
@@ -69,7 +69,7 @@ class Executor:
     def start(self) -> None:
         if not self._handlers:
             return
-        self._database.bells.add(self._bell)
+        self._database.wakeups.add(self._wakeup)
         self._listener.start()
         self._beating.start()
         self._claiming.start()
@@ -79,7 +79,7 @@ class Executor:
         self._stopping.set()
         if not self._claiming.is_alive():
             return
-        self._bell.set()
+        self._wakeup.set()
         self._claiming.join()
         with self._changed:
             self._changed.wait_for(lambda: not self._runs, timeout_seconds)
@@ -89,12 +89,12 @@ class Executor:
         self._ended.set()
         self._beating.join()
         self._listener.stop()
-        self._database.bells.discard(self._bell)
+        self._database.wakeups.discard(self._wakeup)
         self._try("jobs.worker.not_retired", lambda session: retire(session, worker=self.name))
 
     def _claim_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            self._bell.clear()  # before looking: whatever rings from here on is seen by the next look
+            self._wakeup.clear()  # before looking: what is set from here on is seen by the next look
             try:
                 pause = self._claim_what_is_due()
             except Unavailable as error:
@@ -104,13 +104,13 @@ class Executor:
                 logger.exception("jobs.claim.failed")
                 pause = TROUBLE_SECONDS * random.uniform(2, 5)
             if pause:
-                self._bell.wait(pause)
+                self._wakeup.wait(pause)
 
     def _claim_what_is_due(self) -> float:
         """Seconds until the next look."""
         free = self._concurrency - len(self._runs)
         if free <= 0 or self.unfit:
-            return self._listener.seconds  # the end of a run rings
+            return self._listener.seconds  # the end of a run wakes
         with self._database.read() as session:
             due_in = seconds_until_due(session, kinds=self._kinds)
         if due_in is None or due_in > 0:
@@ -137,7 +137,7 @@ class Executor:
                 self._runs.pop(run.key, None)
                 self._abandoned.pop(run.key, None)
                 self._changed.notify_all()
-            self._bell.set()
+            self._wakeup.set()
 
     def _settle(self, run: Run, end: Callable[[], Ended]) -> None:
         try:
@@ -186,7 +186,7 @@ class Executor:
     def _settle_overdue(self, run: Run) -> None:
         error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")
         self._settle(run, lambda: settle(self._database, run, error, self._backoff, patience=timedelta()))
-        self._bell.set()
+        self._wakeup.set()
 
     def _give_back(self, job: Claimed) -> None:
         self._try("jobs.job.not_released", lambda session: leases.release(session, job))

@@ -36,12 +36,12 @@ def ended(attempt: Ended) -> None:
 def queue(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]:
     at = clock.now()
     lately = sa.and_(Job.state.in_((SUCCESS, DISCARDED)), Job.finished_at >= at - HOUR)
-    found = session.execute(
+    rows = session.execute(
         sa.select(Job.kind, Job.state, sa.func.count())
         .where(sa.or_(Job.state.in_(KEPT), lately))
         .group_by(Job.kind, Job.state)
     ).all()
-    numbers = {(kind, state): number for kind, state, number in found}
+    numbers = {(kind, state): number for kind, state, number in rows}
     kinds = {kind for kind, _ in numbers}
     says = "Jobs in each state; of those that ended (SUCCESS, DISCARDED) only the last hour's."
     yield gauges(

@@ -58,7 +58,7 @@ def enqueue_for_batches(
 ) -> None:
     """One job of each kind (kind -> priority) for sealed batches (batch id, project id), where none is unfinished.
 
-    For the hot path, on a bare connection: workers of other processes are woken; `wake.ring` after the commit, for those
+    For the hot path, on a bare connection: workers of other processes are woken; `wake.wake_here` after the commit, for those
     of this process, is left to the caller.
     """
     rows = [

@@ -60,7 +60,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
         return None
     verdict = judge(error, attempt=job.attempt, max_attempts=job.max_attempts, backoff=backoff)
     seconds = (at - job.started_at).total_seconds()
-    told = entry(error, attempt=job.attempt, worker=job.leased_by, seconds=seconds)
+    failure = entry(error, attempt=job.attempt, worker=job.leased_by, seconds=seconds)
     dead = verdict.retry_in is None
     values = {
         "state": FAILED if dead else PENDING,
@@ -68,7 +68,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
         "lease_expires_at": None,
         "updated_at": at,
         "last_error": error.message,
-        "error_context": [*job.error_context, told][-HISTORY_MOST:],
+        "error_context": [*job.error_context, failure][-HISTORY_MOST:],
     }
     if verdict.retry_in is None:
         values |= {"finished_at": at, "unique_key": None}

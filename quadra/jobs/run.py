@@ -89,10 +89,10 @@ def settle(database: Database, run: Run, error: BaseException, backoff: timedelt
         _write(database, patience, lambda session: leases.postpone(session, job, retry_in=wait, reason=str(error)))
         logger.info("jobs.job.postponed", extra=details)
         return run.ended(PENDING, error)
-    told = entry(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)
+    failure = entry(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)
     states: list[str] = []
     _write(
-        database, patience, lambda session: states.append(leases.fail(session, job, told, retry_in=verdict.retry_in))
+        database, patience, lambda session: states.append(leases.fail(session, job, failure, retry_in=verdict.retry_in))
     )
     logger.warning("jobs.job.failed", extra={**details, "state": states[-1]})
     return run.ended(states[-1], error)

@@ -21,8 +21,8 @@ def recover_lost(runtime: Runtime) -> None:
         with runtime.database.begin() as session:
             done = recover.recover(session, job_id, stuck_after=stuck_after, backoff=backoff)
         if done is not None:
-            told = {"job_id": job_id, "state": done.state, "reason": done.reason, "lost_by": done.worker}
-            logger.warning("jobs.job.recovered", extra=told)
+            fields = {"job_id": job_id, "state": done.state, "reason": done.reason, "lost_by": done.worker}
+            logger.warning("jobs.job.recovered", extra=fields)
 
 
 def prune(runtime: Runtime) -> None:

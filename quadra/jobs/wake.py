@@ -1,6 +1,6 @@
 """Wake the workers when there is something to do, so that nothing waits for their poll.
 
-Within a process a bell is rung; PostgreSQL carries a notification to the other processes, at the commit of the
+Within a process an event is set; PostgreSQL carries a notification to the other processes, at the commit of the
 transaction that enqueued. SQLite and MariaDB have no such thing: there Redis carries it, and without Redis the workers look
 more often. A wake-up may get lost or come for nothing; only the poll is relied on.
 """
@@ -17,7 +17,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session
 
 from quadra.core.bus import NoBus
-from quadra.core.database import BELLS, Bell, Database
+from quadra.core.database import WAKEUPS, Database, Wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ LISTEN_SECONDS = 0.5
 RETRY_SECONDS = 2.0
 
 
-class DistantBell:
-    """The bells of the workers in other processes."""
+class RemoteWakeup:
+    """The wakeups of the workers in other processes."""
 
     def __init__(self, bus: NoBus):
         self._bus = bus
@@ -41,31 +41,31 @@ class DistantBell:
 
 
 def reach_others(database: Database, bus: NoBus) -> None:
-    """Have `ring` heard in other processes, where the database does not see to it."""
+    """Have `wake_here` reach other processes, where the database does not see to it."""
     if bus.configured and database.dialect != "postgresql":
-        database.bells.add(DistantBell(bus))
+        database.wakeups.add(RemoteWakeup(bus))
 
 
-def ring(database: Database) -> None:
+def wake_here(database: Database) -> None:
     """Wake the workers of this process. Call after the commit; safe on any thread and on the event loop."""
-    _ring(database.bells)
+    _wake(database.wakeups)
 
 
 def wake_workers(session: Session) -> None:
     """Wake the workers of every process when `session` commits."""
-    ring_after_commit(session)
+    wake_after_commit(session)
     notify(session.connection())
 
 
-def ring_after_commit(session: Session) -> None:
+def wake_after_commit(session: Session) -> None:
     """Wake the workers of this process when `session` commits."""
-    bells: set[Bell] = session.info[BELLS]
-    sa_event.listen(session, "after_commit", lambda _session: _ring(bells), once=True)
+    wakeups: set[Wakeup] = session.info[WAKEUPS]
+    sa_event.listen(session, "after_commit", lambda _session: _wake(wakeups), once=True)
 
 
-def _ring(bells: set[Bell]) -> None:
-    for bell in tuple(bells):
-        bell.set()
+def _wake(wakeups: set[Wakeup]) -> None:
+    for wakeup in tuple(wakeups):
+        wakeup.set()
 
 
 def notify(connection: sa.Connection) -> None:
@@ -91,13 +91,15 @@ class NoListener:
 
 
 class BusListener(NoListener):
-    """Sets `bell` whenever another process rang. While Redis is away it is as if there were none."""
+    """Sets `wakeup` when another process announces work. While Redis is away, nothing is announced."""
 
-    def __init__(self, bus: NoBus, bell: threading.Event, poll: timedelta):
+    def __init__(self, bus: NoBus, wakeup: threading.Event, poll: timedelta):
         super().__init__(poll)
         self._bus = bus
-        bus.on(TOPIC, lambda _message: bell.set())
-        bus.on_change(lambda _alive: bell.set())  # what rang meanwhile went unheard; and look more often from now on
+        bus.on(TOPIC, lambda _message: wakeup.set())
+        bus.on_change(
+            lambda _alive: wakeup.set()
+        )  # what was announced meanwhile was lost; and look more often from now on
 
     @property
     def seconds(self) -> float:
@@ -105,12 +107,12 @@ class BusListener(NoListener):
 
 
 class Listener(NoListener):
-    """Sets `bell` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
+    """Sets `wakeup` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
 
-    def __init__(self, database: Database, bell: threading.Event, poll: timedelta):
+    def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
         super().__init__(poll)
         self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._bell = bell
+        self._wakeup = wakeup
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs-listen", daemon=True)
 
@@ -136,14 +138,14 @@ class Listener(NoListener):
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True, connect_timeout=3, keepalives_idle=5) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
-            self._bell.set()  # whatever was announced before now went unheard
+            self._wakeup.set()  # whatever was announced before now went unheard
             while not self._stopping.is_set():
                 for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
-                    self._bell.set()
+                    self._wakeup.set()
 
 
-def listening(database: Database, bus: NoBus, bell: threading.Event, poll: timedelta) -> NoListener:
-    """What rings `bell` for work from other processes."""
+def listening(database: Database, bus: NoBus, wakeup: threading.Event, poll: timedelta) -> NoListener:
+    """What sets `wakeup` for work from other processes."""
     if database.dialect == "postgresql":
-        return Listener(database, bell, poll)
-    return BusListener(bus, bell, poll) if bus.configured else NoListener(poll)
+        return Listener(database, wakeup, poll)
+    return BusListener(bus, wakeup, poll) if bus.configured else NoListener(poll)

@@ -35,22 +35,22 @@ Tell = Callable[[str], None]
 
 def watch(place: Place, settings: Settings, tell: Tell) -> None:
     """Until SIGTERM or SIGINT; what runs goes on running."""
-    told = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stop.set())
     place.read_plan()
     place.make()
     descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _lock(place, descriptor, told, tell):
+        if not _lock(place, descriptor, stop, tell):
             return
         with requests.locked(place, descriptor):
-            Watcher(Fleet(place, place.read_plan(), settings), tell).run(told)
+            Watcher(Fleet(place, place.read_plan(), settings), tell).run(stop)
     finally:
         os.close(descriptor)
 
 
-def _lock(place: Place, descriptor: int, told: threading.Event, tell: Tell) -> bool:
+def _lock(place: Place, descriptor: int, stop: threading.Event, tell: Tell) -> bool:
     """Wait for the lock. False when told to stop meanwhile. The operating system frees it however its holder ends."""
     said = False
     while True:
@@ -63,7 +63,7 @@ def _lock(place: Place, descriptor: int, told: threading.Event, tell: Tell) -> b
                 said = True
         else:
             return True
-        if told.wait(LOOK_SECONDS):
+        if stop.wait(LOOK_SECONDS):
             return False
 
 
@@ -74,20 +74,20 @@ class Watcher:
         self._tell = tell
         self._next_probe = 0.0
 
-    def run(self, told: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         adopted = sum(processes.alive(kept) for kept in self._fleet.state.processes)
         self._tell(f"Watching {self._fleet.place.root} as {os.getpid()}, {adopted} processes adopted.")
         pause = 0.0
-        while not told.wait(pause):
+        while not stop.wait(pause):
             try:
-                self.turn()
+                self.tick()
                 pause = LOOK_SECONDS
             except (QuadraError, Refused, OSError) as error:  # a full disk, a balancer that does not answer
                 self._tell(f"Postponed: {error}")
                 pause = PAUSE_SECONDS
         self._tell("Stopped. What runs goes on running.")
 
-    def turn(self) -> None:
+    def tick(self) -> None:
         """Look once at everything, and act."""
         deploying.settle(self._fleet)
         if (deployment := requests.take(self._fleet.place)) is not None:

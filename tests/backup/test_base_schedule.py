@@ -66,29 +66,29 @@ def test_base_backups_are_taken_proved_and_pruned_by_the_clock(
         initialise(session, settings=runtime.settings)
         session.execute(sa.update(Project).values(created_at=clock.now()))
     assert point_in_time(scene).status == "healthy"  # a new installation need not have one
-    worker.turn(runtime)
+    worker.tick(runtime)
     (first,) = bases(runtime)
     archive_log(pair)
     assert (point_in_time(scene).status, point_in_time(scene).details["base"]) == ("healthy", first)
     go(days=1)  # Thursday
     for one in (worker, Schedule(runtime.settings)):  # a worker that has just started finds it, too
-        one.turn(runtime)
+        one.tick(runtime)
     assert bases(runtime) == [first]
     assert base_store.verified_at(runtime.settings, first)
 
     go(days=16)  # Friday; two Sundays were missed
     assert "16 days old" in point_in_time(scene).message
     with one_at_a_time(base_store.directory(runtime.settings)):  # somebody else is at it
-        worker.turn(runtime)
+        worker.tick(runtime)
     assert bases(runtime) == [first]
     go(days=16, minutes=2)
-    worker.turn(runtime)
+    worker.tick(runtime)
     _, second = bases(runtime)  # the one before stays: this one is not proved
     go(days=17)
-    worker.turn(runtime)
+    worker.tick(runtime)
     assert base_store.verified_at(runtime.settings, second)
     go(days=18)  # Sunday
-    worker.turn(runtime)
+    worker.tick(runtime)
     assert bases(runtime)[0] == second
     assert len(bases(runtime)) == 2
 
@@ -104,7 +104,7 @@ def test_a_failure_is_an_error_in_the_log_and_not_somebody_elses_turn(
     pair: Pair, runtime: Runtime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = build(pair.settings(data_dir=tmp_path, postgres_bin=tmp_path))
-    Schedule(made.settings).turn(made)
+    Schedule(made.settings).tick(made)
     made.database.dispose()
     assert [(record.levelname, record.kind) for record in caplog.records if record.msg == "backup.run.failed"] == [
         ("ERROR", BASE)

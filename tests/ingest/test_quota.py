@@ -40,7 +40,7 @@ def test_a_meter_is_full_when_the_limit_is_reached_and_says_for_how_long(clock: 
     assert meter.full
     assert meter.error().retry_after_seconds == 31
     clock.at += 31
-    meter.turn()
+    meter.advance()
     assert not meter.full
 
 
@@ -49,13 +49,13 @@ def test_the_minute_slides_so_that_no_edge_lets_twice_as_many_through(clock: Clo
     clock.at += 59
     meter.add(100)
     clock.at += 2
-    meter.turn()
+    meter.advance()
     meter.add(10)
     assert meter.full  # 59/60 of the minute before still count
     seconds = meter.error().retry_after_seconds
     assert 5 <= seconds <= 7
     clock.at += seconds
-    meter.turn()
+    meter.advance()
     assert not meter.full
 
 
@@ -63,7 +63,7 @@ def test_after_two_quiet_minutes_nothing_is_remembered(clock: Clock) -> None:
     meter = Meter(100, clock)
     meter.add(100)
     clock.at += 121
-    meter.turn()
+    meter.advance()
     assert meter.idle
     assert meter.used == 0
 
@@ -71,10 +71,10 @@ def test_after_two_quiet_minutes_nothing_is_remembered(clock: Clock) -> None:
 def test_what_other_replicas_counted_counts_here(clock: Clock) -> None:
     meter = Meter(100, clock)
     meter.add(20)
-    meter.hear(meter.minute, 90, told=20)
+    meter.hear(meter.minute, 90, sent=20)
     assert (meter.used, meter.full) == (90, False)
     meter.add(5)
-    meter.hear(meter.minute, 100, told=5)
+    meter.hear(meter.minute, 100, sent=5)
     assert (meter.used, meter.full) == (100, True)
 
 

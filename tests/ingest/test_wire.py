@@ -17,7 +17,7 @@ from quadra.ingest.columns import Row
 from quadra.ingest.doors import body, many
 from quadra.ingest.doors.many import read_many, split
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, read_one, unfit
+from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, invalid_reason, read_one
 
 SENDER = Sender(project_id=1, door="http")
 NOW = clock.to_us(clock.EPOCH) + 1_800_000_000_000_000
@@ -311,8 +311,8 @@ def test_a_value_deeper_than_the_stack_is_walked_and_found_too_deep() -> None:
     deep: list[Any] = []
     for _ in range(1_000_000):
         deep = [deep]
-    assert unfit(deep, MAX_DEPTH) == "nested deeper than 8 levels"
-    assert unfit([[1], {"a": {"b": []}}], 4) is None
-    assert unfit([[1], {"a": {"b": []}}], 3) == "nested deeper than 8 levels"
+    assert invalid_reason(deep, MAX_DEPTH) == "nested deeper than 8 levels"
+    assert invalid_reason([[1], {"a": {"b": []}}], 4) is None
+    assert invalid_reason([[1], {"a": {"b": []}}], 3) == "nested deeper than 8 levels"
     while deep:  # taken apart in a loop: the interpreter would recurse
         deep = deep[0]

@@ -281,7 +281,7 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
     database = postgres_database
 
     def add() -> None:
-        with database.connect_to_write() as connection:  # which rings no bell in this process
+        with database.connect_to_write() as connection:  # which wakes nobody in this process
             enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
 
     with working(database, effect, job_poll="60s") as (_, ended):

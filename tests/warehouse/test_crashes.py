@@ -1,4 +1,4 @@
-"""kill -9 at every point of compaction, merge, cooling and erasure: no event lost, none doubled, no orphan counted."""
+"""kill -9 at every point of compaction, merge, eviction and erasure: no event lost, none doubled, no orphan counted."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from quadra.warehouse.erasure import erasing
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
 from quadra.warehouse.segments.merging import merge_some
-from quadra.warehouse.segments.publishing import Outrun
+from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.tables import RETIRED, Segment
 from tests.warehouse.conftest import age, compact_all, erase, event, installation, numbers, scalar, store
 
@@ -58,7 +58,7 @@ def test_a_merge_whose_file_waited_too_long_is_not_recorded(
         before = catalogue.live(session, 1)
         day = catalogue.day_of(before[0].min_occurred_us)
     monkeypatch.setattr("quadra.warehouse.segments.writing.RECORDED_WITHIN_SECONDS", -1.0)
-    with pytest.raises(Outrun):
+    with pytest.raises(StaleRead):
         merge_some(sqlite_runtime, 1, day)
     with sqlite_runtime.database.read() as session:
         assert catalogue.live(session, 1) == before

@@ -24,7 +24,7 @@ from quadra.warehouse.segments.compaction import compact_project, compact_some
 from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
 from quadra.warehouse.segments.merging import choose, find_days, merge_some
 from quadra.warehouse.segments.planning import plan
-from quadra.warehouse.segments.publishing import Outrun
+from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.segments.verifying import Damaged, live_segments, verify
 from quadra.warehouse.tables import Segment
 from tests.warehouse.conftest import DAY_US, age, compact_all, event, installation, numbers, scalar, store
@@ -94,7 +94,7 @@ def test_a_batch_that_changed_while_it_was_written_is_read_again(
         publish(session, batches, written)
 
     monkeypatch.setitem(compact_some.__globals__, "publish_compaction", after_an_erasure)
-    with pytest.raises(Outrun):
+    with pytest.raises(StaleRead):
         compact_some(runtime, 1)
     assert files(runtime) == set()
     assert numbers(runtime) == list(range(10))
@@ -109,7 +109,7 @@ def test_two_compactions_of_the_same_batches_publish_once(runtime: Runtime, monk
         publish(session, batches, written)
 
     monkeypatch.setitem(compact_some.__globals__, "publish_compaction", after_another)
-    with pytest.raises(Outrun):
+    with pytest.raises(StaleRead):
         compact_some(runtime, 1)
     assert segments(runtime) == []
 
@@ -130,7 +130,7 @@ def test_a_worker_that_lost_its_job_publishes_nothing(runtime: Runtime) -> None:
 def test_a_file_that_waited_too_long_is_not_recorded(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     store(runtime, [event(1)])
     monkeypatch.setattr("quadra.warehouse.segments.writing.RECORDED_WITHIN_SECONDS", -1.0)
-    with pytest.raises(Outrun):
+    with pytest.raises(StaleRead):
         compact_some(runtime, 1)
     monkeypatch.undo()
     compact_all(runtime)
@@ -165,7 +165,7 @@ def test_two_merges_of_the_same_files_publish_once(runtime: Runtime, monkeypatch
         return written
 
     monkeypatch.setitem(merge_some.__globals__, "_write", merged_meanwhile)
-    with pytest.raises(Outrun):
+    with pytest.raises(StaleRead):
         merge_some(runtime, 1, day)
     assert numbers(runtime) == [0, 1, 2, 3]
     assert len(segments(runtime)) == 1

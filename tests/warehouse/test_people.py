@@ -209,17 +209,17 @@ def test_questions_between_compactions_follow_every_change_of_names(sqlite_runti
 def test_only_names_that_changed_in_files_are_joined_to_them(sqlite_runtime: Runtime) -> None:
     """Visitors come all the time, and are in no file when they say who they are."""
 
-    def suspects() -> list[tuple[str, str]]:
+    def stale_identities() -> list[tuple[str, str]]:
         with warehouse_of(sqlite_runtime).look(1) as look:
-            return sorted((row["id"], row["person"]) for row in look.known.suspects.to_pylist())
+            return sorted((row["id"], row["person"]) for row in look.known.stale_identities.to_pylist())
 
     store(sqlite_runtime, [seen(1, 0, anon="a"), seen(2, 1, anon="b")])
     compact_all(sqlite_runtime)
-    assert suspects() == []
+    assert stale_identities() == []
     store(sqlite_runtime, [seen(3, 2, anon="c"), seen(4, 3, "w", "c"), seen(5, 4, "u", "a")])
-    assert suspects() == [("a", "u")]
+    assert stale_identities() == [("a", "u")]
     assert people(sqlite_runtime) == {"e-1": "u", "e-2": "b", "e-3": "w", "e-4": "w", "e-5": "u"}
     compact_all(sqlite_runtime)
     store(sqlite_runtime, [seen(6, -5, "x", "c")])  # an earlier link, and now the visitor is in a file
-    assert suspects() == [("a", "u"), ("c", "x")]
+    assert stale_identities() == [("a", "u"), ("c", "x")]
     assert people(sqlite_runtime)["e-3"] == "x"

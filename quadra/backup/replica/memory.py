@@ -77,7 +77,7 @@ def remember(settings: Settings) -> Remembered | None:
 
 
 def watch(runtime: Runtime) -> None:
-    """`remember`, as a turn of the worker's upkeep."""
+    """`remember`, as a tick of the worker's upkeep."""
     try:
         remember(runtime.settings)
     except psycopg.Error as error:

@@ -51,7 +51,7 @@ class Intake:
         self.timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
-        self._ring = KeyRing(self._load)
+        self._wake = KeyRing(self._load)
         self.quota = Quota(runtime)
         self.refusals = Refusals(runtime.settings)
         # two: more at once take turns within the interpreter anyway, and each holds its body in memory
@@ -97,7 +97,7 @@ class Intake:
     def find(self, plain: str) -> Key | None:
         if not plain or len(plain) > 200 or not plain.isascii():
             return None
-        fresh, key = self._ring.cached(plain)
+        fresh, key = self._wake.cached(plain)
         if fresh:
             return key
         if key is not None:
@@ -107,14 +107,14 @@ class Intake:
             key = self._threads.run_within(self.timeout_seconds, self._load, plain)
         except TimeoutError as error:
             raise Unavailable("The database does not answer; try again.", retry_after_seconds=2) from error
-        self._ring.store(plain, key)
+        self._wake.store(plain, key)
         return key
 
     def refresh(self, plain: str) -> tuple[bool, Key | None]:
         """(still fresh, key) without waiting. A key that was known a minute ago serves while it is looked up behind: many
         senders must not wait for a database that hangs, and the writer says whether their events can be stored.
         """
-        fresh, key = self._ring.cached(plain)
+        fresh, key = self._wake.cached(plain)
         if not fresh and plain not in self._looking:
             self._looking.add(plain)
             self._threads.submit(lambda: self._load(plain), lambda found, error: self._refreshed(plain, found, error))
@@ -123,7 +123,7 @@ class Intake:
     def _refreshed(self, plain: str, key: Key | None, error: BaseException | None) -> None:
         self._looking.discard(plain)
         if error is None:
-            self._ring.store(plain, key)
+            self._wake.store(plain, key)
         elif not isinstance(error, Unavailable):
             logger.error("ingest.key.lookup_failed", exc_info=error)
 

@@ -68,8 +68,8 @@ def unmask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset
     size = len(data)
     if not size:
         return b""
-    turn = offset & 3
-    key = bytes(mask[turn:] + mask[:turn])
+    shift = offset & 3
+    key = bytes(mask[shift:] + mask[:shift])
     pad = (key * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
 

@@ -44,15 +44,15 @@ class Meter:
         self.full = False
         """Whether the key may send nothing for the moment. Looked at for every event, so it is no property."""
         self.unsent = 0
-        """Events that Redis was not told of yet."""
+        """Events that were not sent to Redis yet."""
 
     def add(self, events: int) -> None:
         self._own += events
         self.unsent += events
         if self.limit and self._weighed + self._others + self._own >= self.limit:
-            self.turn()
+            self.advance()
 
-    def turn(self) -> None:
+    def advance(self) -> None:
         """Let time pass."""
         at = self._clock()
         minute = int(at // MINUTE)
@@ -65,12 +65,12 @@ class Meter:
         self._weighed = (self._own_before + self._others_before) * left
         self.full = bool(self.limit) and self.used >= self.limit
 
-    def hear(self, minute: int, total: int, *, told: int) -> None:
-        """What all replicas have counted in a minute, what we told of ours included."""
+    def hear(self, minute: int, total: int, *, sent: int) -> None:
+        """What all replicas have counted in a minute, ours that were sent included."""
         if minute == self._minute:
-            self.unsent -= told
+            self.unsent -= sent
             self._others = max(self._others, total - (self._own - self.unsent))
-            self.turn()
+            self.advance()
 
     @property
     def minute(self) -> int:
@@ -137,7 +137,7 @@ class Quota:
         while True:
             self._loop.sleep(SYNC_SECONDS)
             for meter in self._meters.values():
-                meter.turn()
+                meter.advance()
             if self._redis is not None and any(not meter.idle for meter in self._meters.values()):
                 self._sync()
 
@@ -155,7 +155,7 @@ class Quota:
             return
         self._away = False
         for (_, meter, minute, count), total in zip(asked, totals, strict=True):
-            meter.hear(minute, total, told=count)
+            meter.hear(minute, total, sent=count)
 
     def _exchange(self, counts: list[tuple[int, int, int]]) -> list[int]:
         """On a native thread."""

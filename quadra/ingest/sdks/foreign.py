@@ -18,7 +18,7 @@ from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender
 from quadra.ingest.agents import browser_of
 from quadra.ingest.kinds import MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_dict, unfit
+from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_dict, invalid_reason
 
 SECONDS = range(946_684_800, 100_000_000_000)
 """Numbers that as milliseconds lie before 2000, where no event may be: they are seconds."""
@@ -94,7 +94,7 @@ def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str 
     if name in properties:
         name = f"_{name}"
     both = {**properties, name: context}
-    if unfit(both, MAX_DEPTH) not in (TOO_DEEP, TOO_MANY):  # looked at first: writing recurses
+    if invalid_reason(both, MAX_DEPTH) not in (TOO_DEEP, TOO_MANY):  # looked at first: writing recurses
         size = len(json.dumps(both, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
         if size <= MAX_JSON_BYTES:
             return both

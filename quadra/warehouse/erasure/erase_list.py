@@ -42,8 +42,8 @@ def path_of(settings: Settings) -> Path:
 
 def remember(settings: Settings, store: Store, entry: Entry) -> None:
     """Add an entry; on the disk before this returns, and where the segments are. One that is there already changes nothing."""
-    said = msgspec.json.encode(entry)
-    store.note(f"{NOTES}{hashlib.sha256(said).hexdigest()}.json", said)
+    line = msgspec.json.encode(entry)
+    store.note(f"{NOTES}{hashlib.sha256(line).hexdigest()}.json", line)
     path = path_of(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     if entry in set(read(settings)):

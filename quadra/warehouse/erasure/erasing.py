@@ -21,7 +21,7 @@ from quadra.jobs.lease import Lease
 from quadra.warehouse.erasure import rows as erasing_rows
 from quadra.warehouse.erasure.erase_list import Entry, remember
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.segments.publishing import Outrun
+from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.tables import Erasure
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def begin(runtime: Runtime, lease: Lease) -> Erasure:
 
 
 def _ids_of(runtime: Runtime, project_id: int, user_id: str) -> Sequence[str]:
-    known = warehouse_of(runtime).who_is_who(project_id)
+    known = warehouse_of(runtime).identity_map(project_id)
     people = dict(zip(*(column.to_pylist() for column in known.columns), strict=True))
     person = people.get(user_id, user_id)
     return [person, *(one for one, whose in people.items() if whose == person)]
@@ -81,7 +81,7 @@ def _pass(runtime: Runtime, lease: Lease, erasure: Erasure, until: float) -> int
         while True:
             try:
                 rows = step(runtime, lease, erasure)
-            except Outrun:  # a merge was quicker; its new file is looked at in the next turn
+            except StaleRead:  # a merge was quicker; its new file is looked at in the next round
                 rows = 1
             if time.monotonic() > until:
                 raise Unavailable("There is more to erase; it goes on.", retry_after_seconds=1)

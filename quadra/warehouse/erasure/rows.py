@@ -19,7 +19,7 @@ from quadra.jobs.lease import Lease
 from quadra.jobs.tables import rows_hit
 from quadra.warehouse.query.duck import rows
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
-from quadra.warehouse.segments.publishing import Outrun, replace
+from quadra.warehouse.segments.publishing import StaleRead, replace
 from quadra.warehouse.segments.verifying import live_segments, require_sound
 from quadra.warehouse.segments.writing import COLUMNS, Written, files, write
 from quadra.warehouse.tables import Erasure, Segment
@@ -32,23 +32,23 @@ IDS_AT_ONCE = 500
 def erase_hot(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
     """Rows of the event table. Their batch counts them no more from the same moment on: a compaction that has read them
     sees by the count that it must read again."""
-    found: dict[str, list[str]] = defaultdict(list)
+    by_batch: dict[str, list[str]] = defaultdict(list)
     for at in range(0, len(erasure.ids), IDS_AT_ONCE):
         theirs = Event.user_id.in_(erasure.ids[at : at + IDS_AT_ONCE])
         here = sa.and_(Event.project_id == erasure.project_id, theirs, Event.received_at <= erasure.requested_at)
         with runtime.database.read() as session:
             query = sa.select(Event.batch_id, Event.event_id).where(here).limit(ROWS_AT_ONCE)
             for batch_id, event_id in session.execute(query):
-                found[batch_id].append(event_id)
-    if not found:
+                by_batch[batch_id].append(event_id)
+    if not by_batch:
         return 0
     gone = 0
     with runtime.database.begin() as session:
         lease.hold(session)
-        for batch_id in sorted(found):
+        for batch_id in sorted(by_batch):
             which = sa.and_(
                 Event.project_id == erasure.project_id,
-                Event.event_id.in_(found[batch_id]),
+                Event.event_id.in_(by_batch[batch_id]),
                 Event.batch_id == batch_id,
             )
             count = rows_hit(session, sa.delete(Event).where(which))
@@ -62,7 +62,7 @@ def erase_hot(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
 
 
 def erase_from_segments(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
-    """Rows of one segment. Raises `Outrun` when it was replaced meanwhile, `Damaged` where it cannot be copied."""
+    """Rows of one segment. Raises `StaleRead` when it was replaced meanwhile, `Damaged` where it cannot be copied."""
     warehouse = warehouse_of(runtime)
     with runtime.database.read() as session:
         segments = live_segments(session, erasure.project_id)
@@ -75,7 +75,7 @@ def erase_from_segments(runtime: Runtime, lease: Lease, erasure: Erasure) -> int
                 lease.hold(session)
                 replace(session, [segment.id], written)
                 _count(session, erasure, count)
-        except (Outrun, LeaseLost):
+        except (StaleRead, LeaseLost):
             for item in written:
                 warehouse.store.remove(item.segment.path)
             raise
@@ -98,7 +98,7 @@ def _without(warehouse: Warehouse, segment: Segment, erasure: Erasure) -> tuple[
         if count == segment.rows:
             return count, []
         rest = f"(SELECT {COLUMNS} FROM {source} WHERE NOT {theirs})"
-        people = warehouse.who_is_who(segment.project_id)
+        people = warehouse.identity_map(segment.project_id)
         return count, [
             write(cursor, warehouse.store, rest, people=people, project_id=segment.project_id, day=segment.day)
         ]

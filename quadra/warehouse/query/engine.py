@@ -79,7 +79,7 @@ class Warehouse:
         finally:
             turns.release()
 
-    def who_is_who(self, project_id: int) -> pa.Table:
+    def identity_map(self, project_id: int) -> pa.Table:
         """id -> person, for the ids that are not the person's name, as of now."""
         with self.look(project_id) as look:
             return look.identities()

@@ -57,11 +57,11 @@ class FreshRows:
         Raises `Unavailable` when there are too many: then compaction is far behind.
         """
         query = sa.select(Batch.id, Batch.status, Batch.event_count)
-        found = session.execute(query.where(Batch.project_id == project_id, Batch.segment_id.is_(None))).all()
-        if (rows := sum(row.event_count for row in found)) > ROWS_MOST:
+        waiting = session.execute(query.where(Batch.project_id == project_id, Batch.segment_id.is_(None))).all()
+        if (rows := sum(row.event_count for row in waiting)) > ROWS_MOST:
             raise Unavailable(f"{rows:,} events wait for their compaction; try again soon.", retry_after_seconds=15)
-        sealed = frozenset((row.id, row.event_count) for row in found if row.status != "OPEN")
-        opened = [(row.id, row.event_count) for row in found if row.status == "OPEN"]
+        sealed = frozenset((row.id, row.event_count) for row in waiting if row.status != "OPEN")
+        opened = [(row.id, row.event_count) for row in waiting if row.status == "OPEN"]
         return Fresh(self._read_sealed(session, project_id, sealed), read_batches(session, opened))
 
     def _read_sealed(self, session: Session, project_id: int, keys: frozenset[Key]) -> pa.Table:

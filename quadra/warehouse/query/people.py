@@ -1,7 +1,7 @@
-"""Who is who in each project, kept between questions.
+"""The identity map of each project, kept between questions.
 
-A segment has a column `person`, as known when it was written. What was learnt since then is a short list of suspects: ids
-that in some file may bear another name than they have now. Only those are joined to the files. A suspect too many costs a
+A segment has a column `person`, as known when it was written. What was learnt since then is a short list of stale identities: ids
+that in some file may bear another name than they have now. Only those are joined to the files. One too many costs a
 little time and changes nothing, since it is given the name it has now.
 """
 
@@ -25,16 +25,16 @@ from quadra.warehouse.segments.writing import files
 LINKS_KEPT_MOST = 20_000
 """Segments of which the links are kept."""
 AGAIN_SECONDS = 3_600.0
-"""After which suspects are found anew: files have been merged meanwhile, with the names of then."""
+"""After which stale identities are found again: files have been merged meanwhile, with the names of then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """As of one look."""
+    """As of one snapshot."""
 
     people: pa.Table
     """id -> person, for every id that is not the person's name."""
-    suspects: pa.Table
+    stale_identities: pa.Table
     """The part of it, and of names that hold no more, that files may not know."""
 
 
@@ -48,7 +48,7 @@ class _Project:
     basis: object = None
     """What `people` was made of."""
     people: pa.Table = field(default_factory=NOBODY.slice)
-    suspects: set[str] = field(default_factory=set)
+    stale_identities: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
     """Segments whose names were compared."""
     begun: float = field(default_factory=time.monotonic)
@@ -69,10 +69,10 @@ class People:
         with project.lock:
             people = self._people(cursor, project, [pair for pair in segments if pair[0].links], fresh)
             if time.monotonic() - project.begun > AGAIN_SECONDS:
-                project.suspects, project.checked, project.begun = set(), set(), time.monotonic()
-            _suspect(cursor, project, people, segments)
+                project.stale_identities, project.checked, project.begun = set(), set(), time.monotonic()
+            _find_stale(cursor, project, people, segments)
             project.people = people
-            return Known(people, _named(cursor, project.suspects, people))
+            return Known(people, _named(cursor, project.stale_identities, people))
 
     def _people(
         self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Sequence[tuple[Listed, str]], fresh: Fresh
@@ -111,7 +111,7 @@ def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     return found
 
 
-def _suspect(
+def _find_stale(
     cursor: duckdb.DuckDBPyConnection, project: _Project, people: pa.Table, segments: Sequence[tuple[Listed, str]]
 ) -> None:
     """Add what changed since the last question, and what files hold that were not compared yet."""
@@ -121,23 +121,23 @@ def _suspect(
         cursor.register("people_before", project.people)
         changed = "(FROM people EXCEPT FROM people_before) UNION ALL (FROM people_before EXCEPT FROM people)"
         # most whose name is new came since the files were written: what stands in no file need not be joined to them
-        found = f"SELECT DISTINCT user_id AS id FROM {files(known)} WHERE user_id IN (SELECT id FROM ({changed}))"
-        project.suspects.update(arrow(cursor, found)["id"].to_pylist())
+        differing = f"SELECT DISTINCT user_id AS id FROM {files(known)} WHERE user_id IN (SELECT id FROM ({changed}))"
+        project.stale_identities.update(arrow(cursor, differing)["id"].to_pylist())
         cursor.unregister("people_before")
     new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
     if new:
-        found = f"""
+        differing = f"""
             SELECT DISTINCT user_id AS id FROM {files([path for _segment, path in new])} AS rows
             LEFT JOIN people ON people.id = rows.user_id
             WHERE rows.person IS DISTINCT FROM coalesce(people.person, rows.user_id)"""
-        project.suspects.update(arrow(cursor, found)["id"].to_pylist())
+        project.stale_identities.update(arrow(cursor, differing)["id"].to_pylist())
         project.checked.update(segment.id for segment, _path in new)
 
 
-def _named(cursor: duckdb.DuckDBPyConnection, suspects: set[str], people: pa.Table) -> pa.Table:
+def _named(cursor: duckdb.DuckDBPyConnection, stale_identities: set[str], people: pa.Table) -> pa.Table:
     """With the names they have now; `people` is registered."""
-    if not suspects:
+    if not stale_identities:
         return NOBODY
-    cursor.register("suspected", pa.table({"id": pa.array(sorted(suspects), pa.string())}))
-    named = "SELECT id, coalesce(people.person, id) AS person FROM suspected LEFT JOIN people USING (id)"
+    cursor.register("stale", pa.table({"id": pa.array(sorted(stale_identities), pa.string())}))
+    named = "SELECT id, coalesce(people.person, id) AS person FROM stale LEFT JOIN people USING (id)"
     return arrow(cursor, named)

@@ -170,8 +170,8 @@ class Look:
     def _part(self, source: str, condition: str, columns: str, who: bool) -> str:
         if not who:
             return f"SELECT {columns} FROM {source} WHERE {condition}"
-        # fresh rows bear no name yet; those in files bear one that only suspects may have changed
-        names, stored = ("people", "user_id") if source == "fresh" else ("suspects", "person")
+        # fresh rows bear no name yet; those in files bear one that only stale identities may have changed
+        names, stored = ("people", "user_id") if source == "fresh" else ("stale_identities", "person")
         if not getattr(self.known, names).num_rows:
             return f"SELECT {columns}, {stored} AS person FROM {source} WHERE {condition}"
         listed = ", ".join(f"rows.{name}" for name in NAMES)
@@ -193,11 +193,11 @@ class Look:
 
     @cached_property
     def known(self) -> Known:
-        """Who is who. All of history says so, whatever range is asked."""
+        """The identity map. It comes from all of history, whatever range is asked."""
         pairs = list(zip(self._segments, self._paths(self._segments), strict=True))
         known = self._who.of(self._cursor, self._project_id, pairs, self._fresh)
         self._cursor.register("people", known.people)
-        self._cursor.register("suspects", known.suspects)
+        self._cursor.register("stale_identities", known.stale_identities)
         return known
 
     @contextmanager

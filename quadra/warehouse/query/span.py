@@ -34,5 +34,5 @@ class Range:
     def sql(self) -> str:
         """A condition; of integers, which need no quoting."""
         bounds = ((">=", self.start_us), ("<", self.end_us))
-        said = [f"occurred_at {sign} make_timestamptz({int(us)})" for sign, us in bounds if us is not None]
-        return " AND ".join(said) or "true"
+        conditions = [f"occurred_at {sign} make_timestamptz({int(us)})" for sign, us in bounds if us is not None]
+        return " AND ".join(conditions) or "true"

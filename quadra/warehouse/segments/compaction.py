@@ -22,7 +22,7 @@ from quadra.jobs.lease import Lease
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
 from quadra.warehouse.query.links import NOBODY
 from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
-from quadra.warehouse.segments.publishing import Outrun, publish_compaction
+from quadra.warehouse.segments.publishing import StaleRead, publish_compaction
 from quadra.warehouse.segments.rows import Key, read_batches
 from quadra.warehouse.segments.writing import Written, write
 
@@ -31,29 +31,29 @@ logger = logging.getLogger(__name__)
 ROWS_AT_ONCE = 200_000
 """Of one transaction and its files; some 100 MB while they are sorted."""
 BATCHES_AT_ONCE = 5_000
-OUTRUN_MOST = 5
+STALE_MOST = 5
 WORK_SECONDS = 300.0
-"""Of one job; the next turn of planning goes on. An attempt that runs for STUCK_AFTER is taken away."""
+"""Of one job; the next round of planning goes on. An attempt that runs for STUCK_AFTER is taken away."""
 
 
 def compact_project(runtime: Runtime, lease: Lease) -> None:
     """The job: compact until nothing sealed is left, or for a few minutes."""
     if lease.job.project_id is None:
         raise Permanent("A compaction is of one project.")
-    outrun = 0
+    stale = 0
     until = time.monotonic() + WORK_SECONDS
     while not lease.lost.is_set() and time.monotonic() < until:
         try:
             if not compact_some(runtime, lease.job.project_id, lease):
                 return
-        except Outrun:
-            outrun += 1
-            if outrun >= OUTRUN_MOST:
+        except StaleRead:
+            stale += 1
+            if stale >= STALE_MOST:
                 raise
 
 
 def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> int:
-    """Compact some sealed batches; how many. Raises `Outrun` when they changed meanwhile, `LeaseLost`, `Unavailable`."""
+    """Compact some sealed batches; how many. Raises `StaleRead` when they changed meanwhile, `LeaseLost`, `Unavailable`."""
     with runtime.database.snapshot() as session:
         batches = _due(session, project_id)
         rows = read_batches(session, batches)
@@ -68,12 +68,12 @@ def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) 
             if lease is not None:
                 lease.hold(session)
             publish_compaction(session, dict(batches), written)
-    except (Outrun, LeaseLost):  # surely not committed; after any other error that is not known
+    except (StaleRead, LeaseLost):  # surely not committed; after any other error that is not known
         for item in written:
             warehouse.store.remove(item.segment.path)
         raise
-    told = {"project_id": project_id, "batches": len(batches), "rows": rows.num_rows, "segments": len(written)}
-    logger.info("warehouse.batches.compacted", extra=told)
+    facts = {"project_id": project_id, "batches": len(batches), "rows": rows.num_rows, "segments": len(written)}
+    logger.info("warehouse.batches.compacted", extra=facts)
     return len(batches)
 
 
@@ -93,7 +93,7 @@ def _due(session: Session, project_id: int) -> list[Key]:
 
 def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:
     """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
-    people = warehouse.who_is_who(project_id) if rows.num_rows else NOBODY
+    people = warehouse.identity_map(project_id) if rows.num_rows else NOBODY
     days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
     with closing(warehouse.cursor()) as cursor:
         for start_us in sorted(pc.unique(days).to_pylist()):

@@ -26,7 +26,7 @@ from quadra.jobs.states import FAILED, UNFINISHED
 from quadra.jobs.tables import Job, rows_hit
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
 from quadra.warehouse.segments.catalogue import day_of, first_kept_us
-from quadra.warehouse.segments.publishing import Outrun
+from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.segments.rows import Key, read_batches
 from quadra.warehouse.segments.verifying import require_sound
 from quadra.warehouse.segments.writing import COLUMNS, files
@@ -64,7 +64,7 @@ def cool_project(runtime: Runtime, lease: Lease) -> None:
     """The job."""
     if lease.job.project_id is None:
         raise Permanent("Rows leave one project at a time.")
-    until = time.monotonic() + WORK_SECONDS  # the next turn of planning goes on
+    until = time.monotonic() + WORK_SECONDS  # the next round of planning goes on
     while not lease.lost.is_set() and cool_some(runtime, lease.job.project_id, lease) and time.monotonic() < until:
         pass
 
@@ -152,7 +152,7 @@ def _delete(session: Session, ids: Sequence[str]) -> None:
     at = clock.now()
     still = sa.and_(Batch.id.in_(ids), Batch.segment_id.is_not(None), Batch.cold_at.is_(None))
     if rows_hit(session, sa.update(Batch).where(still).values(cold_at=at)) != len(ids):
-        raise Outrun  # another worker did it
+        raise StaleRead  # another worker did it
     rows_hit(session, sa.delete(Event).where(Event.batch_id.in_(ids)))
     analysed = sa.and_(Batch.id.in_(ids), Batch.status == "ANALYZED")
     rows_hit(session, sa.update(Batch).where(analysed).values(status="ARCHIVED", archived_at=at))

@@ -18,7 +18,7 @@ from quadra.core.runtime import Runtime
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
-from quadra.warehouse.segments.publishing import Outrun, replace
+from quadra.warehouse.segments.publishing import StaleRead, replace
 from quadra.warehouse.segments.verifying import require_sound
 from quadra.warehouse.segments.writing import Written, files, write
 from quadra.warehouse.tables import LIVE, Segment
@@ -67,7 +67,7 @@ def merge_day(runtime: Runtime, lease: Lease) -> None:
 
 
 def merge_some(runtime: Runtime, project_id: int, day: date, lease: Lease | None = None) -> int:
-    """Merge what is due of a day; how many files went. Raises `Outrun`, `Damaged`, `LeaseLost`, `Unavailable`."""
+    """Merge what is due of a day; how many files went. Raises `StaleRead`, `Damaged`, `LeaseLost`, `Unavailable`."""
     with runtime.database.read() as session:
         chosen = choose(_of_day(session, project_id, day), runtime.settings.segment_rows)
     if not chosen:
@@ -80,17 +80,17 @@ def merge_some(runtime: Runtime, project_id: int, day: date, lease: Lease | None
             if lease is not None:
                 lease.hold(session)
             replace(session, [segment.id for segment in chosen], [written])
-    except (Outrun, LeaseLost):
+    except (StaleRead, LeaseLost):
         warehouse.store.remove(written.segment.path)
         raise
-    told = {"project_id": project_id, "day": day.isoformat(), "files": len(chosen), "rows": written.segment.rows}
-    logger.info("warehouse.segments.merged", extra=told)
+    facts = {"project_id": project_id, "day": day.isoformat(), "files": len(chosen), "rows": written.segment.rows}
+    logger.info("warehouse.segments.merged", extra=facts)
     return len(chosen)
 
 
 def _write(warehouse: Warehouse, chosen: Sequence[Segment]) -> Written:
     source = files(warehouse.store.ready([segment.path for segment in chosen]))
-    people = warehouse.who_is_who(chosen[0].project_id)
+    people = warehouse.identity_map(chosen[0].project_id)
     with closing(warehouse.cursor()) as cursor:
         return write(cursor, warehouse.store, source, people=people, project_id=chosen[0].project_id, day=chosen[0].day)
 

@@ -1,6 +1,6 @@
 """What is due: one job for each project that has something to compact or rows to let go, one for each day to merge.
 
-A dead letter keeps its like from being enqueued again: what failed for good waits for a person, not for the next turn.
+A dead letter keeps its like from being enqueued again: what failed for good waits for a person, not for the next round.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from quadra.jobs.queue import enqueue
 from quadra.jobs.states import FAILED
 from quadra.jobs.tables import Job
 from quadra.warehouse.handlers import COMPACT, COOL, HANDLERS, MERGE
-from quadra.warehouse.segments import hot_rows as cooling
-from quadra.warehouse.segments import merging
+from quadra.warehouse.segments import hot_rows, merging
 
 Wanted = tuple[str, int, str, Mapping[str, Any]]
 """Kind, project, what it is the only one of, args."""
@@ -42,7 +41,7 @@ def find_due(session: Session, settings: Settings) -> list[Wanted]:
     due: list[Wanted] = [(COMPACT, found, f"{COMPACT}:{found}", {}) for found in find_uncompacted(session, settings)]
     for project_id, day in merging.find_days(session, rows_most=settings.segment_rows):
         due.append((MERGE, project_id, f"{MERGE}:{project_id}:{day}", {"day": day.isoformat()}))
-    cool = session.scalars(sa.select(Batch.project_id).where(cooling.is_due(settings)).distinct())
+    cool = session.scalars(sa.select(Batch.project_id).where(hot_rows.is_due(settings)).distinct())
     return due + [(COOL, found, f"{COOL}:{found}", {}) for found in cool]
 
 

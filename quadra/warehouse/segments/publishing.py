@@ -20,16 +20,16 @@ from quadra.warehouse.tables import LIVE, RETIRED, Segment
 IDS_AT_ONCE = 500
 
 
-class Outrun(Transient):
+class StaleRead(Transient):
     """What was compacted or merged has changed meanwhile; it is done again."""
 
-    code = "outrun"
+    code = "stale_read"
 
 
 def publish_compaction(session: Session, batches: Mapping[str, int], written: Sequence[Written]) -> None:
     """From this commit on the rows of `batches` (id -> events when they were read) are read from these segments.
 
-    Raises `Outrun`.
+    Raises `StaleRead`.
     """
     _require_recordable(written)
     run = uuid7()
@@ -38,19 +38,19 @@ def publish_compaction(session: Session, batches: Mapping[str, int], written: Se
         chunk = ids[at : at + IDS_AT_ONCE]
         free = sa.and_(Batch.id.in_(chunk), Batch.segment_id.is_(None), Batch.status != "OPEN")
         if rows_hit(session, sa.update(Batch).where(free).values(segment_id=run)) != len(chunk):
-            raise Outrun
+            raise StaleRead
         # now that they are locked: an erasure takes rows out and lowers the count in one transaction
         query = sa.select(Batch.id, Batch.event_count).where(Batch.id.in_(chunk))
         if dict(session.execute(query).all()) != {batch_id: batches[batch_id] for batch_id in chunk}:
-            raise Outrun
+            raise StaleRead
     session.add_all([item.segment for item in written])
 
 
 def replace(session: Session, old: Iterable[str], written: Sequence[Written]) -> None:
-    """From this commit on these segments are read instead of the `old` ones. Raises `Outrun`."""
+    """From this commit on these segments are read instead of the `old` ones. Raises `StaleRead`."""
     _require_recordable(written)
     if not retire(session, old):
-        raise Outrun
+        raise StaleRead
     session.add_all([item.segment for item in written])
 
 
@@ -64,4 +64,4 @@ def retire(session: Session, ids: Iterable[str]) -> bool:
 
 def _require_recordable(written: Iterable[Written]) -> None:
     if any(item.stale for item in written):
-        raise Outrun
+        raise StaleRead

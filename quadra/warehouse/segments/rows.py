@@ -53,7 +53,7 @@ Columns = dict[str, Sequence[Any]]
 def _on_sqlite(session: Session, batch_ids: Sequence[str]) -> Columns:
     # not the floats: SQLite's JSON keeps 15 digits of them
     listed = [f"json_group_array({name})" for name in NAMES if name not in FLOATS]
-    found = _columns(session, listed, batch_ids, [name for name in NAMES if name not in FLOATS])
+    values = _columns(session, listed, batch_ids, [name for name in NAMES if name not in FLOATS])
     where: sa.BindParameter[Any] = sa.bindparam("ids", value=batch_ids, expanding=True)
     some = " OR ".join(f"{name} IS NOT NULL" for name in FLOATS)
     exact = session.execute(
@@ -64,9 +64,9 @@ def _on_sqlite(session: Session, batch_ids: Sequence[str]) -> Columns:
     places = {event_id: numbers for event_id, *numbers in exact}
     none = [None] * len(FLOATS)
     found_numbers = (
-        [places.get(event_id, none) for event_id in found["event_id"]] if places else [none] * len(found["event_id"])
+        [places.get(event_id, none) for event_id in values["event_id"]] if places else [none] * len(values["event_id"])
     )
-    return found | {name: [numbers[at] for numbers in found_numbers] for at, name in enumerate(FLOATS)}
+    return values | {name: [numbers[at] for numbers in found_numbers] for at, name in enumerate(FLOATS)}
 
 
 def _on_postgresql(session: Session, batch_ids: Sequence[str]) -> Columns:

@@ -83,17 +83,17 @@ def verify(
     """Check every segment that questions read, and note of each sound one that it was."""
     with runtime.database.read() as session:
         segments = live_segments(session, project_id)
-    found: list[Damage] = []
+    damaged: list[Damage] = []
     for segment in segments:
         damage = find_damage(warehouse_of(runtime), segment)
         if damage is None:
             with runtime.database.begin() as session:
                 session.execute(sa.update(Segment).where(Segment.id == segment.id).values(verified_at=clock.now()))
         elif _still_live(runtime, segment):  # otherwise it was replaced meanwhile, and its file removed
-            found.append(damage)
+            damaged.append(damage)
         if on_segment is not None:
             on_segment(segment, damage)
-    return found
+    return damaged
 
 
 def _still_live(runtime: Runtime, segment: Segment) -> bool:
