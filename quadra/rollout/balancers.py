@@ -14,6 +14,7 @@ import socket
 import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import NamedTuple
 
 from quadra.core.errors import Misconfigured, QuadraError
 from quadra.rollout.place import Place, Plan, write
@@ -21,8 +22,15 @@ from quadra.rollout.place import Place, Plan, write
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SPARE_SLOTS = 4
 CHECK_SECONDS = 30
-Routes = dict[int, int]
-"""Slot -> port of the replica that takes requests there."""
+
+
+class Routes(NamedTuple):
+    """Slot -> port of the replica there."""
+
+    serving: dict[int, int]
+    leaving: dict[int, int]
+    """Replicas that served and are about to end. The Socket.IO sessions that they began still come to them, or a polling client
+    is told by another replica that it is unknown, before its own one can say `server:reconnect`."""
 
 
 class BalancerError(QuadraError):
@@ -63,7 +71,7 @@ class Balancer(ABC):
         trial.replace(self._path)
 
     def route(self, routes: Routes, pid: int) -> None:
-        """Send requests to these replicas and to no others from now on."""
+        """Send requests to the replicas that serve from now on, and to those that leave what only they can answer."""
         self.prepare(routes)
         self.tell(routes, pid)
 
@@ -89,8 +97,9 @@ class Haproxy(Balancer):
         def lines(cookie: bool) -> str:
             made = []
             for slot in self.slots:
-                line = f"    server s{slot} 127.0.0.1:{routes.get(slot, 9)}" + (f" cookie s{slot}" if cookie else "")
-                made.append(line if slot in routes else f"{line} disabled")
+                port = (routes.leaving | routes.serving).get(slot, 9)
+                line = f"    server s{slot} 127.0.0.1:{port}" + (f" cookie s{slot}" if cookie else "")
+                made.append(line if slot in routes.serving else f"{line} disabled")
             return "\n".join(made) + "\n"
 
         shipped = (DEPLOY / "haproxy" / "haproxy.cfg").read_text()
@@ -108,13 +117,19 @@ class Haproxy(Balancer):
 
     def tell(self, routes: Routes, pid: int) -> None:
         words = []
-        for slot, port in routes.items():  # new ones first: somebody serves at any moment
+        for slot, port in routes.serving.items():  # new ones first: somebody serves at any moment
             for backend in ("live", "web"):
                 server = f"{backend}/s{slot}"
-                words += [f"set server {server} addr 127.0.0.1 port {port}", f"set server {server} state ready"]
+                words += [f"set server {server} addr 127.0.0.1 port {port}"]
+                words += [f"enable health {server}", f"set server {server} state ready"]
         for slot in self.slots:
-            if slot not in routes:
-                words += [f"set server {backend}/s{slot} state maint" for backend in ("live", "web")]
+            if slot not in routes.serving:
+                words += [f"set server web/s{slot} state maint"]
+                if slot in routes.leaving:
+                    # its own `/health/ready` says no as soon as it drains, which must not end its sessions
+                    words += [f"disable health live/s{slot}", f"set server live/s{slot} state drain"]
+                else:
+                    words += [f"set server live/s{slot} state maint"]
         for word in words:
             said = self._say(word)
             if said and not re.search(r"(no need to change|port changed|IP changed|nothing changed)", said):
@@ -137,18 +152,43 @@ class Haproxy(Balancer):
         return answer.decode(errors="replace").strip()
 
 
+LEAVING = """upstream quadra_leaving {{
+    hash $remote_addr consistent;
+{servers}}}
+map $arg_sid $quadra_knows {{
+    default quadra_leaving;
+    '' quadra_live;
+}}
+"""
+LEAVING_FIRST = """proxy_pass http://$quadra_knows;
+        proxy_intercept_errors on;  # 400: it does not know this session
+        error_page 400 502 504 = @staying;
+"""
+STAYING = """    location @staying {
+        proxy_pass http://quadra_live;
+        proxy_read_timeout 2m;
+        proxy_send_timeout 2m;
+        proxy_buffering off;
+    }
+
+"""
+
+
 class Nginx(Balancer):
     program = "nginx"
     file = "nginx.conf"
 
     def text(self, routes: Routes) -> str:
-        servers = [f"    server 127.0.0.1:{port} max_fails=1 fail_timeout=2s;\n" for port in routes.values()]
         text = (DEPLOY / "nginx" / "quadra.conf").read_text()
         text = _one("listen 8080;", f"listen {self._plan.public_port};", text)
-        block = "".join(servers) or "    server 127.0.0.1:9 down;\n"
+        block = _servers(routes.serving) or "    server 127.0.0.1:9 down;\n"
         text, count = re.subn(r"(    server web-\w:5000 .*\n)+", lambda _: block, text)
         if count != 2:
             raise Misconfigured(f"{DEPLOY}/nginx/quadra.conf is not as this version ships it.")
+        if routes.leaving:
+            text = LEAVING.format(servers=_servers(routes.leaving)) + text
+            text = _one("proxy_pass http://quadra_live;\n", LEAVING_FIRST, text)
+            text = _one(r"    location / \{\n", STAYING + "    location / {\n", text)
         root = self._place.root
         own = "user root;" if os.getuid() == 0 else ""  # the directory is this user's alone
         paths = "".join(
@@ -174,6 +214,10 @@ BALANCERS: dict[str, type[Balancer]] = {"haproxy": Haproxy, "nginx": Nginx}
 
 def balancer(place: Place, plan: Plan) -> Balancer:
     return BALANCERS[plan.balancer](place, plan)
+
+
+def _servers(replicas: dict[int, int]) -> str:
+    return "".join(f"    server 127.0.0.1:{port} max_fails=1 fail_timeout=2s;\n" for port in replicas.values())
 
 
 def _one(pattern: str, new: str, text: str) -> str:

@@ -63,9 +63,9 @@ def undo(fleet: Fleet, kind: str, reason: str, **figures: object) -> None:
     assert deployment is not None
     deployment.reason, deployment.failure_kind = reason, kind
     deployment.figures |= figures
-    switched = state.serving == deployment.id
-    if switched:
-        state.serving = state.before
+    switched = deployment.id in (state.serving, state.leaving)
+    if state.serving == deployment.id:
+        state.serving, state.leaving = state.before, deployment.id
         fleet.save()
         fleet.route()
     for kept in [kept for kept in state.processes if kept.deployment == deployment.id]:
@@ -102,7 +102,7 @@ def settle(fleet: Fleet) -> None:
 def _end(fleet: Fleet, deployment: Deployment) -> None:
     deployment.ended_at = clock.iso(clock.now())
     note(fleet.place, deployment=deployment)
-    fleet.state.deployment = fleet.state.before = None
+    fleet.state.deployment = fleet.state.before = fleet.state.leaving = None
     fleet.save()
 
 
@@ -165,7 +165,7 @@ def bring_up(fleet: Fleet, deployment: Deployment) -> None:
 
 
 def switch(fleet: Fleet, deployment: Deployment) -> None:
-    fleet.state.serving = deployment.id
+    fleet.state.serving, fleet.state.leaving = deployment.id, fleet.state.before
     fleet.save()  # before the balancer is told: whoever comes next then knows what it may have been told
     fleet.route()
 

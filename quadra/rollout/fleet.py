@@ -78,14 +78,17 @@ class Fleet:
         self.save()
 
     def routes(self) -> Routes:
-        return {
-            kept.slot: kept.port
-            for kept in self.of("web")
-            if kept.deployment == self.state.serving and kept.slot is not None and kept.port is not None
-        }
+        def ports(deployment: str | None) -> dict[int, int]:
+            return {
+                kept.slot: kept.port
+                for kept in self.of("web")
+                if kept.deployment == deployment and kept.slot is not None and kept.port is not None
+            }
+
+        return Routes(serving=ports(self.state.serving), leaving=ports(self.state.leaving))
 
     def route(self) -> None:
-        """Have the balancer send requests to the replicas that serve, unless it was told so. Raises `BalancerError`."""
+        """Tell the balancer which replicas serve and which leave, unless it was told so. Raises `BalancerError`."""
         if self.keep_balancer():
             self._told = None
         routes = self.routes()

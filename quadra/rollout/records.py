@@ -81,6 +81,8 @@ class State(Struct):
     """The deployment whose replicas get the requests."""
     before: str | None = None
     """The one that served when the present deployment began."""
+    leaving: str | None = None
+    """The one that served last, as long as its replicas run."""
     processes: list[Kept] = field(default_factory=list)
     deployment: Deployment | None = None
     """The one that is under way."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import time
+import urllib.request
 from collections.abc import Callable
 
 import psutil
@@ -29,3 +32,23 @@ def test_stopping_under_load_loses_nothing_acknowledged_and_takes_seconds(
     with database_of(quadra) as database:
         assert_kept(load, database)
     assert set(load.refusals) <= {"stopping", "503 stopping"}
+
+
+def test_a_client_that_is_between_two_polls_is_told_to_come_back(
+    quadra_process: Callable[..., QuadraProcess],
+) -> None:
+    quadra = quadra_process()
+    url = f"{quadra.base_url}/socket.io/?EIO=4&transport=polling"
+
+    def ask(body: bytes | None = None) -> str:
+        with urllib.request.urlopen(url, body, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    url += f"&sid={json.loads(ask()[1:])['sid']}"
+    assert ask(b"40" + json.dumps({"key": quadra.init["write_key"]}).encode()) == "OK"
+    assert ask().startswith("40{")
+    process = psutil.Process(quadra.pid)
+    process.terminate()
+    time.sleep(0.5)  # it thinks about what it got
+    assert '"server:reconnect",{"reason":"restart"' in ask()
+    assert process.wait(timeout=60) == 0

@@ -9,7 +9,7 @@ import pytest
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 from quadra.rollout import deploying, requests
-from quadra.rollout.balancers import BALANCERS, Haproxy
+from quadra.rollout.balancers import BALANCERS, Haproxy, Routes
 from quadra.rollout.fleet import Fleet
 from quadra.rollout.gates import Refused, judge
 from quadra.rollout.place import Place, Plan
@@ -31,7 +31,7 @@ class FakeBalancer(Haproxy):
 
     did: list[object]
 
-    def route(self, routes: dict[int, int], pid: int) -> None:
+    def route(self, routes: Routes, pid: int) -> None:
         self.did.append(routes)
 
 
@@ -83,7 +83,7 @@ def test_a_deployment_that_was_broken_off_before_the_switch_leaves_the_old_relea
 def test_one_that_was_broken_off_after_the_switch_goes_back_before_anything_ends(place: Place) -> None:
     fleet = broken_off(place, serving="d2")
     deploying.settle(fleet)
-    assert fleet.did == [{0: 7000}, "web-d2"]
+    assert fleet.did == [({0: 7000}, {1: 7001}), "web-d2"]
     assert history(place)["deployments"][0]["status"] == "rolled_back"
 
 
@@ -159,11 +159,16 @@ def test_restarts_are_ever_further_apart(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_shipped_configuration_takes_the_replicas_that_serve_and_no_others(place: Place, kind: str) -> None:
     plan = Plan(public_port=8123, replicas=2, workers=1, balancer=kind)
     made = BALANCERS[kind](place, plan)
-    text = made.text({0: 7001, 3: 7004})
+    text = made.text(Routes({0: 7001, 3: 7004}, {}))
     assert "web-a" not in text
     assert "8080" not in text
     assert "8123" in text
     assert text.count("127.0.0.1:7001") == text.count("127.0.0.1:7004") == 2
     serving = [line for line in text.splitlines() if line.lstrip().startswith("server ") and " disabled" not in line]
     assert len([line for line in serving if "127.0.0.1:" in line]) == 4
-    assert "127.0.0.1:9 down" in made.text({}) or made.text({}).count(" disabled") == 2 * len(made.slots)
+    changing = made.text(Routes({0: 7001}, {3: 7004}))
+    assert changing.count("127.0.0.1:7001") == 2
+    reached = [line for line in changing.splitlines() if "127.0.0.1:7004" in line and " disabled" not in line]
+    assert len(reached) == (kind == "nginx")  # HAProxy is told over its socket, after its start too
+    nobody = made.text(Routes({}, {}))
+    assert "127.0.0.1:9 down" in nobody or nobody.count(" disabled") == 2 * len(made.slots)

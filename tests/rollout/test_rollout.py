@@ -197,6 +197,7 @@ def test_a_good_release_costs_no_request_and_sockets_are_told_and_come_back(roll
     with Load(rollout) as load:
         clients["/"].connect({"key": rollout.init["write_key"]}, ("websocket",))
         clients["/live"].connect({"key": rollout.init["admin_key"]}, ("polling",))
+        clients["/live"].call("admin:join", {"project": "default"})  # from now on its polls come and go
         try:
             code, said = rollout.deploy("two")
             assert (code, said["status"]) == (0, "completed"), (said, rollout.log.read_text())

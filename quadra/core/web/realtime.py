@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -32,6 +33,9 @@ MOST_FORM = 64 * 1024
 NAMESPACES = ("/", "/live")
 RECONNECT_MS = 1_000
 """Within which a client that was told `server:reconnect` does best to come back."""
+FETCH_SECONDS = 2.0
+"""For polling clients to fetch that word: between two polls nothing can be sent to them. Who has left without a word is not
+waited for any longer."""
 PRIVATE_PARTS = ((Payload, "decode"),)
 
 websocket_messages_total = counter(
@@ -118,11 +122,21 @@ def close_connections(socketio: SocketIO, loop: Loop) -> None:
         said = {"reason": "restart", "within_ms": RECONNECT_MS}
         for namespace in NAMESPACES:  # to our own connections: the bus would carry it to every replica
             socketio.server.emit("server:reconnect", said, namespace=namespace, ignore_queue=True)
+        _wait_until_fetched(sockets, loop)
         loop.sleep(0.1)  # their greenlets write it
     for connection in sockets:
         connection.close(wait=False, abort=True, reason=socketio.server.eio.reason.SERVER_DISCONNECT)
     if sockets:
         loop.sleep(0.1)  # their greenlets write what is left
+
+
+def _wait_until_fetched(sockets: list[Any], loop: Loop) -> None:
+    """Until every polling client has what is queued for it now, but at most FETCH_SECONDS."""
+    newest = [(one, one.queue.queue[-1]) for one in sockets if not one.upgraded and one.queue.queue]
+    until = time.monotonic() + FETCH_SECONDS
+    while newest and time.monotonic() < until:
+        loop.sleep(0.02)
+        newest = [(one, packet) for one, packet in newest if not one.closed and packet in one.queue.queue]
 
 
 class BusManager(PubSubManager):  # type: ignore[misc]
