@@ -6,6 +6,7 @@ Everything here blocks and therefore runs on native threads, never on the event 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -78,6 +79,8 @@ def name_column(length: int) -> sa.String:
 
 
 WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
+REFUSED_SECONDS = 15.0
+"""How long one refusal counts: then somebody must try again, and balancers send nobody while it counts."""
 WAKEUPS = "quadra.wakeups"
 """The key of a session's `info` under which it carries the wakeups of its database."""
 
@@ -101,6 +104,7 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={WAKEUPS: self.wakeups})
         self.wrote_at = float("-inf")
         """By the monotonic clock, when this process last committed new events."""
+        self._refused: tuple[float, DBAPIError] | None = None
 
     @property
     def dialect(self) -> str:
@@ -152,6 +156,17 @@ class Database:
         """One round trip. Raises what the driver raises."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
+
+    def refused(self, error: DBAPIError) -> None:
+        """Note that new events were not taken, and why."""
+        self._refused = time.monotonic(), error
+
+    def refusal(self) -> DBAPIError | None:
+        """Why new events were not taken lately; None once some were. On a full disk a small row may still find room."""
+        if self._refused is None:
+            return None
+        at, error = self._refused
+        return error if at > self.wrote_at and time.monotonic() - at < REFUSED_SECONDS else None
 
     def dispose(self) -> None:
         """Close what is open. A restore may put another file in its place then."""

@@ -1,5 +1,6 @@
 """Does the database take events? A round trip each time; a write that is really committed at most once in PROVEN_SECONDS,
-whoever asks how often. Events that were stored meanwhile prove it as well: a busy database is not asked to write more.
+whoever asks how often. Events that were stored meanwhile prove it as well: a busy database is not asked to write more. Events
+that were refused prove the contrary, whatever a small row says: on a full disk it may still find room.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Readiness:
             self._lock
         ):  # a second one waits for the first one's proof: threads that hang must not pile up in the database
             now = time.monotonic()
-            if now - self._database.wrote_at < PROVEN_SECONDS:
+            if (refusal := self._database.refusal()) is not None:
+                self._error = refusal
+            elif now - self._database.wrote_at < PROVEN_SECONDS:
                 self._error = None
             elif now - self._looked_at >= PROVEN_SECONDS:
                 self._error = self._prove()

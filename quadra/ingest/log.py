@@ -14,9 +14,11 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from quadra.core import clock
 from quadra.core.database import Database
+from quadra.core.database_errors import refuses_a_value
 from quadra.core.ids import process_name, uuid7
 from quadra.core.runtime import Runtime
 from quadra.ingest.columns import Row
@@ -93,6 +95,10 @@ class Log:
             except BatchGone:
                 self._open.clear()
                 continue
+            except DBAPIError as error:
+                if not refuses_a_value(error):
+                    self._database.refused(error)
+                raise
             self._open = done.open_batches
             if done.stored:
                 self._database.wrote_at = time.monotonic()

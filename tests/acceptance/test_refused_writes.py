@@ -15,16 +15,17 @@ import pytest
 from tests.acceptance.load import Load, assert_kept
 from tests.clients import database_of, event, eventually, send
 from tests.servers.base import Server
-from tests.servers.disks import Disk, disk
+from tests.servers.disks import Disk, disk, failing_disk
+from tests.servers.keeper import Keeper
 from tests.servers.mariadb import USER, MariadbServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 
 
 @pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[..., Disk]]:
+def mounted(keeper: Keeper) -> Iterator[Callable[..., Disk]]:
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(disk(tmp_path / "disk", **options))
+        yield lambda path, **options: stack.enter_context(disk(keeper, path, **options))
 
 
 Start = Callable[..., Any]
@@ -38,9 +39,34 @@ def file_moved_away(_start: Start, tmp_path: Path, _mounted: Any) -> Iterator[tu
 
 
 @contextmanager
-def full_disk_of_sqlite(_start: Start, _tmp_path: Path, mounted: Any) -> Iterator[tuple[str, Any, Any]]:
-    place = mounted(megabytes=30)
+def full_disk_of_sqlite(_start: Start, tmp_path: Path, mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    place = mounted(tmp_path / "disk", megabytes=30)
     yield f"sqlite:///{place.path / 'quadra.db'}", place.fill, place.empty
+
+
+@contextmanager
+def full_disk_of_postgres(start: Start, _tmp_path: Path, mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    yield from full_disk_of_server(start, PostgresServer, mounted, settings={"min_wal_size": "32MB"})
+
+
+@contextmanager
+def full_disk_of_mariadb(start: Start, _tmp_path: Path, mounted: Any) -> Iterator[tuple[str, Any, Any]]:
+    yield from full_disk_of_server(start, MariadbServer, mounted)
+
+
+def full_disk_of_server(
+    start: Start, kind: type[PostgresServer | MariadbServer], mounted: Any, **options: Any
+) -> Iterator[tuple[str, Any, Any]]:
+    """Its data directory is a small disk. A server that ended on it is started again, as whoever makes room does."""
+    disks: list[Disk] = []
+    server = start(kind, mount=lambda path, owner: disks.append(mounted(path, megabytes=160, owner=owner)), **options)
+    (place,) = disks
+
+    def make_room() -> None:
+        place.empty()
+        server.ensure_running()
+
+    yield server.database(), place.fill, make_room
 
 
 @contextmanager
@@ -66,7 +92,9 @@ def read_only_mariadb(start: Start, _tmp_path: Path, _mounted: Any) -> Iterator[
 WAYS = {
     "sqlite, its directory moved away": file_moved_away,
     "sqlite, a full disk": full_disk_of_sqlite,
+    "postgresql, a full disk": full_disk_of_postgres,
     "postgresql, read-only": read_only_postgres,
+    "mariadb, a full disk": full_disk_of_mariadb,
     "mariadb, read-only": read_only_mariadb,
 }
 
@@ -84,13 +112,7 @@ def test_what_is_not_taken_is_said_and_what_was_acknowledged_is_kept(
         with Load(quadra.init["write_key"]).on(quadra) as load:
             load.wait_for_more(200, 60)
             take_away()
-            # until what had room still, or was under way, is through
-            eventually(lambda: send(quadra, body=event(), timeout=15).status == 503, 30)
-            eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 503, 20)
-            answer = send(quadra, body=event(), timeout=15)
-            assert (answer.status, answer.code) == (503, "unavailable")
-            assert int(answer.headers["Retry-After"]) >= 1
-            assert send(quadra, "/health", method="GET", timeout=5).status == 200
+            answers_that_it_takes_nothing(quadra)
             give_back()
             load.wait_for_more(200, 60)
             eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 200, 20)
@@ -98,6 +120,43 @@ def test_what_is_not_taken_is_said_and_what_was_acknowledged_is_kept(
         assert "ingest.flush.failed" in quadra.log()
         with database_of(quadra) as database:
             assert_kept(load, database)
+
+
+def test_a_disk_that_fails_under_sqlite_is_said_until_it_is_replaced(
+    keeper: Keeper, quadra_process: Callable[..., QuadraProcess], tmp_path: Path
+) -> None:
+    """The kernel makes a disk read-only when it fails, whoever has files of it open."""
+    with failing_disk(keeper, tmp_path / "disk") as place:
+        url = f"sqlite:///{place.path / 'quadra.db'}"
+        quadra = quadra_process({"DATABASE_URL": url}, command=("serve", "--no-worker"))
+        with Load(quadra.init["write_key"]).on(quadra) as load:
+            load.wait_for_more(200, 60)
+            place.fail()
+            answers_that_it_takes_nothing(quadra)
+            quadra.stop()
+            place.replace()
+            quadra.start()
+            load.wait_for_more(200, 60)
+        assert {code.removeprefix("503 ") for code in load.refusals} <= {"unavailable", "stopping"}
+        with database_of(quadra) as database:
+            assert_kept(load, database)
+        quadra.stop()
+
+
+def answers_that_it_takes_nothing(quadra: QuadraProcess) -> None:
+    """Once what was under way is through. On a full disk a small event may find room for longer than a large one."""
+    answers = []
+
+    def refuses() -> bool:
+        answers.append(send(quadra, body=event(), timeout=15))
+        return answers[-1].status == 503
+
+    eventually(refuses, 30)
+    assert {answer.status for answer in answers[:-1]} <= {200}
+    assert answers[-1].code == "unavailable"
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    eventually(lambda: send(quadra, "/health/ready", method="GET", timeout=15).status == 503, 20)
+    assert send(quadra, "/health", method="GET", timeout=5).status == 200
 
 
 def test_a_file_that_is_removed_is_said_until_somebody_acts(

@@ -17,6 +17,7 @@ import pytest
 
 from tests.servers.commands import quadra_command
 from tests.servers.disks import disk
+from tests.servers.keeper import Keeper
 
 EVENTS = "\n".join(json.dumps({"event_type": "click", "event_id": f"e{number}"}) for number in range(3_000))
 
@@ -41,9 +42,9 @@ def environment(home: Path, data: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Callable[[], Any]]:
+def mounted(keeper: Keeper, tmp_path: Path) -> Iterator[Callable[[], Any]]:
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(disk(tmp_path / "data", megabytes=6))
+        yield lambda: stack.enter_context(disk(keeper, tmp_path / "data", megabytes=6))
 
 
 def newer(data: Path) -> None:

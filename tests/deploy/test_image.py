@@ -13,6 +13,7 @@ import os
 import runpy
 import shutil
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -36,8 +37,9 @@ LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
 class Containers:
     """podman and buildah with a store of their own: the images of this machine are neither seen nor touched."""
 
-    def __init__(self, folder: Path):
-        self._store = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
+    def __init__(self, folder: Path, run: Path):
+        """Of `run` podman takes no path of more than 50 characters, which one below pytest's folder may have."""
+        self._store = ["--root", str(folder / "store"), "--runroot", str(run)]
 
     def podman(self, *words: str, check: bool = True, **options: Any) -> str:
         return self._run(["podman", *self._store, *words], check, **options)
@@ -64,7 +66,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
         pytest.skip(f"Containers are not available here: needs root and {', '.join(missing or PROGRAMS)}")
     faulthandler.cancel_dump_traceback_later()  # a test that takes minutes hangs elsewhere, not here
     folder = tmp_path_factory.mktemp("containers")
-    found = Containers(folder)
+    run = Path(tempfile.mkdtemp(prefix="quadra-"))
+    found = Containers(folder, run)
     make_base(found, folder / "debian")
     digest = found.podman("image", "inspect", BASE, "--format", "{{.Digest}}")
     build = ["--isolation", "chroot", "--network", "host", "--pull-never", "--build-arg", f"DEBIAN_DIGEST={digest}"]
@@ -72,7 +75,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     yield found
     found.podman("rm", "--all", "--force", check=False)
     found.podman("rmi", "--all", "--force", check=False)
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in (folder, run):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def make_base(containers: Containers, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from quadra.core import migrate
 from quadra.core.database import Database
 from quadra.health import readiness
 from quadra.health.readiness import Readiness
+from quadra.ingest.log import Log
+from tests.ingest.conftest import opened, row
 
 
 @pytest.fixture
@@ -79,6 +82,40 @@ def test_events_that_were_stored_lately_prove_it_as_well(database: Database, wri
     database.wrote_at = readiness.time.monotonic()
     Readiness(database).ask()
     assert writes == []
+
+
+def test_events_that_were_refused_lately_prove_the_contrary_until_some_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the small row of the proof may still find room where events do not."""
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
+        log, asked = Log(database, writer="w", batch_max_events=100), Readiness(database)
+        _allow(database, "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'full'); END")
+        with pytest.raises(DBAPIError):
+            log.append([row("first")])
+        readiness.write_mark(database)
+        for _ in range(2):
+            with pytest.raises(DBAPIError, match="full"):
+                asked.ask()
+        _allow(database, "DROP TRIGGER full")
+        log.append([row("first")])
+        asked.ask()
+        database.refused(OperationalError("", {}, Exception("full")))
+        monkeypatch.setattr(readiness, "PROVEN_SECONDS", 0.0)
+        with pytest.raises(DBAPIError):
+            asked.ask()
+        monkeypatch.setattr("quadra.core.database.REFUSED_SECONDS", 0.0)
+        asked.ask()  # nobody sends here while it is not ready, so that events alone may not show that it is again
+
+
+def test_a_value_that_is_refused_says_nothing_about_the_database(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
+        bound = lambda connection, _record: connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 20_000)  # noqa: E731
+        sa.event.listen(database.engine, "connect", bound)
+        database.dispose()
+        with pytest.raises(DBAPIError):
+            Log(database, writer="w", batch_max_events=100).append([row("long", name="x" * 30_000)])
+        Readiness(database).ask()
 
 
 def test_the_reason_is_in_the_log_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

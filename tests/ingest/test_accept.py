@@ -156,6 +156,12 @@ def test_what_the_kind_has_no_use_for_is_kept_in_the_properties() -> None:
     assert msgspec.json.decode(row.properties) == {"score": 3.0, "tags": {"a": 1}, "source": "own", "x": 1}
 
 
+def test_of_properties_and_metadata_the_properties_are_believed() -> None:
+    row = take(properties={"a": "own", "b": 1}, metadata={"a": "other", "c": 2})
+    assert row.properties is not None
+    assert msgspec.json.decode(row.properties) == {"a": "own", "b": 1, "c": 2}
+
+
 def test_what_else_a_page_object_says_is_kept_in_the_properties() -> None:
     row = take(event_type="click", page={"url": "/a", "title": "A", "search": "?q=1"})
     assert row.properties is not None

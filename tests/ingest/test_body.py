@@ -137,6 +137,12 @@ def test_gzip_streams_in_a_row_are_one_body() -> None:
     assert unpack(gzip.compress(b"[") + gzip.compress(ONE) + gzip.compress(b"]"), "gzip") == b"[" + ONE + b"]"
 
 
+def test_so_many_gzip_streams_are_one_body_and_one_more_is_too_large() -> None:
+    assert unpack(gzip.compress(b" ") * 100, "gzip") == b" " * 100
+    with pytest.raises(TooLarge, match="100 gzip streams"):
+        unpack(gzip.compress(b" ") * 101, "gzip")
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 5000])
 def test_an_encoding_that_is_not_known_is_invalid_and_named(encoding: str) -> None:
     with pytest.raises(Invalid, match="not known") as caught:

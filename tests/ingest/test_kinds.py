@@ -31,6 +31,22 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }
 
 
+REQUIRED = {
+    "event": {"event_type"},
+    "page": set(),
+    "identify": set(),
+    "feature": {"feature_name", "action"},
+    "funnel": {"funnel_name", "stage", "stage_order"},
+    "journey": {"journey_type", "step_name", "step_order", "session_id"},
+    "survey": {"survey_type", "score"},
+    "ai": {"model"},
+    "error": {"error_type", "message"},
+    "request": set(),
+    "metric": {"metric_name", "metric_value"},
+}
+"""By hand, not from the code: a rule that is lost there is missed here."""
+
+
 def take(**fields: Any) -> Row:
     return accept(read_one(msgspec.json.encode(fields)), SENDER, NOW)
 
@@ -42,7 +58,7 @@ def refusal(**fields: Any) -> Refused:
 
 
 def test_every_kind_is_tried_here() -> None:
-    assert set(COMPLETE) == set(KINDS)
+    assert set(COMPLETE) == set(REQUIRED) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +68,9 @@ def test_a_complete_event_of_a_kind_is_taken(kind: str) -> None:
     assert row.name == row.event_type == {"event": "click", "page": "page_view"}.get(kind, kind)
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, one in KINDS.items() for field in one.required])
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, fields in REQUIRED.items() for field in sorted(fields)]
+)
 @pytest.mark.parametrize("value", ["left out", None, ""])
 def test_a_required_field_is_missed_by_name(kind: str, field: str, value: Any) -> None:
     fields = {name: sample for name, sample in COMPLETE[kind].items() if name != field}

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,8 @@ from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
 
 NOBODY = 65534
+Mount = Callable[[Path, int], object]
+"""Puts an empty disk at a path, owned by that user."""
 CRASHES = frozenset(-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
 
 

@@ -1,8 +1,9 @@
 """A small process that outlives the test run by a moment: when the run ends in whatever way, also by SIGKILL, it ends
-every server that is still there and removes their directories.
+every server that is still there, unmounts their disks and removes their directories.
 
-It learns what to end over its standard input, one line each (`pid N`, `gone N`, `directory PATH`), and acts when that
-input closes, which the kernel does for a killed process too. It must never end anything it was not told of.
+It learns what to end over its standard input, one line each (`pid N`, `gone N`, `directory PATH`, `mount PATH`,
+`unmounted PATH`), and acts when that input closes, which the kernel does for a killed process too. It must never end
+anything it was not told of.
 """
 
 from __future__ import annotations
@@ -76,10 +77,15 @@ def alive(process: psutil.Process) -> bool:
 def watch() -> None:
     born: dict[int, float] = {}  # pid -> when it was created: a pid alone may name another process later
     directories: list[Path] = []
+    mounts: list[str] = []
     for line in sys.stdin:
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "directory":
             directories.append(Path(rest))
+        elif word == "mount":
+            mounts.append(rest)
+        elif word == "unmounted":
+            mounts.remove(rest)
         elif word == "gone":
             born.pop(int(rest), None)
         elif word == "pid":
@@ -89,6 +95,8 @@ def watch() -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             if psutil.Process(pid).create_time() == created:
                 kill_tree(pid)
+    for path in mounts:  # before what lies around them is removed
+        subprocess.run(["umount", "--lazy", path], check=False, stderr=subprocess.DEVNULL)
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pymysql
 
 from tests.servers.available import mariadb_bin, mariadb_install_db
-from tests.servers.base import Server
+from tests.servers.base import NOBODY, Mount, Server
 from tests.servers.keeper import Keeper
 
 USER = PASSWORD = "quadra"
+LOG_SIZE = "--innodb-log-file-size=16M"
 
 
 class MariadbServer(Server):
     name = "MariaDB"
 
-    def __init__(self, keeper: Keeper):
+    def __init__(self, keeper: Keeper, mount: Mount | None = None):
+        """`mount` gives the data a disk of its own."""
+        self._mount = mount
         self._install_db = mariadb_install_db()
         self._daemon = mariadb_bin() / "mariadbd"
         super().__init__(keeper)
@@ -27,6 +32,10 @@ class MariadbServer(Server):
     def url(self) -> str:
         """No database selected; `database()` gives an empty one."""
         return self._url("")
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
 
     def database(self) -> str:
         """The URL of a new, empty database."""
@@ -41,14 +50,16 @@ class MariadbServer(Server):
         self._execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]}")
 
     def _create(self) -> None:
-        options = ["--no-defaults", f"--datadir={self.directory / 'data'}", "--auth-root-authentication-method=normal"]
-        self._run(self._install_db, *options, "--skip-test-db", "--skip-name-resolve")
+        if self._mount is not None:
+            self._mount(self.data, NOBODY)
+        options = ["--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal"]
+        self._run(self._install_db, *options, "--skip-test-db", "--skip-name-resolve", LOG_SIZE)
 
     def _command(self) -> list[str]:
         return [
             str(self._daemon),
             "--no-defaults",
-            f"--datadir={self.directory / 'data'}",
+            f"--datadir={self.data}",
             "--bind-address=127.0.0.1",
             f"--port={self.port}",
             f"--socket={self.directory / 'socket'}",
@@ -56,7 +67,7 @@ class MariadbServer(Server):
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
             "--innodb-buffer-pool-size=48M",
-            "--innodb-log-file-size=16M",
+            LOG_SIZE,
         ]
 
     def _probe(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from tests.servers.available import postgres_bin
-from tests.servers.base import Server
+from tests.servers.base import NOBODY, Mount, Server
 from tests.servers.keeper import Keeper
 
 USER = PASSWORD = "quadra"
@@ -17,9 +17,12 @@ USER = PASSWORD = "quadra"
 class PostgresServer(Server):
     name = "PostgreSQL"
 
-    def __init__(self, keeper: Keeper, settings: dict[str, str] | None = None):
-        """`settings` are further lines of postgresql.conf, for example `{"archive_mode": "on"}`."""
+    def __init__(self, keeper: Keeper, settings: dict[str, str] | None = None, mount: Mount | None = None):
+        """`settings` are further lines of postgresql.conf, for example `{"archive_mode": "on"}`. `mount` gives the data a disk
+        of its own.
+        """
         self._settings = settings or {}
+        self._mount = mount
         self.bin = postgres_bin()
         super().__init__(keeper)
 
@@ -50,6 +53,8 @@ class PostgresServer(Server):
 
     def _create(self) -> None:
         self.bin = self._reachable(self.bin)
+        if self._mount is not None:
+            self._mount(self.data, NOBODY)
         password = self.directory / "password"
         password.write_text(PASSWORD)
         self._own(password)

@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from tests.servers import available
 from tests.servers.base import Server
+from tests.servers.disks import disk
 from tests.servers.keeper import Keeper, alive
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
@@ -168,6 +169,30 @@ def test_a_run_that_is_killed_leaves_no_server_and_no_directory(tmp_path: Path) 
     assert not alive(child)
     assert not alive(grandchild)
     assert not directory.exists()
+
+
+def test_the_disks_of_a_run_that_is_killed_are_unmounted(keeper: Keeper, tmp_path: Path) -> None:
+    with disk(keeper, tmp_path / "probe"):
+        pass  # skips where none can be mounted
+    place = tmp_path / "disk"
+    program = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from tests.servers.disks import disk
+        from tests.servers.keeper import Keeper
+        with disk(Keeper(), Path(sys.argv[1])) as found:
+            open(found.path / "open", "w")
+            print("mounted", flush=True)
+            time.sleep(600)
+    """)
+    with subprocess.Popen([sys.executable, "-c", program, str(place)], cwd=TOP, stdout=subprocess.PIPE) as run:
+        assert run.stdout.readline() == b"mounted\n"
+        assert place.is_mount()
+        run.send_signal(signal.SIGKILL)
+    end = time.monotonic() + 20
+    while place.is_mount() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not place.is_mount()
 
 
 def test_the_keeper_lets_live_what_it_was_told_is_gone() -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.warehouse.erasure import erasing
-from quadra.warehouse.segments import catalogue
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments import catalogue, sweeping
+from quadra.warehouse.segments.compaction import compact_some
 from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
 from quadra.warehouse.segments.merging import merge_some
 from quadra.warehouse.segments.publishing import StaleRead
+from quadra.warehouse.segments.store import LocalStore
+from quadra.warehouse.segments.writing import WriteFailed, Written
 from quadra.warehouse.tables import RETIRED, Segment
 from tests.warehouse.conftest import age, compact_all, erase, event, installation, numbers, scalar, store
 
@@ -63,6 +71,53 @@ def test_a_merge_whose_file_waited_too_long_is_not_recorded(
     with sqlite_runtime.database.read() as session:
         assert catalogue.live(session, 1) == before
     assert numbers(sqlite_runtime) == list(range(20))
+
+
+@pytest.mark.parametrize("change", ["value + 1", "NULL"])
+def test_a_file_that_does_not_hold_what_was_meant_is_never_listed(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """A disk or a library that changes one value of one row."""
+    store(sqlite_runtime, [event(number) for number in range(5)])
+    real = LocalStore.publish
+
+    def publish(self: LocalStore, name: str) -> tuple[int, str]:
+        staged = self.staging(name)
+        with closing(duckdb.connect()) as other:
+            changed = f"SELECT * REPLACE (CASE WHEN event_id = 'e-3' THEN {change} ELSE value END AS value)"
+            other.execute(f"CREATE TABLE kept AS {changed} FROM read_parquet('{staged}')")
+            other.execute(f"COPY kept TO '{staged}' (FORMAT parquet)")
+        return real(self, name)
+
+    monkeypatch.setattr(LocalStore, "publish", publish)
+    with pytest.raises(WriteFailed):
+        compact_some(sqlite_runtime, 1)
+    with sqlite_runtime.database.read() as session:
+        assert catalogue.live(session, 1) == []
+    assert numbers(sqlite_runtime) == list(range(5))
+
+
+def test_a_file_that_may_still_be_listed_is_no_orphan(sqlite_runtime: Runtime) -> None:
+    """Whoever wrote it may be halted until then, and must not list it later."""
+    root = warehouse_of(sqlite_runtime).store.root
+    root.mkdir(parents=True, exist_ok=True)
+    ages = {"half an hour.parquet": 1_790, "an hour less ten seconds.parquet": 3_590, "an hour.parquet": 3_601}
+    for name, seconds in ages.items():
+        (root / name).write_bytes(b"junk")
+        os.utime(root / name, (time.time() - seconds,) * 2)
+    assert sweeping.remove_orphans(sqlite_runtime) == ["an hour.parquet"]
+    assert not Written(Segment(), time.time() - 1_790).stale
+    assert Written(Segment(), time.time() - 1_810).stale
+
+
+def test_what_a_question_spilled_is_removed_after_a_day(sqlite_runtime: Runtime) -> None:
+    spill = sqlite_runtime.settings.data_dir / "spill"
+    spill.mkdir(parents=True, exist_ok=True)
+    for name, hours in {"of yesterday": 25, "of today": 23}.items():
+        (spill / name).write_bytes(b"junk")
+        os.utime(spill / name, (time.time() - hours * 3600,) * 2)
+    sweeping.remove_spill(sqlite_runtime)
+    assert [path.name for path in spill.iterdir()] == ["of today"]
 
 
 def test_an_event_received_before_an_erasure_and_stored_after_its_first_pass_is_erased_too(

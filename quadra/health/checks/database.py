@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from quadra.backup.dumps.sqlite import file_of
 from quadra.core import migrate
+from quadra.core.database_errors import why
 from quadra.health.readiness import write_mark
 from quadra.health.scene import Scene
 from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, check, degraded, graded, healthy, unhealthy
@@ -27,8 +28,10 @@ def database(scene: Scene) -> Found:
 
 @check("ingest")
 def database_write(scene: Scene) -> Found:
-    """A row that is really written and committed, and gone again."""
+    """A row that is really written and committed, and gone again; and what became of the last events, where they came in here."""
     settings = scene.runtime.settings
+    if (refusal := scene.runtime.database.refusal()) is not None:
+        return unhealthy(f"Events are refused. {why(refusal)}")
     began = time.monotonic()
     write_mark(scene.runtime.database)
     ms = _since(began)
