@@ -15,7 +15,7 @@ from quadra.core.observing import machine_metrics
 from quadra.core.observing.scrape import Scrape
 from quadra.core.rooms import Room, open_rooms
 from quadra.core.runtime import Runtime
-from quadra.core.web import access_log, answer_headers, http, realtime, serving
+from quadra.core.web import access_log, answer_headers, http, loop_lag, realtime, serving
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
 from quadra.field import room as field
@@ -49,6 +49,7 @@ def create_app(runtime: Runtime) -> Flask:
 
     open_rooms(app, runtime, *ROOMS)
     machine_metrics.set_up(runtime)
+    runtime.on_start.append(partial(loop_lag.watch, runtime.loop))
     openapi_document.set_up(app, DESCRIBED)
 
     # last: what the rooms still have to say goes out before

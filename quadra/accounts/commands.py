@@ -22,7 +22,7 @@ project_option = click.option("--project", "slug", default=DEFAULT, show_default
 @json_option
 def init(as_json: bool) -> None:
     """Set up the database, the project `default`, an admin and the first keys. Run it as often as you like."""
-    with opened() as runtime:
+    with opened(None) as runtime:  # modes are mended before anything is opened
         file_modes.mend(runtime.settings)
         upgrade(runtime.database)
         with runtime.database.begin() as session:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from quadra.core.database import Database
+from quadra.core.migrate import refuse_newer
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 
@@ -16,10 +18,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 @contextmanager
-def opened() -> Iterator[Runtime]:
-    """The runtime of a command, closed behind it."""
+def opened(check: Callable[[Database], object] | None = refuse_newer) -> Iterator[Runtime]:
+    """The runtime of a command, closed behind it.
+
+    `check` is asked about the database before anything is done: `migrate.upgrade` where the command brings it up to date, None
+    where it looks by itself, or replaces it.
+    """
     runtime = build(load())
     try:
+        if check is not None:
+            check(runtime.database)
         yield runtime
     finally:
         runtime.database.dispose()

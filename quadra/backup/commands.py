@@ -18,6 +18,7 @@ from quadra.backup.upkeep_commands import prune, schedule
 from quadra.backup.verify import LEVELS, verify
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
+from quadra.core.migrate import refuse_newer
 from quadra.core.settings import Settings, load
 from quadra.ingest.importers import progress
 
@@ -43,9 +44,10 @@ def take_one(kind: str, as_json: bool) -> None:
     models: the online models. database: the database, its segments, the list of erasures. full: both. base: the whole
     PostgreSQL cluster, for `quadra pitr`.
     """
-    settings, began = load(), time.monotonic()
-    with progress.shown(f"Backup ({kind})", None) as tell:
-        whole: list[int] = []
+    began = time.monotonic()
+    check = None if kind == "models" else refuse_newer
+    with opened(check) as runtime, progress.shown(f"Backup ({kind})", None) as tell:
+        settings, whole = runtime.settings, list[int]()
         if kind == BASE:
             base, path = base_store.take(settings, lambda done, _all: tell(done, f"{done / MB:,.0f} MB"))
             body = {"id": base.id, "path": str(path / base_store.TAR), "sha256": base.sha256, "bytes": base.bytes}
@@ -184,7 +186,7 @@ def restore_command(newest: bool, backup_id: str | None, yes: bool, dry_run: boo
     """Restore a backup into DATABASE_URL and DATA_DIR. Stop Quadra and its workers first."""
     if newest == bool(backup_id):
         raise Invalid("Which backup? Say --latest or --id ID; `quadra backup list` shows them.")
-    with opened() as runtime:
+    with opened(None) as runtime:
         kept = Stores(runtime.settings).find(backup_id) if backup_id else latest(runtime.settings)
         made_at = clock.iso(kept.manifest.created_at)
         if dry_run:

@@ -16,6 +16,8 @@ MISSING = {"42P01", "42703", "3F000", "42501", 1146}
 right. They are there once the database is restored, migrated, or granted."""
 READ_ONLY = {"25006", sqlite3.SQLITE_READONLY, 1290, 1792, 1836}
 FULL = {"53100", sqlite3.SQLITE_FULL, 1021, 1114}
+FAILING = {"58030", sqlite3.SQLITE_IOERR}
+"""A full disk too: SQLite has no other code where it cannot make its index file."""
 DAMAGED = {"XX001", "XX002", sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, 1034, 1035, 1194, 1877, 1932}
 
 VALUES = {sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, 1265}
@@ -25,6 +27,7 @@ NO_TABLES = "The database has no tables of Quadra. Next: quadra init, or quadra 
 TEXTS = (
     (READ_ONLY, "The database is read-only at present: it takes nothing. Make it writable; senders may try again."),
     (FULL, "The disk of the database is full. Make room; senders may try again."),
+    (FAILING, "The disk of the database fails, or is full. Make room, and look at the disk; senders may try again."),
     (DAMAGED, "The database is damaged. Next: stop Quadra, then quadra recover."),
     (MISSING, NO_TABLES),
 )
@@ -58,7 +61,10 @@ def why(error: exc.DBAPIError) -> str:
     if text.startswith("no such table"):  # SQLite has no code of its own for that
         return NO_TABLES
     if text.startswith("unable to open database file"):
-        return "The file of the database cannot be opened. Is QUADRA_DATA_DIR right? A new installation: quadra init"
+        return (
+            "The file of the database cannot be opened. Is QUADRA_DATA_DIR right, and writable for Quadra? "
+            "A new installation: quadra init"
+        )
     codes = codes_of(error)
     return next((said for known, said in TEXTS if codes & known), "The database does not answer; try again.")
 

@@ -52,6 +52,15 @@ def newer(revision: str) -> str:
     )
 
 
+def refuse_newer(database: Database) -> None:
+    """Raises `Misconfigured` where a newer version of Quadra made this schema: what it means by a row is not known here; and
+    `Unavailable`."""
+    with database.read() as session:
+        at = MigrationContext.configure(session.connection()).get_current_revision()
+    if at is not None and not knows(at):
+        raise Misconfigured(newer(at))
+
+
 def current(database: Database) -> str | None:
     """The revision a database is at; None for an empty one."""
     with database.engine.connect() as connection:
@@ -69,11 +78,9 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Migrate up. Waits for a database that is still starting. Raises `Unavailable`, and `Misconfigured` where the database
     is of a newer version."""
     wait_until_there(database)
-    at = current(database)
-    if revision == "head" and at == head():
+    if revision == "head" and current(database) == head():
         return
-    if at is not None and not knows(at):
-        raise Misconfigured(newer(at))
+    refuse_newer(database)
     with database.engine.connect() as connection:
         if database.dialect == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK_KEY})")

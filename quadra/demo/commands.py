@@ -21,8 +21,7 @@ def demo(rate: float, seconds: float | None, days: int, seed: int, as_json: bool
 
     The same seed makes the same history, so that running it again stores no day twice.
     """
-    with opened() as runtime:
-        upgrade(runtime.database)
+    with opened(upgrade) as runtime:
         done = run(runtime, make_log(runtime), rate=rate, seconds=seconds, days=days, seed=seed)
     body = {"project": PROJECT, "stored": done.stored, "duplicates": done.duplicates}
     already = f" ({done.duplicates:,} were there already)" if done.duplicates else ""

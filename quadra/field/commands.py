@@ -47,8 +47,7 @@ def score(file: Path) -> None:
 @json_option
 def status(slug: str, as_json: bool) -> None:
     """What the field of a project knows, and how its latest training is doing."""
-    with opened() as runtime:
-        upgrade(runtime.database)
+    with opened(upgrade) as runtime:
         with runtime.database.read() as session:
             project = get_project(session, slug)
             state = session.get(FieldState, project.id)
@@ -85,8 +84,7 @@ def status(slug: str, as_json: bool) -> None:
 @json_option
 def list_versions(slug: str, as_json: bool) -> None:
     """List the trained versions, the newest first."""
-    with opened() as runtime:
-        upgrade(runtime.database)
+    with opened(upgrade) as runtime:
         with runtime.database.read() as session:
             project = get_project(session, slug)
             rows = [version_body(row) for row in versions.list_versions(session, project.id)]
@@ -102,8 +100,7 @@ def list_versions(slug: str, as_json: bool) -> None:
 @json_option
 def promote(version: int, slug: str, as_json: bool) -> None:
     """Make a version the active one; the live field goes on from it."""
-    with opened() as runtime:
-        upgrade(runtime.database)
+    with opened(upgrade) as runtime:
         with runtime.database.begin() as session:
             project = get_project(session, slug)
             row = versions.promote(session, runtime.settings, project.id, version)

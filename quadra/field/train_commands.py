@@ -56,8 +56,7 @@ def train(
     as_json: bool,
 ) -> None:
     """Learn stored history as a new version. A running worker does it."""
-    with opened() as runtime:
-        upgrade(runtime.database)
+    with opened(upgrade) as runtime:
         with runtime.database.begin() as session:
             project = get_project(session, slug)
             run = training.start(

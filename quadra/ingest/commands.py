@@ -74,7 +74,7 @@ def import_(
     """
     result, began = Result(), time.monotonic()
     stopped = ""
-    with opened() as runtime, contextlib.closing(Source(file, complete=complete)) as source:
+    with opened(upgrade) as runtime, contextlib.closing(Source(file, complete=complete)) as source:
         project_id, secret = _prepared(runtime, slug)
         ids = Ids(secret)
         reading = formats.Reading(Visitors(secret), Times(time_column, undated_now))
@@ -116,7 +116,6 @@ def import_(
 
 def _prepared(runtime: Runtime, slug: str) -> tuple[int, str]:
     """(the project's id, the secret that ids are made with). Raises `NotFound`."""
-    upgrade(runtime.database)
     with runtime.database.begin() as session:
         try:
             project = get_project(session, slug)

@@ -144,3 +144,34 @@ def test_stopped_threads_finish_what_they_were_given(mode: str) -> None:
         print(done, [thread.name for thread in threading.enumerate() if thread.name.startswith("work")])
         """,
     ).startswith("[0, 1, 2, 3, 4]")
+
+
+@modes
+def test_a_loop_that_is_held_is_measured(mode: str) -> None:
+    """Both kinds: computing on the loop, and a pause in which this process computes nothing."""
+    assert (
+        run(
+            mode,
+            """
+        from quadra.core.web import loop_lag
+        def seconds(of):
+            (family,) = of.collect()
+            return next(sample.value for sample in family.samples if sample.name.endswith("_sum"))
+        loop_lag.watch(loop)
+        loop.sleep(0.2)
+        calm = seconds(loop_lag.event_loop_held_seconds)
+        until = time.process_time() + 0.5
+        while time.process_time() < until:
+            pass
+        loop.sleep(0.1)
+        held = seconds(loop_lag.event_loop_held_seconds) - calm
+        before = seconds(loop_lag.event_loop_lag_seconds)
+        time.sleep(0.5)
+        loop.sleep(0.1)
+        late = seconds(loop_lag.event_loop_lag_seconds) - before
+        paused = seconds(loop_lag.event_loop_held_seconds) - held - calm
+        print(held > 0.4, late > 0.4, paused < late / 2)
+        """,
+        )
+        == "True True True"
+    )

@@ -16,6 +16,7 @@ from quadra.backup.dumps.databases import Facts, Write
 from quadra.backup.stores.manifest import Damage
 from quadra.backup.stores.stores import sync_directory
 from quadra.core import clock
+from quadra.core.database_errors import why
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 from quadra.core.sqlite_file import sqlite_url
@@ -42,9 +43,8 @@ class SqliteDumper:
                 live.backup(target)
                 target.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.Error as error:
-            damaged = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-            what = "Next: stop Quadra, then quadra recover." if damaged else ""
-            raise Unavailable(f"{source} cannot be copied: {error}. {what}".rstrip()) from error
+            what = why(sa.exc.DBAPIError("", None, error))
+            raise Unavailable(f"{source} cannot be copied: {error}. {what}") from error
         for connection in databases.connected(sqlite_url(copy)):
             told(
                 Facts(

@@ -23,7 +23,7 @@ def recover_command(no_start: bool, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.name:9} {step.seconds:7.2f} s  {step.message}")
 
-    with opened() as runtime:
+    with opened(None) as runtime:
         report = recover(runtime, tell, start=not no_start)
     say(as_json, _body(report), [_verdict(report)])
     if not report.ok:

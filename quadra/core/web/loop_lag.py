@@ -1,0 +1,37 @@
+"""How long the event loop is held: a timer that asks for its turn twenty times a second, and measures how late it gets it.
+
+Whatever computes on the loop makes everybody wait, and so does whatever keeps the interpreter from it. A busy machine makes the
+timer late as well; so a second figure counts, of each delay, no more than what this process has computed meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+
+from quadra.core.observing.metrics import histogram
+from quadra.core.web.loop import Loop
+
+EVERY_SECONDS = 0.05
+"""What holds the loop for less may pass unseen; it is the bound of what one request may."""
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+event_loop_lag_seconds = histogram(
+    "event_loop_lag_seconds", "How late a timer of the event loop was, asked twenty times a second.", buckets=BUCKETS
+)
+event_loop_held_seconds = histogram(
+    "event_loop_held_seconds", "The part of each lag in which this process was computing.", buckets=BUCKETS
+)
+
+
+def watch(loop: Loop) -> None:
+    """Measure for as long as the process runs. On the loop."""
+    loop.spawn(_measure_for_ever, loop)
+
+
+def _measure_for_ever(loop: Loop) -> None:
+    while True:
+        at, computed = time.perf_counter(), time.process_time()
+        loop.sleep(EVERY_SECONDS)
+        late = max(0.0, time.perf_counter() - at - EVERY_SECONDS)
+        event_loop_lag_seconds.observe(late)
+        event_loop_held_seconds.observe(min(late, time.process_time() - computed))
