@@ -7,6 +7,7 @@ import faulthandler
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -82,14 +83,20 @@ def main() -> None:
         click.echo(f"Quadra cannot write{where}: {error.strerror}. {UNWRITABLE[error.errno]}", err=True)
         sys.exit(1)
     except QuadraError as error:
-        for field, what in {"": error.message, **error.fields}.items():
+        for field, what in {"": _trouble(error.__cause__) or error.message, **error.fields}.items():
             click.echo(f"{field}: {what}" if field else what, err=True)
         sys.exit(2 if isinstance(error, Invalid) else 1)
     except Exception as error:
-        # loaded by whatever has a database, and costs a third of a second where nothing has
-        database_errors = sys.modules.get("quadra.core.database_errors")
-        trouble = database_errors and database_errors.trouble(error)
+        trouble = _trouble(error)
         if not trouble:  # a mistake of ours
             raise
         click.echo(trouble, err=True)
         sys.exit(1)
+
+
+def _trouble(error: BaseException | None) -> str | None:
+    """What to do about a database that is away, and what it said: at a terminal that is told in full."""
+    # loaded by whatever has a database, and costs a third of a second where nothing has
+    database_errors: Any = sys.modules.get("quadra.core.database_errors")
+    said: str | None = database_errors and database_errors.trouble(error)
+    return said

@@ -22,10 +22,6 @@ MOST = 20_000
 RESERVE = 256
 """Open files for everything that is no connection: the database, segments, logs."""
 MOST_FILES = 1_048_576
-REFUSED = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    b'Content-Length: 89\r\n\r\n{"error":{"code":"unavailable","message":"Too many connections; try again.","fields":{}}}'
-)
 
 
 class TooSlow(QuadraError):

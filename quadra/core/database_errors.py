@@ -81,7 +81,7 @@ def codes_of(error: exc.DBAPIError) -> set[str | int]:
     return {code for code in (number if isinstance(number, int) else None, state) if code}
 
 
-def trouble(error: Exception) -> str | None:
+def trouble(error: BaseException | None) -> str | None:
     """What a person at a terminal is told of an error; None where it is none of a database that is away."""
     if not isinstance(error, exc.DBAPIError) or not is_away(error):
         return None

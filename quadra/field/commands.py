@@ -47,13 +47,12 @@ def score(file: Path) -> None:
 @json_option
 def status(slug: str, as_json: bool) -> None:
     """What the field of a project knows, and how its latest training is doing."""
-    with opened(upgrade) as runtime:
-        with runtime.database.read() as session:
-            project = get_project(session, slug)
-            state = session.get(FieldState, project.id)
-            _, wrong = versions.read_sound(session, runtime.settings, project.id)
-            run = latest(session, project.id)
-            training = training_body(session, run, slug) if run else None
+    with opened(upgrade) as runtime, runtime.database.read() as session:
+        project = get_project(session, slug)
+        state = session.get(FieldState, project.id)
+        _, wrong = versions.read_sound(session, runtime.settings, project.id)
+        run = latest(session, project.id)
+        training = training_body(session, run, slug) if run else None
     body = {
         "project": slug,
         "initialized": state is not None,
@@ -84,10 +83,9 @@ def status(slug: str, as_json: bool) -> None:
 @json_option
 def list_versions(slug: str, as_json: bool) -> None:
     """List the trained versions, the newest first."""
-    with opened(upgrade) as runtime:
-        with runtime.database.read() as session:
-            project = get_project(session, slug)
-            rows = [version_body(row) for row in versions.list_versions(session, project.id)]
+    with opened(upgrade) as runtime, runtime.database.read() as session:
+        project = get_project(session, slug)
+        rows = [version_body(row) for row in versions.list_versions(session, project.id)]
     bodies = [msgspec.to_builtins(row) for row in rows]
     shown = ("version", "active", "created_at", "cells", "iterations", "events", "loss")
     lines = table(shown, bodies) if bodies else [f"{slug} was never trained. Next: quadra train"]
@@ -100,16 +98,15 @@ def list_versions(slug: str, as_json: bool) -> None:
 @json_option
 def promote(version: int, slug: str, as_json: bool) -> None:
     """Make a version the active one; the live field goes on from it."""
-    with opened(upgrade) as runtime:
-        with runtime.database.begin() as session:
-            project = get_project(session, slug)
-            row = versions.promote(session, runtime.settings, project.id, version)
-            audit.record(
-                session,
-                actor=audit.COMMAND,
-                action="field.version.promoted",
-                subject=str(version),
-                project_id=project.id,
-            )
-            body = version_body(row)
+    with opened(upgrade) as runtime, runtime.database.begin() as session:
+        project = get_project(session, slug)
+        row = versions.promote(session, runtime.settings, project.id, version)
+        audit.record(
+            session,
+            actor=audit.COMMAND,
+            action="field.version.promoted",
+            subject=str(version),
+            project_id=project.id,
+        )
+        body = version_body(row)
     say(as_json, {"version": msgspec.to_builtins(body)}, [f"ModelVersion {version} is the active one of {slug}."])

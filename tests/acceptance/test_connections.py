@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 import sys
@@ -157,7 +158,7 @@ def test_an_address_has_so_many_connections_and_more_once_some_are_closed(quadra
         for _ in range(30):
             stack.enter_context(closing(dial(quadra)))
         with closing(dial(quadra)) as one_more:
-            assert heard(one_more).startswith(b"HTTP/1.1 503")
+            in_shape(heard(one_more), "unavailable")
     eventually(lambda: send(quadra, body=event()).status == 200)
 
 
@@ -238,13 +239,48 @@ def test_a_body_whose_end_nobody_knows_is_400_and_no_second_request(
     assert answer.count(b"HTTP/1.") == 1
 
 
-@pytest.mark.parametrize(
-    "line", [b"nonsense", b"GET", b"GET / HTTP/9.9.9", b"GET /" + b"a" * 9_000 + b" HTTP/1.1"], ids=range(4)
-)
-def test_what_is_no_request_is_refused_and_closed(quadra: QuadraProcess, line: bytes) -> None:
-    answer = send_raw(quadra, line + b"\r\n\r\n")
-    assert answer == b"" or answer.split(b" ")[1][:1] == b"4" or b"Error code: 400" in answer, answer[:100]
+REFUSALS = {
+    "no request": (b"nonsense", "malformed"),
+    "a version of three parts": (b"GET / HTTP/9.9.9", "malformed"),
+    "a length that is none": (b"POST /api/events HTTP/1.1\r\nContent-Length: x", "malformed"),
+    "a long address": (b"GET /" + b"a" * 9_000 + b" HTTP/1.1", "address_too_long"),
+    "a long header": (b"GET / HTTP/1.1\r\nCookie: " + b"a" * 70_000, "headers_too_large"),
+    "many headers": (b"GET / HTTP/1.1" + b"\r\nA: b" * 9_000, "headers_too_large"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_is_no_request_is_refused_in_the_one_shape_and_closed(quadra: QuadraProcess, name: str) -> None:
+    line, code = REFUSALS[name]
+    in_shape(send_raw(quadra, line + b"\r\n\r\n"), code)
     assert send(quadra, body=event()).status == 200
+
+
+def test_a_request_of_one_word_is_closed(quadra: QuadraProcess) -> None:
+    answer = send_raw(quadra, b"GET\r\n\r\n")
+    if answer:
+        in_shape(answer, "malformed")
+
+
+def test_who_asks_before_sending_a_body_is_told_to_go_on(quadra: QuadraProcess) -> None:
+    with closing(
+        dial(quadra, start(quadra, "/api/events") + b"Content-Length: 18\r\nExpect: 100-continue\r\n\r\n")
+    ) as one:
+        assert one.recv(100).startswith(b"HTTP/1.1 100 ")
+        one.sendall(b'{"event_type":"a"}')
+        assert b"200 OK" in heard(one)
+
+
+def in_shape(answer: bytes, code: str) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)["error"]
+    assert set(error) == {"code", "message", "fields", "request_id"}
+    assert error["code"] == code, head
+    assert f"X-Request-ID: {error['request_id']}".encode() in head
+    assert b"Content-Type: application/json" in head
+    assert f"Content-Length: {len(body)}".encode() in head
+    status = {"malformed": b"400", "address_too_long": b"414", "headers_too_large": b"431", "unavailable": b"503"}
+    assert head.split(b" ")[1] == status[code]
 
 
 def test_a_million_chunks_of_one_byte_stop_nobody(quadra: QuadraProcess) -> None:

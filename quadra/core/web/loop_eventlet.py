@@ -16,8 +16,9 @@ import eventlet.hubs
 import eventlet.wsgi
 
 from quadra.core.chunks import Chunks
-from quadra.core.connections import BODY, BUSY, HEADER, IDLE, REFUSED, Connection, Connections, TooSlow
+from quadra.core.connections import BODY, BUSY, HEADER, IDLE, Connection, Connections, TooSlow
 from quadra.core.errors import Invalid, QuadraError
+from quadra.core.web.bare_answers import SAID, bare_answer
 
 logger = logging.getLogger("quadra.core.web.server")
 access = logging.getLogger("quadra.access")
@@ -111,13 +112,14 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
 
     connections: Connections
     place: Connection
+    wfile: Any
 
     def __init__(self, conn_state: Any, server: Any):
         client = conn_state[1]
         place = self.connections.admit(conn_state[0][0], lambda: _shut(client, self.place))
         if place is None:
             with suppress(OSError):
-                client.send(REFUSED)
+                client.send(bare_answer(503))
             return
         self.place = place
         self._requests = 0
@@ -139,16 +141,25 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
         return line
 
     def handle_one_request(self) -> None:
+        self._answers = self.wfile
+        self.wfile = Unread(self._answers)
         try:
             super().handle_one_request()
         finally:
+            self.wfile = self._answers
             self.place.now(IDLE)
+
+    def send_error(self, code: int, message: Any = None, explain: Any = None) -> None:
+        self.log_request(code)
+        self._answers.write(bare_answer(code if code in SAID else 400))
+        self.close_connection = 1
 
     def parse_request(self) -> bool:
         return bool(super().parse_request()) and not self.place.late  # half a head ends like a whole one
 
     def get_environ(self) -> Any:
         environ = super().get_environ()
+        self.wfile = self._answers
         self.place.now(BUSY)
         coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower().strip()
         if coding != "chunked":
@@ -161,6 +172,21 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its base's name)
         """What `log_request` says is enough."""
+
+
+class Unread:
+    """Where answers go until a request has been read: what the base class says then is said in our own shape."""
+
+    def __init__(self, wfile: Any):
+        self._wfile = wfile
+
+    def write(self, answer: bytes) -> None:
+        words = answer.partition(b"\r\n")[0]
+        status = 431 if b"Too L" in words and b"400" in words else int(words.split()[1])
+        self._wfile.write(bare_answer(status if status in SAID else 400))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wfile, name)
 
 
 class Input(eventlet.wsgi.Input):  # type: ignore[misc]

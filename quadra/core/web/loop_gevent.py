@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import logging
 import socket
 from contextlib import suppress
@@ -14,8 +15,9 @@ import gevent.pywsgi
 import gevent.socket
 
 from quadra.core.chunks import Chunks
-from quadra.core.connections import BODY, BUSY, HEADER, IDLE, REFUSED, Connection, Connections, TooSlow
+from quadra.core.connections import BODY, BUSY, HEADER, IDLE, Connection, Connections, TooSlow
 from quadra.core.errors import Invalid, QuadraError
+from quadra.core.web.bare_answers import bare_answer
 
 logger = logging.getLogger("quadra.core.web.server")
 access = logging.getLogger("quadra.access")
@@ -39,7 +41,7 @@ class Handler(gevent.pywsgi.WSGIHandler):  # type: ignore[misc]
         place = self.connections.admit(self.client_address[0], lambda: _shut(client, self.place))
         if place is None:
             with suppress(OSError):
-                client.send(REFUSED)
+                client.send(bare_answer(503))
                 client.close()
             return
         self.place = place
@@ -58,6 +60,23 @@ class Handler(gevent.pywsgi.WSGIHandler):  # type: ignore[misc]
         line = super().read_requestline()
         self.place.now(HEADER)
         return line
+
+    def handle_one_request(self) -> Any:
+        """Its base answers with (status, bytes) what it cannot read."""
+        answer = super().handle_one_request()
+        return (answer[0], bare_answer(int(answer[0]))) if isinstance(answer, tuple) else answer
+
+    def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
+        # a line that is too long, or too many of them
+        too_large = isinstance(ex, http.client.HTTPException) or bool(getattr(self.headers, "status", ""))
+        self.log_error("")
+        return ("431" if too_large else "400"), b""
+
+    def _send_error_response_if_possible(self, error_code: int) -> None:
+        self.close_connection = True
+        if not self.response_length:
+            with suppress(OSError):
+                self.socket.sendall(bare_answer(error_code))
 
     def get_environ(self) -> Any:
         environ = super().get_environ()
