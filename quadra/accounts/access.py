@@ -24,20 +24,20 @@ from quadra.accounts.csrf import check_csrf, from_own_page
 from quadra.accounts.keys import LONGEST, TOUCH_EVERY, Key, find_key, get_key, touch_keys
 from quadra.accounts.projects import DEFAULT, OWN, get_project
 from quadra.accounts.sessions import Member
-from quadra.accounts.tables import ROLES, Project
+from quadra.accounts.tables import ROLES, Project, Role, Scope
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
 from quadra.core.web.http import runtime
 
 log = logging.getLogger(__name__)
-KEY_ROLES = {"read": "viewer", "admin": "admin"}
+KEY_ROLES: dict[Scope, Role] = {"read": "viewer", "admin": "admin"}
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     kind: Literal["session", "key", "stranger"]
-    role: str | None = None
+    role: Role | None = None
     user: Member | None = None
     key: Key | None = None
     projects: frozenset[int] | None = frozenset()
@@ -167,7 +167,7 @@ def require_page(role: str = "viewer") -> Caller:
     """`require` for pages: a stranger is sent to the login page and comes back afterwards."""
     if caller().kind == "stranger":
         target = request.full_path.rstrip("?") if request.method == "GET" else None
-        abort(redirect(url_for("accounts.login.show_page", next=target), 303))
+        abort(redirect(url_for("accounts.login_pages.show_page", next=target), 303))
     return require(role)
 
 

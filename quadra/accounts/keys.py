@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from quadra.accounts.tables import SCOPES, ApiKey, Project
+from quadra.accounts.tables import SCOPES, ApiKey, Project, Scope
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
 
@@ -34,7 +34,7 @@ class Key:
     id: int
     project_id: int
     project_slug: str
-    scope: str
+    scope: Scope
     prefix: str
     origins: tuple[str, ...]
     timezone: str

@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from msgspec import Meta
 
+from quadra.core.api.fields import PASSWORD
 from quadra.core.errors import Invalid, Unavailable
 from quadra.core.guessable import count_runs, is_listed, is_repetition, plain, without
 
@@ -29,6 +32,10 @@ CONSIDERED = 300
 """Characters of an address or a name, which is not checked yet."""
 LEAKED = "not one that is known from leaks; four words that have nothing to do with each other make a good one"
 PRODUCT = "quadra"
+
+Password = Annotated[str, Meta(extra_json_schema={"format": PASSWORD})]
+"""One that is there, perhaps by rules of before."""
+NewPassword = Annotated[Password, Meta(min_length=SHORTEST, max_length=LONGEST)]
 
 hasher = PasswordHasher()
 _turns = threading.BoundedSemaphore(4)  # 64 MiB each; the web process has more threads than memory for them all

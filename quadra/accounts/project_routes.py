@@ -2,43 +2,95 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
-from quadra.accounts.bodies import key_body, project_body, strings, text
+from quadra.accounts.answers import (
+    KeyId,
+    Keys,
+    MadeKey,
+    MadeProject,
+    Name,
+    Projects,
+    Slug,
+    TheKey,
+    Zone,
+    key_shown,
+    project_shown,
+)
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
+from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.accounts.projects import create_project, list_projects
-from quadra.accounts.tables import WEEK_START, Project
-from quadra.core.errors import Invalid, NotFound
-from quadra.core.web.http import json_body, runtime
+from quadra.accounts.tables import WEEK_START, Project, Scope, WeekStart
+from quadra.accounts.user_routes import OF_ALL
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params, says
+from quadra.core.errors import NotFound
+from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 
-projects = Blueprint("projects", __name__)
+doors = Doors("projects", __name__)
 
 
-@projects.get("/api/projects")
-def show_projects() -> ResponseReturnValue:
-    """The projects that the caller may see."""
+class NewProject(Struct, kw_only=True):
+    name: Annotated[str, Meta(min_length=1, max_length=200, examples=["Shop"])]
+    slug: Annotated[
+        Slug | None, Meta(description="Its name in addresses; made from the name where it is left out.")
+    ] = None
+    timezone: Zone = "UTC"
+    week_start: WeekStart = WEEK_START
+
+
+class NewKey(Struct, kw_only=True):
+    scope: Annotated[Scope, Meta(examples=["read"])]
+    project: Annotated[Slug | None, Meta(description="Left out: the project of the key that asks, else `default`.")] = (
+        None
+    )
+    name: Annotated[Name, Meta(description="What it is for.", examples=["reports"])] = ""
+    origins: Annotated[
+        tuple[str, ...],
+        says("At most 100 pages that may use it, such as https://*.example.com; none means any."),
+    ] = ()
+
+
+NEW_PROJECT = Params(NewProject)
+
+
+@doors(
+    "GET",
+    "/api/projects",
+    title="List projects",
+    says="Those that you may see.",
+    needs="viewer",
+    answers=Projects,
+    answer_says="By name.",
+)
+def show_projects() -> Projects:
     found = require("viewer")
     with runtime().database.read() as session:
-        return {"projects": [project_body(project) for project in list_projects(session, ids=found.projects)]}
+        return Projects(projects=[project_shown(project) for project in list_projects(session, ids=found.projects)])
 
 
-@projects.post("/api/projects")
-def add_project() -> ResponseReturnValue:
-    """Make a project and a write key for it. The key is shown here and never again."""
+@doors(
+    "POST",
+    "/api/projects",
+    title="Make a project",
+    says=f"And a write key for it. {OF_ALL}",
+    needs="admin",
+    asks=NEW_PROJECT,
+    answers=MadeProject,
+    answer_says="It is made. The key is shown only now.",
+    status=201,
+    refuses=(409,),
+)
+def add_project(asked: NewProject) -> MadeProject:
     by = require("admin")
-    body = json_body()
     with runtime().database.begin() as session:
-        project = create_project(
-            session,
-            name=text(body, "name"),
-            slug=text(body, "slug", None),
-            timezone=text(body, "timezone", "UTC"),
-            week_start=text(body, "week_start", WEEK_START),
-        )
+        project = create_project(session, **structs.asdict(asked))
         row, plain = make_key(session, project=project, scope="ingest", name="made with the project")
         for action, subject in (("accounts.project.created", project.slug), ("accounts.key.created", row.prefix)):
             audit.record(
@@ -49,33 +101,42 @@ def add_project() -> ResponseReturnValue:
                 project_id=project.id,
                 address=client_address(),
             )
-    return {**project_body(project), "project": project.slug, "write_key": plain}, 201
+    return MadeProject(**structs.asdict(project_shown(project)), project=project.slug, write_key=plain)
 
 
-@projects.get("/api/keys")
-def show_keys() -> ResponseReturnValue:
-    """The keys of a project (`?project=`), the revoked ones too; never the keys themselves."""
-    project = require_project(request.args.get("project"), "admin")
+@doors(
+    "GET",
+    "/api/keys",
+    title="List the keys of a project",
+    says="The revoked ones too; never the keys themselves.",
+    needs="admin",
+    asks=OF_PROJECT,
+    answers=Keys,
+    answer_says="Newest first.",
+    refuses=(404,),
+)
+def show_keys(asked: OfProject) -> Keys:
+    project = require_project(asked.project, "admin")
     with runtime().database.read() as session:
-        return {"keys": [key_body(key, project) for key in list_keys(session, project_id=project.id)]}
+        return Keys(keys=[key_shown(key, project) for key in list_keys(session, project_id=project.id)])
 
 
-@projects.post("/api/keys")
-def add_key() -> ResponseReturnValue:
-    """Make a key of a project. `key` is shown here and never again."""
-    body = json_body()
-    slug = text(body, "project", None)
-    if slug == "":  # a variable that somebody forgot to set must not make a key of another project
-        raise Invalid("Which project?", fields={"project": "a slug; left out, it is your own project"})
-    project = require_project(slug, "admin")
+@doors(
+    "POST",
+    "/api/keys",
+    title="Make a key",
+    says="An empty `project` is refused: a variable that somebody forgot to set must not make a key of another project.",
+    needs="admin",
+    asks=Params(NewKey),
+    answers=MadeKey,
+    answer_says="It is made, and shown only now.",
+    status=201,
+    refuses=(404,),
+)
+def add_key(asked: NewKey) -> MadeKey:
+    project = require_project(asked.project, "admin")
     with runtime().database.begin() as session:
-        row, plain = make_key(
-            session,
-            project=project,
-            scope=text(body, "scope"),
-            name=text(body, "name", ""),
-            origins=strings(body, "origins"),
-        )
+        row, plain = make_key(session, project=project, scope=asked.scope, name=asked.name, origins=asked.origins)
         audit.record(
             session,
             actor=caller().actor,
@@ -85,12 +146,21 @@ def add_key() -> ResponseReturnValue:
             address=client_address(),
             details={"scope": row.scope},
         )
-    return {**key_body(row, project), "key": plain}, 201
+    return MadeKey(**structs.asdict(key_shown(row, project)), key=plain)
 
 
-@projects.delete("/api/keys/<int(max=2147483647):key_id>")
-def remove_key(key_id: int) -> ResponseReturnValue:
-    """Revoke a key. Ingest may still take it for a few seconds."""
+@doors(
+    "DELETE",
+    "/api/keys/{key_id}",
+    title="Revoke a key",
+    says="Ingest may still take it for a few seconds.",
+    needs="admin",
+    named={"key_id": Param(name="key_id", shape=KeyId, example=3)},
+    answers=TheKey,
+    answer_says="It opens nothing any more.",
+    refuses=(404,),
+)
+def remove_key(key_id: int) -> TheKey:
     project = _project_of(key_id)
     with runtime().database.begin() as session:
         row = revoke_key(session, key_id=key_id)
@@ -102,7 +172,7 @@ def remove_key(key_id: int) -> ResponseReturnValue:
             project_id=project.id,
             address=client_address(),
         )
-    return {"key": key_body(row, project)}
+    return TheKey(key=key_shown(row, project))
 
 
 def _project_of(key_id: int) -> Project:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from quadra.accounts.login_routes import login
-from quadra.accounts.project_routes import projects
-from quadra.accounts.user_routes import users
+from quadra.accounts import login_routes, project_routes, user_routes
+from quadra.accounts.login_pages import pages
 
 accounts = Blueprint("accounts", __name__)
-accounts.register_blueprint(login)
-accounts.register_blueprint(users)
-accounts.register_blueprint(projects)
+accounts.register_blueprint(pages)
+for _doors in (login_routes.doors, user_routes.doors, project_routes.doors):
+    accounts.register_blueprint(_doors.blueprint)

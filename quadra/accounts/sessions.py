@@ -18,7 +18,7 @@ from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
 from quadra.accounts.secure_cookies import cookie_name
-from quadra.accounts.tables import EndedSession, User
+from quadra.accounts.tables import EndedSession, Role, User
 from quadra.core import clock
 from quadra.core.web.addresses import over_tls
 from quadra.core.web.http import runtime
@@ -38,7 +38,7 @@ class Member:
     id: int
     email: str
     name: str
-    role: str
+    role: Role
     epoch: int
     session: str = ""
 

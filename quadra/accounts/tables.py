@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,14 +11,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, Text, name_column
 
-ROLES = ("viewer", "editor", "admin")
+Role = Literal["viewer", "editor", "admin"]
 """Each may do what those before it may."""
+ROLES: tuple[Role, ...] = get_args(Role)
 
-SCOPES = ("ingest", "read", "admin")
+Scope = Literal["ingest", "read", "admin"]
 """What a key opens: sending events; reading as a viewer; everything an admin may."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-WEEK_STARTS = ("monday", "sunday")
-WEEK_START = "sunday"
+WeekStart = Literal["monday", "sunday"]
+WEEK_STARTS: tuple[WeekStart, ...] = get_args(WeekStart)
+WEEK_START: WeekStart = "sunday"
 """Of a project that says nothing of it."""
 
 
@@ -28,7 +32,7 @@ class Project(Base):
     slug: Mapped[str] = mapped_column(name_column(64), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
-    week_start: Mapped[str] = mapped_column(sa.String(6), default=WEEK_START)
+    week_start: Mapped[WeekStart] = mapped_column(sa.String(6), default=WEEK_START)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
 
 
@@ -39,7 +43,7 @@ class ApiKey(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), index=True)
-    scope: Mapped[str] = mapped_column(sa.String(8))
+    scope: Mapped[Scope] = mapped_column(sa.String(8))
     name: Mapped[str] = mapped_column(sa.String(200), default="")
     prefix: Mapped[str] = mapped_column(name_column(16))
     sha256: Mapped[str] = mapped_column(name_column(64), unique=True)
@@ -56,7 +60,7 @@ class User(Base):
     email: Mapped[str] = mapped_column(name_column(254), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200), default="")
     password_hash: Mapped[str] = mapped_column(sa.String(200))
-    role: Mapped[str] = mapped_column(sa.String(8), default="viewer")
+    role: Mapped[Role] = mapped_column(sa.String(8), default="viewer")
     session_epoch: Mapped[int] = mapped_column(default=0)
     """Part of every session cookie; raising it logs the user out everywhere."""
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)

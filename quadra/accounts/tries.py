@@ -1,6 +1,6 @@
 """How often a password of one account may be tried, from wherever.
 
-Each address has its own few tries a minute (`login_routes.py`), which many addresses together get around. So the account counts,
+Each address has its own few tries a minute (`logging_in.py`), which many addresses together get around. So the account counts,
 too: beyond `FREE` tries an hour, the next ones wait, twice as long after each, `LONGEST_WAIT` at the most. Its owner must not be
 locked out by that. Who comes from where the account logged in lately, or with the cookie that a login leaves in a browser, is not
 counted here; and the first try of an address within the hour waits for nobody, until there were `CROWD` of them.

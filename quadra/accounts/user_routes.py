@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from quadra.accounts import audit
 from quadra.accounts.access import Caller, caller, require
-from quadra.accounts.bodies import text, user_body, user_details
+from quadra.accounts.answers import Email, Name, TheUser, TheUserDetails, UserId, Users, user_details, user_shown
 from quadra.accounts.csrf import refuse_foreign_form
-from quadra.accounts.passwords import Hashed, hash_password
+from quadra.accounts.passwords import Hashed, NewPassword, hash_password
+from quadra.accounts.tables import Role
 from quadra.accounts.users import create_user, disable, enable, get_user, list_users, set_password, set_role
+from quadra.core.api.doors import Doors
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params
 from quadra.core.errors import Invalid, Unauthorised
-from quadra.core.web.http import json_body, runtime
+from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address, limiter
 
-users = Blueprint("users", __name__)
+doors = Doors("users", __name__)
+
+OF_ALL = "A key can do this only where it is an admin key of the project `default`, which belongs to the installation."
+
+
+class Registration(Struct, kw_only=True):
+    email: Email
+    password: Annotated[NewPassword, Meta(examples=["correct horse battery"])]
+    name: Name = ""
+    role: Annotated[Role, Meta(description="A stranger becomes a viewer.", examples=["editor"])] = "viewer"
+
+
+class UserChange(Struct, kw_only=True):
+    role: Annotated[Role | None, Meta(examples=["editor"])] = None
+    disabled: Annotated[bool | None, Meta(description="Who is disabled is logged out and cannot log in.")] = None
+    password: NewPassword | None = None
 
 
 def _is_admin() -> bool:
@@ -23,64 +43,85 @@ def _is_admin() -> bool:
     return found.may("admin") and found.projects is None
 
 
-@users.post("/api/auth/register")
-def register() -> ResponseReturnValue:
-    """Make an account. An admin may give it a `role`; a stranger, where `registration_open`, becomes a viewer."""
+def _may_register() -> None:
+    """Raises `Forbidden`, or `Unauthorised` for a stranger where the installation is not open."""
     refuse_foreign_form()
-    trusted = _is_admin()
-    if not trusted and not runtime().settings.registration_open:
+    if not _is_admin() and not runtime().settings.registration_open:
         if caller().kind == "stranger":
             raise Unauthorised("Nobody can register here by themselves. An admin can make you an account.")
         require("admin")
-    body = json_body()
-    role = text(body, "role", "viewer")
-    if not trusted and role != "viewer":
+
+
+@doors(
+    "POST",
+    "/api/auth/register",
+    title="Make an account",
+    says="An admin may give it a role. A stranger may make themselves one only where `QUADRA_REGISTRATION_OPEN` is set, as a "
+    "viewer, five times a minute.",
+    needs="admin",
+    gated=False,
+    first=_may_register,
+    asks=Params(Registration),
+    answers=TheUser,
+    answer_says="It is made.",
+    status=201,
+    refuses=(409, 429),
+)
+def register(asked: Registration) -> TheUser:
+    if not _is_admin() and asked.role != "viewer":
         require("admin")
-    return _register(caller(), text(body, "email"), text(body, "password"), text(body, "name", ""), role)
+    return _register(caller(), asked)
 
 
 @limiter.limit("5/minute", scope="register", exempt_when=_is_admin)
-def _register(by: Caller, email: str, password: str, name: str, role: str) -> ResponseReturnValue:
-    hashed = hash_password(password, email=email, name=name)
+def _register(by: Caller, asked: Registration) -> TheUser:
+    hashed = hash_password(asked.password, email=asked.email, name=asked.name)
     with runtime().database.begin() as session:
-        user = create_user(session, email=email, password=hashed, role=role, name=name)
+        user = create_user(session, email=asked.email, password=hashed, role=asked.role, name=asked.name)
         audit.record(
             session, actor=by.actor, action="accounts.user.created", subject=user.email, address=client_address()
         )
-    return {"user": user_body(user)}, 201
+    return TheUser(user=user_shown(user))
 
 
-def _hash_for(user_id: int, password: str) -> Hashed:
-    with runtime().database.read() as session:
-        user = get_user(session, user_id)
-    return hash_password(password, email=user.email, name=user.name)
-
-
-@users.get("/api/users")
-def show_users() -> ResponseReturnValue:
-    """Everybody who has an account."""
+@doors(
+    "GET",
+    "/api/users",
+    title="List users",
+    says=OF_ALL,
+    needs="admin",
+    answers=Users,
+    answer_says="All of them.",
+)
+def show_users() -> Users:
     require("admin")
     with runtime().database.read() as session:
-        return {"users": [user_details(user) for user in list_users(session)]}
+        return Users(users=[user_details(user) for user in list_users(session)])
 
 
-@users.post("/api/users/<int(max=2147483647):user_id>")
-def change_user(user_id: int) -> ResponseReturnValue:
-    """Change `role`, `disabled` or `password` of an account. The last admin keeps both role and account."""
+@doors(
+    "POST",
+    "/api/users/{user_id}",
+    title="Change a user",
+    says="Role, password, or whether the account is disabled. The last admin keeps both role and account.",
+    needs="admin",
+    named={"user_id": Param(name="user_id", shape=UserId, example=2)},
+    asks=Params(UserChange),
+    answers=TheUserDetails,
+    answer_says="It is changed.",
+    refuses=(404, 409),
+)
+def change_user(asked: UserChange, user_id: int) -> TheUserDetails:
     by = require("admin")
-    body = json_body()
-    role, password, disabled = text(body, "role", None), text(body, "password", None), body.get("disabled")
-    if not isinstance(disabled, bool | None):
-        raise Invalid("A field has the wrong type.", fields={"disabled": "true or false"})
-    hashed = None if password is None else _hash_for(user_id, password)
+    hashed = None if asked.password is None else _hash_for(user_id, asked.password)
     user = None
     changed: dict[str, object] = {}
     with runtime().database.begin() as session:
-        if role is not None:
-            user, changed["role"] = set_role(session, user_id=user_id, role=role), role
-        if disabled is not None:
-            user = disable(session, user_id=user_id) if disabled else enable(session, user_id=user_id)
-            changed["disabled"] = disabled
+        if asked.role is not None:
+            user, changed["role"] = set_role(session, user_id=user_id, role=asked.role), asked.role
+        if asked.disabled is not None:
+            user = disable(session, user_id=user_id) if asked.disabled else enable(session, user_id=user_id)
+            changed["disabled"] = asked.disabled
         if hashed is not None:
             user, changed["password"] = set_password(session, user_id=user_id, password=hashed), "changed"
         if user is None:
@@ -93,4 +134,10 @@ def change_user(user_id: int) -> ResponseReturnValue:
             address=client_address(),
             details=changed,
         )
-        return {"user": user_details(user)}
+        return TheUserDetails(user=user_details(user))
+
+
+def _hash_for(user_id: int, password: str) -> Hashed:
+    with runtime().database.read() as session:
+        user = get_user(session, user_id)
+    return hash_password(password, email=user.email, name=user.name)

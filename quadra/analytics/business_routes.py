@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
-from flask import Blueprint, request
+from flask import request
 from flask.typing import ResponseReturnValue
+from msgspec import structs
 
 from quadra.accounts.access import require_project
-from quadra.accounts.project_routes import add_project
+from quadra.accounts.answers import MadeProject, Slug
+from quadra.accounts.project_routes import NEW_PROJECT, NewProject, add_project
 from quadra.analytics.lens_list import BY_PATH
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.views.reports import ReportQueries, reports
-from quadra.core.api.doors import answered
+from quadra.core.api.doors import Doors, answered
 from quadra.core.api.examples import example_of
 from quadra.core.api.openapi import Answer, Door, Param
 
-blueprint = Blueprint("business", __name__)
+doors = Doors("business", __name__)
 
 
-@blueprint.post("/api/business/create")
-def create() -> ResponseReturnValue:
-    """A project, under the name that it has here. The write key is shown here and never again."""
-    made: Any = add_project()
-    body, status = made
-    return {"success": True, "business_id": body["project"], **body}, status
+class MadeBusiness(MadeProject, kw_only=True):
+    success: Literal[True]
+    business_id: Slug
+
+
+@doors(
+    "POST",
+    "/api/business/create",
+    title="Make a business",
+    says="The same as making a project, under the name that it has here.",
+    needs="admin",
+    asks=NEW_PROJECT,
+    answers=MadeBusiness,
+    answer_says="It is made. The key is shown only now.",
+    status=201,
+    refuses=(409,),
+)
+def create(asked: NewProject) -> MadeBusiness:
+    made = add_project(asked)
+    return MadeBusiness(**structs.asdict(made), success=True, business_id=made.slug)
 
 
 def show_queries() -> ResponseReturnValue:
@@ -34,7 +50,7 @@ def show_queries() -> ResponseReturnValue:
 
 
 for _number, _prefix in enumerate(PREFIXES, start=1):
-    blueprint.add_url_rule(f"{_prefix}/queries", f"queries_{_number}", show_queries, methods=["GET"])
+    doors.blueprint.add_url_rule(f"{_prefix}/queries", f"queries_{_number}", show_queries, methods=["GET"])
 
 QUERIES = Door(
     method="GET",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from quadra.analytics import resolving_routes
-from quadra.analytics.business_routes import QUERIES
+from quadra.analytics import business_routes, resolving_routes
 from quadra.analytics.lens_list import AT_DOORS, LENSES
-from quadra.analytics.openapi_business import CREATE
 from quadra.analytics.openapi_export import EXPORT
 from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.questions import groups
@@ -32,7 +30,7 @@ GROUPS = (
     Group(
         title=groups.BUSINESS,
         says="Numbers that senders report, and the SQL of every report.",
-        doors=(*_of(groups.BUSINESS), CREATE, QUERIES),
+        doors=(*_of(groups.BUSINESS), *business_routes.doors.described, business_routes.QUERIES),
     ),
     SAVED,
 )

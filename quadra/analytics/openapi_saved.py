@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from quadra.accounts.answers import Done
 from quadra.analytics.lens_list import BY_PATH
 from quadra.core.api.openapi import Answer, Body, Door, Group, Param, Shape, Time
 
@@ -43,10 +44,6 @@ class NewView(Struct):
     params: dict[str, Any] | None = {}
     questions: dict[str, SavedQuestion] | None = {}
     project: str | None = None
-
-
-class Done(Struct):
-    success: bool
 
 
 class ShareLink(Struct):

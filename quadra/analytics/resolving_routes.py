@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.accounts.tables import Project
 from quadra.analytics.lenses.errors import GROUP_ID
 from quadra.analytics.questions.lens import PREFIXES
@@ -17,7 +17,6 @@ from quadra.analytics.resolving import reopen, resolve
 from quadra.core import clock
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param, Time
-from quadra.core.api.params import Params, says
 from quadra.core.errors import NotFound
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
@@ -27,10 +26,6 @@ GROUP = re.compile(r"[0-9a-f]{32}")
 IDS = {"group_id": Param(name="group_id", shape=str, example="0f6fdb3d7ff14cf5b19cbb1ab1cd31bb")}
 
 
-class OfProject(Struct, kw_only=True):
-    project: Annotated[str | None, says("Left out: the project of the key that asks, else `default`.")] = None
-
-
 class ErrorResolved(Struct, kw_only=True):
     group_id: str
     resolved: bool
@@ -38,7 +33,6 @@ class ErrorResolved(Struct, kw_only=True):
 
 
 doors = Doors("resolving", __name__)
-ASKS = Params(OfProject)
 
 
 def _paths(verb: str) -> tuple[str, ...]:
@@ -51,7 +45,7 @@ def _paths(verb: str) -> tuple[str, ...]:
     title="Resolve errors",
     says="An error of the group that arrives later opens it again. Audited.",
     answers=ErrorResolved,
-    asks=ASKS,
+    asks=OF_PROJECT,
     in_address=True,
     named=IDS,
     needs="editor",
@@ -71,7 +65,7 @@ def resolve_group(asked: OfProject, group_id: str) -> ErrorResolved:
     title="Reopen errors",
     says="Takes back that they are resolved. Audited.",
     answers=ErrorResolved,
-    asks=ASKS,
+    asks=OF_PROJECT,
     in_address=True,
     named=IDS,
     needs="editor",

@@ -14,7 +14,7 @@ BLUEPRINTS = (
     saved_view_routes.blueprint,
     share_routes.blueprint,
     resolving_routes.doors.blueprint,
-    business_routes.blueprint,
+    business_routes.doors.blueprint,
 )
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
 from quadra.core.api.openapi_shapes import Reconnect
 
-PAGES = ("accounts.login.show_page", "accounts.login.submit_page", "accounts.login.leave_page")
+PAGES = ("accounts.login_pages.show_page", "accounts.login_pages.submit_page", "accounts.login_pages.leave_page")
 """Endpoints outside of this room that are pages for people: they are no part of the API."""
 
 

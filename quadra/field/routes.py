@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
 from quadra.core import clock
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param, Time
@@ -24,13 +25,8 @@ from quadra.field.tables import FieldState
 
 doors = Doors("field", __name__)
 
-OF_KEY = says("Left out: the project of the key that asks, else `default`.")
 MOST_SEED = 2**31 - 1
 LEAST_DECAY = 0.5
-
-
-class OneProject(Struct, kw_only=True):
-    project: Annotated[str | None, OF_KEY] = None
 
 
 class Train(Struct, kw_only=True, rename={"from_": "from"}):
@@ -63,7 +59,6 @@ class Drift(Struct, kw_only=True):
     by_cell: list[DriftCell]
 
 
-PROJECT = Params(OneProject)
 VERSION = Param(name="version", shape=int, says="Its number.", example=1)
 
 
@@ -98,11 +93,11 @@ def start_training(asked: Train) -> Training:
     "/api/training/status",
     title="How the latest training is doing",
     needs="viewer",
-    asks=PROJECT,
+    asks=OF_PROJECT,
     answers=Training,
     refuses=(404,),
 )
-def show_training(asked: OneProject) -> Training:
+def show_training(asked: OfProject) -> Training:
     project = require_project(asked.project, "viewer")
     with runtime().database.read() as session:
         run = latest(session, project.id)
@@ -116,11 +111,11 @@ def show_training(asked: OneProject) -> Training:
     "/api/model/versions",
     title="List versions",
     needs="viewer",
-    asks=PROJECT,
+    asks=OF_PROJECT,
     answers=ModelVersions,
     refuses=(404,),
 )
-def show_versions(asked: OneProject) -> ModelVersions:
+def show_versions(asked: OfProject) -> ModelVersions:
     project = require_project(asked.project, "viewer")
     with runtime().database.read() as session:
         return ModelVersions(versions=[version_body(row) for row in versions.list_versions(session, project.id)])
@@ -132,12 +127,12 @@ def show_versions(asked: OneProject) -> ModelVersions:
     title="Make a version the active one",
     says="The live field goes on from it. 409 where its files are not what was written.",
     needs="editor",
-    asks=PROJECT,
+    asks=OF_PROJECT,
     named={"version": VERSION},
     answers=Promoted,
     refuses=(404, 409),
 )
-def promote_version(asked: OneProject, version: str) -> Promoted:
+def promote_version(asked: OfProject, version: str) -> Promoted:
     project = require_project(asked.project, "editor")
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise NotFound("A version is a number; GET /api/model/versions lists them.")
@@ -152,11 +147,11 @@ def promote_version(asked: OneProject, version: str) -> Promoted:
     "/api/model/drift",
     title="How far the live field has come from its version",
     needs="viewer",
-    asks=PROJECT,
+    asks=OF_PROJECT,
     answers=Drift,
     refuses=(404,),
 )
-def show_drift(asked: OneProject) -> Drift:
+def show_drift(asked: OfProject) -> Drift:
     project = require_project(asked.project, "viewer")
     with runtime().database.read() as session:
         state = session.get(FieldState, project.id)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.params import OF_KEY
 from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import Project
 from quadra.core import clock
@@ -37,7 +38,6 @@ LOOK_SECONDS = 0.1
 FLUSHES_AT_ONCE = 3
 """A flush holds a request's thread while it waits; the others are for everybody else."""
 
-ONE_PROJECT = "Left out: the project of the key that asks, else `default`."
 BATCH_ID = {"batch_id": Param(name="batch_id", shape=str, example="019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42")}
 
 _flushes = threading.BoundedSemaphore(FLUSHES_AT_ONCE)
@@ -50,7 +50,7 @@ class Which(Paged, kw_only=True):
 
 class Flush(Struct, kw_only=True):
     timeout: Annotated[int, within(0, FLUSH_SECONDS_MOST, "Seconds to wait at the most.")] = FLUSH_SECONDS
-    project: Annotated[str | None, says(ONE_PROJECT)] = None
+    project: Annotated[str | None, OF_KEY] = None
 
 
 @doors(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Struct
-
 from quadra.accounts.access import require, require_project
+from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.core.api.doors import Doors
 from quadra.core.api.params import Params, says
 from quadra.core.paging import Paged
 from quadra.core.web.http import runtime
 from quadra.insights import answers, breaker, questions
-from quadra.insights.batch_routes import ONE_PROJECT, slugs_of, visible_projects
+from quadra.insights.batch_routes import slugs_of, visible_projects
 from quadra.jobs.questions import dead_letter_stats, job_stats
 
 doors = Doors("insights", __name__)
@@ -25,10 +24,6 @@ class Which(Paged, kw_only=True):
     batch_id: Annotated[str | None, says("Only of this batch.")] = None
     batch: Annotated[str | None, says("The same.")] = None
     analyst: answers.Analyst | None = None
-
-
-class OneProject(Struct, kw_only=True):
-    project: Annotated[str | None, says(ONE_PROJECT)] = None
 
 
 @doors(
@@ -57,12 +52,12 @@ def show_insights(asked: Which) -> answers.InsightPage:
     "/api/analytics/stats",
     title="A project's pipeline in one answer",
     needs="viewer",
-    asks=Params(OneProject),
+    asks=OF_PROJECT,
     answers=answers.Stats,
     answer_says="Events, batches, insights.",
     refuses=(404,),
 )
-def show_stats(asked: OneProject) -> answers.Stats:
+def show_stats(asked: OfProject) -> answers.Stats:
     project = require_project(asked.project, "viewer")
     with runtime().database.read() as session:
         latest = questions.list_insights(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Struct
-
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
-from quadra.core.api.params import Params, says
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 from quadra.jobs.answers import TheJob, job_shown
@@ -20,17 +16,13 @@ from quadra.warehouse.erasure.jobs import request_erasure
 doors = Doors("warehouse", __name__)
 
 
-class Whose(Struct, kw_only=True):
-    project: Annotated[str | None, says("Slug; without it the key's own, else `default`.")] = None
-
-
 @doors(
     "DELETE",
     "/api/users/{user_id}/data",
     title="Erase a user",
     says="Everything received until now under any id of that person. What they send later is new.",
     needs="admin",
-    asks=Params(Whose),
+    asks=OF_PROJECT,
     named={"user_id": Param(name="user_id", shape=str, example="user-17")},
     slashes=("user_id",),
     answers=TheJob,
@@ -38,7 +30,7 @@ class Whose(Struct, kw_only=True):
     status=202,
     refuses=(404,),
 )
-def erase_user(asked: Whose, user_id: str) -> TheJob:
+def erase_user(asked: OfProject, user_id: str) -> TheJob:
     project = require_project(asked.project, "admin")
     with runtime().database.begin() as session:
         erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime().settings.job_max_attempts)

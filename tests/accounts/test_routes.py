@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts import audit
 from quadra.accounts.audit import list_entries
-from quadra.accounts.login_routes import same_site_path
+from quadra.accounts.login_pages import same_site_path
 from quadra.accounts.setup import Initialised
 from quadra.accounts.tables import User
 from quadra.core.database import Database
@@ -247,3 +247,33 @@ def test_an_admin_changes_an_account_and_the_last_admin_stays(
     assert client.post("/api/users/1", json={"role": "viewer"}, headers=admin).status_code == 409
     assert [user["disabled"] for user in client.get("/api/users", headers=admin).json["users"]] == [True, False]
     assert [action for _, action, _ in audited(database)] == ["accounts.user.changed"] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "fields"),
+    [
+        ("POST", "/api/auth/login", {**ADA, "pasword": "x"}, ["pasword"]),
+        ("POST", "/api/auth/login", {"email": "ada@example.com", "password": 1234567890}, ["password"]),
+        ("POST", "/api/auth/register", {**ADA, "roles": ["admin"]}, ["roles"]),
+        ("POST", "/api/users/1", {"role": "editor", "disable": True}, ["disable"]),
+        ("POST", "/api/projects", {"name": "Shop", "time_zone": "UTC", "week_start": "friday"}, ["time_zone", "week_start"]),
+        ("POST", "/api/keys?project=shop", {"scope": "ingest"}, ["project"]),
+        ("GET", "/api/keys?projct=shop", None, ["projct"]),
+        ("GET", "/api/users?role=admin", None, ["role"]),
+    ],
+)  # fmt: skip
+def test_what_no_door_takes_is_named_and_changes_nothing(
+    client: FlaskClient, database: Database, admin: dict[str, str], method: str, path: str, body: Any, fields: list[str]
+) -> None:
+    answer = client.open(path, method=method, json=body, headers=admin)
+    assert (answer.status_code, sorted(answer.json["error"]["fields"])) == (400, fields)
+    assert audited(database) == []
+    assert client.open(path, method=method, json=body).status_code == (400 if "login" in path else 401)
+
+
+def test_a_write_key_may_ask_who_it_is_and_nothing_else(client: FlaskClient, key_of: Callable[..., str]) -> None:
+    key = bearer(key_of("shop", "ingest"))
+    me = client.get("/api/auth/me", headers=key).json
+    assert (me["kind"], me["role"], me["key"]["scope"]) == ("key", None, "ingest")
+    assert client.get("/api/projects", headers=key).status_code == 403
+    assert client.post("/api/auth/password", json={"x": 1}, headers=key).status_code == 403

@@ -81,7 +81,7 @@ def keep_secret(asked: Secret) -> Things:
             says="There is none.",
             shape=Broken,
             when=lambda answer: answer.limit == 0,
-            example={"names": [], "limit": 0, "why": "sold"},
+            example=Broken(names=[], limit=0, why="sold"),
         )
     },
 )

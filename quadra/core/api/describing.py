@@ -50,10 +50,12 @@ def _in_address(field: Field) -> Schema:
 
 
 def _in_body(field: Field) -> Schema:
-    described = {"description": field.says} if field.says else {}
+    described: Schema = {"description": field.says} if field.says else {}
     if field.filters:
         values = {"anyOf": [TEXTS, {"type": "array", "items": TEXTS}]}
         return {"type": ["object", "null"], "additionalProperties": values, **described}
+    if isinstance(field.default, str) and field.default:
+        described["default"] = field.default
     if field.choices:
         return {"enum": [*field.choices, "", None], **described}
     if field.exact:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 from flask import Blueprint, Response, current_app, request
@@ -27,11 +27,19 @@ from quadra.core.api.params import Params
 from quadra.core.web.http import json_body
 
 A = TypeVar("A", bound=Struct)
-Gives = Callable[..., A | Response]
-"""A view. What is a response already goes out as it is: a page for a browser."""
+P = ParamSpec("P")
 IN_ADDRESS = ("GET", "DELETE")
 GATE = "quadra.gate"
 """The app's extension that refuses whoever has not the role that a door needs; the room of accounts sets it."""
+
+
+class Registers(Protocol[A]):
+    """Makes a view the door's. What is a response already goes out as it is: a page for a browser."""
+
+    @overload
+    def __call__(self, view: Callable[P, A], /) -> Callable[P, A]: ...
+    @overload
+    def __call__(self, view: Callable[P, A | Response], /) -> Callable[P, A | Response]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +50,7 @@ class Other(Generic[A]):
     when: Callable[[A], bool]
     shape: type[A] | None = None
     """Where it has more fields than the usual answer."""
-    example: Any = None
+    example: A | None = None
 
 
 class Doors:
@@ -61,7 +69,7 @@ class Doors:
         answers: type[A],
         says: str = "",
         answer_says: str = "The answer.",
-        example: Any = None,
+        example: A | None = None,
         others: Mapping[int, Other[A]] | None = None,
         asks: Params[Any] | None = None,
         in_address: bool = False,
@@ -74,7 +82,7 @@ class Doors:
         status: int = 200,
         refuses: tuple[int, ...] = (),
         headers: Mapping[str, str] | None = None,
-    ) -> Callable[[Gives[A]], Gives[A]]:
+    ) -> Registers[A]:
         """The route of a view that gives `answers`. `path` is written as OpenAPI writes it, what it names is given to the
         view as keywords; `also` are other paths that do the same. What is named in `slashes` may hold some.
 
@@ -87,7 +95,7 @@ class Doors:
         inside = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
         params = [*inside, *(asks.params() if asks is not None and not in_body else ())]
         body = Body(shape=asks.body(), example=asks.example()) if asks is not None and in_body else None
-        usual = Answer(says=answer_says, shape=answers, example=example or example_of(answers))
+        usual = Answer(says=answer_says, shape=answers, example=_example(example, answers))
         self.described.append(
             Door(
                 method=method,
@@ -128,7 +136,7 @@ class Doors:
             code = next((code for code, other in (others or {}).items() if other.when(given)), status)
             return answered(given, code, headers)
 
-        def register(view: Gives[A]) -> Gives[A]:
+        def register(view: Callable[..., A | Response]) -> Any:
             @wraps(view)
             def show(**inside: Any) -> Response:
                 enter()
@@ -166,4 +174,9 @@ def _rule(path: str, inside: Sequence[Param], slashes: Sequence[str]) -> str:
 
 def _other(other: Other[Any], usual: type[Struct]) -> Answer:
     shape = other.shape or usual
-    return Answer(says=other.says, shape=shape, example=other.example or example_of(shape))
+    return Answer(says=other.says, shape=shape, example=_example(other.example, shape))
+
+
+def _example(given: Struct | None, shape: type[Struct]) -> Any:
+    """As it is sent; made of the fields where none is given."""
+    return example_of(shape) if given is None else msgspec.to_builtins(given)

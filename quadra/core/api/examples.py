@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import UNSET, inspect
+from msgspec import inspect
 
 
 def example_of(shape: Any) -> Any:
@@ -22,8 +22,8 @@ def example_of_type(info: inspect.Type) -> Any:
 
 
 def _struct(info: Any) -> dict[str, Any]:
-    """Without what may be left out altogether."""
-    return {field.encode_name: example_of_type(field.type) for field in info.fields if field.default is not UNSET}
+    """With what may be left out, too."""
+    return {field.encode_name: example_of_type(field.type) for field in info.fields}
 
 
 def _union(info: Any) -> Any:

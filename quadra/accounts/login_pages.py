@@ -1,0 +1,62 @@
+"""The login page and its forms, for people with a browser."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from quadra.accounts.access import caller
+from quadra.accounts.csrf import check_csrf, csrf_token
+from quadra.accounts.logging_in import MOST_BYTES, enter, leave
+from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
+from quadra.core.web.http import bound_body
+
+pages = Blueprint("login_pages", __name__)
+
+
+@pages.get("/login")
+def show_page() -> ResponseReturnValue:
+    """The login page; straight on for somebody who is logged in."""
+    target = same_site_path(request.args.get("next", ""))
+    if caller().kind == "session":
+        return redirect(target, 303)
+    return _page(None, target)
+
+
+@pages.post("/login")
+def submit_page() -> ResponseReturnValue:
+    """Log in by the form. Needs the token of the page, so that no other site logs somebody in as somebody else."""
+    bound_body(MOST_BYTES)
+    target = same_site_path(request.form.get("next", ""))
+    try:
+        check_csrf()
+        enter(request.form.get("email", ""), request.form.get("password", ""))
+    except (Forbidden, Unauthorised, Limited) as error:
+        return _page(error, target)
+    return redirect(target, 303)
+
+
+@pages.post("/logout")
+def leave_page() -> ResponseReturnValue:
+    """Log out by the form."""
+    leave()
+    return redirect("/login", 303)
+
+
+def same_site_path(target: str) -> str:
+    """`target` where it is a path of this site, else `/`. Browsers read `\\` as `/` and skip control characters."""
+    if target.startswith("/") and not target.startswith("//") and "\\" not in target and target.isprintable():
+        return target
+    return "/"
+
+
+def _page(error: QuadraError | None, target: str) -> ResponseReturnValue:
+    page = render_template(
+        "login.html",
+        error=error.message if error else None,
+        email=request.form.get("email", ""),
+        next=target,
+        csrf_token=csrf_token(),
+    )
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Limited) else {}
+    return page, error.status if error else 200, headers | {"Cache-Control": "no-store"}
