@@ -59,6 +59,7 @@ def test_a_stranger_is_told_to_log_in(client: FlaskClient) -> None:
     answer = client.get("/viewer")
     assert answer.status_code == 401
     assert answer.json["error"]["code"] == "unauthorised"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert client.get("/see/default").status_code == 401
 
 

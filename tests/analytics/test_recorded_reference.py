@@ -108,6 +108,22 @@ def test_ai_usage_agrees_with_the_reference(place: Place) -> None:
     check()
 
 
+def test_totals_are_of_all_models_and_not_only_of_those_that_are_named(place: Place) -> None:
+    called = [
+        replace(
+            ev("u1", "2026-03-02 10:00"), kind="ai", fields={"model": f"m{at}", "total_tokens": 10, "cost_usd": 0.5}
+        )
+        for at in range(3)
+    ]
+    found = place.ask(ai, place.tell(called), {"from": "2026-03-02", "to": "2026-03-02"}, limit=1)
+    assert len(found["models"]) == 1
+    assert without(found["totals"], "prompt_tokens", "completion_tokens") == {
+        "queries": 3,
+        "total_tokens": 30,
+        "cost_usd": 1.5,
+    }
+
+
 def test_performance_agrees_with_the_reference(place: Place) -> None:
     @FEW
     @given(story=stories("request"), interval=INTERVALS)

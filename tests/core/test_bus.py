@@ -106,9 +106,11 @@ def test_a_full_outbox_drops_and_counts(monkeypatch: pytest.MonkeyPatch) -> None
     taken = outbox.take(0)
     assert taken == [b"0", b"1", b"2"]
     outbox.put_back(taken)
+    monkeypatch.setattr(buses, "OUTBOX_MESSAGES", 10)
     monkeypatch.setattr(buses, "OUTBOX_BYTES", 4)
-    outbox.put(b"xx")
-    assert (outbox.dropped, outbox.take(0)) == (3, taken)
+    for message in (b"xx", b"y", b"z"):  # three bytes wait already
+        outbox.put(message)
+    assert (outbox.dropped, outbox.take(0)) == (4, [*taken, b"y"])
 
 
 def test_sentinels_lead_to_the_new_master_after_a_failover(start_server: Callable[..., Any]) -> None:

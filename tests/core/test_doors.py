@@ -167,6 +167,14 @@ def test_a_body_becomes_the_struct(client: FlaskClient) -> None:
     assert (answer.status_code, answer.json) == (201, {"names": ["5", "1.5"], "limit": 5})
 
 
+def test_half_a_megabyte_is_read_and_one_byte_more_is_too_large(client: FlaskClient) -> None:
+    body = b'{"name": "n"}'
+    for size, status in ((512 * 1024, 201), (512 * 1024 + 1, 413)):
+        answer = client.post("/things", data=body + b" " * (size - len(body)))
+        assert answer.status_code == status
+    assert answer.json["error"]["code"] == "too_large"
+
+
 def test_a_thousand_unknown_fields_are_refused_without_looking_for_each(client: FlaskClient) -> None:
     answer = client.post("/things", json={f"field{number}": 1 for number in range(2_000)})
     assert answer.status_code == 400

@@ -72,6 +72,13 @@ def test_failures_as_usual_are_no_finding() -> None:
     assert not findings(requests(100, failed=6), [requests(100, failed=5)] * 20)
 
 
+def test_what_happens_by_chance_in_one_batch_of_a_hundred_is_no_finding() -> None:
+    """Some thirty comparisons are made of each batch: one in a hundred is not rare among them."""
+    before = [requests(100, failed=5)] * 20
+    assert not findings(requests(100, failed=12), before)
+    assert "failures.rose" in findings(requests(100, failed=18), before)
+
+
 def test_failures_that_vary_from_batch_to_batch_are_no_finding_within_what_they_did_before() -> None:
     before = [requests(100, failed=failed) for failed in (0, 35, 0, 32, 0, 35, 0, 38, 0, 35)]
     assert "failures.rose" not in findings(requests(100, failed=34), before)
