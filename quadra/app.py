@@ -25,9 +25,22 @@ from quadra.ingest import room as ingest
 from quadra.insights import room as insights
 from quadra.job_kinds import BATCH_KINDS
 from quadra.jobs import room as jobs
+from quadra.sinks import room as sinks
 from quadra.warehouse import room as warehouse
 
-ROOMS: tuple[Room, ...] = (accounts, ingest, dashboard, jobs, field, insights, analytics, warehouse, backup, health)
+ROOMS: tuple[Room, ...] = (
+    accounts,
+    ingest,
+    dashboard,
+    jobs,
+    field,
+    insights,
+    analytics,
+    warehouse,
+    sinks,
+    backup,
+    health,
+)
 """In the order in which they start and stop."""
 
 

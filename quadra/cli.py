@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from quadra import __version__, accounts, backup, bench, demo, field, health, ingest, rollout, warehouse
+from quadra import __version__, accounts, backup, bench, demo, field, health, ingest, rollout, sinks, warehouse
 from quadra.core import collector
 from quadra.core.errors import Invalid, QuadraError
 from quadra.core.observing import metrics_directory
@@ -23,6 +23,7 @@ COMMANDS = {
     **ingest.COMMANDS,
     **demo.COMMANDS,
     **warehouse.COMMANDS,
+    **sinks.COMMANDS,
     **backup.COMMANDS,
     **field.COMMANDS,
     **rollout.COMMANDS,

@@ -15,6 +15,7 @@ from quadra.health import openapi as health
 from quadra.ingest import openapi as ingest
 from quadra.insights import openapi as insights
 from quadra.jobs import openapi as jobs
+from quadra.sinks import openapi as sinks
 from quadra.warehouse import openapi as warehouse
 
 DESCRIBED: tuple[Group, ...] = (
@@ -25,6 +26,7 @@ DESCRIBED: tuple[Group, ...] = (
     *field.GROUPS,
     *jobs.GROUPS,
     *warehouse.GROUPS,
+    *sinks.GROUPS,
     *backup.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,

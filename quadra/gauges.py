@@ -13,6 +13,7 @@ from quadra.health import metrics as health
 from quadra.ingest import metrics as ingest
 from quadra.insights import metrics as insights
 from quadra.jobs import metrics as jobs
+from quadra.sinks import metrics as sinks
 from quadra.warehouse import metrics as warehouse
 
 STORED: tuple[Stored, ...] = (
@@ -20,6 +21,7 @@ STORED: tuple[Stored, ...] = (
     *jobs.GAUGES,
     *insights.GAUGES,
     *warehouse.GAUGES,
+    *sinks.GAUGES,
     *field.GAUGES,
     *health.GAUGES,
     *backup.GAUGES,

@@ -8,6 +8,7 @@ from quadra.health import tables as health
 from quadra.ingest import tables as ingest
 from quadra.insights import tables as insights
 from quadra.jobs import tables as jobs
+from quadra.sinks import tables as sinks
 from quadra.warehouse import tables as warehouse
 
-ALL = (presence, accounts, analytics, ingest, insights, jobs, warehouse, field, health)
+ALL = (presence, accounts, analytics, ingest, insights, jobs, warehouse, field, health, sinks)

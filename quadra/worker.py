@@ -20,11 +20,13 @@ from quadra.core.upkeep import Upkeep
 from quadra.health import upkeep as health
 from quadra.ingest import upkeep as ingest
 from quadra.insights import upkeep as insights
-from quadra.job_kinds import HANDLERS
+from quadra.job_kinds import handlers_for
 from quadra.jobs import metrics, wake
 from quadra.jobs import upkeep as jobs
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, backfilled, batch_kinds
+from quadra.sinks import upkeep as sinks
+from quadra.sinks.registry import say_what_is_missing
 from quadra.warehouse import upkeep as warehouse
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ UPKEEP: tuple[Upkeep, ...] = (
     *jobs.UPKEEP,
     *insights.UPKEEP,
     *warehouse.UPKEEP,
+    *sinks.UPKEEP,
     *backup.UPKEEP,
     *health.UPKEEP,
 )
@@ -44,7 +47,8 @@ TURN_SECONDS = 10
 class Worker:
     """The executor of jobs, and every upkeep on a thread of its own. Any number of workers may run."""
 
-    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler] = HANDLERS):
+    def __init__(self, runtime: Runtime, handlers: Mapping[str, Handler] | None = None):
+        handlers = handlers_for(runtime.settings) if handlers is None else handlers
         self.jobs = Executor(runtime, handlers)
         self.jobs.on_ended.append(metrics.ended)
         self._runtime = runtime
@@ -92,6 +96,7 @@ def worker_command(beside: int | None) -> None:
     if beside is None:  # else the process beside it has just done so
         file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
+    say_what_is_missing(runtime.settings)
     if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
         metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)
     fit = run_until_told(Worker(runtime), beside)

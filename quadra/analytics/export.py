@@ -82,7 +82,7 @@ def sql(export: Export, params: Parameters, erased: Sequence[tuple[str, int]]) -
     if export.format == "parquet":
         columns = (f'{column} AS "{name}"' for name, column in COLUMNS.items())
         return f"SELECT {', '.join(columns)} {where}"
-    made = _for_spreadsheets() if export.format == "csv" else [f"{_as_json()} AS line"]
+    made = _for_spreadsheets() if export.format == "csv" else [f"{as_json()} AS line"]
     return f"SELECT {', '.join(made)} {where} ORDER BY occurred_us, event_id"
 
 
@@ -96,7 +96,7 @@ def _for_spreadsheets() -> Iterable[str]:
             yield f"CASE WHEN regexp_matches({column}, {quoted(FORMULA)}) THEN '''' || {column} ELSE {column} END AS \"{name}\""
 
 
-def _as_json() -> str:
+def as_json() -> str:
     """Objects go through as they were stored: numbers in them keep every digit."""
     parts = []
     for name, column in COLUMNS.items():

@@ -38,6 +38,8 @@ class Runtime:
     """Called in this order when it stops: whoever still has something to say comes before what it says it over."""
     on_served: list[Listener] = field(default_factory=list)
     """Told of each request that was answered."""
+    on_flush: list[Callable[[], object]] = field(default_factory=list)
+    """Called when somebody has sealed what is open and is about to wait for it: jobs that would be enqueued later are now."""
     on_loop: set[str] = field(default_factory=set)
     """The paths whose requests stay on the event loop."""
     apart: dict[str, Threads] = field(default_factory=dict)

@@ -66,6 +66,13 @@ def _bucket_name(value: str) -> str:
     return value
 
 
+def _kafka_options(value: Any) -> Any:
+    for word in (words := _words(value)):
+        if not re.fullmatch(r"[a-z0-9._]+\s*=.*", word):
+            raise ValueError(f"{word!r} is no `name=value` such as security.protocol=SSL")
+    return words
+
+
 def data_directory(path: Path) -> Path:
     """Absolute. Raises `ValueError`."""
     absolute = path.absolute()
@@ -78,6 +85,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_origins)]
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
+KafkaOptions = Annotated[list[str], NoDecode, BeforeValidator(_kafka_options)]
 CronTimes = Annotated[str, AfterValidator(_cron_times)]
 BaseSchedule = Annotated[str, AfterValidator(_base_schedule)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]

@@ -20,6 +20,7 @@ from quadra.core.setting_types import (
     CronTimes,
     Duration,
     HttpAddress,
+    KafkaOptions,
     Networks,
     Origins,
     Words,
@@ -127,6 +128,27 @@ class Settings(BaseSettings):
     breaker_failures: int = Field(5, ge=1, description="in a row, that open the breaker")
     breaker_cooldown: Duration = Field(timedelta(minutes=10), description="until one trial call is let through")
     archive_after: Duration = Field(timedelta(days=30), description="age from which analysed batches are archived")
+
+    kafka_brokers: Words = Field(
+        [], description="`host:port`, with commas: sealed batches are delivered to Kafka; docs/sinks.md"
+    )
+    kafka_topic: str = Field("quadra.events", pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="that events go to")
+    kafka_client_id: str = Field("quadra", description="as which brokers know this installation")
+    kafka_options: KafkaOptions = Field(
+        [],
+        description="of librdkafka, as `name=value` with commas, such as `security.protocol=SASL_SSL,sasl.mechanism=PLAIN,"
+        "sasl.username=quadra`",
+    )
+    kafka_password: str = Field("", description="`sasl.password`")
+    bigquery_project: str = Field("", description="of Google Cloud; empty: the one of the credentials")
+    bigquery_dataset: str = Field("", description="sealed batches are delivered to its tables; docs/sinks.md")
+    bigquery_endpoint: HttpAddress = Field("", description="of a server for tests, which is asked without credentials")
+    bigquery_batch_rows: int = Field(1_000, ge=1, le=10_000, description="of one request; fewer wait for a minute")
+    clickhouse_url: str = Field(
+        "",
+        pattern=r"^($|clickhouses?://|https?://|chdb:)",
+        description="`clickhouse://user:password@host:8123/database`, `clickhouses://` is TLS: batches are delivered there",
+    )
 
     hot_days: int = Field(30, ge=1, description="that rows stay in the database, where repeated ids are recognised")
     retention_days: int | None = Field(None, ge=1, description="after which events are gone; empty keeps them for ever")

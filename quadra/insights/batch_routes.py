@@ -184,6 +184,8 @@ def _flush(here: Runtime, project: Project, seconds: int) -> answers.Flushed:
         except (Conflict, NotFound):  # its writer was quicker, or it was empty
             continue
         sealed.append(batch_id)
+    for enqueue_soon in here.on_flush:
+        enqueue_soon()
     while True:
         with here.database.read() as session:
             left = questions.unfinished_jobs(session, project_id=project.id)

@@ -17,6 +17,7 @@ from quadra.ingest.tables import BATCH_STATES, Batch
 from quadra.insights.answers import AnalystNumbers, BatchNumbers, InsightNumbers
 from quadra.insights.answers import Insight as Shown
 from quadra.insights.tables import Insight
+from quadra.jobs.handlers import DELIVERY
 from quadra.jobs.states import UNFINISHED
 from quadra.jobs.tables import Job
 
@@ -110,7 +111,8 @@ def open_batches(session: Session, *, project_id: int) -> list[str]:
 
 def unfinished_jobs(session: Session, *, project_id: int) -> list[tuple[str, datetime, str]]:
     """(kind, when it may be claimed, state) of the jobs that batches of a project still wait for."""
-    mine = sa.and_(Job.project_id == project_id, Job.batch_id.is_not(None), Job.state.in_(UNFINISHED))
+    theirs = sa.or_(Job.batch_id.is_not(None), Job.kind.startswith(DELIVERY, autoescape=True))
+    mine = sa.and_(Job.project_id == project_id, theirs, Job.state.in_(UNFINISHED))
     return [
         (kind, at, state)
         for kind, at, state in session.execute(sa.select(Job.kind, Job.available_at, Job.state).where(mine))

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -35,6 +36,14 @@ ABANDONED_MOST = 8
 """Threads left to themselves before this worker takes no more jobs: it must be restarted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Kinds that share threads."""
+
+    kinds: frozenset[str]
+    threads: int
+
+
 class Executor:
     """The claiming worker of a process."""
 
@@ -48,6 +57,9 @@ class Executor:
         """Told of every attempt, on one of the executor's threads."""
         self._kinds = sorted(handlers)
         self._concurrency = settings.job_concurrency
+        apart = [kind for kind in self._kinds if handlers[kind].apart]
+        shared = [kind for kind in self._kinds if kind not in apart]
+        self._lanes = [Lane(frozenset(shared), self._concurrency), *(Lane(frozenset({kind}), 1) for kind in apart)]
         self._lease = settings.job_lease
         self._backoff = settings.job_backoff
         self._wakeup = threading.Event()
@@ -108,15 +120,23 @@ class Executor:
 
     def _claim_what_is_due(self) -> float:
         """Seconds until the next look."""
-        free = self._concurrency - len(self._runs)
-        if free <= 0 or self.unfit:
-            return self._listener.seconds  # the end of a run wakes
+        pause = self._listener.seconds
+        if self.unfit:
+            return pause
+        running = [run.lease.job.kind for run in tuple(self._runs.values())]
+        for lane in self._lanes:
+            free = lane.threads - sum(kind in lane.kinds for kind in running)
+            if free > 0 and lane.kinds:  # otherwise the end of a run wakes
+                pause = min(pause, self._claim_in(lane, free))
+        return pause
+
+    def _claim_in(self, lane: Lane, free: int) -> float:
         with self._database.read() as session:
-            due_in = seconds_until_due(session, kinds=self._kinds)
+            due_in = seconds_until_due(session, kinds=lane.kinds)
         if due_in is None or due_in > 0:
-            return self._listener.seconds if due_in is None else min(self._listener.seconds, due_in)
+            return self._listener.seconds if due_in is None else due_in
         with self._database.begin() as session:
-            jobs = claim(session, worker=self.name, kinds=self._kinds, limit=free, length=self._lease)
+            jobs = claim(session, worker=self.name, kinds=lane.kinds, limit=free, length=self._lease)
         for job in jobs:
             if self._stopping.is_set():
                 self._give_back(job)

@@ -9,6 +9,9 @@ from datetime import timedelta
 from quadra.core.runtime import Runtime
 from quadra.jobs.lease import Lease
 
+DELIVERY = "deliver_"
+"""What kinds begin with that hand sealed batches to other systems. Their jobs are of a project, not of one batch."""
+
 Work = Callable[[Runtime, Lease], None]
 """Do the job that the lease is for. It blocks and has a thread of its own.
 
@@ -27,6 +30,8 @@ class Handler:
     """The smaller, the sooner."""
     every_batch: bool = False
     """Whether each sealed batch gets a job of this kind."""
+    apart: bool = False
+    """Whether it has one thread of its own in each worker, beside JOB_CONCURRENCY: what it waits for holds up no other kind."""
     backfill: bool | None = None
     """Whether batches that were sealed before this kind existed get one too, as far back as JOB_KEEP. Without it, those of
     the last hour do. It must be said where `every_batch` is: a delivery to others is not wanted for last week."""

@@ -1,0 +1,80 @@
+"""Every sink, as a table of contents. A sink exists where its setting is given and its library is installed.
+
+Its module is imported only by a worker that delivers to it: the libraries are optional, and cost memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+
+from quadra.core.settings import Settings
+from quadra.jobs.handlers import DELIVERY
+from quadra.sinks.sink import Sink
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    name: str
+    """Also the name of the extra of `pyproject.toml` that installs its library."""
+    title: str
+    setting: str
+    """The field of `Settings` without which there is no such sink."""
+    library: str
+    made_by: str
+    """`module:class`; the class takes the settings."""
+    gathers: timedelta = timedelta()
+    """How long fewer events than make a parcel wait for more."""
+
+    @property
+    def kind(self) -> str:
+        """Of its jobs."""
+        return DELIVERY + self.name
+
+    @property
+    def variable(self) -> str:
+        return f"QUADRA_{self.setting.upper()}"
+
+    def wanted(self, settings: Settings) -> bool:
+        return bool(getattr(settings, self.setting))
+
+    @property
+    def installed(self) -> bool:
+        try:
+            return find_spec(self.library) is not None
+        except ModuleNotFoundError:  # of the package that it would lie in
+            return False
+
+    @property
+    def advice(self) -> str:
+        return f"Next: pip install 'quadra[{self.name}]', which brings {self.library}, and start again."
+
+    def make(self, settings: Settings) -> Sink:
+        module, _, name = self.made_by.partition(":")
+        maker: Callable[[Settings], Sink] = getattr(importlib.import_module(module), name)
+        return maker(settings)
+
+
+SINKS = (Listed("kafka", "Kafka", "kafka_brokers", "confluent_kafka", "quadra.sinks.kafka:KafkaSink"),)
+
+
+def configured(settings: Settings) -> tuple[Listed, ...]:
+    return tuple(sink for sink in SINKS if sink.wanted(settings) and sink.installed)
+
+
+def without_library(settings: Settings) -> tuple[Listed, ...]:
+    return tuple(sink for sink in SINKS if sink.wanted(settings) and not sink.installed)
+
+
+def say_what_is_missing(settings: Settings) -> None:
+    """At the start, and where people look: a sink that was asked for and cannot be."""
+    for sink in without_library(settings):
+        logger.warning(
+            "sinks.library.missing", extra={"sink": sink.name, "setting": sink.variable, "next": sink.advice}
+        )

@@ -1,0 +1,123 @@
+"""Sealed batches enter the queues of sinks, what waits gets its job, and what was delivered long ago is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from quadra.core import clock
+from quadra.core.errors import Conflict
+from quadra.core.runtime import Runtime
+from quadra.core.settings import Settings
+from quadra.core.upkeep import Upkeep
+from quadra.jobs.queue import enqueue
+from quadra.jobs.states import UNFINISHED
+from quadra.jobs.tables import Job
+from quadra.sinks import queue
+from quadra.sinks.handlers import PRIORITY
+from quadra.sinks.registry import Listed, configured
+from quadra.sinks.tables import SinkRow
+
+logger = logging.getLogger(__name__)
+
+BACK = timedelta(minutes=2)
+"""How far before the last thorough look each turn looks: a transaction commits after it took its time."""
+FAR_BACK = timedelta(hours=1)
+"""And a thorough one: clocks of machines differ."""
+THOROUGH_EVERY = timedelta(minutes=1)
+KEPT = timedelta(days=2)
+"""How long entries that were delivered are kept. Longer than any look goes back."""
+
+
+class Looked:
+    """When this process last looked thoroughly."""
+
+    def __init__(self, _runtime: Runtime):
+        self.at = float("-inf")
+
+
+def plan(runtime: Runtime, *, gather: bool = True) -> None:
+    """Put what was sealed into the queues and enqueue jobs. Without `gather` nothing waits for more of its like."""
+    looked = runtime.the(Looked)
+    thorough = time.monotonic() - looked.at > THOROUGH_EVERY.total_seconds()
+    for listed in configured(runtime.settings):
+        _fill(runtime, listed, thorough=thorough)
+        with runtime.database.read() as session:
+            due = _due(session, listed, runtime.settings, gather)
+        for project_id in due:
+            with runtime.database.begin() as session:
+                _enqueue(session, listed, project_id, runtime.settings)
+    if thorough:
+        looked.at = time.monotonic()
+
+
+def _fill(runtime: Runtime, listed: Listed, *, thorough: bool) -> None:
+    at = clock.now()
+    with runtime.database.read() as session:
+        row = session.get(SinkRow, listed.name)
+    if row is None:
+        with runtime.database.begin() as session:
+            row = queue.row_of(session, listed.name)
+    after = row.looked_at - (FAR_BACK if thorough else BACK)
+    while True:
+        with runtime.database.read() as session:
+            found = queue.find_new(session, row, sealed_after=after)
+        if not found:
+            break
+        with runtime.database.begin() as session:
+            queue.add(session, listed.name, found)
+    if thorough:
+        with runtime.database.begin() as session:
+            queue.row_of(session, listed.name).looked_at = at
+
+
+def _due(session: Session, listed: Listed, settings: Settings, gather: bool) -> list[int]:
+    """Projects with enough events in the queue, or with some that have waited for long enough."""
+    row = session.get(SinkRow, listed.name)
+    if row is not None and row.paused_at is not None:
+        return []
+    since, enough = clock.now() - listed.gathers, settings.bigquery_batch_rows
+    unfinished = sa.select(Job.project_id).where(Job.kind == listed.kind, Job.state.in_(UNFINISHED))
+    busy = set(session.scalars(unfinished))  # such a job goes on until the queue is empty
+    return [
+        one.project_id
+        for one in queue.waiting(session, listed.name)
+        if one.project_id not in busy
+        and (not gather or not listed.gathers or one.events >= enough or one.since <= since)
+    ]
+
+
+def _enqueue(session: Session, listed: Listed, project_id: int, settings: Settings) -> None:
+    try:
+        enqueue(
+            session,
+            kind=listed.kind,
+            project_id=project_id,
+            unique_as=f"{listed.kind}:{project_id}",
+            priority=PRIORITY,
+            max_attempts=settings.job_max_attempts,
+        )
+    except Conflict:  # another worker was quicker
+        return
+
+
+def forget(runtime: Runtime) -> None:
+    for listed in configured(runtime.settings):
+        count = queue.AT_ONCE
+        while count == queue.AT_ONCE:
+            with runtime.database.begin() as session:
+                row = queue.row_of(session, listed.name)
+                before = (
+                    min(row.looked_at, clock.now()) - KEPT
+                )  # after a long stop the next look goes back to `looked_at`
+                count = queue.forget(session, listed.name, sealed_before=before)
+
+
+UPKEEP = (
+    Upkeep("sinks-plan", lambda _: timedelta(seconds=1), plan),
+    Upkeep("sinks-forget", lambda _: timedelta(hours=1), forget),
+)
