@@ -19,7 +19,8 @@ from quadra.health.self_events import NoteErrors, Observer
 from quadra.ingest.columns import Row
 from quadra.ingest.doors.intake import Intake
 from quadra.ingest.doors.routes import PATHS as INGEST
-from quadra.ingest.writer import Outcome, Writer
+from quadra.ingest.halving import Outcome
+from quadra.ingest.writer import Writer
 from quadra.insights.costs import own_project
 
 logger = logging.getLogger(__name__)

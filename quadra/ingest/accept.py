@@ -55,15 +55,24 @@ def accept(wire: Any, sender: Sender, received_us: int, sent_at: int | str | Non
 
     `sent_at` is the sender's clock when it sent the whole request, where the event has none of its own.
     """
+    row = accept_or_refuse(wire, sender, received_us, sent_at)
+    if type(row) is Refused:
+        raise row
+    return row
+
+
+def accept_or_refuse(wire: Any, sender: Sender, received_us: int, sent_at: int | str | None = None) -> Row | Refused:
+    """The same with the refusal as a value; one that comes instead of a wire event stays what it is."""
     if type(wire) is Refused:
-        raise wire
+        return wire
+    row = Row(sender.project_id, wire.event_id or "", "", "", "", received_us, received_us)
+    step: Step = identity
     try:
-        row = Row(sender.project_id, wire.event_id or "", "", "", "", received_us, received_us)
         for step in STEPS:
             step(wire, row, sender, sent_at)
     except Refused as refused:
-        refused.event_id = wire.event_id or None
-        raise
+        refused.event_id, refused.step = wire.event_id or None, step.__name__
+        return refused
     return row
 
 

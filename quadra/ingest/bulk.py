@@ -14,9 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from quadra.core.database_errors import refuses_a_value, why
 from quadra.core.errors import Unavailable
 from quadra.ingest.columns import Row
+from quadra.ingest.halving import CANNOT, Outcome, by_halves
 from quadra.ingest.log import Log
-from quadra.ingest.wire import Refused
-from quadra.ingest.writer import Outcome
 
 GROUP = 2_000
 TRIES = 6
@@ -32,17 +31,10 @@ def append(log: Log, rows: Sequence[Row], *, sleep: Callable[[float], None] = ti
         except DBAPIError as error:
             log.forget_open_batches()
             if refuses_a_value(error):
-                return _apart(log, rows, error, sleep)
+                says = f"{CANNOT}: {error.orig}"
+                return by_halves(rows, error, lambda some: append(log, some, sleep=sleep), says=says)
             if not left:
                 raise Unavailable(f"{why(error)} It said: {str(error.orig).strip()}.") from error
         sleep(wait)
         wait *= 2
     raise AssertionError("unreachable")
-
-
-def _apart(log: Log, rows: Sequence[Row], error: DBAPIError, sleep: Callable[[float], None]) -> list[Outcome]:
-    """The database refuses a value: halve until it is found."""
-    if len(rows) == 1:
-        return [Refused("invalid", {"event": f"the database cannot hold it: {error.orig}"}, rows[0].event_id)]
-    middle = len(rows) // 2
-    return append(log, rows[:middle], sleep=sleep) + append(log, rows[middle:], sleep=sleep)

@@ -30,7 +30,7 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     intake = runtime.kept(Intake)
     Sockets(runtime.kept(SocketIO), intake, runtime.loop)
     runtime.kept(Scrape).live.append(metrics.depth(intake.writer))
-    runtime.on_start += (intake.writer.start, intake.quota.start)
+    runtime.on_start += (intake.writer.start, intake.senders.quota.start)
     runtime.on_stop.append(partial(intake.writer.stop, FLUSH_SECONDS))
 
 

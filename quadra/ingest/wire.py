@@ -9,7 +9,7 @@ import json
 import math
 import re
 import sys
-from typing import Any
+from typing import Any, final
 
 import msgspec
 
@@ -56,14 +56,20 @@ TOO_LARGE = f"larger than {MAX_EVENT_BYTES} bytes"
 _EVENT_ID = re.compile(rb'"(?:event_?[iI]d|messageId|uuid)"\s*:\s*"([^"\\]{1,128})"')
 
 
+@final
 class Refused(Exception):
-    """An event that cannot be stored: `code` for programs, `fields` for people. `event_id` where it could be read."""
+    """An event that cannot be stored: `code` for programs, `fields` for people. `event_id` where it could be read.
 
-    def __init__(self, code: str, fields: Fields, event_id: str | None = None):
+    Steps raise it. From `accept_or_refuse` on it is a value, one of the two results that an event may have.
+    """
+
+    def __init__(self, code: str, fields: Fields, event_id: str | None = None, *, step: str = "decode"):
         super().__init__(code, fields)
         self.code = code
         self.fields = fields
         self.event_id = event_id
+        self.step = step
+        """What refused it: `decode`, an accept step, or `write`. For the metrics."""
 
     @property
     def message(self) -> str:

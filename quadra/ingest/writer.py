@@ -19,13 +19,10 @@ from quadra.core.web.loop import Loop, Threads
 from quadra.ingest import metrics
 from quadra.ingest.columns import Row
 from quadra.ingest.flush_log import FlushLog
+from quadra.ingest.halving import Outcome, by_halves
 from quadra.ingest.log import Appended, Log
-from quadra.ingest.wire import Refused
 
 logger = logging.getLogger(__name__)
-
-Outcome = tuple[str, bool] | Refused
-"""(batch id, duplicate), or why the database cannot hold the event."""
 
 
 class Ticket(Protocol):
@@ -176,7 +173,7 @@ class Writer:
                 self._tell(ticket.settle, outcomes[at : at + len(ticket.rows)])
             at += len(ticket.rows)
         new = sum(len(fresh) for appended in stored for _, fresh in appended.stored)
-        self._tell(metrics.flushed, tickets, at, None if error is not None else outcomes, new)
+        self._tell(metrics.flushed, tickets, at, outcomes, new, error)
         if at:
             self._flush_log.flushed(at, new, failed=error is not None)
         self._release(tickets)
@@ -194,7 +191,7 @@ class Writer:
         self._pending.clear()
         for ticket in tickets:
             self._tell(ticket.fail, _frozen())
-        self._tell(metrics.flushed, tickets, sum(len(ticket.rows) for ticket in tickets), None, 0)
+        self._tell(metrics.flushed, tickets, sum(len(ticket.rows) for ticket in tickets), (), 0, _frozen())
         self._release(tickets)
         for hook in self.after_flush:
             self._tell(hook)
@@ -216,11 +213,15 @@ class Writer:
 
     def _write(self, rows: Sequence[Row]) -> tuple[list[Outcome], list[Appended]]:
         """Append on the writer's thread. Raises `Unavailable` and nothing else."""
+        appended: list[Appended] = []
+        return self._append(rows, appended), appended
+
+    def _append(self, rows: Sequence[Row], appended: list[Appended]) -> list[Outcome]:
         try:
-            done = self._log.append(rows)
+            appended.append(self._log.append(rows))
         except DBAPIError as error:
             if refuses_a_value(error):
-                return self._write_apart(rows, error)
+                return by_halves(rows, error, lambda some: self._append(some, appended))
             self._log.forget_open_batches()
             logger.warning("ingest.flush.failed", extra={"events": len(rows), "reason": str(error.orig)})
             raise Unavailable(f"{why(error)} Nothing was stored.") from error
@@ -228,16 +229,7 @@ class Writer:
             self._log.forget_open_batches()
             logger.exception("ingest.flush.failed", extra={"events": len(rows)})
             raise Unavailable("Storing failed; nothing was stored, try again.") from error
-        return list(done.outcomes), [done]
-
-    def _write_apart(self, rows: Sequence[Row], error: DBAPIError) -> tuple[list[Outcome], list[Appended]]:
-        """The database refuses a value: halve until it is found, so that one event cannot keep the others out."""
-        if len(rows) == 1:
-            logger.error("ingest.event.refused", extra={"event_id": rows[0].event_id, "reason": str(error.orig)})
-            return [Refused("invalid", {"event": "the database cannot hold it"}, rows[0].event_id)], []
-        middle = len(rows) // 2
-        first, second = self._write(rows[:middle]), self._write(rows[middle:])
-        return first[0] + second[0], first[1] + second[1]
+        return list(appended[-1].outcomes)
 
 
 def _overloaded() -> Unavailable:

@@ -47,6 +47,30 @@ def test_events_are_counted_by_what_became_of_them(quadra: QuadraProcess) -> Non
     assert (after.get("event_ack_duration_seconds_count") or 0) >= 2
 
 
+def test_refusals_are_counted_by_step_and_code(quadra: QuadraProcess) -> None:
+    before = scrape(quadra)
+    send(quadra, {"event_type": "a", "timestamp": "1999-01-01T00:00:00Z"}, {"nothing": 1}, None)
+    key = {"X-Quadra-Key": quadra.init["write_key"]}
+    assert post(quadra, "/api/events", {"event_type": "a"}, {"X-Quadra-Key": "qk_none"})[0] == 401
+    for path in ("/api/events", "/v1/batch", "/batch/"):
+        assert post(quadra, path, "no batch", key)[0] == 400
+    client = socketio.SimpleClient()
+    client.connect(quadra.base_url, auth={"key": quadra.init["write_key"]}, transports=["websocket"])
+    try:
+        assert client.call("user:event", {"eventType": "a"})["code"] == "invalid"
+    finally:
+        client.disconnect()
+    after = scrape(quadra)
+
+    def grown(step: str, code: str) -> float:
+        labels = {"step": step, "code": code}
+        return (after.get("refusals_total", **labels) or 0) - (before.get("refusals_total", **labels) or 0)
+
+    assert (grown("time", "clock"), grown("shape", "invalid")) == (1, 1)
+    assert (grown("decode", "invalid"), grown("identity", "invalid")) == (1, 1)
+    assert (grown("key", "unauthorised"), grown("body", "invalid"), grown("body", "encoding")) == (1, 2, 1)
+
+
 def test_a_request_is_counted_under_its_route_and_never_under_its_path(quadra: QuadraProcess) -> None:
     key = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
     get(quadra, "/api/admin/batches/no-such-batch-4711", key)
@@ -143,8 +167,9 @@ def test_a_series_can_be_asked_for_by_name(quadra: QuadraProcess) -> None:
 
 
 CONTRACT = """http_requests_total http_request_duration_seconds websocket_connections websocket_messages_total
-    database_operations_total database_operation_duration_seconds errors_total app_info events_total event_ack_duration_seconds
-    writer_queue_depth flush_size batches jobs job_claim_latency_seconds job_duration_seconds dead_letters breaker_state
+    database_operations_total database_operation_duration_seconds errors_total app_info events_total refusals_total
+    event_ack_duration_seconds writer_queue_depth flush_size batches jobs job_claim_latency_seconds
+    job_duration_seconds dead_letters breaker_state
     insights_total segment_rows query_duration_seconds ai_requests_total ai_tokens_total ai_cost_usd_total
     backup_last_success_timestamp_seconds backup_last_verified_restore_timestamp_seconds replication_lag_seconds
     redis_subscription_age_seconds"""

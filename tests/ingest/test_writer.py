@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,10 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.web.loop import Loop
-from quadra.ingest.accept import Sender
 from quadra.ingest.columns import Row
-from quadra.ingest.doors.intake import Intake
-from quadra.ingest.doors.quota import Meter
 from quadra.ingest.log import Appended, Log, OpenBatch
 from quadra.ingest.writer import Writer
 from tests.clients import assert_counts_are_rows
@@ -152,17 +148,6 @@ def test_a_ticket_too_large_for_an_empty_queue_keeps_nobody_else_out_with_a_fake
     writer.submit(small)
     wait_for(loop, lambda: small.answers)
     assert small.stored == [True]
-
-
-def test_a_door_asks_for_room_before_it_checks_or_counts_what_came_with_a_fake_writer() -> None:
-    def ask_for_room() -> None:
-        raise Unavailable(code="overloaded")
-
-    intake: Any = SimpleNamespace(writer=SimpleNamespace(ask_for_room=ask_for_room))
-    meter, nothing_to_check = Meter(10), object()
-    with pytest.raises(Unavailable):
-        Intake.store(intake, [nothing_to_check], Sender(1, "http", meter=meter), 1)
-    assert meter.used == 0
 
 
 @pytest.mark.parametrize("error", [away(), RuntimeError("a mistake of ours")], ids=["away", "a mistake"])

@@ -23,16 +23,14 @@ from quadra.core.web.http import MAX_BODY_BYTES, REQUEST_ID, WSGIApp
 from quadra.core.web.served import http_request_duration_seconds, http_requests_total
 from quadra.ingest.accept import Sender
 from quadra.ingest.doors import body
-from quadra.ingest.doors.intake import FEW_EVENTS, QUICK_BYTES, SMALL_BYTES, Intake, Stored
+from quadra.ingest.doors.intake import FEW_EVENTS, QUICK_BYTES, SMALL_BYTES, Intake
 from quadra.ingest.doors.quota import Meter
+from quadra.ingest.doors.tickets import Stored
 from quadra.ingest.wire import Refused
 
 logger = logging.getLogger(__name__)
 
 PATH = "/api/events"
-EVENT_OVERHEAD_BYTES = 600
-"""What a waiting event costs beside its JSON, roughly."""
-
 _encode = msgspec.json.encode
 
 
@@ -102,45 +100,39 @@ class EventsDoor:
         plain = key_from(header, authorization, None, in_query)
         if plain:
             who = self._sender(environ, plain)  # a wrong key is said before the body is read
-            found, size = self._read(environ, who.meter)
+            events, size = self._read(environ, who.meter)
         else:
-            found, size = self._read(environ, None)
-            who = self._sender(environ, found.key or "")
-        weight = size + EVENT_OVERHEAD_BYTES * len(found.wires)
+            events, size = self._read(environ, None)
+            who = self._sender(environ, events.key or "")
         try:
-            outcomes = self._intake.store(found.wires, who, weight, found.sent_at)
+            results = self._intake.store(events.wires, who, size, sent_at=events.sent_at)
         finally:
             headers += who.meter.headers() if who.meter else []
-        if found.single and type(first := outcomes[0]) is Refused:
+        if events.single and type(first := results[0]) is Refused:
             raise Invalid(first.message, code=first.code, fields=first.fields)
-        return self._intake.aside(len(outcomes) > FEW_EVENTS, _summary, outcomes, query.get("results") == ["all"])
+        return self._intake.aside(len(results) > FEW_EVENTS, _summary, results, query.get("results") == ["all"])
 
     def _sender(self, environ: dict[str, Any], plain: str) -> Sender:
-        agent, origin = environ.get("HTTP_USER_AGENT", ""), environ.get("HTTP_ORIGIN", "")
-        key = self._intake.key_of(environ, plain)
-        return self._intake.sender(key, door="http", user_agent=agent, origin=origin)
+        return self._intake.senders.sender(environ, plain, door="http")
 
     def _read(self, environ: dict[str, Any], meter: Meter | None) -> tuple[body.Body, int]:
         """The events, and the bytes that they came in. `meter` counts for a known key; else the body must hold one."""
         raw = _received(environ)
         content_type = environ.get("CONTENT_TYPE") or ""
         ndjson = "ndjson" in content_type or "jsonl" in content_type
+        senders = self._intake.senders
         try:
             raw = unpack(self._intake, raw, environ.get("HTTP_CONTENT_ENCODING", ""))
             small = len(raw) <= SMALL_BYTES
-            if meter is None and (not small or self._intake.refusals.full(environ)):
-                self._intake.look_for_key(environ, raw)
-            found = body.quickly(raw) if len(raw) <= QUICK_BYTES and not ndjson else None
-            if found is None:
-                found = self._intake.aside(not small, partial(body.parse, raw, ndjson=ndjson))
-        except (Invalid, TooLarge):
-            # refusing is work too: it counts as the events that a body of this size usually holds
-            if meter is None:
-                self._intake.refusals.count(environ)
-            else:
-                meter.add(1 + len(raw) // EVENT_OVERHEAD_BYTES)
+            if meter is None and (not small or senders.refusals.full(environ)):
+                senders.look_for_key(environ, raw)
+            events = body.quickly(raw) if len(raw) <= QUICK_BYTES and not ndjson else None
+            if events is None:
+                events = self._intake.aside(not small, partial(body.parse, raw, ndjson=ndjson))
+        except (Invalid, TooLarge) as error:
+            self._intake.unreadable(error, len(raw), meter, environ)
             raise
-        return found, len(raw)
+        return events, len(raw)
 
 
 def unpack(intake: Intake, raw: bytes, encoding: str) -> bytes:
@@ -179,19 +171,19 @@ def _failed(error: QuadraError, request_id: str, headers: list[tuple[str, str]])
     return f"{error.status} {error.code}", _encode({"error": {**error.as_dict(), "request_id": request_id}})
 
 
-def _summary(outcomes: Sequence[Stored | Refused], everything: bool) -> bytes:
+def _summary(results: Sequence[Stored | Refused], everything: bool) -> bytes:
     duplicates = refused = 0
-    results: list[dict[str, Any]] = []
-    for index, outcome in enumerate(outcomes):
-        if type(outcome) is Refused:
+    listed: list[dict[str, Any]] = []
+    for index, result in enumerate(results):
+        if type(result) is Refused:
             refused += 1
-            why = {"code": outcome.code, "fields": outcome.fields, "message": outcome.message}
-            results.append({"index": index, "event_id": outcome.event_id, "status": "refused", **why})
+            why = {"code": result.code, "fields": result.fields, "message": result.message}
+            listed.append({"index": index, "event_id": result.event_id, "status": "refused", **why})
             continue
-        event_id, batch_id, duplicate = outcome  # type: ignore[misc]
+        event_id, batch_id, duplicate = result
         duplicates += duplicate
         if everything:
             status = "duplicate" if duplicate else "stored"
-            results.append({"index": index, "event_id": event_id, "status": status, "batch_id": batch_id})
-    stored = len(outcomes) - duplicates - refused
-    return _encode({"stored": stored, "duplicates": duplicates, "refused": refused, "results": results})
+            listed.append({"index": index, "event_id": event_id, "status": status, "batch_id": batch_id})
+    stored = len(results) - duplicates - refused
+    return _encode({"stored": stored, "duplicates": duplicates, "refused": refused, "results": listed})

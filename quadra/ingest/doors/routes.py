@@ -10,12 +10,13 @@ import msgspec
 from flask import Blueprint, Response, g, request
 
 from quadra.core.errors import Invalid, TooLarge
-from quadra.core.web.http import MAX_BODY_BYTES, bound_body, error_response, runtime
+from quadra.core.web.http import MAX_BODY_BYTES, bound_body, runtime
 from quadra.ingest.accept import Sender
 from quadra.ingest.doors import body
-from quadra.ingest.doors.events import EVENT_OVERHEAD_BYTES, PATH, key_from, unpack
+from quadra.ingest.doors.events import PATH, key_from, unpack
 from quadra.ingest.doors.intake import SMALL_BYTES, Intake
 from quadra.ingest.doors.quota import Meter
+from quadra.ingest.doors.tickets import Stored
 from quadra.ingest.kinds import UNNUMBERED
 from quadra.ingest.sdks import foreign, posthog, segment
 from quadra.ingest.wire import MAX_EVENT_BYTES, TOO_LARGE, Refused, from_dict
@@ -50,11 +51,9 @@ def plain_key(in_body: str | None = None) -> str:
     return key_from(headers.get("X-Quadra-Key", ""), headers.get("Authorization", ""), in_body, in_query)
 
 
-def sender(key: str, door: str) -> Sender:
+def sender(plain: str, door: str) -> Sender:
     """Whoever sends the current request. Raises `Unauthorised`, `Forbidden`, `Unavailable`."""
-    found = intake()
-    agent, origin = request.headers.get("User-Agent", ""), request.headers.get("Origin", "")
-    who = found.sender(found.key_of(request.environ, key), door=door, user_agent=agent, origin=origin)
+    who = intake().senders.sender(request.environ, plain, door=door)
     g.ingest_meter = who.meter
     return who
 
@@ -73,11 +72,8 @@ def reading(who: Sender | None) -> Iterator[None]:
     """
     try:
         yield
-    except (Invalid, TooLarge):
-        if who is None:
-            intake().refusals.count(request.environ)
-        elif who.meter is not None:
-            who.meter.add(1 + (request.content_length or 0) // EVENT_OVERHEAD_BYTES)
+    except (Invalid, TooLarge) as error:
+        intake().unreadable(error, request.content_length or 0, who.meter if who else None, request.environ)
         raise
 
 
@@ -102,10 +98,11 @@ def preflight() -> Response:
     return Response(status=204, headers=foreign.cors_preflight())
 
 
-def refused_response(refused: Refused) -> Response:
-    """400: an event that can never become valid."""
-    response: Response = error_response(Invalid(refused.message, code=refused.code, fields=refused.fields))
-    return response
+def require(result: Stored | Refused) -> Stored:
+    """Of a request with one event. Raises `Invalid` where it can never become valid."""
+    if isinstance(result, Refused):
+        raise Invalid(result.message, code=result.code, fields=result.fields)
+    return result
 
 
 def _typed_door(path: str, kind: str, event_type: str | None) -> None:
@@ -117,14 +114,9 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
             if len(raw) > MAX_EVENT_BYTES:
                 raise Invalid("The event cannot be stored.", fields={"event": TOO_LARGE})
             who = who or sender(body.key_in(raw) or "", "http")
-            try:
-                wire = read_off_loop(len(raw), _typed, raw, request.args.to_dict(), kind, event_type)
-            except Refused as refused:
-                return refused_response(refused)
-        (outcome,) = intake().store([wire], who, len(raw) + EVENT_OVERHEAD_BYTES)
-        if isinstance(outcome, Refused):
-            return refused_response(outcome)
-        answer = {"success": True, "event_id": outcome.event_id, "duplicate": outcome.duplicate}
+            wire = read_off_loop(len(raw), _typed, raw, request.args.to_dict(), kind, event_type)
+        stored = require(*intake().store([wire], who, len(raw)))
+        answer = {"success": True, "event_id": stored.event_id, "duplicate": stored.duplicate}
         return Response(msgspec.json.encode(answer), content_type="application/json")
 
     name = path.removeprefix("/api/analytics/user/").replace("/", "_")
@@ -134,7 +126,7 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
 
 
 def _typed(raw: bytes, asked: dict[str, str], kind: str, event_type: str | None) -> Any:
-    """The event of a typed door. Raises `Invalid`, `Refused`."""
+    """The event of a typed door, or a `Refused`. Raises `Invalid`."""
     try:
         found = msgspec.json.decode(raw) if raw.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -143,7 +135,10 @@ def _typed(raw: bytes, asked: dict[str, str], kind: str, event_type: str | None)
         raise Invalid("The body must be a JSON object.")
     fields = {**asked, **found, "kind": kind}
     fields.pop("key", None)
-    return from_dict(_completed(fields, event_type) if event_type else fields)
+    try:
+        return from_dict(_completed(fields, event_type) if event_type else fields)
+    except Refused as refused:
+        return refused
 
 
 def _completed(fields: dict[str, Any], event_type: str) -> dict[str, Any]:

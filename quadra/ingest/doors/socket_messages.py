@@ -10,7 +10,6 @@ import msgspec
 from quadra.core.errors import Limited, QuadraError
 from quadra.ingest.doors import apart, lane
 from quadra.ingest.doors.many import bounded, quickly, read_many
-from quadra.ingest.doors.quota import Meter
 from quadra.ingest.wire import MAX_EVENT_BYTES, Refused, from_dict, json_name, read_one
 
 encode = msgspec.json.encode
@@ -19,6 +18,14 @@ Answer = tuple[bool, bytes]
 
 
 def parse_one(text: str | None, payload: Any) -> Any:
+    """The event, or a `Refused`."""
+    try:
+        return _parse_one(text, payload)
+    except Refused as refused:
+        return refused
+
+
+def _parse_one(text: str | None, payload: Any) -> Any:
     if text is not None:
         raw = text.encode(errors="surrogatepass")
         try:
@@ -56,44 +63,46 @@ def parse_many(text: str | None, payload: Any) -> list[Any]:
             raise Refused("invalid", {"events": "must be an array of events"}) from None
     if not isinstance(payload, list):
         raise Refused("invalid", {"events": f"must be an array of events, not {json_name(payload)}"})
-    return [_dict_or_refused(item) for item in bounded(payload)]
-
-
-def _dict_or_refused(item: Any) -> Any:
-    try:
-        return parse_one(None, item)
-    except Refused as refused:
-        return refused
+    return [parse_one(None, item) for item in bounded(payload)]
 
 
 def refusal(refused: Refused) -> Answer:
     return error_answer(refused.event_id, refused.code, refused.message, refused.fields)
 
 
-def limited(event_id: str | None, meter: Meter) -> Answer:
-    """Nothing was stored. `retryAfter` is in seconds, as the header of that name is."""
-    error = meter.error()
-    told = describe(event_id, error.code, error.message, {}) | {"retryAfter": error.retry_after_seconds}
-    return False, encode(told)
+def not_stored(event_id: str | None, error: QuadraError) -> Answer:
+    """The answer for one event. `retryAfter` is in seconds, as the header of that name is."""
+    answer = describe(event_id, error.code, error.message, {})
+    if isinstance(error, Limited):
+        answer["retryAfter"] = error.retry_after_seconds
+    return False, encode(answer)
+
+
+def stored(event_id: str, batch_id: str, duplicate: bool) -> Answer:
+    return True, b'{"eventId":%b,"batchId":"%b","duplicate":%b}' % (
+        encode(event_id),
+        batch_id.encode(),
+        b"true" if duplicate else b"false",
+    )
 
 
 def summary(stored: int, duplicates: int, refused: Sequence[Refused]) -> Answer:
     """What `user:events` is answered."""
-    return True, encode({"stored": stored, "duplicates": duplicates, "refused": _told(refused)})
+    return True, encode({"stored": stored, "duplicates": duplicates, "refused": _described(refused)})
 
 
 def none_stored(error: QuadraError | Refused, wires: Sequence[Any] = ()) -> Answer:
     """The same where an error kept all from being stored: each event is refused with it, or with a reason of its own."""
     fields = error.fields if isinstance(error, Refused) else {}
-    said = describe(None, error.code, error.message, fields)
+    whole = describe(None, error.code, error.message, fields)
     if isinstance(error, Limited):
-        said["retryAfter"] = error.retry_after_seconds
-    refused = _told([wire for wire in wires if type(wire) is Refused])
-    refused += [said | {"eventId": wire.event_id} for wire in wires if type(wire) is not Refused]
-    return False, encode({"stored": 0, "duplicates": 0, "refused": refused, **said})
+        whole["retryAfter"] = error.retry_after_seconds
+    refused = _described([wire for wire in wires if type(wire) is Refused])
+    refused += [whole | {"eventId": wire.event_id} for wire in wires if type(wire) is not Refused]
+    return False, encode({"stored": 0, "duplicates": 0, "refused": refused, **whole})
 
 
-def _told(refused: Sequence[Refused]) -> list[dict[str, Any]]:
+def _described(refused: Sequence[Refused]) -> list[dict[str, Any]]:
     return [describe(one.event_id, one.code, one.message, one.fields) for one in refused]
 
 

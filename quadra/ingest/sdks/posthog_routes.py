@@ -19,21 +19,9 @@ from quadra.core import clock
 from quadra.core.errors import Invalid, TooLarge
 from quadra.core.web.limits import limiter
 from quadra.ingest.doors import body
-from quadra.ingest.doors.envelope import Opened, first, open_batch, read_all
-from quadra.ingest.doors.events import EVENT_OVERHEAD_BYTES
-from quadra.ingest.doors.intake import SMALL_BYTES
-from quadra.ingest.doors.routes import (
-    allow_origins,
-    intake,
-    plain_key,
-    raw_body,
-    read_off_loop,
-    reading,
-    refused_response,
-    sender,
-)
-from quadra.ingest.sdks import foreign, posthog
-from quadra.ingest.wire import Refused
+from quadra.ingest.doors.envelope import first, open_batch
+from quadra.ingest.doors.routes import allow_origins
+from quadra.ingest.sdks import foreign, posthog, receiving
 
 blueprint = Blueprint("ingest_posthog", __name__)
 blueprint.after_request(allow_origins)
@@ -47,28 +35,22 @@ GZIP = b"\x1f\x8b"
 
 def receive() -> Response:
     """Store an event or a batch; the answer waits until they are durable."""
-    plain = plain_key()
-    who = sender(plain, "posthog") if plain else None
-    with reading(who):
-        sent = raw_body()
-        raw: bytes = read_off_loop(len(sent), _plain, sent, request.args.get("compression", ""))
-        asked = request.args.get("token") or request.args.get("api_key") or ""
-        if who is None and len(raw) > SMALL_BYTES and intake().find(asked) is None:
-            intake().look_for_key(request.environ, raw)
-        opened: Opened = read_off_loop(len(raw), open_batch, raw)
-        who = who or sender(posthog.key_of(opened.beside, first(opened)) or asked, "posthog")
-    received = clock.now_us()
-    wires, senders = read_off_loop(
-        len(raw), read_all, opened, lambda event: posthog.read(event, received), posthog.sender_of, who
+    compression = request.args.get("compression", "")
+    incoming = receiving.receive(
+        "posthog",
+        open_batch,
+        lambda opened: posthog.key_of(opened.beside, first(opened)),
+        unwrap=lambda raw: _plain(raw, compression),
+        in_query=request.args.get("token") or request.args.get("api_key") or "",
     )
-    clock_of_sender = opened.beside.get("sent_at")
+    received = clock.now_us()
+    sent_at = incoming.opened.beside.get("sent_at")
     for name in ("sent_at", "_"):  # posthog-js writes its clock into the address
-        clock_of_sender = request.args.get(name) if clock_of_sender is None else clock_of_sender
-    weight = len(raw) + EVENT_OVERHEAD_BYTES * len(wires)
-    outcomes: list[Any] = intake().store(wires, senders, weight, foreign.sent(clock_of_sender))
-    if not opened.is_batch and isinstance(outcomes[0], Refused):
-        return refused_response(outcomes[0])
-    return _json({"status": 1, **foreign.refusals(outcomes)})
+        sent_at = request.args.get(name) if sent_at is None else sent_at
+    results = receiving.store(
+        incoming, lambda item: posthog.read(item, received), posthog.sender_of, foreign.sent(sent_at)
+    )
+    return _json({"status": 1, **foreign.refusals(results)})
 
 
 def flags() -> Response:

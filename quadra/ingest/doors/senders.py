@@ -1,0 +1,130 @@
+"""Who sends: which write key a request or connection has, and what that says of its sender. Of one web process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from quadra.accounts.keys import TOUCH_EVERY, Key, KeyRing, find_key, origin_allowed, touch_keys
+from quadra.core import clock
+from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised, Unavailable
+from quadra.core.runtime import Runtime
+from quadra.core.web.loop import Threads
+from quadra.ingest import metrics
+from quadra.ingest.accept import Sender
+from quadra.ingest.agents import browser_of
+from quadra.ingest.doors import body
+from quadra.ingest.doors.quota import Quota
+from quadra.ingest.doors.refusals import Refusals
+
+logger = logging.getLogger(__name__)
+
+
+class Senders:
+    def __init__(self, runtime: Runtime):
+        self.quota = Quota(runtime)
+        self.refusals = Refusals(runtime.settings)
+        self._timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
+        self._database = runtime.database
+        self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
+        self._ring = KeyRing(self._load)
+        self._looking: set[str] = set()
+        self._noted: dict[int, datetime] = {}
+
+    def sender(self, environ: Mapping[str, Any], plain: str, *, door: str, needs_identity: bool = False) -> Sender:
+        """Whoever sends this request, or opens this connection, with the key `plain`.
+
+        Raises `Unauthorised`, `Forbidden` (not a write key, or not from this origin), `Unavailable` (database away), and
+        `Limited` for strangers who were refused too often.
+        """
+        try:
+            key = self._key(environ, plain)
+            origin = environ.get("HTTP_ORIGIN", "")
+            if not origin_allowed(key.origins, origin):
+                raise Forbidden(f"This key does not allow the origin {origin or '(none)'}.", code="origin")
+        except QuadraError as error:
+            metrics.refused("key", error.code)
+            raise
+        device = browser_of(environ.get("HTTP_USER_AGENT", ""))
+        # only browsers send an Origin: a server's own user agent says nothing about the people it speaks for
+        is_browser = bool(origin)
+        return Sender(
+            project_id=key.project_id,
+            door=door,
+            device_type=device.device_type if is_browser else None,
+            browser=device.browser if is_browser else None,
+            os=device.os if is_browser else None,
+            bot=device.bot and is_browser,
+            meter=self.quota.meter(key.id),
+            needs_identity=needs_identity,
+        )
+
+    def _key(self, environ: Mapping[str, Any], plain: str) -> Key:
+        key = self.find(plain)
+        if key is not None and key.scope == "ingest":
+            return key
+        self.refusals.count(environ)
+        if key is not None:
+            raise Forbidden("This key cannot send events; use a write key.")
+        raise Unauthorised("This key is not known." if plain else "A write key is needed (header X-Quadra-Key).")
+
+    def look_for_key(self, environ: Mapping[str, Any], text: bytes) -> None:
+        """Whether a plain body holds a write key at all, asked before much is made of it.
+
+        Raises as `sender` does. Which key it is and whether it stands in the right place is for the door to say.
+        """
+        for plain in body.keys_in(text):
+            key = self.find(plain)
+            if key is not None and key.scope == "ingest":
+                return
+        try:
+            self.refusals.count(environ)
+            raise Unauthorised("A write key that is known is needed (header X-Quadra-Key).")
+        except (Limited, Unauthorised) as error:
+            metrics.refused("key", error.code)
+            raise
+
+    def find(self, plain: str) -> Key | None:
+        if not plain or len(plain) > 200 or not plain.isascii():
+            return None
+        fresh, key = self._ring.cached(plain)
+        if fresh:
+            return key
+        if key is not None:
+            self.refresh(plain)
+            return key
+        try:  # a driver may wait for a frozen server for much longer than a sender does
+            key = self._threads.run_within(self._timeout_seconds, self._load, plain)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer; try again.", retry_after_seconds=2) from error
+        self._ring.store(plain, key)
+        return key
+
+    def refresh(self, plain: str) -> tuple[bool, Key | None]:
+        """(still fresh, key) without waiting. A key that was known a minute ago serves while it is looked up behind: many
+        senders must not wait for a database that hangs, and the writer says whether their events can be stored.
+        """
+        fresh, key = self._ring.cached(plain)
+        if not fresh and plain not in self._looking:
+            self._looking.add(plain)
+            self._threads.submit(lambda: self._load(plain), lambda key, error: self._refreshed(plain, key, error))
+        return fresh, key
+
+    def _refreshed(self, plain: str, key: Key | None, error: BaseException | None) -> None:
+        self._looking.discard(plain)
+        if error is None:
+            self._ring.store(plain, key)
+        elif not isinstance(error, Unavailable):
+            logger.error("ingest.key.lookup_failed", exc_info=error)
+
+    def _load(self, plain: str) -> Key | None:
+        with self._database.read() as session:
+            key = find_key(session, plain)
+        at = clock.now()
+        if key is not None and at - self._noted.get(key.id, clock.EPOCH) > TOUCH_EVERY:
+            self._noted[key.id] = at
+            with self._database.begin() as session:
+                touch_keys(session, {key.id: at})
+        return key
