@@ -9,6 +9,7 @@ import logging
 from datetime import datetime
 
 from flask_socketio import SocketIO
+from msgspec import to_builtins
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core.errors import QuadraError
@@ -16,7 +17,7 @@ from quadra.core.runtime import Runtime
 from quadra.core.web.loop import Threads
 from quadra.dashboard.live import INSTALLATION, NAMESPACE
 from quadra.health import history
-from quadra.health.status import update
+from quadra.health.answers import update
 from quadra.health.tables import HealthReport
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class HealthFeed:
         if row is not None and row.at != self._told:
             self._told = row.at
             # ignore_queue: every replica tells its own viewers
-            self._server.emit("health:update", update(row), room=INSTALLATION, namespace=NAMESPACE, ignore_queue=True)
+            told = to_builtins(update(row))
+            self._server.emit("health:update", told, room=INSTALLATION, namespace=NAMESPACE, ignore_queue=True)
 
     def _latest(self) -> HealthReport | None:
         with self._runtime.database.read() as session:

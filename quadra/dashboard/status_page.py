@@ -15,6 +15,7 @@ from quadra.core.errors import QuadraError
 from quadra.core.web.http import runtime
 from quadra.dashboard.pages import page
 from quadra.health import history
+from quadra.health.answers import Status
 from quadra.health.routes import runner
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, worst
 
@@ -24,15 +25,15 @@ LIGHTS = {HEALTHY: "good", DEGRADED: "warn", UNHEALTHY: "bad"}
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
-def show(told: dict[str, Any], whole: bool) -> Any:
+def show(told: Status, whole: bool) -> Any:
     hours = _hours()
     known = [counts for counts in hours if counts["status"]]
     context = {
         "told": told,
-        "overall": OVERALL[told["system"]["status"]],
+        "overall": OVERALL[told.system.status],
         "said": SAID,
         "lights": LIGHTS,
-        "uptime": spelled(told["system"]["uptime_seconds"]),
+        "uptime": spelled(told.system.uptime_seconds),
         "hours": hours,
         "share": _share(),
         "known_hours": len(known),

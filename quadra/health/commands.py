@@ -6,10 +6,12 @@ import json
 import sys
 
 import click
+import msgspec
 
 from quadra.core import settings
 from quadra.core.connections import raise_file_limit
 from quadra.core.runtime import build
+from quadra.health.answers import detailed
 from quadra.health.checks import CHECKS
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
@@ -32,7 +34,7 @@ def doctor(as_json: bool) -> None:
     try:
         report = runner.report()
         if as_json:
-            click.echo(json.dumps({**report.as_dict(), "system": runner.scene.system()}))
+            click.echo(json.dumps(msgspec.to_builtins(detailed(report, system=runner.scene.system()))))
         else:
             _print(report)
     finally:

@@ -13,7 +13,7 @@ from quadra.core import clock
 from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 from quadra.health.runner import Runner
-from quadra.health.tables import HealthReport
+from quadra.health.tables import HealthReport, Verdict
 from quadra.health.verdict import UNHEALTHY, Report
 
 HOUR = timedelta(hours=1)
@@ -45,20 +45,20 @@ def latest(session: Session, count: int = 5) -> Sequence[HealthReport]:
     return session.scalars(sa.select(HealthReport).order_by(HealthReport.slot_at.desc()).limit(count)).all()
 
 
-def by_hour(session: Session, *, hours: int = 24) -> list[tuple[datetime, dict[str, int]]]:
+def by_hour(session: Session, *, hours: int = 24) -> list[tuple[datetime, dict[Verdict, int]]]:
     """For each of the last hours, the oldest first: how many reports said what. An hour without any has none."""
     begin = _slot(clock.now(), HOUR) - (hours - 1) * HOUR
     rows = session.execute(
         sa.select(HealthReport.slot_at, HealthReport.status).where(HealthReport.slot_at >= begin)
     ).all()
-    counts: dict[datetime, dict[str, int]] = {begin + hour * HOUR: {} for hour in range(hours)}
+    counts: dict[datetime, dict[Verdict, int]] = {begin + hour * HOUR: {} for hour in range(hours)}
     for at, status in rows:
         hour = counts.setdefault(_slot(at, HOUR), {})
         hour[status] = hour.get(status, 0) + 1
     return sorted(counts.items())
 
 
-def share_well(hours: Sequence[tuple[datetime, dict[str, int]]]) -> float | None:
+def share_well(hours: Sequence[tuple[datetime, dict[Verdict, int]]]) -> float | None:
     """Percent of the reports that did not say unhealthy; None without reports."""
     total = sum(sum(counts.values()) for _, counts in hours)
     bad = sum(counts.get(UNHEALTHY, 0) for _, counts in hours)

@@ -13,7 +13,7 @@ from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
 
-BLUEPRINTS = (routes.blueprint,)
+BLUEPRINTS = (routes.doors.blueprint,)
 
 
 def set_up(app: Flask, runtime: Runtime) -> None:

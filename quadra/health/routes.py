@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Response, current_app, make_response
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra import __version__
 from quadra.accounts.access import caller
+from quadra.core.api.doors import Doors, Other
 from quadra.core.errors import QuadraError
-from quadra.core.web.http import runtime
+from quadra.core.web.http import runtime, wants_page
 from quadra.field.standing import NO_MODEL, FieldModel, standing
-from quadra.health import status
+from quadra.health.answers import Alive, CheckResult, Detailed, Probe, Ready, Started, Status, detailed, verdict
 from quadra.health.checks.installation import started
 from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner
+from quadra.health.scene import System
+from quadra.health.status import status
 from quadra.health.verdict import UNHEALTHY
 
-blueprint = Blueprint("health", __name__)
+doors = Doors("health", __name__)
 
 ON_LOOP = {"/health", "/health/ready", "/health/startup"}
 APART = {"/health/detailed", "/status"}
@@ -29,72 +30,136 @@ APART = {"/health/detailed", "/status"}
 READY_SECONDS = 2.0
 """How long the database may take to answer before this process counts as not ready."""
 STATUS_PAGE = "quadra.status_page"
-"""The app's extension that shows the status to a browser: from the JSON and whether the reader may see all of it."""
-Page = Callable[[dict[str, Any], bool], ResponseReturnValue]
+"""The app's extension that shows the status to a browser: from the answer and whether the reader may see all of it."""
+Page = Callable[[Status, bool], ResponseReturnValue]
+EXAMPLE = Detailed(
+    overall_status="healthy",
+    timestamp="2026-11-24T14:00:00.000Z",
+    uptime_seconds=86_400.0,
+    checks={
+        "database": CheckResult(
+            status="healthy",
+            message="It answers: 0.4 ms.",
+            duration_ms=0.6,
+            details={"latency_ms": 0.4, "kind": "postgresql"},
+        )
+    },
+    system=System(cpu_percent=12.5, memory_percent=41.0, disk_percent=37.2),
+    model=NO_MODEL,
+)
 
 
-@blueprint.get("/health")
-def live() -> Response:
-    """This process answers. It asks nothing else, so a database that is away does not get the process killed."""
-    return jsonify(status="ok", version=__version__)
+@doors(
+    "GET",
+    "/health",
+    title="Does this process live?",
+    says="Asks nothing else, so a database that is away does not get the process killed.",
+    answers=Alive,
+    answer_says="It does.",
+    lenient=True,
+)
+def live() -> Alive:
+    return Alive(status="ok", version=__version__)
 
 
-@blueprint.get("/health/ready")
-def ready() -> tuple[Response, int]:
-    """This process can do its main job now. Answers in time also while the database, or every other thread, hangs."""
+@doors(
+    "GET",
+    "/health/ready",
+    title="Can it do its work now?",
+    says="The database answers, and has proven within some seconds that it takes events. Answers in time also while the "
+    "database, or every other request, hangs.",
+    answers=Ready,
+    answer_says="It can.",
+    example=Ready(status="ready", checks={"database": "pass"}),
+    others={
+        503: Other(
+            says="It cannot: send requests elsewhere.",
+            when=lambda answer: answer.status == "unavailable",
+            example=Ready(status="unavailable", checks={"database": "fail"}),
+        )
+    },
+    lenient=True,
+)
+def ready() -> Ready:
     if runtime().draining:
-        return jsonify(status="unavailable", checks={"draining": "fail"}), 503
+        return Ready(status="unavailable", checks={"draining": "fail"})
     readiness = runtime().kept(Readiness)
     try:
         runtime().probes.run_within(READY_SECONDS, readiness.ask)
     except (SQLAlchemyError, TimeoutError) as error:
         readiness.said(error)
-        return jsonify(status="unavailable", checks={"database": "fail"}), 503
+        return Ready(status="unavailable", checks={"database": "fail"})
     readiness.said(None)
-    return jsonify(status="ready", checks={"database": "pass"}), 200
+    return Ready(status="ready", checks={"database": "pass"})
 
 
-@blueprint.get("/health/startup")
-def startup() -> tuple[Response, int]:
-    """The first start was done and the tables are those of this version: from now on the other probes count."""
+@doors(
+    "GET",
+    "/health/startup",
+    title="Has it started?",
+    says="The database has the tables of this version, and the first start was done.",
+    answers=Started,
+    answer_says="It has: ask for readiness from now on.",
+    example=Started(status="started", checks={"migrations": "pass", "first_start": "pass"}),
+    others={
+        503: Other(
+            says="Not yet.",
+            when=lambda answer: answer.status == "starting",
+            example=Started(status="starting", checks={"migrations": "fail", "first_start": "fail"}),
+        )
+    },
+    lenient=True,
+)
+def startup() -> Started:
     try:
         done = runtime().probes.run_within(READY_SECONDS, started, runtime().database)
     except (SQLAlchemyError, TimeoutError):
         done = {"migrations": False, "first_start": False}
-    checks = {name: "pass" if good else "fail" for name, good in done.items()}
-    if all(done.values()):
-        return jsonify(status="started", checks=checks), 200
-    return jsonify(status="starting", checks=checks), 503
+    checks: dict[str, Probe] = {name: "pass" if good else "fail" for name, good in done.items()}
+    return Started(status="started" if all(done.values()) else "starting", checks=checks)
 
 
-@blueprint.get("/health/detailed")
-def detailed() -> tuple[Response, int]:
-    """Every check. A stranger learns the verdict only."""
+@doors(
+    "GET",
+    "/health/detailed",
+    title="How is everything?",
+    says="Runs every check (docs/health.md lists them), at most every three seconds. Who may not see the installation, such as "
+    "a key of one project, learns `overall_status` and nothing else.",
+    answers=Detailed,
+    answer_says="Healthy, or degraded.",
+    example=EXAMPLE,
+    others={
+        503: Other(
+            says="At least one check is unhealthy.",
+            when=lambda answer: answer.overall_status == UNHEALTHY,
+            example=Detailed(overall_status=UNHEALTHY, timestamp=EXAMPLE.timestamp),
+        )
+    },
+)
+def show_detailed() -> Detailed:
     found = runner()
     report = found.report()
-    code = 503 if report.status == UNHEALTHY else 200
     if not sees_all():
-        return jsonify(status.strip(report)), code
-    told = report.as_dict()
-    return jsonify(
-        overall_status=told["overall_status"],
-        timestamp=told["timestamp"],
-        uptime_seconds=found.scene.uptime_seconds,
-        checks=told["checks"],
-        system=found.scene.system(),
-        model=msgspec.to_builtins(_model()),
-    ), code
+        return verdict(report)
+    return detailed(report, uptime_seconds=found.scene.uptime_seconds, system=found.scene.system(), model=_model())
 
 
-@blueprint.get("/status")
-def show_status() -> ResponseReturnValue:
-    """How Quadra is; as a page where a person asked for one. 200 also when it is not well: this is news, not a probe."""
+@doors(
+    "GET",
+    "/status",
+    title="How is Quadra?",
+    says="In the words of customers; a browser gets a page. 200 also when it is not well: this is news, not a probe.",
+    answers=Status,
+    answer_says="The status, and the newest checks that were kept.",
+    lenient=True,
+)
+def show_status() -> Status | Response:
     whole = sees_all()
-    told = status.body(runtime(), runner(), whole=whole)
+    told = status(runtime(), runner(), whole=whole)
     page: Page | None = current_app.extensions.get(STATUS_PAGE)
-    if page is not None and request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
-        return page(told, whole)
-    return jsonify(told)
+    if page is not None and wants_page():
+        return make_response(page(told, whole))
+    return told
 
 
 def _model() -> FieldModel:

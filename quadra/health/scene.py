@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+from msgspec import Struct
 
 from quadra.core.runtime import Runtime
 
@@ -84,6 +85,12 @@ class Beat:
     """By how much that clock is known to be ahead (+) or behind (-), at least."""
 
 
+class System(Struct, kw_only=True):
+    cpu_percent: float
+    memory_percent: float
+    disk_percent: float
+
+
 @dataclass
 class Scene:
     """This process as checks see it."""
@@ -99,9 +106,9 @@ class Scene:
     def uptime_seconds(self) -> float:
         return round(time.monotonic() - self.began, 1)
 
-    def system(self) -> dict[str, float]:
-        return {
-            "cpu_percent": self.machine.cpu()[0],
-            "memory_percent": memory_percent(),
-            "disk_percent": disk_percent(self.runtime.settings.data_dir),
-        }
+    def system(self) -> System:
+        return System(
+            cpu_percent=self.machine.cpu()[0],
+            memory_percent=memory_percent(),
+            disk_percent=disk_percent(self.runtime.settings.data_dir),
+        )

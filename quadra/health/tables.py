@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from quadra.core.database import Base, Instant, JsonText, name_column
+
+Verdict = Literal["healthy", "degraded", "unhealthy"]
+"""From good to bad."""
 
 
 class HealthReport(Base):
@@ -18,7 +21,7 @@ class HealthReport(Base):
 
     slot_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
     at: Mapped[datetime] = mapped_column(Instant)
-    status: Mapped[str] = mapped_column(sa.String(9))
+    status: Mapped[Verdict] = mapped_column(sa.String(9))
     parts: Mapped[dict[str, Any]] = mapped_column(JsonText)
     """part -> verdict"""
     checks: Mapped[dict[str, Any]] = mapped_column(JsonText)

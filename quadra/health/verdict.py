@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from quadra.core import clock
 from quadra.health.scene import Scene
+from quadra.health.tables import Verdict
 
-HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
-WORSE = (HEALTHY, DEGRADED, UNHEALTHY)
+WORSE: tuple[Verdict, ...] = get_args(Verdict)
 """From good to bad."""
+HEALTHY: Verdict = "healthy"
+DEGRADED: Verdict = "degraded"
+UNHEALTHY: Verdict = "unhealthy"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a check found."""
 
-    status: str
+    status: Verdict
     message: str
     """For an operator: what is so, and where it is not well what to do."""
     details: dict[str, Any] = field(default_factory=dict)
@@ -37,14 +39,14 @@ def unhealthy(message: str, **details: Any) -> Found:
     return Found(UNHEALTHY, message, details)
 
 
-def graded(value: float, warn: float, fail: float) -> str:
+def graded(value: float, warn: float, fail: float) -> Verdict:
     """The verdict of a number that is better when it is small."""
     if value >= fail:
         return UNHEALTHY
     return DEGRADED if value >= warn else HEALTHY
 
 
-def worst(statuses: Iterable[str]) -> str:
+def worst(statuses: Iterable[Verdict]) -> Verdict:
     return max(statuses, key=WORSE.index, default=HEALTHY)
 
 
@@ -61,7 +63,7 @@ class Check:
     """After which it counts as failed."""
     keep_seconds: float = 0.0
     """How long an answer serves: for dependencies that should not be asked at every tick."""
-    worst: str = UNHEALTHY
+    worst: Verdict = UNHEALTHY
     """The most it can say: what Quadra can do without is never worse than degraded."""
 
 
@@ -84,7 +86,7 @@ Look = TypeVar("Look", bound=Callable[[Scene], Found | None])
 
 
 def check(
-    part: str, *, seconds: float = Check.seconds, keep_seconds: float = Check.keep_seconds, worst: str = Check.worst
+    part: str, *, seconds: float = Check.seconds, keep_seconds: float = Check.keep_seconds, worst: Verdict = Check.worst
 ) -> Callable[[Look], Look]:
     """Have the function below looked at as a check of its name."""
 
@@ -104,15 +106,6 @@ class Checked:
     found: Found
     duration_ms: float
 
-    def as_dict(self) -> dict[str, Any]:
-        found = self.found
-        return {
-            "status": found.status,
-            "message": found.message,
-            "duration_ms": self.duration_ms,
-            "details": found.details,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -122,21 +115,14 @@ class Report:
     checks: tuple[Checked, ...]
 
     @property
-    def status(self) -> str:
+    def status(self) -> Verdict:
         return worst(one.found.status for one in self.checks)
 
     @property
-    def parts(self) -> dict[str, str]:
+    def parts(self) -> dict[str, Verdict]:
         """part -> verdict, for the parts that have a check here."""
         return {
             part: worst(one.found.status for one in self.checks if one.part == part)
             for part in PARTS
             if any(one.part == part for one in self.checks)
-        }
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "overall_status": self.status,
-            "timestamp": clock.iso(self.at),
-            "checks": {one.name: one.as_dict() for one in self.checks},
         }

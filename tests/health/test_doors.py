@@ -177,3 +177,11 @@ def test_a_browser_gets_a_page_with_verdicts_and_without_details(quadra: QuadraP
     assert "Last 24 hours" in page
     assert "database_write" not in page
     assert str(quadra.directory) not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/health?a=1", 200), ("/health/startup?a=1", 200), ("/status?a=1", 200), ("/health/detailed?a=1", 400)],
+)
+def test_probes_and_links_take_what_others_add_to_their_address(quadra: QuadraProcess, path: str, status: int) -> None:
+    assert get(quadra, path).status == status

@@ -92,7 +92,7 @@ def about_request() -> dict[str, str]:
 def error_response(error: QuadraError) -> Response:
     """The error in its one shape; as a page where a person asked for a page."""
     page: Callable[[QuadraError], str] | None = current_app.extensions.get(ERROR_PAGE)
-    if page is not None and request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+    if page is not None and wants_page():
         return Response(page(error), error.status, content_type="text/html; charset=utf-8")
     body = {"error": {**error.as_dict(), "request_id": request_id()}}
     response = Response(orjson.dumps(body), error.status, content_type="application/json")
@@ -101,6 +101,11 @@ def error_response(error: QuadraError) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def wants_page() -> bool:
+    """Whether the current request comes from a browser that shows what comes back."""
+    return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
 
 
 def bound_body(most: int) -> None:
