@@ -71,7 +71,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     make_base(found, folder / "debian")
     digest = found.podman("image", "inspect", BASE, "--format", "{{.Digest}}")
     build = ["--isolation", "chroot", "--network", "host", "--pull-never", "--build-arg", f"DEBIAN_DIGEST={digest}"]
-    found.buildah("bud", *build, "--tag", "quadra", str(TOP))
+    # of Docker's format: that of OCI has no health checks
+    found.buildah("bud", *build, "--format", "docker", "--tag", "quadra", str(TOP))
     yield found
     found.podman("rm", "--all", "--force", check=False)
     found.podman("rmi", "--all", "--force", check=False)

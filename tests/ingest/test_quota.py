@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
+import redis
 
 from quadra.ingest.doors.quota import Meter
 from tests.clients import connected, event, eventually, make_key, send
@@ -130,6 +131,10 @@ def test_the_other_replica_hears_of_it_within_seconds(replicas: list[QuadraProce
     assert send(second, body=event(), key=key).status == 200
     send(first, body={"events": [event() for _ in range(LIMIT)]}, key=key)
     eventually(lambda: send(second, body=event(), key=key).status == 429, 15)
+    with closing(redis.Redis.from_url(first._extra["REDIS_URL"])) as counted:
+        left = [counted.ttl(name) for name in counted.keys("quadra:ingest:*")]
+    assert left
+    assert all(0 < seconds <= 180 for seconds in left), left  # nothing stays for ever
 
 
 def test_a_socket_that_sends_too_much_is_told_so_event_by_event(replicas: list[QuadraProcess]) -> None:
