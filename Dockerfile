@@ -38,6 +38,7 @@ COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .
 COPY --from=frontend /build/quadra/dashboard/static/vendor quadra/dashboard/static/vendor
+COPY --from=frontend /build/quadra/ingest/countries.mmdb quadra/ingest/countries.mmdb
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 # by number: Kubernetes cannot know from a name that it is not root

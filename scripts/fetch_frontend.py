@@ -20,6 +20,9 @@ FILES = {
     "swagger-ui-bundle.js": MODULES / "swagger-ui-dist" / "swagger-ui-bundle.js",
     "swagger-ui.css": MODULES / "swagger-ui-dist" / "swagger-ui.css",
 }
+COUNTRIES = TOP / "quadra" / "ingest" / "countries.mmdb"  # which country an address is in
+COUNTRIES_FROM = MODULES / "@ip-location-db" / "geo-whois-asn-country-mmdb" / "geo-whois-asn-country.mmdb"
+PLACES = {**{VENDOR / name: source for name, source in FILES.items()}, COUNTRIES: COUNTRIES_FROM}
 STAMP = VENDOR / ".fetched"
 NODE_BY_PIP = TOP / "requirements-node.txt"
 SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -28,9 +31,9 @@ OLDEST_NPM = 8  # the first that reads a lock file of version 3 without rewritin
 
 def main() -> None:
     wanted = hashlib.sha256((TOP / "package-lock.json").read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted and all((VENDOR / name).exists() for name in FILES):
+    if STAMP.exists() and STAMP.read_text() == wanted and all(path.exists() for path in PLACES):
         return
-    print("Fetching the dashboard's libraries (echarts, socket.io-client, swagger-ui) ...", flush=True)
+    print("Fetching the dashboard's libraries and the countries of addresses ...", flush=True)
     npm = _usable(shutil.which("npm")) or _npm_by_pip()
     with tempfile.TemporaryDirectory(prefix="quadra-npm-") as cache:
         # an own cache: the home directory may be missing or read-only
@@ -40,9 +43,10 @@ def main() -> None:
         if subprocess.run(command, cwd=TOP, env=_environment(npm), stdin=nothing, stdout=nothing).returncode != 0:
             sys.exit("npm could not fetch the libraries; its own words are above. Is the npm registry reachable?")
     VENDOR.mkdir(parents=True, exist_ok=True)
-    for name, source in FILES.items():
-        shutil.copyfile(source, VENDOR / f".{name}")
-        (VENDOR / f".{name}").replace(VENDOR / name)
+    for path, source in PLACES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path.with_name(f".{path.name}"))
+        path.with_name(f".{path.name}").replace(path)
     STAMP.write_text(wanted)
 
 

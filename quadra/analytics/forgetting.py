@@ -26,7 +26,7 @@ WHO = {"user", "user_id", "anonymous_id"}
 """Parameters of lenses and pages that are a person's id."""
 ID = re.compile(r"(?:^|_)id$|I[dD]$")
 """Ends the name of a property that holds ids."""
-FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*)\])?", re.DOTALL)
+FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*?)\](?:\[\w+\])?)?", re.DOTALL)
 
 
 def erase_person(runtime: Runtime, lease: Lease) -> None:
@@ -44,14 +44,20 @@ class _Person:
         names = self.ids if of_ids else self.words
         return without(text, names) if names else text
 
+    def out_of_filter(self, value: Any, prop: str) -> Any:
+        """A value, a list of them, or an object of operators with theirs."""
+        if isinstance(value, dict):
+            return {op: self.out_of_filter(each, prop) for op, each in value.items()}
+        return self.out_of_text(value, of_ids=bool(ID.search(prop)))
+
     def out_of(self, value: Any, key: str = "") -> Any:
         """`value` as it stands under the parameter `key`."""
         if key in WHO:
             return self.out_of_text(value, of_ids=True)
         if found := FILTER.fullmatch(key):
             if (prop := found["property"]) is None and isinstance(value, dict):
-                return {prop: self.out_of_text(each, of_ids=bool(ID.search(prop))) for prop, each in value.items()}
-            return self.out_of_text(value, of_ids=bool(ID.search(prop or "")))
+                return {prop: self.out_of_filter(each, prop) for prop, each in value.items()}
+            return self.out_of_filter(value, prop or "")
         if isinstance(value, dict):
             return {name: self.out_of(each, name) for name, each in value.items()}
         if isinstance(value, list):

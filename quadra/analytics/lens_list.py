@@ -5,7 +5,7 @@ Nothing here knows HTTP: the worker may ask lenses too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quadra.accounts.tables import Project
@@ -31,6 +31,7 @@ from quadra.analytics.lenses import (
     stickiness,
     trends,
     users,
+    visits,
 )
 from quadra.analytics.questions.lens import Lens
 from quadra.core.api.given import Given, given_of
@@ -44,6 +45,7 @@ LENSES: tuple[Lens[Any, Any], ...] = (
     funnels.LENS,
     paths.LENS,
     sessions.LENS,
+    visits.LENS,
     overview.LENS,
     realtime.LENS,
     users.LENS,
@@ -80,11 +82,13 @@ def read_asked(path: str, params: Mapping[str, Any], project: Project) -> Any:
 
 
 def _of_address(params: Mapping[str, Any]) -> Given:
-    pairs: list[tuple[str, Any]] = []
+    return given_of(_pairs(params))
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """`{"where": {"age": {"gt": 3}}}` is `where[age][gt]=3`."""
     for name, value in params.items():
-        inner = (
-            {f"{name}[{prop}]": each for prop, each in value.items()} if isinstance(value, Mapping) else {name: value}
-        )
-        for key, each in inner.items():
-            pairs += [(key, one) for one in (each if isinstance(each, list) else [each]) if one is not None]
-    return given_of(pairs)
+        if isinstance(value, Mapping):
+            yield from _pairs({f"{name}[{inner}]": each for inner, each in value.items()})
+        else:
+            yield from ((name, one) for one in (value if isinstance(value, list) else [value]) if one is not None)

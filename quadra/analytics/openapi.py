@@ -26,6 +26,11 @@ GROUPS = (
         says="Numbers of people, of requests, of errors, of models. Rates are in per cent.",
         doors=(*_of(groups.OVERVIEW), *resolving_routes.doors.described),
     ),
+    Group(
+        title=groups.VISITS,
+        says="Who came, from where, which pages they saw, and who did what a goal asks for. The rules are in docs/visits.md.",
+        doors=_of(groups.VISITS),
+    ),
     Group(title=groups.RECORDED, says="What senders recorded as such.", doors=_of(groups.RECORDED)),
     Group(
         title=groups.BUSINESS,

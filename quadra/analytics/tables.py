@@ -46,3 +46,52 @@ class ErrorResolution(Base):
     group_id: Mapped[str] = mapped_column(name_column(32), primary_key=True)
     resolved_at: Mapped[datetime] = mapped_column(Instant)
     resolved_by: Mapped[str] = mapped_column(sa.String(300))
+
+
+class GoalRow(Base):
+    """What people of a project are wanted to do: an event, or a page to be seen."""
+
+    __tablename__ = "goal"
+    __table_args__ = (sa.Index("ix_goal_project_id", "project_id", "id"),)
+
+    id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
+    name: Mapped[str] = mapped_column(sa.String(NAME_MOST))
+    event: Mapped[str | None] = mapped_column(sa.String(NAME_MOST))
+    page: Mapped[str | None] = mapped_column(sa.String(1_000))
+    where: Mapped[dict[str, Any]] = mapped_column("filters", JsonText, default=dict)
+    value_property: Mapped[str | None] = mapped_column(sa.String(NAME_MOST))
+    currency: Mapped[str | None] = mapped_column(sa.String(3))
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    created_by: Mapped[str] = mapped_column(sa.String(300))
+
+
+class SegmentOfPeople(Base):
+    """People who fit a rule. Not to be taken for a segment of the warehouse, which is a file."""
+
+    __tablename__ = "people_segment"
+    __table_args__ = (sa.Index("ix_people_segment_project_id", "project_id", "id"),)
+
+    id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
+    name: Mapped[str] = mapped_column(sa.String(NAME_MOST))
+    rule: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
+    """`where`, `did` and `did_not`, as a request states them."""
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    created_by: Mapped[str] = mapped_column(sa.String(300))
+
+
+class Annotation(Base):
+    """Something that happened at a moment, and that charts over time mark."""
+
+    __tablename__ = "annotation"
+    __table_args__ = (sa.Index("ix_annotation_project_at", "project_id", "at"),)
+
+    id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
+    at: Mapped[datetime] = mapped_column(Instant)
+    text: Mapped[str] = mapped_column(sa.String(500))
+    source: Mapped[str] = mapped_column(sa.String(16))
+    """`person`, or what wrote it by itself: `release`, `restore`, …"""
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    created_by: Mapped[str] = mapped_column(sa.String(300))

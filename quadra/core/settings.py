@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         "by https alone; empty sends none",
     )
     trusted_proxies: Networks = Field([], description="networks whose X-Forwarded-… headers are believed, with commas")
+    geo_database: Path | None = Field(
+        None,
+        description="a database of cities (MMDB: DB-IP's or MaxMind's), for regions; countries are known without it",
+    )
     cors_origins: Origins = Field(
         [], description="other sites that may use the dashboard's sockets with a session, with commas"
     )

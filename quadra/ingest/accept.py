@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -28,6 +29,9 @@ SKEW_TOLERATED_US = timedelta(seconds=30) // clock.MICROSECOND
 
 PAGE_COLUMNS = {"page_url": ("url", "href", "path"), "page_title": ("title",), "referrer": ("referrer",)}
 """column -> what a `page` object calls it, the first that is there"""
+SENT_NAMES = tuple(column.name for column in SENT)
+SENT_VALUES: Callable[[Any], tuple[Any, ...]] = attrgetter(*SENT_NAMES)
+"""All at once: this runs for every event, and nearly always finds nothing."""
 PAGE_NAMES = frozenset(name for names in PAGE_COLUMNS.values() for name in names)
 
 _encode = msgspec.json.encode
@@ -44,6 +48,10 @@ class Sender:
     browser: str | None = None
     os: str | None = None
     bot: bool = False
+    country: str | None = None
+    region: str | None = None
+    language: str | None = None
+    """What the browser asks for; an event may say another."""
     meter: Meter | None = None
     """What counts the events of the key; None where nobody's limit applies."""
     needs_identity: bool = False
@@ -211,19 +219,20 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
     """The sender's device, and whether it is a bot: marked, never dropped."""
     row.device_type, row.browser, row.os = sender.device_type, sender.browser, sender.os
     row.bot = sender.bot
+    row.country, row.region, row.language = sender.country, sender.region, sender.language
 
 
 def copied(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
-    """The columns that senders fill under their own names."""
-    for column in SENT:
-        setattr(row, column.name, getattr(wire, column.name))
+    """The columns that senders fill under their own names; what they leave out stays as the steps before left it."""
+    values = SENT_VALUES(wire)
+    if values.count(None) < len(values):
+        for name, value in zip(SENT_NAMES, values, strict=True):
+            if value:
+                setattr(row, name, value)
 
 
 Step = Callable[[Any, Row, Sender, Any], None]
-STEPS: tuple[Step, ...] = (
-    *(identity, nesting, shape, page, size, properties, secrets, time, client),
-    *((copied,) if SENT else ()),
-)
+STEPS: tuple[Step, ...] = (identity, nesting, shape, page, size, properties, secrets, time, client, copied)
 
 
 def _duration(wire: Any, field: str) -> float | None:

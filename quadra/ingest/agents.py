@@ -60,6 +60,9 @@ class Agent(NamedTuple):
     browser: str | None
     os: str | None
     bot: bool
+    country: str | None = None
+    region: str | None = None
+    """Where it is; a user agent alone does not say it."""
 
 
 UNKNOWN = Agent(None, None, None, False)

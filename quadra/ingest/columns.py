@@ -60,6 +60,15 @@ class Row(msgspec.Struct, omit_defaults=True):
     device_type: Annotated[str | None, Kept(sa.String(16))] = None
     browser: Word = None
     os: Word = None
+    language: Annotated[str | None, Kept(sa.String(35), sent=True, later=True)] = None
+    """Of the reader, such as `de-AT`."""
+    screen: Annotated[str | None, Kept(sa.String(32), sent=True, later=True)] = None
+    """Its size, such as `1920x1080`."""
+    country: Annotated[str | None, Kept(sa.String(2), later=True)] = None
+    """Of the address at receipt, by its ISO code. The address itself is nowhere."""
+    region: Annotated[str | None, Kept(sa.String(100), later=True)] = None
+    page_query: Annotated[str | None, Kept(sa.String(500), sent=True, later=True)] = None
+    """The parameters of the address that name a page of their own, as `data-query` of the tracker keeps them: `id=7`."""
     duration_ms: Float = None
     value: Float = None
     """The kind's number: survey score, AI cost in USD, metric value."""

@@ -26,6 +26,7 @@ from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.log import make_log
+from quadra.ingest.places import Places
 
 SECRET = "import"
 
@@ -77,7 +78,7 @@ def import_(
     with opened(upgrade) as runtime, contextlib.closing(Source(file, complete=complete)) as source:
         project_id, secret = _prepared(runtime, slug)
         ids = Ids(secret)
-        reading = formats.Reading(Visitors(secret), Times(time_column, undated_now))
+        reading = formats.Reading(Visitors(secret), Times(time_column, undated_now), runtime.the(Places))
         found, items = formats.read(source, name, reading)
         with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
             try:

@@ -68,7 +68,7 @@ class Place:
                 "properties": event.props,
                 **event.fields,
             }
-            sender = Sender(project.id, "http", bot=event.bot)
+            sender = Sender(project.id, "http", bot=event.bot, country=event.country)
             given = {name: value for name, value in wire.items() if value is not None}
             rows.append(accept(from_dict(given), sender, clock.now_us()))
         if rows:

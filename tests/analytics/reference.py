@@ -30,6 +30,7 @@ class Event:
     kind: str | None = None
     event_type: str | None = None
     fields: dict[str, Any] = field(default_factory=dict, hash=False)
+    country: str | None = None
 
     def has(self, prop: str) -> bool:
         return self.text(prop) is not None

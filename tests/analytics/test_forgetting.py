@@ -75,6 +75,7 @@ def test_no_saved_view_names_an_erased_person_and_its_link_goes_on(tmp_path: Pat
         ({"status": "500"}, {"status": "500"}),
         ({"user_id": "500"}, {"user_id": ERASED}),
         ({"accountId": ["500", "7"]}, {"accountId": [ERASED, "7"]}),
+        ({"user_id": {"is_not": ["500", "7"]}}, {"user_id": {"is_not": [ERASED, "7"]}}),
     ],
 )
 def test_a_bare_number_is_a_person_only_where_ids_stand(tmp_path: Path, where: Any, after: Any) -> None:

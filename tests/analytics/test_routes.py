@@ -104,7 +104,18 @@ def test_a_name_that_is_not_known_is_refused_with_the_nearest_one(
         }.items() <= fields.items()
 
 
-@pytest.mark.parametrize("asked", ["days=1&days=2", "where[plan][gt]=1", "event=a&event=b"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "days=1&days=2",
+        "event=a&event=b",
+        "where[plan][like]=1",
+        "where[n][gt]=many",
+        "where[n][lte]=",
+        "where[n][set]=yes",
+        "where[n][contains]=",
+    ],
+)
 def test_what_is_meant_by_a_parameter_must_be_said(client: FlaskClient, as_: As, place: Place, asked: str) -> None:
     answer = client.get(f"/api/analytics/trends?{asked}", headers=as_(place.project().slug))
     assert answer.status_code == 400, answer.json

@@ -16,6 +16,7 @@ from msgspec import NODEFAULT, Struct
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, snapshot
+from quadra.analytics.visits.goal import Goal
 from quadra.core.api.given import Given
 from quadra.core.api.params import Params as Own
 from quadra.core.observing.metrics import histogram
@@ -32,6 +33,8 @@ class Asked(Struct, kw_only=True, frozen=True):
 
     question: Question
     project: Project
+    goals: tuple[Goal, ...] = ()
+    """Those that it names by their ids, once they are loaded."""
 
     def check(self, given: Given) -> None:
         """Note in `given` what is wrong about several parameters together."""
@@ -62,6 +65,8 @@ class Lens(Generic[P, A]):
     asks: Asks = field(default_factory=Asks)
     span: str = ""
     """The parameter that says how many periods the range has where `from` or `to` is left out."""
+    load: Callable[[Runtime, P], P] = lambda _runtime, asked: asked
+    """Finds what it names by ids. Raises `NotFound`."""
     range: Callable[[P], Range] = _of_question
     """Of the events that it looks at."""
     in_body: bool = False
@@ -76,7 +81,7 @@ class Lens(Generic[P, A]):
     @cached_property
     def own(self) -> Own[P]:
         """The parameters beside the common ones."""
-        return Own(self.Params, without=("question", "project"))
+        return Own(self.Params, without=("question", "project", "goals"))
 
     def read(self, given: Given, project: Project) -> P:
         """Raises `Invalid`, naming every wrong field."""
@@ -91,7 +96,10 @@ class Lens(Generic[P, A]):
         return asked
 
     def ask(self, runtime: Runtime, asked: P) -> A:
-        """Blocks. Raises `Unavailable` as every question does, `Invalid` where it has too many periods."""
+        """Blocks. Raises `Unavailable` as every question does, `Invalid` where it has too many periods, `NotFound` where
+        it names what is not there.
+        """
+        asked = self.load(runtime, asked)
         with (
             query_duration_seconds.labels(self.path).time(),
             snapshot(runtime, asked.question.project_id, self.range(asked)) as events,

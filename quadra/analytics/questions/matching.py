@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from quadra.core.api.given import Where
+from quadra.core.api.given import OF_PRESENCE, Filter, Where
 from quadra.ingest.kinds import KINDS, TYPED
 from quadra.warehouse.columns import EMPTY_TEXTS, FLOATS, OUTSIDE, property_path
 
@@ -26,6 +26,7 @@ TEXTS = {
     "success": "CAST(success AS VARCHAR)",
 }
 """Fields that an event may have; a property of that name counts where the field is empty."""
+SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 NUMBERS = {**{name: name for name in FLOATS}, "duration_seconds": "duration_ms / 1000"}
 
@@ -49,7 +50,7 @@ class Match:
     def sql(self, params: Parameters) -> str:
         """A condition that is never NULL for a row that fits."""
         named = [f"name = {params.add(self.event)}"] if self.event is not None else []
-        return " AND ".join([*named, *(_fits(prop, values, params) for prop, values in self.where)]) or "true"
+        return " AND ".join([*named, *(fits(each, params) for each in self.where)]) or "true"
 
 
 def no_bots(include_bots: bool | None) -> str:
@@ -85,17 +86,35 @@ def number_sql(prop: str, params: Parameters) -> str:
     return f"coalesce({column}, {finite})" if column else finite
 
 
-def _fits(prop: str, values: tuple[str, ...], params: Parameters) -> str:
-    value = value_sql(prop, params)
+def fits(wanted: Filter, params: Parameters, value: str | None = None) -> str:
+    """The condition of one filter, never NULL for a row that fits. `value` says what it looks at, where that is not the field
+    or property of its name.
+    """
+    prop, values, op = wanted
+    if op in SIGNS:
+        number = number_sql(prop, params) if value is None else f"TRY_CAST({value} AS DOUBLE)"
+        return f"coalesce({number} {SIGNS[op]} {params.add(float(values[0]))}, false)"
+    value = value_sql(prop, params) if value is None else value
+    empty = f"coalesce({value}, '') = ''"
+    if op in OF_PRESENCE:
+        return f"NOT ({empty})" if op == "set" else f"({empty})"
+    if op.endswith("contains"):
+        found = " OR ".join(f"contains({value}, {params.add(each)})" for each in values)
+        return f"coalesce({found}, false)" if op == "contains" else f"NOT coalesce({found}, false)"
+    one_of = _is_one_of(value, values, params)
+    return f"({one_of})" if op == "is" else f"NOT coalesce({one_of}, false)"
+
+
+def _is_one_of(value: str, values: tuple[str, ...], params: Parameters) -> str:
     spelled = list(dict.fromkeys(each for wanted in values if wanted for each in _spellings(wanted)))
     empty = f"coalesce({value}, '') = ''"
     if not spelled:
         return empty
     if len(spelled) == 1:
-        fits = f"{value} = {params.add(spelled[0])}"
+        found = f"{value} = {params.add(spelled[0])}"
     else:  # one parameter, however many there are; DuckDB plans `list_contains` as a chain of comparisons
-        fits = f"coalesce(list_position({params.add(spelled)}, {value}), 0) > 0"
-    return f"coalesce({fits} OR {empty}, false)" if "" in values else f"({fits})"
+        found = f"coalesce(list_position({params.add(spelled)}, {value}), 0) > 0"
+    return f"coalesce({found} OR {empty}, false)" if "" in values else found
 
 
 def _spellings(wanted: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.core import clock
-from quadra.core.api.given import Given, Where
+from quadra.core.api.given import OPS, Given, Where
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Invalid
@@ -58,13 +58,29 @@ class Common(Struct, kw_only=True, rename={"from_": "from"}):
         Where,
         says(
             "Only events with this value of a field or property; empty is no value. Several properties must all fit, "
-            "several values of one are alternatives."
+            "several values of one are alternatives. `where[property][operator]=value` compares otherwise: "
+            f"{', '.join(OPS)}."
         ),
     ] = ()
     include_bots: Annotated[bool | None, says("Left out: questions about people leave bots out.")] = None
 
 
+class Comparison(Struct, kw_only=True):
+    """The parameters of a question whose answer has other numbers beside its own."""
+
+    compare: Annotated[
+        Literal["before", "year", "none"] | None,
+        says(
+            "What `previous` is of: the period of the same length `before`, the same dates of the `year` before, or nothing. "
+            "Left out: `before`."
+        ),
+    ] = None
+    compare_from: Annotated[str | None, says("With `compare_to`: dates of one's own to compare with.")] = None
+    compare_to: Annotated[str | None, says("As `to` is to `from`.")] = None
+
+
 COMMON = Params(Common)
+COMPARISON = Params(Comparison)
 OTHER_NAMES = ("interval", "period")
 """What lenses call the length of a period; each takes both, and describes one."""
 
@@ -77,20 +93,26 @@ class Asks:
     interval: str = "interval"
     """What the lens calls it."""
     days: int = DAYS
+    compares: bool = False
+    """Whether the answer has the numbers of another time beside its own."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*COMMON.names, *OTHER_NAMES)
+        return (*COMMON.names, *OTHER_NAMES, *(COMPARISON.names if self.compares else ()))
 
     def params(self) -> tuple[Param, ...]:
         """Described, those of time first."""
         found = {param.name: param for param in COMMON.params()}
         found["days"] = replace(found["days"], shape={**found["days"].shape, "default": self.days})
         interval = Param(name=self.interval, shape={"enum": list(self.intervals), "default": "day"})
-        return (*list(found.values())[:6], interval, *list(found.values())[6:])
+        beside = COMPARISON.params() if self.compares else ()
+        return (*list(found.values())[:6], interval, *list(found.values())[6:], *beside)
 
     def read(self, given: Given, project: Project, span: int | None = None) -> Question:
-        return read_question(given, project, intervals=self.intervals, name=self.interval, span=span, days=self.days)
+        question = read_question(
+            given, project, intervals=self.intervals, name=self.interval, span=span, days=self.days
+        )
+        return read_comparison(given, question) if self.compares else question
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,10 @@ class Question:
     """Whether `from` or `days` was given."""
     ends: bool = True
     """Whether `to` was given."""
+    then: Range | None = None
+    """What to compare with, where that is not the time before."""
+    alone: bool = False
+    """Whether nothing is to be compared with it."""
 
     @property
     def range(self) -> Range:
@@ -159,6 +185,38 @@ def read_question(
         begins=any(given.raw(each) is not None for each in (*START, "days")),
         ends=any(given.raw(each) is not None for each in END),
     )
+
+
+def read_comparison(given: Given, question: Question) -> Question:
+    """The question with what to compare it with; what is wrong is noted in `given`."""
+    asked = Comparison(**COMPARISON.read(given))
+    if asked.compare_from is None and asked.compare_to is None:
+        if asked.compare == "year" and not given.wrong:
+            return replace(question, then=_year_before(question))
+        return replace(question, alone=asked.compare == "none")
+    if asked.compare is not None:
+        given.wrong["compare"] = "left out where compare_from and compare_to are given"
+    start = _instant(given, question.calendar, ("compare_from",), 0)
+    end = _instant(given, question.calendar, ("compare_to",), 1)
+    if start is None or end is None:
+        given.wrong.setdefault("compare_from" if start is None else "compare_to", "is needed with the other one")
+    elif not EARLIEST_US <= start < end < LATEST_US:
+        given.wrong["compare_to"] = "later than compare_from, both between 1970 and 2200"
+    else:
+        return replace(question, then=Range(start, end))
+    return question
+
+
+def _year_before(question: Question) -> Range:
+    """The same dates and times of day; 29 February is 28 February."""
+    zone = question.calendar.zone
+
+    def moved(us: int) -> int:
+        local = clock.from_us(us).astimezone(zone)
+        day = min(local.day, 28) if local.month == 2 else local.day
+        return max(clock.to_us(local.replace(year=local.year - 1, day=day)), 0)
+
+    return Range(moved(question.start_us), moved(question.end_us))
 
 
 def _range(given: Given, calendar: Calendar, interval: str, span: int | None, days: int) -> tuple[int, int]:

@@ -113,7 +113,11 @@ def number(name: str) -> str:
 
 
 def before(question: Question) -> Question:
-    """The range of the same length that ends where this one begins: as many calendar days where it is made of those."""
+    """What to compare with: the range that was asked for, else the one of the same length that ends where this one begins, of
+    as many calendar days where it is made of those.
+    """
+    if question.then is not None:
+        return replace(question, start_us=question.then.start_us or 0, end_us=question.then.end_us or 0)
     calendar, start, end = question.calendar, question.start_us, question.end_us
     first, last = calendar.day_of(start), calendar.day_of(end)
     if calendar.midnight(first) == start and calendar.midnight(last) == end:

@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from quadra.core.api.examples import example_of_type
 from quadra.core.api.fields import PASSWORD, Field, Fields
+from quadra.core.api.given import OPS
 from quadra.core.api.openapi import Param, Schema
 
 TEXT = ["string", "number", "boolean"]
@@ -52,7 +53,9 @@ def _in_address(field: Field) -> Schema:
 def _in_body(field: Field) -> Schema:
     described: Schema = {"description": field.says} if field.says else {}
     if field.filters:
-        values = {"anyOf": [TEXTS, {"type": "array", "items": TEXTS}]}
+        plain = [TEXTS, {"type": "array", "items": TEXTS}]
+        ops = {op: {"anyOf": plain} for op in OPS}
+        values = {"anyOf": [*plain, {"type": "object", "properties": ops, "additionalProperties": False}]}
         return {"type": ["object", "null"], "additionalProperties": values, **described}
     if isinstance(field.default, str) and field.default:
         described["default"] = field.default

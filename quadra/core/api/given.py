@@ -5,10 +5,11 @@ What is wrong is collected, so that an answer names every wrong field at once: r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from quadra.core.errors import Invalid
 from quadra.core.names import snake_case
@@ -21,9 +22,23 @@ PROPERTIES_IN_ALL, VALUES_IN_ALL = 200, 2_000
 NAMES_MOST = 500
 FIELDS_MOST = 1_000
 UNKNOWN_SHOWN = 20
+NUMBER = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,3})?")
 
-Where = tuple[tuple[str, tuple[str, ...]], ...]
-"""Property -> the values of which an event must have one; "" is no value at all. All properties must fit."""
+OPS = ("is", "is_not", "contains", "not_contains", "gt", "gte", "lt", "lte", "set", "not_set")
+OF_NUMBERS = ("gt", "gte", "lt", "lte")
+OF_PRESENCE = ("set", "not_set")
+
+
+class Filter(NamedTuple):
+    """Of `is` and `contains` one of the values must fit, of `is_not` and `not_contains` none may; "" is no value at all."""
+
+    prop: str
+    values: tuple[str, ...]
+    op: str = "is"
+
+
+Where = tuple[Filter, ...]
+"""All of them must fit."""
 
 
 class Filters:
@@ -53,12 +68,17 @@ class Given:
 
     @classmethod
     def of_body(cls, body: Mapping[str, Any], filters: Filters | None = None) -> Given:
-        """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, a list is several values."""
+        """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, `{"where": {"age": {"gt": 3}}}` is
+        `where[age][gt]=3`, a list is several values.
+        """
         values: dict[str, list[Any]] = {}
         for name, value in body.items():
             if isinstance(value, Mapping) and snake_case(name).endswith("where"):
                 for key, inner in value.items():
-                    values[f"{name}[{key}]"] = inner if isinstance(inner, list) else [inner]
+                    ops = inner.items() if isinstance(inner, Mapping) else [("", inner)]
+                    for op, each in ops:
+                        place = f"{name}[{key}][{op}]" if isinstance(inner, Mapping) else f"{name}[{key}]"
+                        values[place] = each if isinstance(each, list) else [each]
             elif value is not None:
                 values[name] = [value]
         return cls(values, filters)
@@ -160,23 +180,28 @@ class Given:
         return tuple(dict.fromkeys(part for part in parts if part))
 
     def where(self, prefix: str = "where") -> Where:
-        """`where[plan]=pro`, several; the same property several times is any of the values."""
-        found: list[tuple[str, tuple[str, ...]]] = []
+        """`where[plan]=pro`, `where[age][gt]=3`, several; the same several times is any of the values."""
+        found: list[Filter] = []
         for name, values in self._values.items():
             if name == prefix and values != [[]]:
                 self.wrong[name] = f"written {prefix}[property]=value"
             if not name.startswith(f"{prefix}["):
                 continue
-            prop = name.removeprefix(f"{prefix}[").removesuffix("]")
-            # a filter `[plan][gt]` that looks for a property of this name finds nothing, and says so by a number
-            written = name.endswith("]") and prop and "][" not in prop
-            if not written or len(name) > LONGEST or len(values) > VALUES_MOST or not values:
-                self.wrong[name[:LONGEST]] = f"written {prefix}[property]=value"
+            prop, inner, op = name.removeprefix(f"{prefix}[").removesuffix("]").partition("][")
+            written = name.endswith("]") and prop and len(name) <= LONGEST
+            if not written or len(values) > VALUES_MOST or not values:
+                self.wrong[name[:LONGEST]] = f"written {prefix}[property]=value or {prefix}[property][operator]=value"
+                continue
+            if inner and op not in OPS:
+                self.wrong[name] = "is no operator; known are " + ", ".join(OPS)
                 continue
             if (text := self.filters.too_many(len(values))) is not None:
                 self.wrong[name] = text
                 return ()
-            found.append((self._as_text(name, prop), tuple(self._as_text(name, value) for value in values)))
+            each = tuple(self._as_text(name, value) for value in values)
+            if (text := _unfit(op, each)) is not None:
+                self.wrong.setdefault(name, text)
+            found.append(Filter(self._as_text(name, prop), each, op or "is"))
         return tuple(found)
 
     def _as_text(self, name: str, value: Any) -> str:
@@ -185,6 +210,23 @@ class Given:
         except ValueError:
             self.wrong[name] = f"a text, number or boolean of at most {LONGEST} characters"
             return ""
+
+
+def _unfit(op: str, values: tuple[str, ...]) -> str | None:
+    """What is wrong about the values of an operator."""
+    if op in OF_PRESENCE:
+        return None if values == ("true",) else "true"
+    if op in OF_NUMBERS:
+        return None if len(values) == 1 and number_of(values[0]) is not None else "one number"
+    return "a text that is not empty" if op.endswith("contains") and "" in values else None
+
+
+def number_of(text: str) -> float | None:
+    """A finite number as senders write them."""
+    if not NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if isfinite(number) else None
 
 
 def text_of(value: Any) -> str:

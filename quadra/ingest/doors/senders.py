@@ -11,6 +11,7 @@ from quadra.accounts.keys import TOUCH_EVERY, Key, KeyRing, find_key, origin_all
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised, Unavailable
 from quadra.core.runtime import Runtime
+from quadra.core.web.addresses import client_of
 from quadra.core.web.loop import Threads
 from quadra.ingest import metrics
 from quadra.ingest.accept import Sender
@@ -18,6 +19,7 @@ from quadra.ingest.agents import browser_of
 from quadra.ingest.doors import body
 from quadra.ingest.doors.quota import Quota
 from quadra.ingest.doors.refusals import Refusals
+from quadra.ingest.places import NOWHERE, Places, preferred_language
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class Senders:
         self.quota = Quota(runtime)
         self.refusals = Refusals(runtime.settings)
         self._timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
+        self._places = runtime.the(Places)
+        self._trusted = runtime.settings.trusted_proxies
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
         self._ring = KeyRing(self._load)
@@ -47,9 +51,13 @@ class Senders:
         except QuadraError as error:
             metrics.refused("key", error.code)
             raise
-        device = browser_of(environ.get("HTTP_USER_AGENT", ""))
+        user_agent = environ.get("HTTP_USER_AGENT", "")
+        device = browser_of(user_agent)
         # only browsers send an Origin: a server's own user agent says nothing about the people it speaks for
         is_browser = bool(origin)
+        # an app on a phone sends no Origin either; a library of a server does not pass for one
+        is_theirs = is_browser or (bool(user_agent) and not device.bot)
+        country, region = self._places.of(client_of(environ, self._trusted)) if is_theirs else NOWHERE
         return Sender(
             project_id=key.project_id,
             door=door,
@@ -57,6 +65,9 @@ class Senders:
             browser=device.browser if is_browser else None,
             os=device.os if is_browser else None,
             bot=device.bot and is_browser,
+            country=country,
+            region=region,
+            language=preferred_language(environ.get("HTTP_ACCEPT_LANGUAGE", "")) if is_browser else None,
             meter=self.quota.meter(key.id),
             needs_identity=needs_identity,
         )

@@ -16,6 +16,7 @@ from quadra.ingest.importers.access_log_events import Visitors, fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.importers.times import Times
+from quadra.ingest.places import Places
 from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused, json_name
 
@@ -41,6 +42,8 @@ class Reading:
 
     visitors: Visitors
     times: Times
+    places: Places | None = None
+    """Of the addresses in a log."""
 
 
 def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item]]:
@@ -132,7 +135,11 @@ def _of_object(number: int, identity: bytes, found: Any, reading: Reading) -> It
 
 
 def _of_entry(number: int, identity: bytes, entry: Entry, reading: Reading) -> Item:
-    return Item(number, identity, fields_of(entry, reading.visitors), browser_of(entry.agent))
+    agent = browser_of(entry.agent)
+    if reading.places is not None and entry.address:
+        country, region = reading.places.of(entry.address)
+        agent = agent._replace(country=country, region=region)
+    return Item(number, identity, fields_of(entry, reading.visitors), agent)
 
 
 def _values(source: Source) -> Iterator[Any]:

@@ -20,8 +20,8 @@ SIGNS = frozenset({"event_id", "batch_id", "kind", "received_at", "bot"})
 """Columns that only rows of ours have together."""
 TABLE_NAMES = {"event_name": "name", "event_category": "category", "occurred_at": "timestamp"}
 """Columns that are called otherwise by `events tail`, or in an answer."""
-AGENT = {"device_type": 16, "browser": 64, "os": 64}
-"""Of the device; and how long each may be."""
+AGENT = {"device_type": 16, "browser": 64, "os": 64, "country": 2, "region": 100}
+"""Of the device and where it was; and how long each may be."""
 MOVED = {*AGENT, "bot", "value", "fields", "properties", "project_id", "occurred_at", "received_at"}
 PLAIN = tuple(column.outside for column in COLUMNS if column.name not in MOVED)
 """What a sender of the event calls as the export does."""
@@ -56,7 +56,7 @@ def event_of(found: Mapping[str, Any]) -> tuple[dict[str, Any], Agent]:
     fields[kind.value if kind else "value"] = found.get("value")
     fields["timestamp"] = found["occurred_at"]
     fields["properties"] = parts["properties"]
-    agent = Agent(found.get("device_type"), found.get("browser"), found.get("os"), bool(found.get("bot")))
+    agent = Agent(**{name: found.get(name) or None for name in AGENT}, bot=bool(found.get("bot")))
     return {name: value for name, value in fields.items() if value is not None}, agent
 
 

@@ -1,0 +1,44 @@
+"""A goal as questions need it: which events reach it, and what each is worth."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from quadra.analytics.questions.matching import Match, Parameters, number_sql
+from quadra.core.api.given import Where
+
+STARS = re.compile(r"\*+")
+PAGE_KEY = "coalesce(page_url, '') || chr(31) || coalesce(page_query, '')"
+"""What the page of a view follows from."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    id: str
+    name: str
+    event: str | None = None
+    page: str | None = None
+    """A page; `*` stands for anything within one part of the path, `**` for any number of parts."""
+    where: Where = ()
+    value_property: str | None = None
+    currency: str | None = None
+
+    def sql(self, params: Parameters) -> str:
+        """The condition of an event that reaches it, never NULL. Beside a relation `pages` (key, page)."""
+        if self.page is None:
+            return Match(self.event, self.where).sql(params)
+        found = f"SELECT key FROM pages WHERE regexp_full_match(page, {params.add(pattern_of(self.page))})"
+        return f"(kind = 'page' AND {PAGE_KEY} IN ({found}) AND {Match(where=self.where).sql(params)})"
+
+    def value_sql(self, params: Parameters) -> str:
+        return "NULL::DOUBLE" if self.value_property is None else number_sql(self.value_property, params)
+
+
+def pattern_of(page: str) -> str:
+    """A regular expression for whole pages."""
+    parts, at = [], 0
+    for found in STARS.finditer(page):
+        parts += [re.escape(page[at : found.start()]), "[^/]*" if found[0] == "*" else "(?s:.*)"]
+        at = found.end()
+    return "".join([*parts, re.escape(page[at:])])
