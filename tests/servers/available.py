@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 WHEELS = Path(sys.prefix) / "test-servers"
@@ -84,6 +85,15 @@ def rsyslog() -> Path:
     return found
 
 
+def chdb() -> Path:
+    """ClickHouse as a library; from here on it can be imported."""
+    if find_spec("chdb") is None:
+        if not (WHEELS / "chdb").is_dir():
+            raise NotAvailable(f"no chdb in the environment, nor in a wheel under {WHEELS.name}/")
+        sys.path.append(str(WHEELS))
+    return WHEELS / "chdb"
+
+
 @dataclass(frozen=True)
 class Wanted:
     name: str
@@ -102,6 +112,7 @@ WANTED = [
     Wanted("Prometheus", "prometheus", None, prometheus),
     Wanted("Alertmanager", "prometheus-alertmanager", None, alertmanager),
     Wanted("rsyslog", "rsyslog-elasticsearch", None, rsyslog),
+    Wanted("ClickHouse (chdb)", "", "chdb-core", chdb),
     Wanted("Chromium", "chromium-headless-shell", None, chromium),
 ]
 
@@ -113,7 +124,9 @@ def missing() -> dict[str, str]:
         try:
             wanted.find()
         except NotAvailable as reason:
-            found[wanted.name] = f"{reason}; Debian's package is {wanted.apt}"
+            found[wanted.name] = f"{reason}; " + (
+                f"Debian's package is {wanted.apt}" if wanted.apt else f"PyPI's is {wanted.wheel}"
+            )
     return found
 
 

@@ -1,0 +1,1 @@
+"""ClickHouse: the table of events there, and questions asked of it."""
