@@ -16,6 +16,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+additive = True
 
 TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 table = partial(op.create_table, mysql_charset="utf8mb4", mariadb_charset="utf8mb4")

@@ -12,6 +12,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+additive = True
 
 table = partial(op.create_table, mysql_charset="utf8mb4", mariadb_charset="utf8mb4")
 

@@ -12,19 +12,23 @@ from quadra.accounts.projects import DEFAULT, create_project, get_project, list_
 from quadra.accounts.setup import Initialised, initialise
 from quadra.accounts.tables import SCOPES, WEEK_START, ApiKey
 from quadra.accounts.terminal import json_option, opened, say, table
-from quadra.core import clock, file_modes
-from quadra.core.migrate import upgrade
+from quadra.core import clock, file_modes, migrate
+from quadra.core.database import Database
 
 project_option = click.option("--project", "slug", default=DEFAULT, show_default=True, help="Slug of the project.")
 
 
 @click.command()
+@click.option("--plan", is_flag=True, help="Say which migrations it has to do, and do nothing.")
 @json_option
-def init(as_json: bool) -> None:
+def init(plan: bool, as_json: bool) -> None:
     """Set up the database, the project `default`, an admin and the first keys. Run it as often as you like."""
     with opened(None) as runtime:  # modes are mended before anything is opened
+        if plan:
+            _say_plan(runtime.database, as_json)
+            return
         file_modes.mend(runtime.settings)
-        upgrade(runtime.database)
+        migrate.upgrade(runtime.database)
         with runtime.database.begin() as session:
             made = initialise(session, settings=runtime.settings)
     body = {
@@ -35,6 +39,21 @@ def init(as_json: bool) -> None:
         "admin_password": made.admin_password,
     }
     say(as_json, body, welcome(made))
+
+
+def _say_plan(database: Database, as_json: bool) -> None:
+    migrate.wait_until_there(database)
+    at = migrate.current(database)
+    body = {
+        "at": at,
+        "head": migrate.head(),
+        "pending": [one._asdict() for one in migrate.pending(at)],
+        "steps": [one._asdict() for one in migrate.steps()],
+    }
+    lines = [f"{one.revision}  {'additive' if one.additive else 'breaking'}" for one in migrate.pending(at)]
+    say(
+        as_json, body, lines or [f"Nothing to migrate: the schema is at {at}, this version knows up to {body['head']}."]
+    )
 
 
 def welcome(made: Initialised) -> list[str]:

@@ -94,8 +94,10 @@ class Wakeup(Protocol):
 class Database:
     """One engine and its sessions."""
 
-    def __init__(self, url: str, *, pool_size: int = 10):
+    def __init__(self, url: str, *, pool_size: int = 10, newer_schema: str = ""):
         self.url = sa.make_url(url)
+        self.newer_schema = newer_schema
+        """A revision that this version does not know and may run over all the same."""
         self.engine = _engine(self.url, pool_size)
         self._file = _watched(self.engine)
         measure(self.engine, Base.metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -44,6 +45,34 @@ def knows(revision: str) -> bool:
     return any(one.revision == revision for one in ScriptDirectory(str(ROOT / "alembic")).walk_revisions())
 
 
+class Step(NamedTuple):
+    """One migration. `additive`: the version before works over its schema too, so both may run at once, and going back to it
+    needs no downgrade. Who does not say so in its file is not."""
+
+    revision: str
+    additive: bool
+
+
+def steps() -> list[Step]:
+    """Every migration of this version, oldest first."""
+    walked = ScriptDirectory(str(ROOT / "alembic")).walk_revisions()
+    return [Step(one.revision, getattr(one.module, "additive", False) is True) for one in walked][::-1]
+
+
+def pending(at: str | None) -> list[Step]:
+    """What `upgrade` does with a database at this revision. Nothing with one of a newer version."""
+    known = steps()
+    revisions = [one.revision for one in known]
+    if at is None:
+        return known
+    return known[revisions.index(at) + 1 :] if at in revisions else []
+
+
+def fits(at: str | None, database: Database) -> bool:
+    """Whether this version works over a schema at this revision: its own, or the newer one that it was told of."""
+    return at == head() or (at is not None and at == database.newer_schema and not knows(at))
+
+
 def newer(revision: str) -> str:
     """What to do about a schema that this version does not know."""
     return (
@@ -53,11 +82,11 @@ def newer(revision: str) -> str:
 
 
 def refuse_newer(database: Database) -> None:
-    """Raises `Misconfigured` where a newer version of Quadra made this schema: what it means by a row is not known here; and
-    `Unavailable`."""
+    """Raises `Misconfigured` where a newer version of Quadra made this schema: what it means by a row is not known here, unless
+    the watcher of a rollout has said so; and `Unavailable`."""
     with database.read() as session:
         at = MigrationContext.configure(session.connection()).get_current_revision()
-    if at is not None and not knows(at):
+    if at is not None and not knows(at) and not fits(at, database):
         raise Misconfigured(newer(at))
 
 
@@ -78,7 +107,10 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Migrate up. Waits for a database that is still starting. Raises `Unavailable`, and `Misconfigured` where the database
     is of a newer version."""
     wait_until_there(database)
-    if revision == "head" and current(database) == head():
+    at = current(database)
+    if revision == "head" and fits(at, database):
+        if at != head():
+            logger.warning("database.schema.newer", extra={"revision": at, "known": head()})
         return
     refuse_newer(database)
     with database.engine.connect() as connection:

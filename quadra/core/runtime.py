@@ -46,6 +46,8 @@ class Runtime:
     """Paths whose requests have threads of their own."""
     counted_in: Callable[[], str] | None = None
     """Says where rate limits are counted at present: `redis` or `memory`. None where this process counts none."""
+    deployed: Callable[[], Mapping[str, Any]] | None = None
+    """Says for `/status` which release serves and how deployments went. None where this process knows of none."""
     draining: bool = False
     """Told to stop and still serving, until balancers have turned away."""
 
@@ -107,7 +109,7 @@ class Runtime:
 
 
 def build(settings: Settings) -> Runtime:
-    return Runtime(settings=settings, database=Database(settings.database_url))
+    return Runtime(settings=settings, database=Database(settings.database_url, newer_schema=settings.rollout_schema))
 
 
 def _close(parts: dict[Any, Any]) -> None:

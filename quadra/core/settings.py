@@ -274,6 +274,10 @@ class Settings(BaseSettings):
     )
 
     rollout_dir: Path | None = Field(None, description="of `quadra rollout`; empty: rollout/ in DATA_DIR")
+    rollout_schema: str = Field(
+        "",
+        description="the watcher sets it: the newer schema, by additive migrations alone, that this release may run over",
+    )
     supervisor_check: Duration = Field(
         timedelta(seconds=30), ge=timedelta(milliseconds=100), description="between two probes of each replica"
     )
@@ -292,6 +296,12 @@ class Settings(BaseSettings):
     supervisor_gate_requests: int = Field(200, ge=1, description="to each new replica before it is used")
     supervisor_gate_p95: Duration = Field(
         timedelta(seconds=2), gt=timedelta(0), description="that 95 of 100 of them may take at the most"
+    )
+    supervisor_memory_mb: int | None = Field(
+        None, ge=1, description="that a process with its children may take; empty: as much as it likes"
+    )
+    rollout_rehearsal_url: str = Field(
+        "", description="a database restored from a backup: each release's migrations are tried on it first"
     )
 
     admin_email: str = Field("admin@quadra.local", description="the account that the first start makes")

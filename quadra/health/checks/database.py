@@ -67,6 +67,10 @@ def migrations(scene: Scene) -> Found:
     details = {"revision": at, "head": head}
     if at == head:
         return healthy("The database has the tables of this version.", **details)
+    if migrate.fits(at, scene.runtime.database):
+        return healthy(
+            f"The database has the tables of a newer version ({at}), which only added to those of this one.", **details
+        )
     if at is None:
         return unhealthy("The database is empty: run `quadra init`.", **details)
     return unhealthy(f"The database is at revision {at}, this version needs {head}: run `quadra init`.", **details)

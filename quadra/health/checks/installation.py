@@ -47,7 +47,7 @@ def modules(scene: Scene) -> Found:
 
 def started(database: Database) -> dict[str, bool]:
     """What the first start makes: the tables of this version, the first project and an account. Raises what the driver raises."""
-    done = {"migrations": migrate.current(database) == migrate.head(), "first_start": False}
+    done = {"migrations": migrate.fits(migrate.current(database), database), "first_start": False}
     if done["migrations"]:
         with database.engine.connect() as connection:
             project = connection.execute(sa.select(Project.id).where(Project.slug == DEFAULT)).first()
