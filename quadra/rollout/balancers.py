@@ -121,7 +121,12 @@ class Haproxy(Balancer):
             for backend in ("live", "web"):
                 server = f"{backend}/s{slot}"
                 words += [f"set server {server} addr 127.0.0.1 port {port}"]
-                words += [f"enable health {server}", f"set server {server} state ready"]
+                # up at once: the watcher has seen it ready, and the next check may be a second away
+                words += [
+                    f"enable health {server}",
+                    f"set server {server} health up",
+                    f"set server {server} state ready",
+                ]
         for slot in self.slots:
             if slot not in routes.serving:
                 words += [f"set server web/s{slot} state maint"]

@@ -13,7 +13,7 @@ from quadra.core import clock
 from quadra.core.settings import Settings
 from quadra.rollout import processes
 from quadra.rollout.balancers import BalancerError, Routes, balancer
-from quadra.rollout.gates import wait_until_ready
+from quadra.rollout.gates import Refused, wait_until_ready
 from quadra.rollout.place import Place, Plan
 from quadra.rollout.records import Kept, Role, load_state, save_state
 
@@ -72,20 +72,53 @@ class Fleet:
             kept.state = "ready"
             self.route()
 
+    def replace(self, kept: Kept) -> Kept:
+        """Another one in the place of a process that still works, without a lost request: a replica starts beside the old one.
+        Raises `Refused`; the old one stays then."""
+        if kept.role == "worker":
+            self.stop(kept)
+            return self._counted_on(kept, self.start("worker", kept.release, kept.deployment))
+        new = self._counted_on(kept, self.start("web", kept.release, kept.deployment))
+        self.admit(new)
+        kept.leaving = True
+        self.save()
+        self.route()
+        self.stop(kept)
+        self.route()
+        return new
+
+    def admit(self, new: Kept) -> None:
+        """Give a replica requests once it is ready. Raises `Refused`; it is gone then."""
+        try:
+            wait_until_ready(new, self.settings, self.log(new))
+        except Refused:
+            processes.kill(new)
+            self.state.processes.remove(new)
+            self.save()
+            raise
+        new.state = "ready"
+        self.save()
+        self.route()
+
+    def _counted_on(self, old: Kept, new: Kept) -> Kept:
+        new.restarts, new.attempts, new.next_attempt = old.restarts + 1, old.attempts, old.next_attempt
+        self.save()
+        return new
+
     def stop(self, kept: Kept) -> None:
         processes.stop(kept, STOP_SECONDS)
         self.state.processes.remove(kept)
         self.save()
 
     def routes(self) -> Routes:
-        def ports(deployment: str | None) -> dict[int, int]:
-            return {
-                kept.slot: kept.port
-                for kept in self.of("web")
-                if kept.deployment == deployment and kept.slot is not None and kept.port is not None
-            }
+        def ports(those: list[Kept]) -> dict[int, int]:
+            return {kept.slot: kept.port for kept in those if kept.slot is not None and kept.port is not None}
 
-        return Routes(serving=ports(self.state.serving), leaving=ports(self.state.leaving))
+        return Routes(serving=ports(self.serving()), leaving=ports([kept for kept in self.of("web") if kept.leaving]))
+
+    def serving(self) -> list[Kept]:
+        """The replicas that get requests."""
+        return [kept for kept in self.of("web") if kept.deployment == self.state.serving and not kept.leaving]
 
     def route(self) -> None:
         """Tell the balancer which replicas serve and which leave, unless it was told so. Raises `BalancerError`."""
@@ -125,7 +158,7 @@ class Fleet:
             command, environment = self.balancer.command(), {}
         else:
             words = ["serve", "--no-worker"] if kept.role == "web" else ["worker"]
-            command, environment = [str(self.place.program(kept.release)), *words], self.environment()
+            command, environment = [str(self.place.program(kept.release)), *words], self.environment(kept.release)
         if kept.role == "web":
             kept.port = processes.free_port()
             environment |= {"QUADRA_HOST": "127.0.0.1", "QUADRA_PORT": str(kept.port)}
@@ -135,7 +168,7 @@ class Fleet:
         kept.started_at = clock.iso(clock.now())
         kept.state = "starting" if kept.role == "web" else "running"
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, release: str) -> dict[str, str]:
         """What the processes of a release get beside the watcher's own environment."""
         proxies = [str(network) for network in self.settings.trusted_proxies]
         return {
@@ -143,10 +176,11 @@ class Fleet:
             "QUADRA_ROLLOUT_DIR": str(self.place.root),
             "QUADRA_TRUSTED_PROXIES": ",".join([*proxies, "127.0.0.1"]),  # the balancer
             "QUADRA_DRAIN_DELAY": os.environ.get("QUADRA_DRAIN_DELAY", DRAIN_DELAY),
+            "QUADRA_ROLLOUT_SCHEMA": (self.state.schema or "") if self.state.runs_over_schema(release) else "",
         }
 
-    def command_environment(self) -> dict[str, str]:
-        return processes.inherited() | self.environment()
+    def command_environment(self, release: str) -> dict[str, str]:
+        return processes.inherited() | self.environment(release)
 
 
 def _listens(port: int) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 
 from quadra.core.settings import Settings
-from quadra.rollout.processes import alive, last_line
+from quadra.rollout.faults import too_slow
+from quadra.rollout.processes import alive, last_line, rss_mb
 from quadra.rollout.records import Kept
 
 WISHES = (
@@ -70,9 +71,20 @@ def wait_until_ready(kept: Kept, settings: Settings, log: Path) -> float:
         time.sleep(0.2)
 
 
-def measure(kept: Kept, settings: Settings) -> dict[str, Any]:
-    """The figures of GATE_REQUESTS requests. Raises `Refused` when they break the gate."""
-    count, limit = settings.supervisor_gate_requests, settings.supervisor_gate_p95.total_seconds()
+def measure(kept: Kept, settings: Settings, before_ms: float | None = None) -> dict[str, Any]:
+    """The figures of GATE_REQUESTS requests and of the memory after them. Raises `Refused` when they break a gate."""
+    found = ask_many(kept, settings, settings.supervisor_gate_requests)
+    judge(found, before_ms)
+    found["rss_mb"] = rss = rss_mb(kept)
+    if (limit := settings.supervisor_memory_mb) is not None and rss is not None and rss > limit:
+        says = f"The resource gate: {kept.name} takes {rss:.0f} MB right after its start, the limit is {limit} MB."
+        raise Refused("resources", says, **found, memory_limit_mb=limit)
+    return found
+
+
+def ask_many(kept: Kept, settings: Settings, count: int) -> dict[str, Any]:
+    """The figures of so many requests, or of fewer where so many are bad that they decide."""
+    limit = settings.supervisor_gate_p95.total_seconds()
     # an answer that takes longer than this is no answer; the gate itself is bounded by it
     patience = max(2 * limit, 1.0)
     base = f"http://127.0.0.1:{kept.port}"
@@ -88,22 +100,26 @@ def measure(kept: Kept, settings: Settings) -> dict[str, Any]:
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         list(threads.map(ask, range(count)))
-    return judge(found, limit)
+    return figures_of(found, limit)
 
 
-def judge(found: list[tuple[int, float]], limit: float) -> dict[str, Any]:
+def figures_of(found: list[tuple[int, float]], limit: float) -> dict[str, Any]:
     """Of answers (status, seconds); status 0 is none."""
     times = sorted(seconds for _, seconds in found)
     errors = sum(status == 0 or status >= 500 for status, _ in found)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
-    figures = {"requests": len(found), "errors": errors, "p95_ms": round(p95 * 1000, 1), "gate_p95_ms": limit * 1000}
-    if p95 > limit:
-        raise Refused("performance", f"The performance gate: p95 is {p95:.2f} s, more than {limit:g} s.", **figures)
-    if errors > len(found) // 100:
-        raise Refused(
-            "health", f"The performance gate: {errors} of {len(found)} requests failed (5xx or no answer).", **figures
-        )
-    return figures
+    return {"requests": len(found), "errors": errors, "p95_ms": round(p95 * 1000, 1), "gate_p95_ms": limit * 1000}
+
+
+def judge(found: dict[str, Any], before_ms: float | None = None) -> None:
+    """Raises `Refused`. `before_ms`: the p95 of the release before, asked the same at the same time."""
+    if before_ms is not None:
+        found["p95_before_ms"] = before_ms
+    if why := too_slow(found["p95_ms"], found["gate_p95_ms"], before_ms):
+        raise Refused("performance", f"The performance gate: {why}.", **found)
+    if found["errors"] > found["requests"] // 100:
+        says = f"{found['errors']} of {found['requests']} requests failed (5xx or no answer)."
+        raise Refused("health", f"The performance gate: {says}", **found)
 
 
 def _ask(client: httpx2.Client, method: str, path: str) -> tuple[int, float]:

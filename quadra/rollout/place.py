@@ -58,19 +58,26 @@ class Place:
     def program(self, release: str) -> Path:
         return self.releases / release / "bin" / "quadra"
 
-    def require_release(self, name: str) -> None:
+    def names(self) -> list[str]:
+        """Of the releases, the newest first."""
+        found = [
+            path for path in self.releases.glob("*") if NAME.fullmatch(path.name) and self.program(path.name).is_file()
+        ]
+        return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+    def require_release(self, name: str, field: str = "NAME") -> None:
         """Raises `Invalid` for what is no release of this directory. A name, never a path."""
         if not NAME.fullmatch(name) or ".." in name:
             raise Invalid(
                 f"{name!r} cannot be the name of a release.",
-                fields={"NAME": "letters, digits, dots, dashes and underscores, such as 2026-11-30"},
+                fields={field: "letters, digits, dots, dashes and underscores, such as 2026-11-30"},
             )
         if not self.program(name).is_file():
-            known = sorted(path.name for path in self.releases.glob("*") if self.program(path.name).is_file())
-            there = f"There is: {', '.join(known[-20:])}." if known else "There is none yet."
+            known = self.names()
+            there = f"There is: {', '.join(known[:20])}." if known else "There is none yet."
             raise Invalid(
                 f"There is no release {name!r}: {self.program(name)} is missing.",
-                fields={"NAME": f"the name of a folder in {self.releases} with bin/quadra. {there}"},
+                fields={field: f"the name of a folder in {self.releases} with bin/quadra. {there}"},
             )
 
 

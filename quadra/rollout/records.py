@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from quadra.core import clock
 from quadra.core.typed import Typed
+from quadra.rollout.faults import Action
 from quadra.rollout.place import Place, write
 
 Role = Literal["web", "worker", "balancer"]
@@ -38,6 +39,14 @@ class Kept(Struct):
     """Restarts since it was last well for RESET_AFTER."""
     next_attempt: float = 0.0
     """Not before this time (seconds since 1970) is it started again."""
+    leaving: bool = False
+    """It served and is about to end: only sessions that it began still come to it."""
+    fault: str = ""
+    """Of FAULTS, where the last look found one."""
+    looks: int = 0
+    """In a row that found this fault."""
+    counted: tuple[int, int] | None = None
+    """Requests and errors that it had counted at the last look."""
 
 
 class Step(Struct):
@@ -51,6 +60,8 @@ class Deployment(Struct):
     previous: str | None
     trigger: Literal["cli", "api", "heal"]
     started_at: str
+    environment: str = ""
+    """As whoever asked called it; nothing here depends on it."""
     status: Status = "running"
     ended_at: str | None = None
     reason: str = ""
@@ -64,7 +75,7 @@ class Act(Struct):
 
     id: str
     at: str
-    action: Literal["restart", "scale_up", "clear_cache", "rollback"]
+    action: Action
     target: str
     release: str
     outcome: str
@@ -74,6 +85,22 @@ class Act(Struct):
     watcher_pid: int
 
 
+class Migration(Struct):
+    revision: str
+    additive: bool
+
+
+class Care(Struct):
+    """What is being done about a release that answers badly."""
+
+    fault: str = ""
+    attempts: int = 0
+    next_attempt: float = 0.0
+    given_up: bool = False
+    seen_at: float = 0.0
+    """When it was last seen to answer badly."""
+
+
 class State(Struct):
     release: str | None = None
     """The last one whose deployment was completed."""
@@ -81,13 +108,32 @@ class State(Struct):
     """The deployment whose replicas get the requests."""
     before: str | None = None
     """The one that served when the present deployment began."""
-    leaving: str | None = None
-    """The one that served last, as long as its replicas run."""
+    previous: str | None = None
+    """The release to go back to: the one before, until that was done."""
+    rolled_back: list[str] = field(default_factory=list)
+    """Releases that were gone back from, which is done once for each."""
+    care: Care = field(default_factory=Care)
+    p95_before_ms: float | None = None
+    """Of the release before, when the present one came."""
+    schema: str | None = None
+    """The revision that the last migration left."""
+    migrations: list[Migration] = field(default_factory=list)
+    """Up to it, oldest first."""
+    heads: dict[str, str] = field(default_factory=dict)
+    """Release -> the newest revision that it knows."""
     processes: list[Kept] = field(default_factory=list)
     deployment: Deployment | None = None
     """The one that is under way."""
     named: int = 0
     """How many processes were given a name so far."""
+
+    def runs_over_schema(self, release: str) -> bool:
+        """Whether this release works over the schema as it is: it is its own, or what came after only added to it."""
+        known = [one.revision for one in self.migrations]
+        head = self.heads.get(release)
+        if self.schema is None or head == self.schema:
+            return True
+        return head in known and all(one.additive for one in self.migrations[known.index(head) + 1 :])
 
 
 class Line(Struct):
@@ -125,9 +171,9 @@ def note(place: Place, *, deployment: Deployment | None = None, act: Act | None 
         os.fsync(file.fileno())
 
 
-def history(place: Place) -> dict[str, Any]:
-    """`{deployments, acts}`, newest first. A line that was cut off by a crash is left out."""
-    deployments: dict[str, Deployment] = {}
+def read_journal(place: Place) -> tuple[list[Deployment], list[Act]]:
+    """(deployments, acts), newest first. A line that was cut off by a crash is left out."""
+    found_deployments: dict[str, Deployment] = {}
     acts: dict[str, Act] = {}
     for line in place.journal.read_bytes().splitlines() if place.journal.exists() else []:
         try:
@@ -135,10 +181,17 @@ def history(place: Place) -> dict[str, Any]:
         except msgspec.MsgspecError:
             continue
         if found.deployment:
-            deployments[found.deployment.id] = found.deployment
+            found_deployments[found.deployment.id] = found.deployment
         if found.act:
             acts[found.act.id] = found.act
-    return {
-        "deployments": msgspec.to_builtins(list(reversed(deployments.values()))),
-        "acts": msgspec.to_builtins(list(reversed(acts.values()))),
-    }
+    return list(found_deployments.values())[::-1], list(acts.values())[::-1]
+
+
+def deployments(place: Place) -> list[Deployment]:
+    return read_journal(place)[0]
+
+
+def history(place: Place) -> dict[str, Any]:
+    """`{deployments, acts}`, newest first."""
+    found, acts = read_journal(place)
+    return {"deployments": msgspec.to_builtins(found), "acts": msgspec.to_builtins(acts)}

@@ -27,22 +27,28 @@ class Request(Struct):
     id: str
     release: str
     trigger: Literal["cli", "api", "heal"]
+    environment: str = ""
 
 
 REQUEST = Typed(Request)
 
 
-def ask(place: Place, release: str, trigger: Literal["cli", "api"]) -> str:
-    """The id of the deployment that the watcher begins next. Raises `Invalid`, `Unavailable` and `Conflict`."""
-    place.require_release(release)
+def ask(
+    place: Place, release: str, trigger: Literal["cli", "api"], *, environment: str = "", field: str = "NAME"
+) -> str:
+    """The id of the deployment that the watcher begins next. Raises `Invalid`, which calls the release `field`, `Unavailable`
+    and `Conflict`."""
+    place.require_release(release, field)
     if watcher(place) is None:
         raise Unavailable("No watcher runs, so nothing is deployed. Start one: quadra rollout watch")
-    running = load_state(place).deployment
-    if running is not None or waiting(place):
-        which = f" ({running.release})" if running else ""
-        raise Conflict(f"A deployment is under way{which}. Follow it with `quadra rollout status`, then ask again.")
-    request = Request(id=uuid7(), release=release, trigger=trigger)
-    write(place.requests / f"{request.id}.json", msgspec.json.encode(request))
+    request = Request(id=uuid7(), release=release, trigger=trigger, environment=environment)
+    with (place.requests / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two who ask at once one hears that the other was first
+        running = load_state(place).deployment
+        if running is not None or waiting(place):
+            which = f" ({running.release})" if running else ""
+            raise Conflict(f"A deployment is under way{which}. Follow it with `quadra rollout status`, then ask again.")
+        write(place.requests / f"{request.id}.json", msgspec.json.encode(request))
     return request.id
 
 
@@ -66,6 +72,7 @@ def take(place: Place) -> Deployment | None:
                 release=asked.release,
                 previous=None,
                 trigger=asked.trigger,
+                environment=asked.environment,
                 started_at=clock.iso(clock.now()),
             )
     return None

@@ -60,8 +60,9 @@ def init_place(
 
 
 @rollout.command("watch")
+@click.option("--dry-run", is_flag=True, help="Heal nothing; write what it does not do into the history.")
 @directory_option
-def watch_place(directory: Path | None) -> None:
+def watch_place(dry_run: bool, directory: Path | None) -> None:
     """Keep what runs running, and deploy when asked. A second watcher stands by and takes over."""
     settings = load()
     if not settings.redis_configured or settings.is_sqlite:
@@ -69,7 +70,7 @@ def watch_place(directory: Path | None) -> None:
             "Two web processes serve beside each other during a deployment: set DATABASE_URL to PostgreSQL or MariaDB, and "
             "REDIS_URL."
         )
-    watch(place_of(settings, directory), settings, _tell)
+    watch(place_of(settings, directory), settings, _tell, dry_run=dry_run)
 
 
 @rollout.command("deploy")

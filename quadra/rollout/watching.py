@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
-from quadra.core.ids import uuid7
 from quadra.core.settings import Settings
 from quadra.rollout import deploying, processes, requests
+from quadra.rollout.deploying import Tell
 from quadra.rollout.fleet import Fleet
-from quadra.rollout.gates import Refused, answers
+from quadra.rollout.gates import Refused
+from quadra.rollout.healing import Healer
+from quadra.rollout.looking import Seen, hungry, look
 from quadra.rollout.place import Place
-from quadra.rollout.records import Act, Kept, note
+from quadra.rollout.records import Kept, note
 
 LOOK_SECONDS = 0.5
 """Between two looks for requests and for processes that ended."""
 PAUSE_SECONDS = 5.0
 """After something that only the operating system or the balancer can put right."""
-HANG_SECONDS = 10.0
-"""For a replica that hangs to end by itself."""
-
-Tell = Callable[[str], None]
 
 
-def watch(place: Place, settings: Settings, tell: Tell) -> None:
-    """Until SIGTERM or SIGINT; what runs goes on running."""
+def watch(place: Place, settings: Settings, tell: Tell, *, dry_run: bool = False) -> None:
+    """Until SIGTERM or SIGINT; what runs goes on running. With `dry_run` it heals nothing, and says what it does not do."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -45,7 +41,8 @@ def watch(place: Place, settings: Settings, tell: Tell) -> None:
         if not _lock(place, descriptor, stop, tell):
             return
         with requests.locked(place, descriptor):
-            Watcher(Fleet(place, place.read_plan(), settings), tell).run(stop)
+            fleet = Fleet(place, place.read_plan(), settings)
+            Watcher(fleet, Healer(fleet, tell, dry_run=dry_run), tell).run(stop)
     finally:
         os.close(descriptor)
 
@@ -68,11 +65,12 @@ def _lock(place: Place, descriptor: int, stop: threading.Event, tell: Tell) -> b
 
 
 class Watcher:
-    def __init__(self, fleet: Fleet, tell: Tell):
+    def __init__(self, fleet: Fleet, healer: Healer, tell: Tell):
         self._fleet = fleet
+        self._healer = healer
         self._settings = fleet.settings
         self._tell = tell
-        self._next_probe = 0.0
+        self._next_look = 0.0
 
     def run(self, stop: threading.Event) -> None:
         adopted = sum(processes.alive(kept) for kept in self._fleet.state.processes)
@@ -101,65 +99,41 @@ class Watcher:
                 deploying.deploy(self._fleet, deployment, self._tell)
         self._fleet.route()  # after deployments, which say themselves that the balancer does not run
         for kept in list(self._fleet.state.processes):
-            if kept.role != "balancer" and not processes.alive(kept):
-                self._start_again(kept, f"{kept.name} ended.")
-        if time.monotonic() >= self._next_probe:
-            self._next_probe = time.monotonic() + self._settings.supervisor_check.total_seconds()
-            self._probe()
-
-    def _probe(self) -> None:
-        """Ask each replica whether it lives. One that lives and is not ready (the database is away) is left alone: a restart
-        mends nothing there."""
-        for kept in self._fleet.of("web"):
-            if not processes.alive(kept):
+            if kept.role == "balancer" or kept not in self._fleet.state.processes:  # a rollback has ended it meanwhile
                 continue
-            if answers(kept.port or 0, "/health"):
-                kept.failures = 0
-                kept.state = "ready" if answers(kept.port or 0, "/health/ready") else "not_ready"
-            else:
-                kept.failures += 1
-                kept.state = "failing"
-            if kept.failures >= self._settings.supervisor_failures:
-                processes.stop(kept, HANG_SECONDS)
-                self._start_again(kept, f"{kept.name} did not answer {kept.failures} probes in a row.")
-        for kept in self._fleet.state.processes:
-            if kept.attempts and time.time() - kept.born > self._settings.supervisor_reset_after.total_seconds():
-                kept.attempts = 0
-        self._fleet.save()
+            if not processes.alive(kept):
+                figures = {"attempts": kept.attempts, "restarts": kept.restarts}
+                self._healer.mend(kept, "ended", f"{kept.name} ended.", figures)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + self._settings.supervisor_check.total_seconds()
+            self._look()
 
-    def _start_again(self, kept: Kept, reason: str) -> None:
-        if kept.state == "given_up" or time.time() < kept.next_attempt:
-            return
-        figures = {"failures": kept.failures, "attempts": kept.attempts}
-        if kept.attempts >= self._settings.supervisor_attempts:
-            kept.state = "given_up"
-            outcome = "given_up"
-        else:
-            kept.next_attempt = time.time() + backoff(self._settings, kept.attempts)
-            kept.attempts += 1
-            try:
-                self._fleet.restart(kept)
-                outcome = "succeeded"
-            except (Refused, OSError) as error:
-                processes.kill(kept)
-                outcome, reason = "failed", f"{reason} {error}"
-        self._fleet.save()
-        self._tell(f"Restart of {kept.name}: {outcome}. {reason}")
-        act = Act(
-            id=uuid7(),
-            at=clock.iso(clock.now()),
-            action="restart",
-            target=kept.name,
-            release=kept.release,
-            outcome=outcome,
-            reason=reason,
-            figures=figures,
-            attempt=kept.attempts,
-            watcher_pid=os.getpid(),
-        )
-        note(self._fleet.place, act=act)
+    def _look(self) -> None:
+        """Look at each process, and act on a fault that was there FAILURES times in a row."""
+        fleet, often = self._fleet, self._settings.supervisor_failures
+        sick: dict[str, list[tuple[Kept, Seen]]] = {}
+        for kept in [kept for kept in fleet.state.processes if kept.role != "balancer" and processes.alive(kept)]:
+            seen = self._seen(kept)
+            kept.looks = kept.looks + 1 if seen.fault and seen.fault == kept.fault else int(bool(seen.fault))
+            kept.failures = kept.looks if seen.fault == "hangs" else 0
+            kept.fault = seen.fault
+            if kept.looks >= often:
+                sick.setdefault(seen.fault, []).append((kept, seen))
+        fleet.save()
+        for fault, found in sick.items():
+            if fault in ("errors", "slow"):
+                self._healer.relieve([kept for kept, _ in found], found[0][1])
+                continue
+            for kept, seen in found:
+                if kept in fleet.state.processes:  # else a rollback has ended it meanwhile
+                    self._healer.mend(kept, fault, seen.reason, {**seen.figures, "looks": kept.looks})
+        self._healer.forget()
+        fleet.save()
 
-
-def backoff(settings: Settings, attempts: int) -> float:
-    """Seconds until the next attempt, after so many before this one: doubled each time, and never all at once."""
-    return settings.supervisor_backoff.total_seconds() * float(2**attempts) * random.uniform(0.8, 1.2)
+    def _seen(self, kept: Kept) -> Seen:
+        if kept.role == "worker":
+            return hungry(kept, self._settings) or Seen(state=kept.state)
+        seen = look(kept, self._settings, self._fleet.state.p95_before_ms)
+        if not (kept.state == "given_up" and seen.fault):
+            kept.state = seen.state
+        return seen

@@ -9,14 +9,11 @@ import pytest
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 from quadra.rollout import deploying, requests
-from quadra.rollout.balancers import BALANCERS, Haproxy, Routes
-from quadra.rollout.fleet import Fleet
-from quadra.rollout.gates import Refused, judge
+from quadra.rollout.balancers import BALANCERS, Routes
+from quadra.rollout.gates import Refused, figures_of, judge
 from quadra.rollout.place import Place, Plan
 from quadra.rollout.records import Deployment, Kept, history, load_state, note
-from quadra.rollout.watching import backoff
-
-PLAN = Plan(public_port=8080, replicas=1, workers=0, balancer="haproxy")
+from tests.rollout.fakes import FakeFleet
 
 
 @pytest.fixture
@@ -24,32 +21,6 @@ def place(tmp_path: Path) -> Place:
     found = Place(tmp_path / "rollout")
     found.make()
     return found
-
-
-class FakeBalancer(Haproxy):
-    """Notes the routes that it is told."""
-
-    did: list[object]
-
-    def route(self, routes: Routes, pid: int) -> None:
-        self.did.append(routes)
-
-
-class FakeFleet(Fleet):
-    """A fleet whose processes are only written down; its balancer is a fake too."""
-
-    def __init__(self, place: Place, settings: Settings):
-        super().__init__(place, PLAN, settings)
-        self.did: list[object] = []
-        self.balancer = FakeBalancer(place, PLAN)
-        self.balancer.did = self.did
-
-    def keep_balancer(self) -> bool:
-        return False
-
-    def stop(self, kept: Kept) -> None:
-        self.did.append(kept.name)
-        super().stop(kept)
 
 
 def deployment(**given: object) -> Deployment:
@@ -67,6 +38,7 @@ def broken_off(place: Place, *, serving: str, status: str = "running") -> FakeFl
     fleet.state.processes.append(Kept("balancer", "balancer", 1, 1.0, "", "haproxy"))
     fleet.state.release, fleet.state.serving, fleet.state.before = "one", serving, "d1"
     fleet.state.deployment = deployment(status=status)
+    fleet.of("web")[serving == "d1"].leaving = serving == "d2"
     fleet.save()
     return fleet
 
@@ -97,13 +69,25 @@ def test_one_that_was_broken_off_while_the_old_release_drained_is_finished(place
 
 def test_the_gate_names_what_it_measured() -> None:
     quick = [(200, 0.01)] * 198
-    assert judge([*quick, (401, 0.01), (503, 0.01)], 1.0)["errors"] == 1
+    good = figures_of([*quick, (401, 0.01), (503, 0.01)], 1.0)
+    judge(good)
+    assert good["errors"] == 1
     with pytest.raises(Refused, match="p95 is 3") as slow:
-        judge([*quick[:180], *[(200, 3.0)] * 20], 1.0)
+        judge(figures_of([*quick[:180], *[(200, 3.0)] * 20], 1.0))
     assert (slow.value.kind, slow.value.figures["p95_ms"]) == ("performance", 3000.0)
     with pytest.raises(Refused, match="3 of 200 requests failed") as broken:
-        judge([*quick[:197], (500, 0.01), (500, 0.01), (0, 0.01)], 1.0)
+        judge(figures_of([*quick[:197], (500, 0.01), (500, 0.01), (0, 0.01)], 1.0))
     assert (broken.value.kind, broken.value.figures["errors"]) == ("health", 3)
+
+
+def test_the_gate_compares_with_the_release_before_where_the_difference_is_felt() -> None:
+    for p95, before, refused in ((0.9, 200.0, True), (0.9, 400.0, False), (0.4, 20.0, False), (0.9, None, False)):
+        found = figures_of([(200, p95)] * 100, 2.0)
+        if refused:
+            with pytest.raises(Refused, match="times the 200 ms of the release before"):
+                judge(found, before)
+        else:
+            judge(found, before)
 
 
 @pytest.mark.parametrize("name", ["../one", "a/b", "", "..", ".hidden", "one\n", "a..b"])
@@ -148,11 +132,6 @@ def test_a_line_that_was_cut_off_costs_only_itself(place: Place) -> None:
         file.write(b'{"at":"2026-')
     note(place, deployment=deployment(status="failed"))
     assert [one["status"] for one in history(place)["deployments"]] == ["failed"]
-
-
-def test_restarts_are_ever_further_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.uniform", lambda _low, _high: 1.0)
-    assert [backoff(Settings(), attempts) for attempts in range(4)] == [60, 120, 240, 480]
 
 
 @pytest.mark.parametrize("kind", BALANCERS)
