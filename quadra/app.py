@@ -25,6 +25,7 @@ from quadra.ingest import room as ingest
 from quadra.insights import room as insights
 from quadra.job_kinds import BATCH_KINDS
 from quadra.jobs import room as jobs
+from quadra.rollout import room as rollout
 from quadra.sinks import room as sinks
 from quadra.warehouse import room as warehouse
 
@@ -40,6 +41,7 @@ ROOMS: tuple[Room, ...] = (
     sinks,
     backup,
     health,
+    rollout,
 )
 """In the order in which they start and stop."""
 

@@ -15,6 +15,7 @@ from quadra.health import openapi as health
 from quadra.ingest import openapi as ingest
 from quadra.insights import openapi as insights
 from quadra.jobs import openapi as jobs
+from quadra.rollout import openapi as rollout
 from quadra.sinks import openapi as sinks
 from quadra.warehouse import openapi as warehouse
 
@@ -30,5 +31,6 @@ DESCRIBED: tuple[Group, ...] = (
     *backup.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,
+    *rollout.GROUPS,
     dashboard.DESCRIPTION,
 )

@@ -9,6 +9,7 @@ from quadra.analytics.views.share_routes import SHARE_PAGE
 from quadra.core.runtime import Runtime
 from quadra.core.web.http import ERROR_PAGE
 from quadra.dashboard import pages, status_page
+from quadra.dashboard.deployment_feed import DeploymentFeed
 from quadra.dashboard.health_feed import HealthFeed
 from quadra.dashboard.live import Live
 from quadra.health.routes import STATUS_PAGE
@@ -24,4 +25,4 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     app.extensions[STATUS_PAGE] = status_page.show
     socketio = runtime.kept(SocketIO)
     live = Live(runtime, socketio, runtime.kept(Intake).writer)
-    runtime.on_start += (live.start, HealthFeed(runtime, socketio).start)
+    runtime.on_start += (live.start, HealthFeed(runtime, socketio).start, DeploymentFeed(runtime, socketio).start)

@@ -21,6 +21,11 @@ from quadra.jobs.states import UNFINISHED
 from quadra.jobs.tables import Job
 
 RECENT = 5
+NOT_MANAGED = {
+    "current": __version__,
+    "status": "not_managed",
+    **dict.fromkeys(("recovery_attempts", "total", "successful", "failed"), 0),
+}
 DELIVERY = "deliver"
 """What the kinds of jobs that deliver batches to other systems begin with."""
 
@@ -33,12 +38,7 @@ def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
         system=SystemStatus(status=report.status, uptime_seconds=runner.scene.uptime_seconds, version=__version__),
         parts=[Part(name=name, title=PARTS[name], status=verdict) for name, verdict in report.parts.items()],
         deployment=Deployment(
-            current=__version__,
-            status="not_managed",
-            recovery_attempts=0,
-            total=0,
-            successful=0,
-            failed=0,
+            **(NOT_MANAGED if runtime.deployed is None else runtime.deployed()),
             last_health_check=clock.iso(kept[0].at) if kept else None,
         ),
         health=RecentChecks(recent_checks=[recent(row, whole=whole) for row in kept]),
