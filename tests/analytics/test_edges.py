@@ -76,3 +76,16 @@ def test_a_day_begins_with_its_first_microsecond_and_ends_before_the_next(
 ) -> None:
     (series,) = place.ask(trends, place.tell([ev("u1", event)]), DAY)["series"]
     assert [point["value"] for point in series["points"]] == [counted]
+
+
+def test_a_value_that_is_called_other_joins_the_rest(place: Place) -> None:
+    told = [*["Other"] * 3, *["a"] * 2, "b"]
+    project = place.tell([ev("u1", "2026-03-02 10:00", plan=plan) for plan in told])
+
+    def series(limit: int) -> list[tuple[str, float]]:
+        found = place.ask(trends, project, DAY, breakdown="plan", breakdown_limit=limit)["series"]
+        return sorted((one["label"], one["points"][0]["value"]) for one in found)
+
+    assert series(3) == [("Other", 3), ("a", 2), ("b", 1)]
+    assert series(2) == [("Other", 4), ("a", 2)]
+    assert series(1) == [("Other", 6)]

@@ -102,6 +102,18 @@ def test_every_format_holds_the_same_events_in_order(exported: Any, place: Place
         assert [json.loads(row["properties"]) for row in typed] == [row["properties"] for row in rows]
 
 
+def test_no_file_of_an_export_stays_on_the_disk(exported: Any, place: Place) -> None:
+    """Whole or broken off: the file has no name any more before its first piece goes out."""
+    project = place.tell(HISTORY)
+    spill = place.runtime.settings.data_dir / "spill"
+    assert len(exported(project.slug, "parquet")) == len(HISTORY)
+    assert list(spill.glob("export-*")) == []
+    asked = given_of([("from", "2026-03-02"), ("to", "2026-03-05"), ("format", "parquet")])
+    pieces = Pieces(place.runtime, read(asked, project))
+    assert list(spill.glob("export-*")) == []
+    pieces.close()
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
 def test_no_cell_of_a_spreadsheet_begins_a_formula(exported: Any, place: Place, start: str) -> None:
     text = f'{start}HYPERLINK("http://x","y")'

@@ -17,7 +17,7 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.tables import SavedView
-from quadra.analytics.views import share_routes
+from quadra.analytics.views import saved_views, share_routes
 from quadra.core.rooms import open_rooms
 from quadra.core.web import http, limits
 from tests.analytics.conftest import Place
@@ -106,6 +106,18 @@ def test_a_view_is_saved_listed_shown_and_deleted(client: FlaskClient, as_: As, 
     assert client.get(f"/api/saved-views/{view['id']}", headers=reader).json == view
     assert client.delete(f"/api/saved-views/{view['id']}", headers=admin).json == {"success": True}
     assert client.get(f"/api/saved-views/{view['id']}", headers=reader).status_code == 404
+
+
+def test_a_project_has_a_bounded_number_of_views(
+    client: FlaskClient, place: Place, as_: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_views, "VIEWS_MOST", 2)
+    headers, other = as_(place.project().slug), as_(place.project().slug)
+    for _ in range(2):
+        saved(client, headers)
+    refused = client.post("/api/saved-views", json=VIEW, headers=headers)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "conflict")
+    saved(client, other)
 
 
 def test_a_wrong_question_is_named_by_its_key_and_field(client: FlaskClient, as_: As, place: Place) -> None:

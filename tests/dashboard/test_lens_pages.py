@@ -148,6 +148,15 @@ def settled(page: Page) -> None:
     expect(page.locator('#board [aria-busy="true"]')).to_have_count(0, timeout=15_000)
 
 
+def test_a_page_is_of_the_project_that_its_address_names(
+    context: BrowserContext, quadra: QuadraProcess, full: Project, empty: Project
+) -> None:
+    for slug in (full.slug, empty.slug):
+        shown = context.request.get(f"{quadra.base_url}/events?project={slug}").text()
+        assert f'<option value="{slug}" selected>' in shown
+    assert context.request.get(f"{quadra.base_url}/events?project=nothing-is-here").status == 404
+
+
 @pytest.mark.parametrize("slug", EVERY)
 def test_a_page_shows_what_happened_and_each_chart_as_a_table_too(
     page: Page, heard: Heard, full: Project, slug: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,19 @@ def test_scoring_teaches_nothing() -> None:
     before = artifact.encode(field)
     field.score(field.came(count(batch(random.Random(1), 0.0))))
     assert artifact.encode(field) == before
+
+
+def test_an_anomaly_teaches_a_fifth_of_what_it_says() -> None:
+    """Else an attack that lasts is soon the usual thing."""
+    moved = []
+    for anomalous in (False, True):
+        field = trained(12)
+        before = field.mean.copy()
+        came = field.came(count(batch(random.Random(9), 5400.0, shifted=True)))
+        field.learn(came, replace(field.score(came), anomalous=anomalous))
+        moved.append(field.mean - before)
+    assert moved[1] == pytest.approx(moved[0] / 5)
+    assert abs(moved[0]).max() > 0
 
 
 def test_the_same_seed_and_history_give_the_same_bytes_and_another_seed_others() -> None:

@@ -22,6 +22,7 @@ from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
 from quadra.jobs.claim import claim
 from quadra.jobs.handlers import batch_kinds
+from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
 from tests.field.traffic import batch
 from tests.insights.conftest import opened
@@ -111,6 +112,21 @@ def test_each_batch_is_read_and_learned_once(any_runtime: Runtime) -> None:
     assert readings[0].loss == 0.0  # there was nothing to compare it with
     assert readings[1].loss > 0.0
     assert readings[1].moved
+
+
+def test_another_job_for_a_batch_that_was_learned_does_nothing(any_runtime: Runtime) -> None:
+    """A job that succeeded may be asked for again, and may have been pruned before."""
+    batch_id = fill(any_runtime, random.Random(1))
+    do(any_runtime, "field")
+    for _ in range(2):
+        with any_runtime.database.begin() as session:
+            kinds = batch_kinds(HANDLERS)
+            enqueue_for_batches(session.connection(), [(batch_id, 1)], kinds=kinds, max_attempts=1)
+        ended = do(any_runtime, "field")
+        assert ended is not None
+        assert ended.state == "SUCCESS"
+    with any_runtime.database.read() as session:
+        assert session.get_one(FieldState, 1).iterations == 1
 
 
 def test_two_workers_lose_no_batch(any_runtime: Runtime) -> None:
@@ -235,6 +251,18 @@ def test_old_versions_go_and_the_active_one_stays(runtime: Runtime, monkeypatch:
         train(runtime)
     assert [(row.version, row.active) for row in the_versions(runtime)] == [(4, False), (3, False), (1, True)]
     assert len(list(versions.directory_of(runtime.settings).iterdir())) == 6
+
+
+def test_of_all_versions_one_is_active_and_the_state_goes_on_from_it(runtime: Runtime) -> None:
+    fill(runtime, random.Random(7))
+    for _ in range(3):
+        train(runtime)
+    for wanted in (3, 2):
+        with runtime.database.begin() as session:
+            versions.promote(session, runtime.settings, 1, wanted)
+        assert [row.version for row in the_versions(runtime) if row.active] == [wanted]
+        with runtime.database.read() as session:
+            assert session.get_one(FieldState, 1).version == wanted
 
 
 def test_drift_is_nothing_after_promoting_and_grows_with_other_traffic(runtime: Runtime) -> None:

@@ -110,6 +110,19 @@ def test_a_value_far_outside_of_what_came_before_scores_high(tmp_path: Path) -> 
     assert max(found[200:1000]) < found[1000]
 
 
+def test_what_goes_on_is_told_once_and_what_is_worse_is_told_again() -> None:
+    def scored(second: float, rows_later: int) -> tuple[float, float]:
+        series = Series()
+        values = [*noise(1000), 400.0, *noise(rows_later - 1, seed=2), second]
+        found = [series.score(value) for value in values]
+        return found[1000], found[-1]
+
+    first, again = scored(400.0, 30)
+    assert again < first / 2
+    first, worse = scored(4_000.0, 30)
+    assert worse >= first
+
+
 def test_a_score_does_not_change_when_the_future_does() -> None:
     values = noise(600)
     one, other = Series(), Series()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import catalogue, sweeping
 from quadra.warehouse.segments.compaction import compact_some
 from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
-from quadra.warehouse.segments.merging import merge_some
+from quadra.warehouse.segments.merging import choose, merge_some
 from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.segments.store import LocalStore
 from quadra.warehouse.segments.writing import WriteFailed, Written
@@ -43,6 +44,37 @@ def test_history_begins_with_the_first_kept_day_fresh_and_compacted(
         assert numbers(runtime) == [2, 3]
         with runtime.database.read() as session:
             assert sum(one.rows for one in catalogue.live(session, 1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("days", "at", "first"),
+    [
+        (5, "2026-03-18T12:30:00Z", "2026-03-13T00:00:00Z"),
+        (1, "2026-03-18T00:00:00Z", "2026-03-17T00:00:00Z"),
+        (30, "2026-03-01T23:59:59Z", "2026-01-30T00:00:00Z"),
+    ],
+)
+def test_so_many_whole_days_before_today_are_kept(
+    monkeypatch: pytest.MonkeyPatch, days: int, at: str, first: str
+) -> None:
+    frozen = SimpleNamespace(now=lambda: datetime.fromisoformat(at), to_us=clock.to_us)
+    monkeypatch.setattr(catalogue, "clock", frozen)
+    assert catalogue.first_kept_us(days) == clock.to_us(datetime.fromisoformat(first))
+    assert catalogue.first_kept_us(None) is None
+
+
+def files_of_today(*rows: int) -> list[Segment]:
+    today = clock.now().date()
+    return [Segment(id=f"{at:02}", rows=count, day=today, created_at=clock.now()) for at, count in enumerate(rows)]
+
+
+def test_four_files_of_a_size_are_merged_and_never_into_one_that_is_too_large() -> None:
+    assert choose(files_of_today(10, 10, 10), 1_000) == []
+    four = files_of_today(10, 20, 30, 40)
+    assert choose(four, 100) == four
+    assert choose(four, 99) == four[:3]
+    assert choose(files_of_today(90, 90, 90, 90), 100) == []  # no two fit
+    assert choose(files_of_today(100, 100, 100, 100), 100) == []  # each is as large as may be
 
 
 def test_rows_that_only_a_retired_segment_holds_do_not_leave_the_event_table(runtime: Runtime) -> None:
