@@ -18,6 +18,7 @@ from quadra.analytics.views.reports import ReportQueries, reports
 from quadra.core.api.doors import Doors, answered
 from quadra.core.api.examples import example_of
 from quadra.core.api.openapi import Answer, Door, Param
+from quadra.core.web.http import runtime
 
 doors = Doors("business", __name__)
 
@@ -46,7 +47,7 @@ def create(asked: NewProject) -> MadeBusiness:
 
 def show_queries() -> ResponseReturnValue:
     project = require_project(request.args.get("project"), "viewer")
-    return answered(reports(request.args.to_dict(flat=False), project))
+    return answered(reports(runtime(), request.args.to_dict(flat=False), project))
 
 
 for _number, _prefix in enumerate(PREFIXES, start=1):

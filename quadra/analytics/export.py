@@ -6,17 +6,19 @@ Whoever asked to be erased is not in it, even before their erasure was done.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
+from quadra.analytics.kept.segments import segment_of
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.question import Asks, Question, read_question
 from quadra.core import clock
 from quadra.core.api.given import Given
+from quadra.core.runtime import Runtime
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, OUTSIDE, TIMES
 from quadra.warehouse.query.duck import quoted
@@ -58,6 +60,15 @@ def read(given: Given, project: Project) -> Export:
         given.wrong["kind"] = "one or some of " + ", ".join(KINDS)
     given.check()
     return export
+
+
+def loaded(runtime: Runtime, export: Export) -> Export:
+    """With the segment that it names. Raises `NotFound`."""
+    question = export.question
+    if question.segment is None:
+        return export
+    people = segment_of(runtime, question.project_id, question.segment)
+    return replace(export, question=replace(question, people=people))
 
 
 def unerased(session: Session, project_id: int) -> list[tuple[str, int]]:

@@ -28,7 +28,7 @@ def show_export() -> ResponseReturnValue:
     }
     if request.method == "HEAD":
         return Response(headers=headers)
-    pieces = Pieces(runtime(), asked)
+    pieces = Pieces(runtime(), export.loaded(runtime(), asked))
     with runtime().database.begin() as session:
         audit.record(
             session,

@@ -13,9 +13,9 @@ from pyarrow import csv
 
 from quadra.analytics.export import COLUMNS, Export, sql, unerased
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.snapshot import snapshot
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
-from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.query.snapshot import Look
 
 MEDIA = {
@@ -47,9 +47,8 @@ class Pieces:
 
 def _pieces(runtime: Runtime, export: Export) -> Generator[bytes, None, None]:
     question = export.question
-    warehouse, bounds = warehouse_of(runtime), {"start_us": question.start_us, "end_us": question.end_us}
-    with warehouse.look(question.project_id, export=True, **bounds) as look:
-        params = Parameters()
+    with snapshot(runtime, question, question.range, export=True) as events:
+        look, params = events.look, Parameters()
         with runtime.database.read() as session:
             statement = sql(export, params, unerased(session, question.project_id))
         if export.format == "parquet":

@@ -1,4 +1,4 @@
-"""Erase a person from saved views too: `[erased]` stands where a view's name, page or questions named them.
+"""Erase a person from what people keep too: `[erased]` stands where a view, a goal, a segment or an annotation named them.
 
 Only filters and fields that say whose events are meant are looked at, so a user called `signup` leaves the funnel of that
 event as it is. An id that is a bare number is taken for a person only where ids stand: `status = 500` is nobody.
@@ -7,21 +7,21 @@ event as it is. An id that is a bare number is taken for a person only where ids
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from quadra.analytics.tables import NAME_MOST, SavedView
+from quadra.analytics.tables import ANNOTATION_MOST, NAME_MOST, Annotation, GoalRow, SavedView, SegmentOfPeople
 from quadra.core.runtime import Runtime
 from quadra.insights import forgetting
 from quadra.insights.forgetting import named, without
 from quadra.jobs.lease import Lease
 
 AT_ONCE = 50
-"""Views looked at in one go; each may be 128 KB."""
+"""Rows looked at in one go; each may be 128 KB."""
 WHO = {"user", "user_id", "anonymous_id"}
 """Parameters of lenses and pages that are a person's id."""
 ID = re.compile(r"(?:^|_)id$|I[dD]$")
@@ -30,8 +30,8 @@ FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*?)\](?:\[\w+\])?)?", re.
 
 
 def erase_person(runtime: Runtime, lease: Lease) -> None:
-    """The job `erase`, whole: insights, saved views, rows and files."""
-    forgetting.erase_person(runtime, lease, also=[forget_in_views])
+    """The job `erase`, whole: insights, what people keep, rows and files."""
+    forgetting.erase_person(runtime, lease, also=[forget_in_kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +74,47 @@ class _Person:
         return text if kept == inside else orjson.dumps(kept).decode()
 
 
-def forget_in_views(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
-    """Of that project, shared or not. The view stays, and so does its link."""
+def forget_in_kept(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
+    """Of that project: views, shared or not, goals, segments, annotations. They stay, and so do the links to views."""
     words = [one for one in ids if not one.isdigit()]
     person = _Person(named(ids), named(words) if words else None)
-    after = ""
-    while not lease.lost.is_set():
-        query = sa.select(SavedView).where(SavedView.project_id == project_id, SavedView.id > after)
-        with runtime.database.begin() as session:
-            lease.hold(session)
-            found = list(session.scalars(query.order_by(SavedView.id).limit(AT_ONCE)))
-            for view in found:
-                view.name = person.out_of_text(view.name)[:NAME_MOST]
-                view.params = person.out_of(view.params)
-                view.questions = person.out_of(view.questions)
-        if not found:
-            return
-        after = found[-1].id
+    for table, forget in KEPT.items():
+        after = ""
+        while not lease.lost.is_set():
+            query = sa.select(table).where(table.project_id == project_id, table.id > after).order_by(table.id)
+            with runtime.database.begin() as session:
+                lease.hold(session)
+                found = list(session.scalars(query.limit(AT_ONCE)))
+                for row in found:
+                    forget(person, row)
+            if not found:
+                break
+            after = found[-1].id
+
+
+def _in_view(person: _Person, view: SavedView) -> None:
+    view.name = person.out_of_text(view.name)[:NAME_MOST]
+    view.params = person.out_of(view.params)
+    view.questions = person.out_of(view.questions)
+
+
+def _in_goal(person: _Person, goal: GoalRow) -> None:
+    goal.name = person.out_of_text(goal.name)[:NAME_MOST]
+    goal.where = person.out_of(goal.where, "where")
+
+
+def _in_segment(person: _Person, segment: SegmentOfPeople) -> None:
+    segment.name = person.out_of_text(segment.name)[:NAME_MOST]
+    segment.rule = person.out_of(segment.rule)
+
+
+def _in_annotation(person: _Person, annotation: Annotation) -> None:
+    annotation.text = person.out_of_text(annotation.text)[:ANNOTATION_MOST]
+
+
+KEPT: dict[Any, Callable[[_Person, Any], None]] = {
+    SavedView: _in_view,
+    GoalRow: _in_goal,
+    SegmentOfPeople: _in_segment,
+    Annotation: _in_annotation,
+}

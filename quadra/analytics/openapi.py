@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quadra.analytics import business_routes, resolving_routes
+from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
 from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.openapi_export import EXPORT
 from quadra.analytics.openapi_saved import SAVED
@@ -29,7 +30,12 @@ GROUPS = (
     Group(
         title=groups.VISITS,
         says="Who came, from where, which pages they saw, and who did what a goal asks for. The rules are in docs/visits.md.",
-        doors=_of(groups.VISITS),
+        doors=(
+            *_of(groups.VISITS),
+            *goal_routes.doors.described,
+            *segment_routes.doors.described,
+            *annotation_routes.doors.described,
+        ),
     ),
     Group(title=groups.RECORDED, says="What senders recorded as such.", doors=_of(groups.RECORDED)),
     Group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.analytics import business_routes, export_routes, resolving_routes, routes
+from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
 from quadra.analytics.views import saved_view_routes, share_routes
 from quadra.core.runtime import Runtime
 
@@ -15,6 +16,9 @@ BLUEPRINTS = (
     share_routes.blueprint,
     resolving_routes.doors.blueprint,
     business_routes.doors.blueprint,
+    goal_routes.doors.blueprint,
+    segment_routes.doors.blueprint,
+    annotation_routes.doors.blueprint,
 )
 
 

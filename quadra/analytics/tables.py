@@ -14,6 +14,7 @@ from quadra.core.database import Base, Instant, JsonText, name_column
 from quadra.core.ids import uuid7
 
 NAME_MOST = 200
+ANNOTATION_MOST = 500
 
 
 class SavedView(Base):
@@ -90,7 +91,7 @@ class Annotation(Base):
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
     at: Mapped[datetime] = mapped_column(Instant)
-    text: Mapped[str] = mapped_column(sa.String(500))
+    text: Mapped[str] = mapped_column(sa.String(ANNOTATION_MOST))
     source: Mapped[str] = mapped_column(sa.String(16))
     """`person`, or what wrote it by itself: `release`, `restore`, …"""
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)

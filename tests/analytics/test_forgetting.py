@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from quadra.accounts.projects import get_project
+from quadra.analytics.kept.annotations import annotate
 from quadra.analytics.lens_list import read_asked
+from quadra.analytics.tables import Annotation, GoalRow, SegmentOfPeople
 from quadra.analytics.views.saved_views import find_shared, list_views, save_view, share_view
 from quadra.core.runtime import Runtime
 from quadra.insights.forgetting import ERASED
@@ -67,6 +70,27 @@ def test_no_saved_view_names_an_erased_person_and_its_link_goes_on(tmp_path: Pat
         assert asked["way"] == {**RANGE, "steps": steps}
         assert "cookie-3" not in json.dumps({**kept(runtime, cookie)["questions"], "all": None})
         assert kept(runtime, elsewhere)["questions"] == view("u-3")["questions"]  # of another project
+
+
+def test_nor_does_a_goal_a_segment_or_an_annotation(tmp_path: Path) -> None:
+    with installation(f"sqlite:///{tmp_path / 'quadra.db'}", tmp_path) as runtime:
+        store(runtime, [event(3)])
+        with runtime.database.begin() as session:
+            project_id = get_project(session, "shop").id
+            where = {"user_id": {"is_not": ["u-3", "u-4"]}, "plan": "pro"}
+            rule = {"where": {"user_id": "u-3"}, "did": [{"event": "u-3", "where": where}], "did_not": []}
+            common: dict[str, Any] = {"project_id": project_id, "created_by": "test"}
+            session.add(GoalRow(name="What u-3 bought", event="u-3", where=where, **common))
+            session.add(SegmentOfPeople(name="u-3 and u-4", rule=rule, **common))
+            annotate(session, project_id, "u-3 called")
+        erase(runtime, "u-3")
+        after = {"user_id": {"is_not": [ERASED, "u-4"]}, "plan": "pro"}
+        with runtime.database.read() as session:
+            goal, segment = session.scalars(sa.select(GoalRow)).one(), session.scalars(sa.select(SegmentOfPeople)).one()
+            assert (goal.name, goal.event, goal.where) == (f"What {ERASED} bought", "u-3", after)
+            assert (segment.name, segment.rule["where"]) == (f"{ERASED} and u-4", {"user_id": ERASED})
+            assert segment.rule["did"] == [{"event": "u-3", "where": after}]
+            assert session.scalars(sa.select(Annotation.text)).one() == f"{ERASED} called"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ RANGE = {"from": ["2026-03-02"], "to": ["2026-03-03"]}
 
 
 def asked(place: Place, project: Any, **params: list[str]) -> dict[str, Any]:
-    return orjson.loads(msgspec.json.encode(reports.reports({**RANGE, **params}, project)))
+    return orjson.loads(msgspec.json.encode(reports.reports(place.runtime, {**RANGE, **params}, project)))
 
 
 def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(place: Place) -> None:

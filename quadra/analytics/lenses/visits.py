@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import orjson
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from quadra.analytics.goals import goal_of
+from quadra.analytics.kept.goals import goal_of
 from quadra.analytics.questions.groups import VISITS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import INTERVALS
 from quadra.analytics.questions.question import Asks, Question
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, before, share, where_clause
+from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, before, compared, share, where_clause
 from quadra.analytics.visits import dimensions
 from quadra.analytics.visits.countries import name_of
 from quadra.analytics.visits.relation import Visits
@@ -26,7 +26,6 @@ from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
 from quadra.core.runtime import Runtime
 from quadra.ingest.places import Places, PlacesFrom
-from quadra.warehouse.query.span import Range
 
 SORTS = (
     *("visitors", "visits", "page_views", "bounce_rate", "avg_duration_seconds"),
@@ -251,15 +250,6 @@ def _cursor(row: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([row["number"], row["value"]])).decode()
 
 
-def reach(asked: Params) -> Range:
-    """Of the question and of what it is compared with."""
-    question = asked.question
-    if question.alone:
-        return question.range
-    then = before(question)
-    return Range(min(then.start_us, question.start_us), max(then.end_us, question.end_us))
-
-
 def _statements(asked: Params) -> list[Statement]:
     beside = [] if asked.question.alone else [counted(asked, before(asked.question), None)]
     return [counted(asked, asked.question, asked.by), *beside, hidden(asked)]
@@ -281,7 +271,7 @@ LENS = Lens(
     asks=Asks(intervals=(*INTERVALS, "whole"), compares=True),
     Params=Params,
     Answer=VisitsAnswer,
-    range=reach,
+    range=lambda asked: compared(asked.question),
     load=load,
     statements=_statements,
     answer=answer,

@@ -7,13 +7,14 @@ knows HTTP.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, Struct, structs
 
 from quadra.accounts.tables import Project
+from quadra.analytics.kept.segments import segment_of
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, snapshot
 from quadra.analytics.visits.goal import Goal
@@ -95,13 +96,20 @@ class Lens(Generic[P, A]):
         given.check()
         return asked
 
+    def loaded(self, runtime: Runtime, asked: P) -> P:
+        """With what it names by ids. Raises `NotFound`."""
+        if asked.question.segment is not None:
+            people = segment_of(runtime, asked.project.id, asked.question.segment)
+            asked = structs.replace(asked, question=replace(asked.question, people=people))
+        return self.load(runtime, asked)
+
     def ask(self, runtime: Runtime, asked: P) -> A:
         """Blocks. Raises `Unavailable` as every question does, `Invalid` where it has too many periods, `NotFound` where
         it names what is not there.
         """
-        asked = self.load(runtime, asked)
+        asked = self.loaded(runtime, asked)
         with (
             query_duration_seconds.labels(self.path).time(),
-            snapshot(runtime, asked.question.project_id, self.range(asked)) as events,
+            snapshot(runtime, asked.question, self.range(asked)) as events,
         ):
             return self.answer(events, asked)

@@ -34,8 +34,12 @@ NUMBERS = {**{name: name for name in FLOATS}, "duration_seconds": "duration_ms /
 class Parameters(dict[str, Any]):
     """The values of a statement; `add` gives the mark that stands for one in it."""
 
+    def __init__(self, prefix: str = "p"):
+        super().__init__()
+        self._prefix = prefix
+
     def add(self, value: Any) -> str:
-        name = f"p{len(self)}"
+        name = f"{self._prefix}{len(self)}"
         self[name] = value
         return f"${name}"
 

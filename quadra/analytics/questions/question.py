@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
+from quadra.analytics.questions.segment import Segment
 from quadra.core import clock
 from quadra.core.api.given import OPS, Given, Where
 from quadra.core.api.openapi import Param
@@ -63,6 +64,7 @@ class Common(Struct, kw_only=True, rename={"from_": "from"}):
         ),
     ] = ()
     include_bots: Annotated[bool | None, says("Left out: questions about people leave bots out.")] = None
+    segment: Annotated[str | None, says("The id of a segment: only the events of its people.")] = None
 
 
 class Comparison(Struct, kw_only=True):
@@ -134,6 +136,10 @@ class Question:
     """What to compare with, where that is not the time before."""
     alone: bool = False
     """Whether nothing is to be compared with it."""
+    segment: str | None = None
+    """Its id."""
+    people: Segment | None = None
+    """What the segment says, once it is loaded."""
 
     @property
     def range(self) -> Range:
@@ -165,11 +171,7 @@ def read_question(
     """
     common = Common(**COMMON.read(given))
     week_start = common.week_start or project.week_start
-    try:
-        calendar = Calendar(zoneinfo.ZoneInfo(common.timezone or project.timezone), week_start)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        given.wrong["timezone"] = "a name such as Europe/Berlin"
-        calendar = Calendar(zoneinfo.ZoneInfo("UTC"), project.week_start)
+    calendar = _calendar(given, common.timezone or project.timezone, week_start)
     if given.raw(name) is None:  # the length of a period has two names; each lens prefers one
         name = next((other for other in ("interval", "period") if given.raw(other) is not None), name)
     chosen = given.choice(name, intervals, interval)
@@ -182,9 +184,18 @@ def read_question(
         interval=chosen,
         where=common.where,
         include_bots=common.include_bots,
+        segment=common.segment,
         begins=any(given.raw(each) is not None for each in (*START, "days")),
         ends=any(given.raw(each) is not None for each in END),
     )
+
+
+def _calendar(given: Given, zone: str, week_start: str) -> Calendar:
+    try:
+        return Calendar(zoneinfo.ZoneInfo(zone), week_start)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        given.wrong["timezone"] = "a name such as Europe/Berlin"
+        return Calendar(zoneinfo.ZoneInfo("UTC"), week_start)
 
 
 def read_comparison(given: Given, question: Question) -> Question:
@@ -217,6 +228,12 @@ def _year_before(question: Question) -> Range:
         return max(clock.to_us(local.replace(year=local.year - 1, day=day)), 0)
 
     return Range(moved(question.start_us), moved(question.end_us))
+
+
+def read_bounds(given: Given, project: Project) -> tuple[int | None, int | None]:
+    """`from` and `to` alone, None where they are left out; what is wrong is noted in `given`."""
+    calendar = _calendar(given, given.text("timezone") or project.timezone, project.week_start)
+    return _instant(given, calendar, START, 0), _instant(given, calendar, END, 1)
 
 
 def _range(given: Given, calendar: Calendar, interval: str, span: int | None, days: int) -> tuple[int, int]:

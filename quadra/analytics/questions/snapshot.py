@@ -77,10 +77,22 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(runtime: Runtime, project_id: int, span: Range) -> Iterator[Snapshot]:
-    """Blocks. Raises `Unavailable`: too many at once, too slow, too much memory, or the database is away."""
-    with warehouse_of(runtime).look(project_id, start_us=span.start_us, end_us=span.end_us) as look:
-        yield Snapshot(runtime, look)
+def snapshot(runtime: Runtime, question: Question, span: Range, *, export: bool = False) -> Iterator[Snapshot]:
+    """Blocks. Of a question with a segment only the events of its people.
+
+    Raises `Unavailable`: too many at once, too slow, too much memory, or the database is away.
+    """
+    segment = question.people
+    wide = span if segment is None else segment.reach(question.range).around(span)
+    with warehouse_of(runtime).look(
+        question.project_id, start_us=wide.start_us, end_us=wide.end_us, export=export
+    ) as look:
+        if segment is None:
+            yield Snapshot(runtime, look)
+            return
+        params = Parameters()
+        members = segment.sql(question.range, params, question.include_bots)
+        yield Snapshot(runtime, look.only(look.query(members, params).table, span))
 
 
 def within(start_us: int, end_us: int) -> str:
@@ -124,6 +136,14 @@ def before(question: Question) -> Question:
         days = (last - first) // DAY
         return replace(question, start_us=max(calendar.midnight(first - days * DAY), 0), end_us=start)
     return replace(question, start_us=max(2 * start - end, 0), end_us=start)
+
+
+def compared(question: Question) -> Range:
+    """All that is looked at: the range and what it is compared with."""
+    if question.alone:
+        return question.range
+    then = before(question)
+    return Range(min(then.start_us, question.start_us), max(then.end_us, question.end_us))
 
 
 def filled(made: Typed[list[S]], periods: Periods, rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[S]:

@@ -13,10 +13,12 @@ from msgspec import Struct
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import BY_PATH, LENSES
 from quadra.analytics.questions.lens import Lens
-from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Statement as Asked
 from quadra.analytics.views.ready_reports import READY
 from quadra.core.api.given import Given, given_of
+from quadra.core.runtime import Runtime
 from quadra.warehouse.query.span import Range
 
 RELATION = """CREATE VIEW all_events AS
@@ -47,7 +49,7 @@ class ReportQueries(Struct, kw_only=True):
     reports: list[ReadyReport]
 
 
-def reports(params: dict[str, list[str]], project: Project) -> ReportQueries:
+def reports(runtime: Runtime, params: dict[str, list[str]], project: Project) -> ReportQueries:
     """Of one `lens` with its own parameters; without, of all of them as they are asked with what is common to all."""
     given = given_of([(name, value) for name, values in params.items() for value in values])
     lens = given.choice("lens", tuple(BY_PATH), "")
@@ -57,26 +59,32 @@ def reports(params: dict[str, list[str]], project: Project) -> ReportQueries:
     rest = {name: value for name, value in params.items() if name not in ("lens", "project")}
     return ReportQueries(
         setup=RELATION.format(project=project.id),
-        queries=[_report(each, rest, project) for each in ([BY_PATH[lens]] if lens else LENSES)],
+        queries=[_report(runtime, each, rest, project) for each in ([BY_PATH[lens]] if lens else LENSES)],
         reports=[ReadyReport(**report.shown(project.slug)) for report in READY],
     )
 
 
-def _report(lens: Lens[Any, Any], params: dict[str, list[str]], project: Project) -> LensSql:
+def _report(runtime: Runtime, lens: Lens[Any, Any], params: dict[str, list[str]], project: Project) -> LensSql:
     if lens.in_body:  # which an address cannot hold
         given = Given.of_body({name: values[-1] for name, values in params.items()} | {"steps": STEPS})
     else:
         given = given_of([(name, value) for name, values in params.items() for value in values])
-    asked = lens.read(given, project)
+    asked = lens.loaded(runtime, lens.read(given, project))
     span = lens.range(asked)
-    return LensSql(lens=lens.path, statements=[_statement(each, span) for each in lens.statements(asked)])
+    return LensSql(
+        lens=lens.path, statements=[_statement(each, span, asked.question) for each in lens.statements(asked)]
+    )
 
 
-def _statement(asked: Asked, span: Range) -> Statement:
-    """On its own: `events` are those of the range."""
+def _statement(asked: Asked, span: Range, question: Question) -> Statement:
+    """On its own: `events` are those of the range, and of the people of the segment."""
     sql = dedent(asked.sql).strip()
     bounds = ((">=", span.start_us), ("<", span.end_us))
     where = " AND ".join(f"occurred_us {sign} {us}" for sign, us in bounds if us is not None) or "true"
+    params = Parameters(prefix="s")
+    if question.people is not None:
+        members = question.people.sql(question.range, params, question.include_bots, "all_events")
+        where += f" AND person IN ({members})"
     events = f"events AS (SELECT * FROM all_events WHERE {where})"
     rest = f", {sql[5:]}" if sql.startswith("WITH ") else f" {sql}"
-    return Statement(sql=f"WITH {events}{rest}", parameters=dict(asked.params))
+    return Statement(sql=f"WITH {events}{rest}", parameters={**asked.params, **params})

@@ -254,3 +254,16 @@ def _name(name: str) -> str:
     """In snake_case, but for the name of a property in brackets."""
     plain, bracket, rest = name.partition("[")
     return snake_case(plain) + bracket + rest
+
+
+def where_of(kept: Mapping[str, Any]) -> Where:
+    """A filter as it was kept: an object, as a body has it."""
+    return Given.of_body({"where": kept}).where()
+
+
+def kept_where(where: Where) -> dict[str, Any]:
+    """The same the other way round, in the shortest way in which a body can say it."""
+    found: dict[str, Any] = {}
+    for prop, values, op in where:
+        found.setdefault(prop, {})[op] = list(values) if len(values) > 1 else values[0]
+    return {prop: ops["is"] if list(ops) == ["is"] else ops for prop, ops in found.items()}

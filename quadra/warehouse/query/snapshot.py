@@ -81,6 +81,7 @@ class Look:
         self._fresh = fresh
         self._timeout = timeout
         self._view = ""
+        self._chosen = False
         self._overlapping = [segment for segment in segments if span.overlaps(segment)]
         self.rows_read = sum(segment.rows for segment in self._overlapping)
         self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
@@ -127,6 +128,21 @@ class Look:
                 f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)", dict(params or {})
             )
 
+    def only(self, people: pa.Table, span: Range) -> Look:
+        """The same moment: only the events of these people (a column `person`), and only those of a shorter range."""
+        self._cursor.register("chosen_people", people)
+        look = self._of(span)
+        look._chosen = True
+        return look
+
+    def _of(self, span: Range) -> Look:
+        """Of a range within this one, and of the same moment."""
+        look = copy.copy(self)
+        look._span = self._span.within(span.start_us, span.end_us)
+        look._overlapping = [segment for segment in self._overlapping if look._span.overlaps(segment)]
+        look._view = ""
+        return look
+
     def _days(self) -> Iterator[Look]:
         """One for each day that has events, of the same moment."""
         days = {
@@ -136,11 +152,7 @@ class Look:
             found = pc.unique(pc.floor_temporal(table["occurred_at"], unit="day")).cast(pa.int64())
             days.update(us // DAY_US for us in found.to_pylist())
         for number in sorted(days):
-            day = copy.copy(self)
-            day._span = self._span.within(number * DAY_US, (number + 1) * DAY_US)
-            day._overlapping = [segment for segment in self._overlapping if day._span.overlaps(segment)]
-            day._view = ""
-            yield day
+            yield self._of(Range(number * DAY_US, (number + 1) * DAY_US))
 
     def cancel(self) -> None:
         self._cursor.interrupt()
@@ -163,9 +175,13 @@ class Look:
             sources.append((files(self._paths(whole)), "true"))
         if partial:
             sources.append((files(self._paths(partial)), self._span.sql))
-        parts = [self._part(source, condition, columns, who) for source, condition in sources]
+        parts = [self._part(source, condition, columns, who or self._chosen) for source, condition in sources]
         times = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
-        return f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
+        everything = f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
+        if not self._chosen:
+            return everything
+        columns = "*" if who else "* EXCLUDE (person)"
+        return f"SELECT {columns} FROM ({everything}) SEMI JOIN chosen_people USING (person)"
 
     def _part(self, source: str, condition: str, columns: str, who: bool) -> str:
         if not who:

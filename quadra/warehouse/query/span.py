@@ -25,10 +25,19 @@ class Range:
         ended = self.end_us is None or segment.max_occurred_us < self.end_us
         return begun and ended
 
-    def within(self, start_us: int, end_us: int) -> Range:
+    def within(self, start_us: int | None, end_us: int | None) -> Range:
         """The part of it that lies in a shorter one."""
-        start = start_us if self.start_us is None else max(start_us, self.start_us)
-        return Range(start, end_us if self.end_us is None else min(end_us, self.end_us))
+        starts = [us for us in (self.start_us, start_us) if us is not None]
+        ends = [us for us in (self.end_us, end_us) if us is not None]
+        return Range(max(starts, default=None), min(ends, default=None))
+
+    def around(self, other: Range) -> Range:
+        """The shortest one that holds both."""
+        starts, ends = (self.start_us, other.start_us), (self.end_us, other.end_us)
+        return Range(
+            None if None in starts else min(us for us in starts if us is not None),
+            None if None in ends else max(us for us in ends if us is not None),
+        )
 
     @property
     def sql(self) -> str:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.analytics.tables import GoalRow
 from quadra.analytics.visits.goal import Goal
-from quadra.core.api.given import Given, Where
+from quadra.core.api.given import where_of
 from quadra.core.errors import NotFound
 from quadra.core.runtime import Runtime
-
-
-def where_of(kept: dict[str, Any]) -> Where:
-    """A filter as it is kept: an object, as a body has it."""
-    return Given.of_body({"where": kept}).where()
-
-
-def kept_where(where: Where) -> dict[str, Any]:
-    """The same the other way round, in the shortest way in which a body can say it."""
-    found: dict[str, Any] = {}
-    for prop, values, op in where:
-        found.setdefault(prop, {})[op] = list(values) if len(values) > 1 else values[0]
-    return {prop: ops["is"] if list(ops) == ["is"] else ops for prop, ops in found.items()}
 
 
 def as_goal(row: GoalRow) -> Goal:

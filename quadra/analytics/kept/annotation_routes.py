@@ -1,0 +1,158 @@
+"""The doors of annotations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import sqlalchemy as sa
+from msgspec import Meta, Struct
+
+from quadra.accounts.access import caller, require_project
+from quadra.accounts.params import OF_KEY
+from quadra.accounts.tables import Project
+from quadra.analytics.kept.annotations import annotate, find_annotation
+from quadra.analytics.kept.doors import Gone, check_room, note, of_caller
+from quadra.analytics.questions.question import read_bounds
+from quadra.analytics.tables import ANNOTATION_MOST, Annotation
+from quadra.core import clock
+from quadra.core.api.doors import Doors
+from quadra.core.api.given import Given
+from quadra.core.api.openapi import Param, Time
+from quadra.core.api.params import Params, says, within
+from quadra.core.errors import Invalid
+from quadra.core.web.http import runtime
+
+
+class WhichAnnotations(Struct, kw_only=True, rename={"from_": "from"}):
+    from_: Annotated[str | None, says("Only from this moment on.", "2026-01-01")] = None
+    to: Annotated[str | None, says("Only before it; a bare date means through the end of that day.", "2026-01-31")] = (
+        None
+    )
+    timezone: Annotated[str | None, says("Left out: the project's.")] = None
+    project: Annotated[str | None, OF_KEY] = None
+    limit: Annotated[int, within(1, 1_000, "The latest so many.")] = 1_000
+
+
+class NewAnnotation(Struct, kw_only=True):
+    text: Annotated[str, Meta(min_length=1, max_length=ANNOTATION_MOST, examples=["Black Friday mail"])]
+    at: Annotated[
+        str | None, says("When; ISO 8601 with an offset, or milliseconds. Left out: now.", "2026-01-31T12:00:00Z")
+    ] = None
+    project: Annotated[str | None, OF_KEY] = None
+
+
+class KeptAnnotation(Struct, kw_only=True):
+    id: str
+    project: str
+    at: Time
+    text: str
+    source: str
+    """`person`, or what wrote it by itself: `release`, `restore`, …"""
+    created_at: Time
+    created_by: str
+
+
+class KeptAnnotations(Struct, kw_only=True):
+    annotations: list[KeptAnnotation]
+
+
+doors = Doors("annotations", __name__)
+WHICH, NEW = Params(WhichAnnotations), Params(NewAnnotation)
+IDS = {"annotation_id": Param(name="annotation_id", shape=str, example="019be0c4-3c00-7000-8000-000000000003")}
+
+
+@doors(
+    "GET",
+    "/api/annotations",
+    title="List annotations",
+    says="For charts over time to mark.",
+    answers=KeptAnnotations,
+    answer_says="In the order of time.",
+    asks=WHICH,
+    needs="viewer",
+    refuses=(404,),
+)
+def list_annotations(asked: WhichAnnotations) -> KeptAnnotations:
+    project = require_project(asked.project, "viewer")
+    given = Given.of_body({"from": asked.from_, "to": asked.to, "timezone": asked.timezone})
+    start_us, end_us = read_bounds(given, project)
+    given.check()
+    query = sa.select(Annotation).where(Annotation.project_id == project.id)
+    if start_us is not None:
+        query = query.where(Annotation.at >= clock.from_us(start_us))
+    if end_us is not None:
+        query = query.where(Annotation.at < clock.from_us(end_us))
+    with runtime().database.read() as session:
+        rows = session.scalars(query.order_by(Annotation.at.desc(), Annotation.id.desc()).limit(asked.limit)).all()
+        return KeptAnnotations(annotations=[_shown(row, project) for row in reversed(rows)])
+
+
+@doors(
+    "POST",
+    "/api/annotations",
+    title="Write an annotation",
+    says="Audited.",
+    answers=KeptAnnotation,
+    asks=NEW,
+    needs="editor",
+    status=201,
+    refuses=(404, 409),
+)
+def add_annotation(asked: NewAnnotation) -> KeptAnnotation:
+    project = require_project(asked.project, "editor")
+    text, at = asked.text.strip(), _moment(asked.at)
+    if not text or not text.isprintable():
+        raise Invalid("The annotation cannot be kept like this.", fields={"text": "printable, and not empty"})
+    with runtime().database.begin() as session:
+        check_room(session, Annotation, project.id, "annotations")
+        row = annotate(session, project.id, text, at=at, by=caller().actor)
+        note(session, "annotation.created", row, project)
+        return _shown(row, project)
+
+
+@doors(
+    "DELETE",
+    "/api/annotations/{annotation_id}",
+    title="Delete an annotation",
+    says="Audited.",
+    answers=Gone,
+    named=IDS,
+    needs="viewer",
+    refuses=(404,),
+)
+def remove_annotation(annotation_id: str) -> Gone:
+    with runtime().database.begin() as session:
+        row, project = of_caller(session, find_annotation(session, annotation_id), "editor", "annotation")
+        session.delete(row)
+        note(session, "annotation.deleted", row, project)
+    return Gone(success=True)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Raises `Invalid`."""
+    if text is None:
+        return None
+    try:
+        if text.isascii() and text.isdigit() and len(text) < 15:
+            return clock.from_us(int(text) * 1000)
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None and 1970 <= at.astimezone(UTC).year < 2200:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Invalid(
+        "The annotation cannot be kept like this.", fields={"at": "ISO 8601 with an offset, or milliseconds since 1970"}
+    )
+
+
+def _shown(row: Annotation, project: Project) -> KeptAnnotation:
+    return KeptAnnotation(
+        id=row.id,
+        project=project.slug,
+        at=clock.iso(row.at),
+        text=row.text,
+        source=row.source,
+        created_at=clock.iso(row.created_at),
+        created_by=row.created_by,
+    )
