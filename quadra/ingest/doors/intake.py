@@ -6,7 +6,7 @@ steps: room in the writer, the key's limit, accept, write. What is refused on th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -74,16 +74,17 @@ class Intake:
                     raise meter.error()
                 if not ticket.counted:
                     meter.add(number)
+            received_us = clock.now_us()
+            results: Sequence[Row | Refused]
             if number == 1 and ticket.weight <= QUICK_BYTES:
-                result = accept_or_refuse(wires[0], of_each[0] if of_each else sender, clock.now_us(), sent_at)
-                ticket.results = (result,)
-                ticket.rows = () if type(result) is Refused else (result,)
+                results = (accept_or_refuse(wires[0], of_each[0] if of_each else sender, received_us, sent_at),)
             else:
                 heavy = number > FEW_EVENTS or ticket.weight > QUICK_BYTES
                 senders = of_each or repeat(sender, number)
-                ticket.results, ticket.rows = self.aside(heavy, accept_all, wires, senders, clock.now_us(), sent_at)
+                results = self.aside(heavy, accept_all, wires, senders, received_us, sent_at)
+            ticket.results, ticket.rows = results, [one for one in results if type(one) is not Refused]
             if len(ticket.rows) < number:
-                metrics.not_accepted(ticket.door, [one for one in ticket.results if type(one) is Refused])
+                metrics.not_accepted(ticket.door, [one for one in results if type(one) is Refused])
             if ticket.rows:
                 self.writer.submit(ticket)
             else:
@@ -126,8 +127,7 @@ class Intake:
 
 
 def accept_all(
-    wires: Sequence[Any], senders: Sequence[Sender] | repeat[Sender], received_us: int, sent_at: int | str | None
-) -> tuple[list[Row | Refused], list[Row]]:
-    """(a result for each, the rows among them). Pure."""
-    results = list(map(accept_or_refuse, wires, senders, repeat(received_us), repeat(sent_at)))
-    return results, [one for one in results if type(one) is not Refused]
+    wires: Sequence[Any], senders: Iterable[Sender], received_us: int, sent_at: int | str | None
+) -> list[Row | Refused]:
+    """A result for each. Pure."""
+    return list(map(accept_or_refuse, wires, senders, repeat(received_us), repeat(sent_at)))
