@@ -71,18 +71,18 @@ def hold(account: str, email: str) -> None:
     if not limiter.enabled:
         return
     history, place, gate = (f"login/{kind}/{account}" for kind in ("history", f"place/{client_network()}", "gate"))
-    count = count_in(lambda storage: storage.get_moving_window(history, REMEMBERED, HOUR))[1]
-    first = count_in(lambda storage: storage.acquire_entry(place, 1, HOUR))
+    count = count_in(runtime(), lambda storage: storage.get_moving_window(history, REMEMBERED, HOUR))[1]
+    first = count_in(runtime(), lambda storage: storage.acquire_entry(place, 1, HOUR))
     if count >= FREE and not (first and count < CROWD) and not _was_here(email):
         wait = min(LONGEST_WAIT, 2 ** (count - FREE + 1))
-        if not count_in(lambda storage: storage.acquire_entry(gate, 1, wait)):
-            since = count_in(lambda storage: storage.get_moving_window(gate, 1, wait))[0]
+        if not count_in(runtime(), lambda storage: storage.acquire_entry(gate, 1, wait)):
+            since = count_in(runtime(), lambda storage: storage.get_moving_window(gate, 1, wait))[0]
             seconds = min(wait, max(1, math.ceil(since + wait - time.time())))
             raise Limited(
                 f"Too many tries for this account; try again in {seconds} s, or from where you logged in before.",
                 retry_after_seconds=seconds,
             )
-    count_in(lambda storage: storage.acquire_entry(history, REMEMBERED, HOUR))
+    count_in(runtime(), lambda storage: storage.acquire_entry(history, REMEMBERED, HOUR))
 
 
 def _was_here(email: str) -> bool:

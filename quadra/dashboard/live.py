@@ -76,7 +76,7 @@ class Live:
         settings = self._runtime.settings
         rate = f"{settings.rate_limit_strangers_day}/day;{settings.rate_limit_strangers_hour}/hour"
         try:
-            self._threads.run(take, rate, f"stranger:{client_network()}")
+            self._threads.run(take, self._runtime, rate, f"stranger:{client_network()}")
         except Limited as limited:
             return limited
         return error
@@ -112,7 +112,7 @@ class Live:
         caller = self._callers.get(_sid())
         if caller is not None:
             rate = f"{self._runtime.settings.rate_limit_reads}/minute"
-            self._threads.run(take, rate, f"read:{caller.counted_as}")
+            self._threads.run(take, self._runtime, rate, f"read:{caller.counted_as}")
 
     def _leave(self, wanted: Any = None) -> dict[str, Any]:
         websocket_messages_total.labels("admin:leave", "in").inc()

@@ -105,8 +105,9 @@ def test_a_delay_is_over_after_the_seconds_that_were_told(app: Flask, monkeypatc
 
 def test_however_many_tries_there_were_nobody_waits_longer_than_a_minute(app: Flask) -> None:
     account = tries.account_of("ada@example.com")
+    runtime, history = app.extensions["quadra"], f"login/history/{account}"
     for _ in range(tries.CROWD * 2):
-        count_in(lambda storage: storage.acquire_entry(f"login/history/{account}", tries.REMEMBERED, tries.HOUR))
+        count_in(runtime, lambda storage: storage.acquire_entry(history, tries.REMEMBERED, tries.HOUR))
     client = app.test_client()
     first, second = (attempt(client, f"203.0.113.{one}") for one in range(2))
     assert (first.status_code, second.status_code) == (401, 429)

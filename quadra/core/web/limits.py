@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
-from limits import RateLimitItem, parse_many
+from limits import parse_many
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -22,9 +23,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core.errors import Limited, QuadraError
 from quadra.core.redis import limits_storage
+from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from quadra.core.web import http
 from quadra.core.web.addresses import client_address, client_network, from_trusted_peer
-from quadra.core.web.http import error_response, runtime
+from quadra.core.web.http import error_response
 
 __all__ = ["client_address", "client_network", "from_trusted_peer"]  # rooms that limit ask for these here, too
 
@@ -41,10 +44,6 @@ OWN_LIMIT = ("/share/", "/array/")
 OPEN = frozenset({"/api/auth/login", "/api/auth/logout", "/api/docs", "/api/openapi.json"})
 """Doors under /api that strangers come to in the normal course of things; outside of /api all are."""
 TRAIN = "/api/train"
-
-_items: dict[str, list[RateLimitItem]] = {}
-_in_memory = MovingWindowRateLimiter(MemoryStorage())
-"""For sockets while Redis is away; requests have the limiter's own fallback."""
 
 
 class Allowance(NamedTuple):
@@ -64,7 +63,7 @@ def allowance() -> Allowance | None:
 
 
 def _find_allowance() -> Allowance | None:
-    settings, path = runtime().settings, request.path
+    settings, path = http.runtime().settings, request.path
     if unlimited(path) or request.method == "OPTIONS":
         return None
     try:
@@ -142,16 +141,23 @@ def limited(error: RateLimitExceeded) -> Limited:
     return Limited(f"Too many requests; try again in {seconds} s.{hint}", retry_after_seconds=seconds)
 
 
-def take(rate: str, bucket: str) -> None:
+def in_memory(_runtime: Runtime) -> MovingWindowRateLimiter:
+    """Of one process, for what is no request while Redis is away; requests have the limiter's own fallback."""
+    return MovingWindowRateLimiter(MemoryStorage())
+
+
+_parsed = lru_cache(parse_many)
+
+
+def take(runtime: Runtime, rate: str, bucket: str) -> None:
     """Count one try of a sender that is not a request, such as a message on a socket. Blocks. Raises `Limited`."""
     if not limiter.enabled:
         return
-    items = _items.setdefault(rate, parse_many(rate))
-    for item in items:
+    for item in _parsed(rate):
         try:
             allowed = limiter.limiter.hit(item, PREFIX, bucket, EVERYTHING)
         except StorageError:
-            allowed = _in_memory.hit(item, PREFIX, bucket, EVERYTHING)
+            allowed = runtime.the(in_memory).hit(item, PREFIX, bucket, EVERYTHING)
         if not allowed:
             seconds = max(1, math.ceil(item.get_expiry() / item.amount))
             raise Limited(f"Too many requests; try again in {seconds} s.", retry_after_seconds=seconds)
@@ -160,12 +166,12 @@ def take(rate: str, bucket: str) -> None:
 T = TypeVar("T")
 
 
-def count_in(call: Callable[[Any], T]) -> T:
+def count_in(runtime: Runtime, call: Callable[[Any], T]) -> T:
     """Do something with the storage of moving windows, in memory while Redis is away. Blocks."""
     try:
         return call(limiter.limiter.storage)
     except StorageError:
-        return call(_in_memory.storage)
+        return call(runtime.the(in_memory).storage)
 
 
 def counted_in() -> Literal["redis", "memory"]:

@@ -1,0 +1,1 @@
+"""The settings, declared by group. `quadra/core/settings.py` puts them together."""
