@@ -42,10 +42,6 @@ class Serving(BaseModel):
         None,
         description="a database of cities (MMDB: DB-IP's or MaxMind's), for regions; countries are known without it",
     )
-    geo_database: Path | None = Field(
-        None,
-        description="a database of cities (MMDB: DB-IP's or MaxMind's), for regions; countries are known without it",
-    )
     cors_origins: Origins = Field(
         [], description="other sites that may use the dashboard's sockets with a session, with commas"
     )
