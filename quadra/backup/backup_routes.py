@@ -2,69 +2,139 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+from msgspec import Meta, Struct
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require
 from quadra.backup.handlers import TAKE, VERIFY
-from quadra.backup.recover.points import recovery_points
-from quadra.backup.replica.database_health import database_health
-from quadra.backup.replica.status import HEALTHY, UNHEALTHY, WORSE, replication_status
+from quadra.backup.recover.points import RecoveryPoints, recovery_points
+from quadra.backup.replica.database_health import DatabaseHealth, database_health
+from quadra.backup.replica.status import HEALTHY, UNHEALTHY, WORSE, Health, Replication, replication_status
 from quadra.backup.stores import catalogue as kept_backups
+from quadra.backup.stores.catalogue import Backup, BackupHealth, BackupId, Kind
 from quadra.core import clock
-from quadra.core.errors import Conflict, Invalid
-from quadra.core.web.http import json_body, runtime
+from quadra.core.api.doors import Doors, Other
+from quadra.core.api.openapi import Param, Time
+from quadra.core.api.params import Params
+from quadra.core.errors import Conflict
+from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
-from quadra.jobs.answers import job_body
+from quadra.jobs.answers import TheJob, job_shown
 from quadra.jobs.queue import MANUAL, enqueue
 
-blueprint = Blueprint("backups", __name__, url_prefix="/api/disaster-recovery")
+doors = Doors("backups", __name__)
 
+ROOT = "/api/disaster-recovery"
 ATTEMPTS = 2
 
 
-@blueprint.get("/backups")
-def list_backups() -> ResponseReturnValue:
-    """Newest first."""
+class Backups(Struct, kw_only=True):
+    backups: list[Backup]
+    count: int
+    kinds: Annotated[list[Kind], Meta(description="Those that can be taken here.")]
+
+
+class BackupWanted(Struct, kw_only=True):
+    kind: Annotated[str, Meta(description="One of `kinds` of the list of backups.", examples=["base"])]
+
+
+class RestoreWanted(Struct, kw_only=True):
+    id: BackupId
+    dry_run: Annotated[bool, Meta(examples=[True])] = False
+
+
+class RestorePlan(Struct, kw_only=True):
+    dry_run: bool
+    backup: Backup
+    command: Annotated[str, Meta(description="To be run on the machine.", examples=["quadra pitr --to latest"])]
+
+
+class AllChecks(Struct, kw_only=True):
+    database: DatabaseHealth
+    backups: BackupHealth
+    replication: Replication
+
+
+class RecoveryHealth(Struct, kw_only=True):
+    overall_status: Annotated[Health, Meta(examples=["healthy"])]
+    timestamp: Time
+    checks: AllChecks
+
+
+@doors(
+    "GET",
+    f"{ROOT}/backups",
+    title="Which backups are there?",
+    needs="admin",
+    answers=Backups,
+    answer_says="All that are whole, newest first.",
+)
+def list_backups() -> Backups:
     require("admin")
     settings = runtime().settings
     found = kept_backups.entries(settings)
-    return {"backups": found, "count": len(found), "kinds": list(kept_backups.kinds(settings))}
+    return Backups(backups=found, count=len(found), kinds=list(kept_backups.kinds(settings)))
 
 
-@blueprint.post("/backups")
-def take_backup() -> ResponseReturnValue:
-    """`{kind}`. 202 with the job that takes it; 409 while one is unfinished."""
+@doors(
+    "POST",
+    f"{ROOT}/backups",
+    title="Take a backup",
+    says="A worker does it. Its job says how it ended; then the backup is in the list. 409 while one is unfinished.",
+    needs="admin",
+    asks=Params(BackupWanted),
+    answers=TheJob,
+    answer_says="The job.",
+    status=202,
+    refuses=(409,),
+)
+def take_backup(asked: BackupWanted) -> TheJob:
     require("admin")
-    kind = kept_backups.require_kind(runtime().settings, json_body().get("kind"))
-    return _enqueue(TAKE, {"kind": kind}, "backup.backup.requested", kind), 202
+    kind = kept_backups.require_kind(runtime().settings, asked.kind)
+    return _enqueue(TAKE, {"kind": kind}, "backup.backup.requested", kind)
 
 
-@blueprint.post("/backups/<backup_id>/verify")
-def verify_backup(backup_id: str) -> ResponseReturnValue:
-    """202 with the job that reads it all; a damaged one ends as a dead letter that says where."""
+@doors(
+    "POST",
+    f"{ROOT}/backups/{{backup_id}}/verify",
+    title="Verify a backup",
+    says="A worker reads all of it. `verified_at` is set when it is sound; the job of a damaged one fails and says what is "
+    "wrong.",
+    needs="admin",
+    named={"backup_id": Param(name="backup_id", shape=BackupId, example="base-20260131T120000.000Z")},
+    answers=TheJob,
+    answer_says="The job.",
+    status=202,
+    refuses=(404, 409),
+)
+def verify_backup(backup_id: str) -> TheJob:
     require("admin")
     found = kept_backups.find(runtime().settings, backup_id)
-    return _enqueue(VERIFY, {"backup_id": found["id"]}, "backup.verification.requested", found["id"]), 202
+    return _enqueue(VERIFY, {"backup_id": found.id}, "backup.verification.requested", found.id)
 
 
-@blueprint.post("/restore")
-def restore() -> ResponseReturnValue:
-    """`{id, dry_run}`. A Quadra that answers has a database that is not empty, so anything but a dry run is refused."""
+@doors(
+    "POST",
+    f"{ROOT}/restore",
+    title="Restore a backup",
+    says="A database that is not empty is never restored over from here, and one that answers is not: without `dry_run` it is "
+    "always 409, whose message names the command that does it on the machine.",
+    needs="admin",
+    asks=Params(RestoreWanted),
+    answers=RestorePlan,
+    answer_says="With `dry_run`: what a restore takes.",
+    refuses=(404, 409),
+)
+def restore(asked: RestoreWanted) -> RestorePlan:
     require("admin")
-    body, settings = json_body(), runtime().settings
-    if not isinstance(body.get("id"), str):
-        raise Invalid("Name the backup.", fields={"id": "the id of a backup"})
-    if not isinstance(body.get("dry_run", False), bool):
-        raise Invalid("A field has the wrong type.", fields={"dry_run": "true or false"})
-    found = kept_backups.find(settings, body["id"])
+    found = kept_backups.find(runtime().settings, asked.id)
     command = _command(found)
-    if body.get("dry_run"):
-        return {"dry_run": True, "backup": found, "command": command}
-    _record("backup.restore.refused", found["id"])
+    if asked.dry_run:
+        return RestorePlan(dry_run=True, backup=found, command=command)
+    with runtime().database.begin() as session:
+        _note(session, "backup.restore.refused", found.id)
     raise Conflict(
         "This database is not empty: whoever asked is in it. Nothing is restored over it from here. "
         f"On the machine, run: {command}",
@@ -72,50 +142,66 @@ def restore() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/recovery-points")
-def show_recovery_points() -> ResponseReturnValue:
+@doors(
+    "GET",
+    f"{ROOT}/recovery-points",
+    title="Which moments can be reached?",
+    says="Each backup; and with an archive of PostgreSQL's log every moment of a span.",
+    needs="admin",
+    answers=RecoveryPoints,
+    answer_says="Newest first.",
+)
+def show_recovery_points() -> RecoveryPoints:
     require("admin")
     return recovery_points(runtime().settings)
 
 
-@blueprint.get("/health/backups")
-def show_backup_health() -> ResponseReturnValue:
-    """503 when unhealthy."""
+@doors(
+    "GET",
+    f"{ROOT}/health/backups",
+    title="Are the backups recent enough?",
+    needs="admin",
+    answers=BackupHealth,
+    answer_says="Healthy or degraded.",
+    others={503: Other(says="Unhealthy.", when=lambda answer: answer.status == UNHEALTHY)},
+)
+def show_backup_health() -> BackupHealth:
     require("admin")
-    found = kept_backups.health(runtime().settings)
-    return found, 503 if found["status"] == UNHEALTHY else 200
+    return kept_backups.health(runtime().settings)
 
 
-@blueprint.get("/health/detailed")
-def show_health() -> ResponseReturnValue:
-    """The database, the replicas and the backups in one; 503 when one is unhealthy."""
+@doors(
+    "GET",
+    f"{ROOT}/health/detailed",
+    title="Database, backups and replicas in one",
+    needs="admin",
+    answers=RecoveryHealth,
+    answer_says="Healthy or degraded.",
+    others={503: Other(says="Unhealthy.", when=lambda answer: answer.overall_status == UNHEALTHY)},
+)
+def show_health() -> RecoveryHealth:
     require("admin")
-    database, backups = database_health(runtime()), kept_backups.health(runtime().settings)
-    replication = replication_status(runtime().settings)
-    checks = {"database": database, "backups": backups, "replication": replication}
-    said = [str(found.get("overall_status") or found["status"]) for found in checks.values()]
-    overall = max((status for status in said if status in WORSE), key=WORSE.index, default=HEALTHY)
-    body = {"overall_status": overall, "timestamp": clock.iso(clock.now()), "checks": checks}
-    return body, 503 if overall == UNHEALTHY else 200
+    settings = runtime().settings
+    checks = AllChecks(
+        database=database_health(runtime()),
+        backups=kept_backups.health(settings),
+        replication=replication_status(settings),
+    )
+    said = (checks.database.overall_status, checks.backups.status, checks.replication.overall_status)
+    overall = max((status for status in WORSE if status in said), key=WORSE.index, default=HEALTHY)
+    return RecoveryHealth(overall_status=overall, timestamp=clock.iso(clock.now()), checks=checks)
 
 
-def _command(found: dict[str, Any]) -> str:
-    if found["kind"] == "base":
-        return "quadra pitr --to latest"
-    return f"quadra restore --id {found['id']} --yes"
+def _command(found: Backup) -> str:
+    return "quadra pitr --to latest" if found.kind == "base" else f"quadra restore --id {found.id} --yes"
 
 
-def _enqueue(kind: str, args: dict[str, Any], action: str, subject: str) -> dict[str, Any]:
+def _enqueue(kind: str, args: dict[str, Any], action: str, subject: str) -> TheJob:
     with runtime().database.begin() as session:
         unique = f"{kind}:{args.get('backup_id', '')}"
         job = enqueue(session, kind=kind, args=args, max_attempts=ATTEMPTS, unique_as=unique, trigger=MANUAL)
         _note(session, action, subject)
-        return {"job": job_body(job, whole=True)}
-
-
-def _record(action: str, subject: str) -> None:
-    with runtime().database.begin() as session:
-        _note(session, action, subject)
+        return TheJob(job=job_shown(job, whole=True))
 
 
 def _note(session: Any, action: str, subject: str) -> None:

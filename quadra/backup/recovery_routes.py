@@ -2,72 +2,150 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from flask import request
+from msgspec import Meta, Struct, structs
 
 from quadra.accounts import audit
-from quadra.accounts.access import Credentials, admit, require
+from quadra.accounts.access import Credentials, admit, require, require_role
+from quadra.backup.backup_routes import ROOT
 from quadra.backup.dumps.databases import opened
-from quadra.backup.replica.database_health import database_health
-from quadra.backup.replica.promotion import Outcome, Wanted, promote
+from quadra.backup.replica.database_health import DatabaseHealth, database_health
+from quadra.backup.replica.promotion import Failover, Outcome, Wanted, promote, shown
+from quadra.backup.replica.promotion_checks import FAIL, Step
 from quadra.backup.replica.sides import address, replica_url
-from quadra.backup.replica.status import UNHEALTHY, replication_status
+from quadra.backup.replica.status import UNHEALTHY, Replication, replication_status
+from quadra.core.api.doors import Doors, Other
+from quadra.core.api.openapi_shapes import Problem
+from quadra.core.api.params import Params
 from quadra.core.errors import Forbidden, Invalid, Unavailable
 from quadra.core.settings import Settings
-from quadra.core.web.http import json_body, request_id, runtime
+from quadra.core.web.http import request_id, runtime
 from quadra.core.web.limits import client_address
 
-blueprint = Blueprint("backup", __name__, url_prefix="/api/disaster-recovery")
+doors = Doors("backup", __name__)
 
 WAIT_SECONDS = 5.0
 """For a replica to notice that its primary is gone: a request must not take a minute. Asking again is harmless."""
 
 
-@blueprint.get("/replication/status")
-def show_replication() -> ResponseReturnValue:
-    """What both sides say."""
+class FailoverWanted(Struct, kw_only=True):
+    target: Annotated[str, Meta(description="One of QUADRA_REPLICAS.", examples=["10.0.0.12:5432"])]
+    confirm_fenced: Annotated[
+        bool, Meta(description="Your word that the old primary cannot write any more.", examples=[True])
+    ] = False
+    accept_loss: Annotated[bool, Meta(description="Also where more may be lost than is usual, or nobody knows.")] = (
+        False
+    )
+    dry_run: Annotated[bool, Meta(description="Make every check, change nothing.", examples=[True])] = False
+
+
+class FailoverRefused(Failover, kw_only=True):
+    error: Problem
+
+
+REFUSED = FailoverRefused(
+    ok=False,
+    target="10.0.0.12:5432",
+    dry_run=False,
+    promoted=False,
+    timeline=None,
+    steps=[Step("primary as seen from here", FAIL, "10.0.0.11:5432 answers: it is alive.")],
+    may_be_lost=None,
+    next_steps=[],
+    error=Problem(
+        code="refused",
+        message="primary as seen from here: 10.0.0.11:5432 answers: it is alive.",
+        fields={},
+        request_id="0198…",
+    ),
+)
+
+
+def _may_be_admin() -> None:
+    """When the primary is what is lost, `_admin` asks the replica."""
+    try:
+        require_role("admin")
+    except Unavailable:
+        return
+
+
+@doors(
+    "GET",
+    f"{ROOT}/replication/status",
+    title="Do the replicas follow?",
+    says="What the primary says of its replicas, and each of QUADRA_REPLICAS of itself.",
+    needs="admin",
+    answers=Replication,
+    answer_says="`not_enabled` where there are none.",
+)
+def show_replication() -> Replication:
     require("admin")
     return replication_status(runtime().settings)
 
 
-@blueprint.post("/replication/failover")
-def fail_over() -> ResponseReturnValue:
-    """`{target, confirm_fenced, dry_run}`: 200 with every check when promoted, 409 with every check when refused."""
-    body = json_body()
+@doors(
+    "POST",
+    f"{ROOT}/replication/failover",
+    title="Promote a replica",
+    says="Assisted, not automatic: every check is made and shown. While the primary is lost, an admin key is looked up in the "
+    "replica itself.",
+    needs="admin",
+    gated=False,
+    first=_may_be_admin,
+    asks=Params(FailoverWanted),
+    answers=Failover,
+    answer_says="It is the primary now, or with `dry_run` it can be.",
+    others={
+        409: Other(
+            says="Refused; the failed steps say why. Nothing was changed.",
+            shape=FailoverRefused,
+            example=REFUSED,
+            when=lambda answer: isinstance(answer, FailoverRefused),
+        )
+    },
+)
+def fail_over(asked: FailoverWanted) -> Failover:
     settings = runtime().settings
-    target, flags = (
-        body.get("target"),
-        {name: _flag(body, name) for name in ("confirm_fenced", "accept_loss", "dry_run")},
-    )
-    by = _admin(settings, target)
-    _must_be_known(settings, target)
-    wanted = Wanted(str(target), wait_seconds=WAIT_SECONDS, actor=by, address=client_address(), **flags)
+    by = _admin(settings, asked.target)
+    _must_be_known(settings, asked.target)
+    wanted = Wanted(**structs.asdict(asked), wait_seconds=WAIT_SECONDS, actor=by, address=client_address())
     outcome = promote(settings, wanted)
     if outcome.ok:
-        return outcome.as_dict()
+        return shown(outcome)
     _record_refusal(outcome, by)
     failed = "; ".join(f"{step.name}: {step.message}" for step in outcome.failed)
-    error = {"code": "refused", "message": failed, "fields": {}, "request_id": request_id()}
-    return {"error": error, **outcome.as_dict()}, 409
+    error = Problem(code="refused", message=failed, fields={}, request_id=request_id())
+    return FailoverRefused(**structs.asdict(shown(outcome)), error=error)
 
 
-@blueprint.get("/health/database")
-def show_database_health() -> ResponseReturnValue:
-    """503 when unhealthy."""
+@doors(
+    "GET",
+    f"{ROOT}/health/database",
+    title="How is the database?",
+    needs="admin",
+    answers=DatabaseHealth,
+    answer_says="Healthy or degraded.",
+    others={
+        503: Other(
+            says="Unhealthy; or it does not answer at all, which is an error.",
+            when=lambda answer: answer.overall_status == UNHEALTHY,
+        )
+    },
+)
+def show_database_health() -> DatabaseHealth:
     require("admin")
-    found = database_health(runtime())
-    return found, 503 if found["overall_status"] == UNHEALTHY else 200
+    return database_health(runtime())
 
 
-def _admin(settings: Settings, target: Any) -> str:
+def _admin(settings: Settings, target: str) -> str:
     """Who asks. When the primary is what is lost, the replica knows the keys just as well: they were replicated."""
     try:
         return require("admin").actor
     except Unavailable:
         scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not isinstance(target, str) or target not in settings.replicas:
+        if scheme.lower() != "bearer" or target not in settings.replicas:
             raise
     with opened(replica_url(settings, target)) as database:
         found = admit(database, Credentials(key=plain.strip()), "admin")
@@ -76,20 +154,11 @@ def _admin(settings: Settings, target: Any) -> str:
     return found.actor
 
 
-def _must_be_known(settings: Settings, target: Any) -> None:
+def _must_be_known(settings: Settings, target: str) -> None:
     """Only what the settings name: the database's password is sent to the target."""
-    if not isinstance(target, str) or not target:
-        raise Invalid("Name the replica.", fields={"target": "a string, one of QUADRA_REPLICAS"})
     if target not in settings.replicas:
         known = ", ".join(address(replica_url(settings, each)) for each in settings.replicas) or "which is empty"
         raise Invalid(f"{target!r} is none of QUADRA_REPLICAS: {known}.", fields={"target": "one of QUADRA_REPLICAS"})
-
-
-def _flag(body: dict[str, Any], name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise Invalid("A field has the wrong type.", fields={name: "true or false"})
-    return value
 
 
 def _record_refusal(outcome: Outcome, by: str) -> None:

@@ -111,6 +111,9 @@ def _flip(path: Path) -> None:
         ("/restore", {}, 400, "id"),
         ("/restore", {"id": "none"}, 404, None),
         ("/restore", {"id": "none", "dry_run": "yes"}, 400, "dry_run"),
+        ("/restore", {"id": "none", "dry": True}, 400, "dry"),
+        ("/backups?kind=base", {"kind": "full"}, 400, "kind"),
+        ("/replication/failover", {"target": "10.0.0.12:5432", "dryrun": True}, 400, "dryrun"),
     ],
 )
 def test_a_wrong_order_names_what_is_wrong(quadra, path, body, status, field):

@@ -33,13 +33,13 @@ def test_a_replica_that_follows_is_healthy_with_no_lag(pair, replica):
 
     status = until(lambda: _caught_up(pair, replica))
 
-    assert status["replication_enabled"] is True
-    assert status["replica_count"] == 1
-    assert status["overall_status"] == "healthy"
-    (seen,) = status["replicas"]
-    assert (seen["client_addr"], seen["state"], seen["sync_state"]) == ("127.0.0.1", "streaming", "async")
-    assert (seen["lag_bytes"], seen["lag_seconds"], seen["status"]) == (0, 0.0, "healthy")
-    assert status["configured"][0]["in_recovery"] is True
+    assert status.replication_enabled is True
+    assert status.replica_count == 1
+    assert status.overall_status == "healthy"
+    (seen,) = status.replicas
+    assert (seen.client_addr, seen.state, seen.sync_state) == ("127.0.0.1", "streaming", "async")
+    assert (seen.lag_bytes, seen.lag_seconds, seen.status) == (0, 0.0, "healthy")
+    assert status.configured[0].in_recovery is True
 
 
 def test_an_idle_primary_does_not_look_like_lag(pair, replica):
@@ -50,8 +50,8 @@ def test_an_idle_primary_does_not_look_like_lag(pair, replica):
 
     status = replication_status(pair.settings(replica, replica_lag_degraded=timedelta(seconds=1)))
 
-    assert status["replicas"][0]["lag_seconds"] < 1
-    assert status["overall_status"] == "healthy"
+    assert status.replicas[0].lag_seconds < 1
+    assert status.overall_status == "healthy"
 
 
 def test_a_replica_that_does_not_replay_lags_in_bytes_and_seconds_and_is_named(pair, replica):
@@ -65,14 +65,14 @@ def test_a_replica_that_does_not_replay_lags_in_bytes_and_seconds_and_is_named(p
     def degraded() -> Any:
         pair.primary.execute("INSERT INTO line (word) SELECT repeat('z', 100) FROM generate_series(1, 100)")
         status = replication_status(settings)
-        return status if status["replicas"][0]["status"] == "degraded" else None
+        return status if status.replicas[0].status == "degraded" else None
 
     try:
         status = until(degraded)
-        assert status["overall_status"] == "degraded"
-        assert status["replicas"][0]["lag_bytes"] > 1000
-        assert status["replicas"][0]["lag_seconds"] >= 0.2
-        assert status["configured"][0]["message"].startswith("Its replay is paused")
+        assert status.overall_status == "degraded"
+        assert status.replicas[0].lag_bytes > 1000
+        assert status.replicas[0].lag_seconds >= 0.2
+        assert status.configured[0].message.startswith("Its replay is paused")
     finally:
         replica.execute("SELECT pg_wal_replay_resume()")
 
@@ -84,15 +84,15 @@ def test_a_configured_replica_that_is_gone_is_unhealthy(pair, replica):
     finally:
         replica.start()
 
-    assert status["overall_status"] == "unhealthy"
-    assert "does not answer" in status["configured"][0]["message"]
+    assert status.overall_status == "unhealthy"
+    assert "does not answer" in status.configured[0].message
 
 
 def test_a_primary_where_a_replica_should_be_is_unhealthy(pair, replica):
     status = replication_status(pair.settings(replica, pair.primary))
 
-    assert status["overall_status"] == "unhealthy"
-    assert "takes writes itself" in status["configured"][1]["message"]
+    assert status.overall_status == "unhealthy"
+    assert "takes writes itself" in status.configured[1].message
 
 
 def test_a_role_that_may_see_nothing_is_told_what_to_grant(pair, replica):
@@ -101,7 +101,7 @@ def test_a_role_that_may_see_nothing_is_told_what_to_grant(pair, replica):
 
     status = replication_status(load(database_url=url))
 
-    assert "GRANT pg_monitor" in status["replicas"][0]["message"]
+    assert "GRANT pg_monitor" in status.replicas[0].message
 
 
 def test_the_command_prints_both_sides(pair, replica, run_quadra):
@@ -123,11 +123,11 @@ def test_a_primary_that_is_away_is_said_to_be(pair):
 def test_other_databases_are_honestly_not_enabled(url):
     status = replication_status(load(database_url=url))
 
-    assert (status["replication_enabled"], status["replica_count"]) == (False, 0)
-    assert status["overall_status"] == "not_enabled"
-    assert "backup" in status["message"]
+    assert (status.replication_enabled, status.replica_count) == (False, 0)
+    assert status.overall_status == "not_enabled"
+    assert "backup" in status.message
 
 
 def _caught_up(pair, replica) -> Any:
     status = replication_status(pair.settings(replica))
-    return status if status["replicas"] and status["replicas"][0]["lag_bytes"] == 0 else None
+    return status if status.replicas and status.replicas[0].lag_bytes == 0 else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from quadra.accounts.terminal import json_option, say
 from quadra.backup.dumps.postgres_programs import person
@@ -79,23 +80,29 @@ def _nearest_backup(settings: Settings, target: datetime | None, as_json: bool) 
 
     Raises `OutOfReach` where none is old enough.
     """
-    points = [entry for entry in kept_backups.entries(settings) if entry["kind"] != "models"]
+    points = [entry for entry in kept_backups.entries(settings) if entry.kind != "models"]
     if not points:
         raise OutOfReach("There is no backup of the database. Next: quadra backup take")
     wanted = target or clock.now()
-    before = [entry for entry in points if datetime.fromisoformat(str(entry["created_at"])) <= wanted]
+    before = [entry for entry in points if datetime.fromisoformat(entry.created_at) <= wanted]
     if not before:
-        earliest = points[-1]["created_at"]
+        earliest = points[-1].created_at
         raise OutOfReach(
             f"{clock.iso(wanted)} is before the first backup. The earliest reachable moment is {earliest}.",
             fields={"to": f"{earliest} or later"},
         )
-    found, command = before[0], f"quadra restore --id {before[0]['id']} --yes"
-    body = {"ok": True, "dry_run": True, "backup": found, "points": points, "command": command}
-    others = [f"  {entry['created_at']}  {entry['id']}" for entry in points]
+    found, command = before[0], f"quadra restore --id {before[0].id} --yes"
+    body = {
+        "ok": True,
+        "dry_run": True,
+        "backup": to_builtins(found),
+        "points": to_builtins(points),
+        "command": command,
+    }
+    others = [f"  {entry.created_at}  {entry.id}" for entry in points]
     lines = [
         "This database has no log to replay: the moments to go back to are its backups.",
-        f"The last one before is {found['id']} of {found['created_at']}. Nothing was changed. With Quadra stopped:",
+        f"The last one before is {found.id} of {found.created_at}. Nothing was changed. With Quadra stopped:",
         f"  {command}",
         "All of them, newest first:",
         *others,

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from quadra.accounts.terminal import json_option, say, table
 from quadra.backup.dumps.postgres_programs import person
 from quadra.backup.replica import rejoin as replica_rejoin
-from quadra.backup.replica.promotion import MOST_BYTES, Wanted
+from quadra.backup.replica.promotion import MOST_BYTES, Wanted, shown
 from quadra.backup.replica.promotion import promote as promote_replica
 from quadra.backup.replica.promotion_checks import Step
 from quadra.backup.replica.rejoin import Rejoin
@@ -32,13 +33,13 @@ def replica() -> None:
 def show_status(as_json: bool) -> None:
     """How far behind the replicas are. By the primary, and by each replica of QUADRA_REPLICAS."""
     status = replication_status(load())
-    lines = [f"{status['overall_status']}: {status['message']}"]
-    if status["replicas"]:
-        lines += ["", "As the primary sees them:", *table(REPLICA_FIELDS, _zeros(status["replicas"]))]
-    if status["configured"]:
-        lines += ["", "As they see themselves:", *table(CONFIGURED_FIELDS, _zeros(status["configured"]))]
-    say(as_json, status, lines)
-    if status["overall_status"] == UNHEALTHY:
+    lines = [f"{status.overall_status}: {status.message}"]
+    if status.replicas:
+        lines += ["", "As the primary sees them:", *table(REPLICA_FIELDS, _zeros(to_builtins(status.replicas)))]
+    if status.configured:
+        lines += ["", "As they see themselves:", *table(CONFIGURED_FIELDS, _zeros(to_builtins(status.configured)))]
+    say(as_json, to_builtins(status), lines)
+    if status.overall_status == UNHEALTHY:
         sys.exit(1)
 
 
@@ -75,7 +76,7 @@ def promote(
         lines = ["", "Nothing was changed. A real run promotes it now. After that:"]
     else:
         lines = ["", f"Not promoted: {', '.join(step.name for step in outcome.failed)}."]
-    say(as_json, outcome.as_dict(), [*lines, *(f"  - {step}" for step in outcome.next_steps)])
+    say(as_json, to_builtins(shown(outcome)), [*lines, *(f"  - {step}" for step in outcome.next_steps)])
     if not outcome.ok:
         sys.exit(1)
 

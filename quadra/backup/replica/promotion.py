@@ -10,11 +10,12 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import psycopg
 import sqlalchemy as sa
+from msgspec import Meta, Struct
 
 from quadra.accounts import audit
 from quadra.accounts.tables import AuditEntry
@@ -64,17 +65,29 @@ class Outcome:
     def ok(self) -> bool:
         return not self.failed and (self.promoted or self.dry_run)
 
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "ok": self.ok,
-            "target": self.target,
-            "dry_run": self.dry_run,
-            "promoted": self.promoted,
-            "timeline": self.timeline,
-            "steps": [asdict(step) for step in self.steps],
-            "may_be_lost": asdict(self.loss) if self.loss else None,
-            "next_steps": self.next_steps,
-        }
+
+class Failover(Struct, kw_only=True):
+    ok: bool
+    target: Annotated[str, Meta(examples=["10.0.0.12:5432"])]
+    dry_run: Annotated[bool, Meta(examples=[False])]
+    promoted: bool
+    timeline: Annotated[int | None, Meta(examples=[2])]
+    steps: list[Step]
+    may_be_lost: Loss | None
+    next_steps: Annotated[list[str], Meta(examples=[["Take a base backup: quadra wal base"]])]
+
+
+def shown(outcome: Outcome) -> Failover:
+    return Failover(
+        ok=outcome.ok,
+        target=outcome.target,
+        dry_run=outcome.dry_run,
+        promoted=outcome.promoted,
+        timeline=outcome.timeline,
+        steps=outcome.steps,
+        may_be_lost=outcome.loss,
+        next_steps=outcome.next_steps,
+    )
 
 
 def promote(settings: Settings, wanted: Wanted, told: Callable[[Step], object] = lambda _step: None) -> Outcome:

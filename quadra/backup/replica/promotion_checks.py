@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import psycopg
 import sqlalchemy as sa
+from msgspec import Meta, Struct
 
 from quadra.backup.pitr.wal_chain import lsn
 from quadra.backup.replica.memory import Remembered
@@ -21,28 +22,34 @@ from quadra.backup.replica.sides import Standby, address, ask_standby, connected
 from quadra.backup.replica.status import first_line
 from quadra.core import clock
 
-PASS, WARN, FAIL = "pass", "warn", "fail"
+Mark = Annotated[Literal["pass", "warn", "fail"], Meta(examples=["pass"])]
+PASS: Literal["pass"] = "pass"
+WARN: Literal["warn"] = "warn"
+FAIL: Literal["fail"] = "fail"
 TRIES = 3
 SILENT_SECONDS = 45
 """A receiver that hears nothing asks after half of wal_receiver_timeout, 30 s, and a living primary answers."""
 STALE = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    name: str
-    status: str
-    message: str
+class Step(Struct, frozen=True):
+    name: Annotated[str, Meta(examples=["target answers"])]
+    status: Mark
+    message: Annotated[str, Meta(examples=["10.0.0.12:5432, cluster 7711745817037096158"])]
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """What the promoted replica may lack of what the primary had acknowledged."""
 
     nothing: bool
-    known_bytes: int | None
-    """Log that the primary had when last asked and the replica never received; None where nobody remembers."""
-    message: str
+    known_bytes: Annotated[
+        int | None,
+        Meta(
+            description="Log that the primary had when last asked and the replica never received; null where nobody remembers.",
+            examples=[0],
+        ),
+    ]
+    message: Annotated[str, Meta(examples=["Nothing that was acknowledged."])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 
@@ -60,14 +59,14 @@ class KeptBackups:
             self._looking.release()
 
 
-def times(entries: list[dict[str, Any]]) -> tuple[dict[str, float], float | None]:
+def times(entries: list[kept_backups.Backup]) -> tuple[dict[str, float], float | None]:
     """(kind -> when its newest was made, when one was last restored as a proof); seconds since 1970."""
     made: dict[str, float] = {}
     proved: list[float] = []
     for entry in entries:
-        made[entry["kind"]] = max(_seconds(entry["created_at"]), made.get(entry["kind"], 0.0))
-        if entry["verified_by"] == "restore":
-            proved.append(_seconds(entry["verified_at"]))
+        made[entry.kind] = max(_seconds(entry.created_at), made.get(entry.kind, 0.0))
+        if entry.verified_by == "restore" and entry.verified_at is not None:
+            proved.append(_seconds(entry.verified_at))
     return made, max(proved, default=None)
 
 

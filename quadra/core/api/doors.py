@@ -22,7 +22,8 @@ from msgspec import Struct, inspect
 
 from quadra.core.api.examples import example_of
 from quadra.core.api.given import Given, given_of
-from quadra.core.api.openapi import NOBODY, Answer, Body, Door, Param
+from quadra.core.api.openapi import NOBODY, Answer, Body, Door, Param, one_of
+from quadra.core.api.openapi_shapes import Error
 from quadra.core.api.params import Params
 from quadra.core.web.http import json_body
 
@@ -48,9 +49,9 @@ class Other(Generic[A]):
 
     says: str
     when: Callable[[A], bool]
-    shape: type[A] | None = None
+    shape: type[Struct] | None = None
     """Where it has more fields than the usual answer."""
-    example: A | None = None
+    example: Struct | None = None
 
 
 class Doors:
@@ -105,7 +106,10 @@ class Doors:
                 needs=needs,
                 params=tuple(params),
                 body=body,
-                answers={status: usual, **{code: _other(each, answers) for code, each in (others or {}).items()}},
+                answers={
+                    status: usual,
+                    **{code: _other(each, answers, needs) for code, each in (others or {}).items()},
+                },
                 refuses=refuses,
                 also=also,
             )
@@ -172,9 +176,11 @@ def _rule(path: str, inside: Sequence[Param], slashes: Sequence[str]) -> str:
     return rule
 
 
-def _other(other: Other[Any], usual: type[Struct]) -> Answer:
+def _other(other: Other[Any], usual: type[Struct], needs: str) -> Answer:
+    """The same status may say that the request itself was refused: 503 where who asks is not known for the moment."""
     shape = other.shape or usual
-    return Answer(says=other.says, shape=shape, example=_example(other.example, shape))
+    example = None if other.example is None else msgspec.to_builtins(other.example)
+    return Answer(says=other.says, shape=shape if needs == NOBODY else one_of(shape, Error), example=example)
 
 
 def _example(given: Struct | None, shape: type[Struct]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from msgspec import to_builtins
 
 from quadra.accounts.tables import Project
 from quadra.backup import schedule
@@ -19,11 +20,11 @@ def backups(scene: Scene) -> Found | None:
     """An installation that is younger than the age at which a backup is old need not have one yet."""
     settings = scene.runtime.settings
     told = kept_backups.health(settings)
-    recent = told["most_recent_backup"]
-    details = {"count": told["backup_count"], "most_recent": recent}
+    recent = told.most_recent_backup
+    details = {"count": told.backup_count, "most_recent": to_builtins(recent)}
     if recent is None and _is_new(scene):
         return healthy("There is none yet; a worker takes the first one by the clock.", **details)
-    return Found(told["status"], told["message"], details)
+    return Found(told.status, told.message, details)
 
 
 @check("backups", keep_seconds=60, worst=DEGRADED)
@@ -37,18 +38,18 @@ def point_in_time(scene: Scene) -> Found | None:
     span = continuous(settings)
     newest = bases[-1] if bases else None
     details = {
-        "from": span["from"],
-        "to": span["to"],
+        "from": span.from_,
+        "to": span.to,
         "base": newest and newest.id,
         "base_at": newest and clock.iso(newest.created_at),
     }
-    if span["to"] is None:
-        return degraded(span["message"], **details)
+    if span.to is None:
+        return degraded(span.message, **details)
     overdue = newest and schedule.base_overdue_at(settings, newest.created_at)
     if newest and overdue and clock.now() > overdue:  # two were missed: the log since then takes long to replay
         days = (clock.now() - newest.created_at).days
         return degraded(f"The newest base backup is {days} days old: going back to a moment takes long.", **details)
-    return healthy(f"Every moment from {span['from']} to {span['to']} can be reached.", **details)
+    return healthy(f"Every moment from {span.from_} to {span.to} can be reached.", **details)
 
 
 def _is_new(scene: Scene) -> bool:
