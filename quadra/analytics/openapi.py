@@ -6,9 +6,9 @@ from quadra.analytics import business_routes, resolving_routes
 from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
 from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.openapi_export import EXPORT
-from quadra.analytics.openapi_saved import SAVED
 from quadra.analytics.questions import groups
 from quadra.analytics.routes import described
+from quadra.analytics.views import saved_view_routes, share_routes
 from quadra.core.api.openapi import Door, Group
 
 
@@ -43,5 +43,10 @@ GROUPS = (
         says="Numbers that senders report, and the SQL of every report.",
         doors=(*_of(groups.BUSINESS), *business_routes.doors.described, business_routes.QUERIES),
     ),
-    SAVED,
+    Group(
+        title="Saved views and share links",
+        says="A view is a page with its questions under a name. Its link shows it to people without an account: they get the "
+        "answers to exactly these questions, always of now, and nothing else.",
+        doors=(*saved_view_routes.doors.described, *share_routes.doors.described),
+    ),
 )

@@ -12,8 +12,8 @@ from quadra.core.runtime import Runtime
 BLUEPRINTS = (
     routes.blueprint,
     export_routes.blueprint,
-    saved_view_routes.blueprint,
-    share_routes.blueprint,
+    saved_view_routes.doors.blueprint,
+    share_routes.doors.blueprint,
     resolving_routes.doors.blueprint,
     business_routes.doors.blueprint,
     goal_routes.doors.blueprint,

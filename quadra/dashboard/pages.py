@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
+from quadra.analytics.views.share_routes import SharedView
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.web.http import request_id, runtime
 from quadra.ingest.tables import BATCH_STATES
@@ -117,14 +118,12 @@ def board(slug: str) -> Any:
     return page("board.html", current, slug=slug, title=one.title, base_url=base_url())
 
 
-def shared(token: str, view: dict[str, Any]) -> Any:
+def shared(token: str, view: SharedView) -> Any:
     """What a share link shows to a browser: one page as it was saved, without a login, and nothing else of the project."""
-    if view["page"] not in BOARDS:
+    if view.page not in BOARDS:
         raise NotFound("This view belongs to no page; ask for it as JSON.")
-    told = {"token": token, "params": view["params"], "keys": view["keys"]}
-    return render_template(
-        "shared.html", slug=view["page"], title=BOARDS[view["page"]].title, name=view["name"], told=told
-    )
+    told = {"token": token, "params": view.params, "keys": view.keys}
+    return render_template("shared.html", slug=view.page, title=BOARDS[view.page].title, name=view.name, told=told)
 
 
 for _slug in BOARDS:

@@ -248,7 +248,7 @@ def test_a_browser_gets_the_page_that_the_dashboard_made(
     _view_id, link = shared(client, as_(place.project().slug))
     html = {"Accept": "text/html,*/*;q=0.8"}
     assert client.get(link, headers=html).is_json  # as long as there is no page
-    app.extensions[share_routes.SHARE_PAGE] = lambda token, shown: f"<h1>{shown['name']}</h1> {token}"
+    app.extensions[share_routes.SHARE_PAGE] = lambda token, shown: f"<h1>{shown.name}</h1> {token}"
     try:
         assert client.get(link, headers=html).text == f"<h1>Visits</h1> {link.removeprefix('/share/')}"
         assert client.get(link).is_json
@@ -265,3 +265,21 @@ def test_a_shared_overview_tells_no_insights_which_are_of_the_whole_project(
     told = client.get(f"{path}/data/overview").json
     assert told["events"]["total"] == 1
     assert "insights" not in told
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields"),
+    [
+        ("GET", "/api/saved-views?limt=1", {"limt"}),
+        ("GET", "/api/saved-views?cursor=x", {"cursor"}),
+        ("GET", "/api/saved-views/x?project=y", {"project"}),
+        ("POST", "/api/saved-views?project=y", {"project", "nmae"}),
+        ("DELETE", "/api/saved-views/x/share?project=y", {"project"}),
+    ],
+)
+def test_what_no_door_takes_is_named(
+    client: FlaskClient, as_: As, place: Place, method: str, path: str, fields: set[str]
+) -> None:
+    body = VIEW | {"nmae": "Visits"} if method == "POST" else None
+    answer = client.open(path, method=method, json=body, headers=as_(place.project().slug))
+    assert (answer.status_code, set(answer.json["error"]["fields"])) == (400, fields)

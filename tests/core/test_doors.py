@@ -225,8 +225,8 @@ def test_a_secret_is_taken_as_it_was_sent_and_an_object_as_its_structs(client: F
         ({"password": "p", "kept": [1]}, {"kept": "an object"}),
         ({"password": "p", "parts": {"x": {"size": 10}}}, {"parts.x.size": "a number from 1 to 9"}),
         ({"password": "p", "parts": {"x": {"sise": 1, "size": 1}}}, {"parts.x.sise": "is not known here; did you mean size?"}),
-        ({"password": "p", "parts": {"x": 1}}, {"parts": "an object that holds at most 2 objects"}),
-        ({"password": "p", "parts": {name: {"size": 1} for name in "xyz"}}, {"parts": "an object that holds at most 2 objects"}),
+        ({"password": "p", "parts": {"x": 1, "y": {}}}, {"parts.x": "an object", "parts.y.size": "is needed"}),
+        ({"password": "p", "parts": {name: {"size": 1} for name in "xyz"}}, {"parts": "an object that holds at most 2 others"}),
     ],
 )  # fmt: skip
 def test_wrong_secrets_and_objects_are_named(client: FlaskClient, body: Any, fields: dict[str, str]) -> None:

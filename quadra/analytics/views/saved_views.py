@@ -10,16 +10,19 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import sqlalchemy as sa
+from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
+from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import BY_PATH, read_asked
 from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core import clock
+from quadra.core.api.given import Given
 from quadra.core.errors import Conflict, Invalid, NotFound
 
 START = "qs_"
@@ -30,69 +33,78 @@ PAGE = re.compile(r"[a-z0-9][a-z0-9/_-]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-def save_view(session: Session, project: Project, body: Mapping[str, Any], *, by: str) -> SavedView:
-    """Raises `Invalid`, naming key and field of a wrong question, and `Conflict` when there are too many views."""
-    wrong: dict[str, str] = {}
-    name, page = body.get("name"), body.get("page")
+EXAMPLE = {"signups": {"lens": "trends", "params": {"event": "signed_up", "days": 30, "where": {"plan": "pro"}}}}
+
+
+class SavedQuestion(Struct, kw_only=True):
+    lens: str
+    params: dict[str, Any] = {}
+
+
+class NewView(Struct, kw_only=True):
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_MOST, examples=["Sign-ups"])]
+    page: Annotated[str, Meta(pattern=f"^{PAGE.pattern}$", description="The slug of a page.", examples=["trends"])]
+    params: Annotated[dict[str, Any], Meta(examples=[{"event": "signed_up"}])] = {}
+    questions: Annotated[dict[str, SavedQuestion], Meta(max_length=QUESTIONS_MOST, examples=[EXAMPLE])] = {}
+    project: Annotated[str | None, OF_KEY] = None
+
+
+def check(given: Given, values: Mapping[str, Any], project: Project) -> None:
+    """Note in `given` what is wrong about a view that was read, by key and field of its questions."""
+    name, page = values["name"], values["page"]
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_MOST or not name.isprintable():
-        wrong["name"] = f"1 to {NAME_MOST} printable characters"
+        given.wrong["name"] = f"1 to {NAME_MOST} printable characters"
     if not isinstance(page, str) or not PAGE.fullmatch(page):
-        wrong["page"] = "the slug of a page, such as trends"
-    params = body.get("params")
-    params = {} if params is None else params
-    if not isinstance(params, dict) or _bytes(params) > BYTES_MOST:
-        wrong["params"] = f"an object of at most {BYTES_MOST} bytes"
-    questions = _questions(body.get("questions"), project, wrong)
-    if wrong:
-        raise Invalid("The view cannot be saved like this.", fields=wrong)
+        given.wrong["page"] = "the slug of a page, such as trends"
+    for field in ("params", "questions"):
+        if _bytes(given.raw(field)) > BYTES_MOST:
+            given.wrong[field] = f"an object of at most {BYTES_MOST} bytes"
+    if "questions" in given.wrong:
+        return
+    for key, question in values["questions"].items():
+        place = f"questions.{key[:64]}"
+        if not KEY.fullmatch(key):
+            given.wrong[place] = "a key of at most 64 letters, digits, _ and -"
+        elif question.lens not in BY_PATH:
+            given.wrong[f"{place}.lens"] = "one of " + ", ".join(BY_PATH)
+        elif question.params.get("project") not in (None, project.slug):
+            given.wrong[f"{place}.params.project"] = "left out: a view asks about its own project"
+        else:
+            given.wrong |= _wrong_params(place, question, project)
+
+
+def _wrong_params(place: str, question: SavedQuestion, project: Project) -> dict[str, str]:
+    try:
+        read_asked(question.lens, _without_project(question), project)
+    except Invalid as error:
+        fields = error.fields or {"": error.message}
+        return {f"{place}.params.{field}".rstrip("."): text for field, text in fields.items()}
+    return {}
+
+
+def _without_project(question: SavedQuestion) -> dict[str, Any]:
+    return {name: value for name, value in question.params.items() if name != "project"}
+
+
+def save_view(session: Session, project: Project, wanted: NewView, *, by: str) -> SavedView:
+    """Keep what was found right. Raises `Conflict` when there are too many views."""
     count = sa.select(sa.func.count()).select_from(SavedView).where(SavedView.project_id == project.id)
     if (session.scalar(count) or 0) >= VIEWS_MOST:
         raise Conflict(f"The project has {VIEWS_MOST} saved views; delete some.")
+    questions = {
+        key: {"lens": question.lens, "params": _without_project(question)} for key, question in wanted.questions.items()
+    }
     view = SavedView(
         project_id=project.id,
-        name=str(name).strip(),
-        page=page,
-        params=params,
+        name=wanted.name.strip(),
+        page=wanted.page,
+        params=wanted.params,
         questions=questions,
         created_by=by[:300],
     )
     session.add(view)
     session.flush()
     return view
-
-
-def _questions(given: Any, project: Project, wrong: dict[str, str]) -> dict[str, Any]:
-    """As they are kept; what is wrong about them is noted."""
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or len(given) > QUESTIONS_MOST or _bytes(given) > BYTES_MOST:
-        wrong["questions"] = f"an object of at most {QUESTIONS_MOST} questions and {BYTES_MOST} bytes"
-        return {}
-    kept: dict[str, Any] = {}
-    for key, question in given.items():
-        place = f"questions.{key[:64]}"
-        if not KEY.fullmatch(key):
-            wrong[place] = "a key of at most 64 letters, digits, _ and -"
-            continue
-        if not isinstance(question, dict) or not set(question) <= {"lens", "params"}:
-            wrong[place] = "an object with lens and params"
-            continue
-        lens, params = question.get("lens"), question.get("params")
-        params = {} if params is None else params
-        if not isinstance(lens, str) or lens not in BY_PATH:
-            wrong[f"{place}.lens"] = "one of " + ", ".join(BY_PATH)
-        elif not isinstance(params, dict):
-            wrong[f"{place}.params"] = "an object"
-        elif params.get("project") not in (None, project.slug):
-            wrong[f"{place}.params.project"] = "left out: a view asks about its own project"
-        else:
-            kept[key] = {"lens": lens, "params": {name: value for name, value in params.items() if name != "project"}}
-            try:
-                read_asked(lens, kept[key]["params"], project)
-            except Invalid as error:
-                fields = error.fields or {"": error.message}
-                wrong |= {f"{place}.params.{field}".rstrip("."): text for field, text in fields.items()}
-    return kept
 
 
 def list_views(session: Session, project_id: int, *, limit: int, after: str | None) -> list[SavedView]:

@@ -67,7 +67,7 @@ class Doors:
         path: str,
         *also: str,
         title: str,
-        answers: type[A],
+        answers: type[A] | Answer,
         says: str = "",
         answer_says: str = "The answer.",
         example: A | None = None,
@@ -84,8 +84,9 @@ class Doors:
         refuses: tuple[int, ...] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Registers[A]:
-        """The route of a view that gives `answers`. `path` is written as OpenAPI writes it, what it names is given to the
-        view as keywords; `also` are other paths that do the same. What is named in `slashes` may hold some.
+        """The route of a view that gives `answers`, or a response where these are no struct: a file. `path` is written as
+        OpenAPI writes it, what it names is given to the view as keywords; `also` are other paths that do the same. What is
+        named in `slashes` may hold some.
 
         What `asks` reads is given first: of the address where the method has no body, or with `in_address`. Whatever else
         stands in the address is refused, except at `lenient` doors: links and probes, to which others add something.
@@ -96,7 +97,7 @@ class Doors:
         inside = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
         params = [*inside, *(asks.params() if asks is not None and not in_body else ())]
         body = Body(shape=asks.body(), example=asks.example()) if asks is not None and in_body else None
-        usual = Answer(says=answer_says, shape=answers, example=_example(example, answers))
+        usual = answers if isinstance(answers, Answer) else _usual(answers, answer_says, example)
         self.described.append(
             Door(
                 method=method,
@@ -108,7 +109,7 @@ class Doors:
                 body=body,
                 answers={
                     status: usual,
-                    **{code: _other(each, answers, needs) for code, each in (others or {}).items()},
+                    **{code: _other(each, usual, needs) for code, each in (others or {}).items()},
                 },
                 refuses=refuses,
                 also=also,
@@ -154,7 +155,9 @@ class Doors:
         return register
 
 
-def answered(answer: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answered(
+    answer: Struct | Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """An answer as it is sent; a number that is none is null."""
     response = Response(msgspec.json.encode(answer), status, content_type="application/json")
     response.headers.update(headers or {})
@@ -176,13 +179,15 @@ def _rule(path: str, inside: Sequence[Param], slashes: Sequence[str]) -> str:
     return rule
 
 
-def _other(other: Other[Any], usual: type[Struct], needs: str) -> Answer:
+def _usual(shape: type[Struct], text: str, example: Struct | None) -> Answer:
+    """The example as it is sent; made of the fields where none is given."""
+    return Answer(
+        says=text, shape=shape, example=example_of(shape) if example is None else msgspec.to_builtins(example)
+    )
+
+
+def _other(other: Other[Any], usual: Answer, needs: str) -> Answer:
     """The same status may say that the request itself was refused: 503 where who asks is not known for the moment."""
-    shape = other.shape or usual
+    shape = other.shape or usual.shape
     example = None if other.example is None else msgspec.to_builtins(other.example)
     return Answer(says=other.says, shape=shape if needs == NOBODY else one_of(shape, Error), example=example)
-
-
-def _example(given: Struct | None, shape: type[Struct]) -> Any:
-    """As it is sent; made of the fields where none is given."""
-    return example_of(shape) if given is None else msgspec.to_builtins(given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import inspect
@@ -81,15 +81,18 @@ def _object(field: Field, given: Given) -> dict[str, Any] | None:
         return None
     if (fields := field.inner) is None:
         return items
-    if len(items) > type_.max_length or not all(isinstance(item, dict) for item in items.values()):
-        given.wrong[field.name] = f"an object that holds at most {type_.max_length} objects"
+    if len(items) > type_.max_length:
+        given.wrong[field.name] = f"an object that holds at most {type_.max_length} others"
         return None
     found = {key: _inner(fields, given, item, f"{field.name}.{key[:SHOWN_OF_KEY]}") for key, item in items.items()}
     return {key: each for key, each in found.items() if each is not None}
 
 
-def _inner(fields: Fields, given: Given, item: Mapping[str, Any], place: str) -> Any:
+def _inner(fields: Fields, given: Given, item: Any, place: str) -> Any:
     """An object inside a request, as its struct; None where it is wrong."""
+    if not isinstance(item, dict):
+        given.wrong[place] = "an object"
+        return None
     inner = given.inner(item)
     inner.refuse_unknown(fields.names)
     values = read(fields, inner)
