@@ -130,6 +130,20 @@ def test_an_error_of_reading_has_the_files_compared_again_once_in_a_while(
     assert len(compared) == count
 
 
+def test_a_question_that_cannot_read_a_file_says_which_one_is_damaged(
+    sqlite_runtime: Runtime, paths: list[Path]
+) -> None:
+    numbers(sqlite_runtime)  # compared: nobody looks again while size and time are the same
+    facts = paths[0].stat()
+    with paths[0].open("r+b") as file:
+        file.seek(4)
+        file.write(b"\0" * (facts.st_size * 2 // 3))
+    os.utime(paths[0], ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    with pytest.raises(SegmentDamaged) as refused:
+        query(sqlite_runtime, 1, "SELECT * FROM events")
+    assert refused.value.path == paths[0].relative_to(warehouse_of(sqlite_runtime).store.root).as_posix()
+
+
 def test_the_check_compares_for_its_time_and_goes_on_the_next_one(
     sqlite_runtime: Runtime, paths: list[Path], compared: list[Path]
 ) -> None:

@@ -241,7 +241,7 @@ class Look:
         except duckdb.OutOfMemoryException as error:
             message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
             raise Unavailable(message, code="query_too_large") from error
-        except (duckdb.IOException, duckdb.InvalidInputException):
+        except duckdb.Error:  # a damaged page has no error of its own: any may mean it
             self._soundness.require_again(self._segments)
             raise
         finally:
