@@ -58,6 +58,7 @@ PAGES = (
     Page("insights", "Insights", "Engine", lenses=False),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
     Page("recovery", "Recovery", "Engine", lenses=False),
+    Page("releases", "Releases", "Engine", lenses=False),
     Page("status", "Status", "Engine", lenses=False, endpoint="health.show_status"),
 )
 """Every page, in the order of the navigation. A new page is a line here and its folder in `static/`."""
@@ -103,6 +104,11 @@ def pipeline(tab: str = "batches") -> Any:
 @blueprint.get("/recovery")
 def recovery() -> Any:
     return page("recovery.html", "dashboard.recovery")
+
+
+@blueprint.get("/releases")
+def releases() -> Any:
+    return page("releases.html", "dashboard.releases")
 
 
 @blueprint.get("/api/docs")

@@ -9,14 +9,17 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from quadra.rollout import requests
 from quadra.rollout.place import Place, write
 from quadra.rollout.records import Act, Deployment, Kept, State, Step, note, save_state
 from tests.clients import Answer, connected, make_key, make_project, send
+from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
+PATIENCE_MS = 60_000
 START = "2026-11-30T00:00:00Z"
 
 
@@ -144,3 +147,42 @@ def test_who_watches_the_installation_hears_of_a_change(site: Site) -> None:
         told = client.payloads("deployment:update")[0]
     assert (told["release"], told["status"]) == ("one", "managed")
     assert told["total"] > 4
+
+
+def log_in(page: Page, quadra: QuadraProcess, email: str, password: str) -> None:
+    page.goto(f"{quadra.base_url}/login?next=/releases")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", password)
+    page.click("main button[type=submit], form button[type=submit]")
+    page.wait_for_url("**/releases*")
+
+
+@pytest.mark.usefixtures("watched")
+def test_an_admin_sees_what_happened_and_deploys_after_being_asked(site: Site, browser: Browser) -> None:
+    problems: list[str] = []
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        log_in(page, site.quadra, site.quadra.init["admin_email"], site.quadra.init["admin_password"])
+        expect(page.locator("#deployments tbody tr")).not_to_have_count(0, timeout=PATIENCE_MS)
+        expect(page.locator("#deployments")).to_contain_text("rolled back")
+        expect(page.locator("#acts")).to_contain_text("given up")
+        fits(page)
+        page.get_by_label("Release").select_option("two")
+        page.get_by_role("button", name="Deploy").click()
+        page.get_by_role("button", name="Deploy it").click()
+        expect(page.get_by_text("two is being deployed.")).to_be_visible(timeout=PATIENCE_MS)
+        assert len(requests.waiting(site.place)) == 1
+        # the line tells of what happens next, and the page asks again
+        note(site.place, deployment=Deployment("f1", "two", "one", "api", START, status="failed", reason="A gate."))
+        expect(page.locator("#deployments")).to_contain_text("A gate.", timeout=PATIENCE_MS)
+    assert problems == []
+
+
+def test_a_viewer_is_told_whom_to_ask(site: Site, browser: Browser) -> None:
+    made = json.loads(site.quadra.run("user", "create", "viewer@example.com", "--generate", "--json").stdout)
+    with browser.new_context() as context:
+        page = context.new_page()
+        log_in(page, site.quadra, "viewer@example.com", made["password"])
+        expect(page.get_by_text("Only admins can see releases")).to_be_visible()
+        expect(page.locator("#releases")).to_have_count(0)

@@ -11,7 +11,7 @@ const ignore = () => {};
 
 export function connect({
   path, project, onState, onSnapshot = ignore, onUpdate = ignore, onEvents = ignore, onCatchUp = ignore,
-  onBatches = ignore, onJobs = ignore, onInsights = ignore,
+  onBatches = ignore, onJobs = ignore, onInsights = ignore, onDeployment = ignore,
 }) {
   const socket = window.io('/live', {
     path,
@@ -103,6 +103,8 @@ export function connect({
   socket.on('insight:new', (message) => {
     if (mine(message)) onInsights(message.insights);
   });
+
+  socket.on('deployment:update', (message) => onDeployment(message));
 
   setInterval(() => {
     if (socket.connected && Date.now() - heardAt > SILENCE_MS) {

@@ -8,7 +8,7 @@ import { NO_LIBRARY, say, sayState } from './problem.js';
 
 const REFRESH_MS = 30_000;
 
-/** `hear`: {onUpdate, onCatchUp, onBatches, onJobs, onInsights}, as they come. `refresh()` is called after each gap, and while there is no line. */
+/** `hear`: {onUpdate, onCatchUp, onBatches, onJobs, onInsights, onDeployment}, as they come. `refresh()` is called after each gap, and while there is no line. */
 export function openLine(project, hear, refresh) {
   const pill = new Pill();
   const arrivals = new Arrivals();
