@@ -11,7 +11,20 @@ from typing import Any
 
 import click
 
-from quadra import __version__, accounts, backup, bench, demo, field, health, ingest, rollout, sinks, warehouse
+from quadra import (
+    __version__,
+    accounts,
+    analytics,
+    backup,
+    bench,
+    demo,
+    field,
+    health,
+    ingest,
+    rollout,
+    sinks,
+    warehouse,
+)
 from quadra.core import collector
 from quadra.core.errors import Invalid, QuadraError
 from quadra.core.observing import metrics_directory
@@ -26,6 +39,7 @@ COMMANDS = {
     **sinks.COMMANDS,
     **backup.COMMANDS,
     **field.COMMANDS,
+    **analytics.COMMANDS,
     **rollout.COMMANDS,
     **health.COMMANDS,
     **bench.COMMANDS,

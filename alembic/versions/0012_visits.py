@@ -14,6 +14,7 @@ revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
+additive = True
 
 COLUMNS = {"language": 35, "screen": 32, "country": 2, "region": 100, "page_query": 500}
 table = partial(op.create_table, mysql_charset="utf8mb4", mariadb_charset="utf8mb4")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
@@ -16,9 +16,10 @@ from quadra.core.ids import uuid7
 from quadra.rollout.fleet import Fleet
 from quadra.rollout.gates import Refused
 from quadra.rollout.records import Care, Deployment, Step, deployments, note
-from quadra.rollout.stages import BACK, STEPS, Steps
+from quadra.rollout.stages import BACK, STEPS, Steps, run
 
 Tell = Callable[[str], None]
+MARK_SECONDS = 60.0
 
 
 def deploy(fleet: Fleet, deployment: Deployment, tell: Tell = lambda _: None, steps: Steps = STEPS) -> None:
@@ -78,7 +79,15 @@ def finish(fleet: Fleet) -> None:
         state.previous = deployment.previous
         state.rolled_back = [one for one in state.rolled_back if one != deployment.release]
     state.care = Care()
+    mark(fleet, deployment)
     _end(fleet, deployment)
+
+
+def mark(fleet: Fleet, deployment: Deployment) -> None:
+    """In the charts of every project. A release that cannot do so, or a database that is away, costs the mark alone."""
+    text = f"Back to release {deployment.release}" if deployment.trigger == "heal" else f"Release {deployment.release}"
+    with _timed(deployment, "mark"), suppress(Refused):
+        run(fleet, deployment.release, "annotate", text, "--source", "release", seconds=MARK_SECONDS)
 
 
 def go_back(fleet: Fleet, reason: str, kind: str, figures: dict[str, object], tell: Tell) -> Deployment:

@@ -168,8 +168,8 @@ def test_an_admin_sees_what_happened_and_deploys_after_being_asked(site: Site, b
         expect(page.locator("#deployments")).to_contain_text("rolled back")
         expect(page.locator("#acts")).to_contain_text("given up")
         fits(page)
-        page.get_by_label("Release").select_option("two")
-        page.get_by_role("button", name="Deploy").click()
+        page.locator("#deploy select").select_option("two")
+        page.locator("#deploy button").click()
         page.get_by_role("button", name="Deploy it").click()
         expect(page.get_by_text("two is being deployed.")).to_be_visible(timeout=PATIENCE_MS)
         assert len(requests.waiting(site.place)) == 1
