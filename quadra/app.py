@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 from quadra.accounts import room as accounts
 from quadra.analytics import room as analytics
 from quadra.backup import room as backup
-from quadra.core.api import openapi_document
+from quadra.core.api import openapi_document, unknown_names
 from quadra.core.observing import machine_metrics
 from quadra.core.observing.scrape import Scrape
 from quadra.core.rooms import Room, open_rooms
@@ -66,6 +66,7 @@ def create_app(runtime: Runtime) -> Flask:
     machine_metrics.set_up(runtime)
     runtime.on_start.append(partial(loop_lag.watch, runtime.loop))
     openapi_document.set_up(app, DESCRIBED)
+    unknown_names.set_up(app, DESCRIBED)
 
     # last: what the rooms still have to say goes out before
     runtime.on_stop.append(partial(realtime.close_connections, runtime.kept(SocketIO), runtime.loop))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import after_this_request, g
+from flask import Response, after_this_request, g
 from flask_limiter import RateLimitExceeded
 
 from quadra.accounts import audit, sessions, tries
@@ -35,9 +35,17 @@ def leave() -> None:
     found = caller()
     if found.kind != "session":
         return
+    after_this_request(_clear)
     with runtime().database.begin() as session:
         audit.record(session, actor=found.actor, action="accounts.logout.succeeded", address=client_address())
         sessions.sign_out(session)
+
+
+def _clear(response: Response) -> Response:
+    """Have the browser forget what it kept of pages: the next one at the same machine is somebody else. Its storage holds no
+    more than the colour scheme."""
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
 
 
 def try_password(email: str, password: str, *, known: bool) -> User:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ def _read_secret_files() -> dict[str, str]:
     return found
 
 
+SECRET_NAMES = re.compile(r"SECRET|PASSWORD|TOKEN|KEY$")
+PASSWORD_OF_A_URL = re.compile(r"(://[^/\s:@]*:)[^/\s]*@")
+"""As far as the last @: a password that should have been escaped holds some itself."""
+
+
 def load(**overrides: Any) -> Settings:
     """The settings of this process. `overrides` win over the environment. Raises `Misconfigured` with every wrong name."""
     os.environ.update(_read_secret_files())
@@ -91,4 +97,9 @@ def _explain(item: Any) -> str:
         return str(message)
     name = str(item["loc"][0]).upper()
     name = name if name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")) else f"QUADRA_{name}"
-    return f"{name}={item['input']!r} is not accepted: {message}"
+    return f"{name}={_shown(name, str(item['input']))!r} is not accepted: {_shown('', message)}"
+
+
+def _shown(name: str, text: str) -> str:
+    """What somebody set, without secrets: the sentence goes to logs of whatever started us."""
+    return "***" if SECRET_NAMES.search(name) else PASSWORD_OF_A_URL.sub(r"\1***@", text)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from flask import request
@@ -35,6 +38,33 @@ ADMIT_SECONDS = 30.0
 """How often everybody who was let in is asked again: keys are revoked, users disabled, sessions ended."""
 
 
+JOINS = 30
+"""Of one connection in a minute: each reads the latest events anew. A page joins once, and again after a silence."""
+JOINS_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Viewer:
+    """One connection that was let in."""
+
+    caller: Caller
+    shown: Credentials
+    joins: int = 0
+    joins_since: float = 0.0
+
+    def count_join(self) -> None:
+        """Raises `Limited`."""
+        now = time.monotonic()
+        if now - self.joins_since > JOINS_SECONDS:
+            self.joins, self.joins_since = 0, now
+        self.joins += 1
+        if self.joins > JOINS:
+            seconds = math.ceil(self.joins_since + JOINS_SECONDS - now)
+            raise Limited(
+                f"This connection has joined {JOINS} times within a minute.", retry_after_seconds=max(1, seconds)
+            )
+
+
 class Live:
     """The viewers of this process."""
 
@@ -43,8 +73,7 @@ class Live:
         self._server = socketio.server
         self._threads = Threads(runtime.loop, 2, "live")
         self._channels = Channels(runtime, self._threads, self._emit)
-        self._callers: dict[str, Caller] = {}
-        self._shown: dict[str, Credentials] = {}
+        self._viewers: dict[str, Viewer] = {}
         writer.on_stored.append(self._channels.stored)
         for name, handler in (
             ("connect", self._connect),
@@ -63,11 +92,13 @@ class Live:
         try:
             # a key, or the cookie of a page of ours; a cookie that comes with a foreign Origin is refused there
             shown = credentials(plain if isinstance(plain, str) else "")
-            caller = self._callers[_sid()] = self._threads.run(admit, self._runtime.database, shown, "viewer")
+            caller = self._threads.run(admit, self._runtime.database, shown, "viewer")
         except QuadraError as error:
             reason = self._count_stranger(error) if isinstance(error, Unauthorised) else error
             raise Refusal(reason.message, reason.as_dict()) from error
-        self._shown[_sid()] = shown
+        if self._server.manager.eio_sid_from_sid(_sid(), NAMESPACE) is None:
+            return  # it went while it was asked about, and nobody says so again
+        self._viewers[_sid()] = Viewer(caller, shown)
         if caller.sees_installation:
             join_room(INSTALLATION)
 
@@ -82,8 +113,7 @@ class Live:
         return error
 
     def _disconnect(self, _reason: Any = None) -> None:
-        self._callers.pop(_sid(), None)
-        self._shown.pop(_sid(), None)
+        self._viewers.pop(_sid(), None)
         for channel in self._channels.of(_sid()):
             channel.viewers.discard(_sid())
 
@@ -94,6 +124,7 @@ class Live:
         try:
             self._count()
             channel = self._find(str(wanted.get("project") or "default"))
+            self._viewer()  # it may have gone meanwhile
             channel.viewers.add(_sid())
             join_room(channel.room)
             cursor = read_cursor(str(wanted.get("cursor") or ""))
@@ -109,10 +140,17 @@ class Live:
 
     def _count(self) -> None:
         """A join reads as much as a request does, and counts as one. Raises `Limited`."""
-        caller = self._callers.get(_sid())
-        if caller is not None:
-            rate = f"{self._runtime.settings.rate_limit_reads}/minute"
-            self._threads.run(take, self._runtime, rate, f"read:{caller.counted_as}")
+        viewer = self._viewer()
+        viewer.count_join()
+        rate = f"{self._runtime.settings.rate_limit_reads}/minute"
+        self._threads.run(take, self._runtime, rate, f"read:{viewer.caller.counted_as}")
+
+    def _viewer(self) -> Viewer:
+        """Who asks. Raises `Unauthorised` where the connection is gone."""
+        found = self._viewers.get(_sid())
+        if found is None:
+            raise Unauthorised("This connection has ended.")
+        return found
 
     def _leave(self, wanted: Any = None) -> dict[str, Any]:
         websocket_messages_total.labels("admin:leave", "in").inc()
@@ -125,9 +163,9 @@ class Live:
 
     def _find(self, slug: str) -> Channel:
         """The channel of a project that the caller may see. Raises `NotFound`, `Unavailable`."""
-        caller = self._callers.get(_sid())
+        caller = self._viewer().caller
         project_id, name, timezone = self._threads.run(self._project, slug)
-        if caller is None or not caller.sees(project_id):
+        if not caller.sees(project_id):
             raise NotFound(f"There is no project {slug!r}.")
         return self._channels.open(project_id, slug, name, timezone)
 
@@ -156,9 +194,9 @@ class Live:
     def _admit_for_ever(self) -> None:
         while True:
             self._runtime.loop.sleep(ADMIT_SECONDS)
-            for sid, shown in list(self._shown.items()):
+            for sid, viewer in list(self._viewers.items()):
                 try:
-                    self._callers[sid] = self._threads.run(admit, self._runtime.database, shown, "viewer")
+                    viewer.caller = self._threads.run(admit, self._runtime.database, viewer.shown, "viewer")
                 except (Unauthorised, Forbidden):
                     self._server.disconnect(sid, namespace=NAMESPACE)
                 except (QuadraError, SQLAlchemyError) as error:

@@ -4,20 +4,24 @@ makes one person of everybody. The list follows what PostHog and Segment documen
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 PLACEHOLDERS = frozenset(
     {
-        *("", "undefined", "null", "nil", "none", "nan", "[object object]", "{}", "[]", "()", '""', "''", "-"),
-        *("(null)", "<null>", "(none)", "n/a", "true", "false", "0", "-1", "0.0"),
+        *("", "undefined", "null", "nil", "none", "nan", "[object object]", "{}", "[]", "()"),
+        *("(null)", "<null>", "(none)", "n/a", "true", "false", "-1", "0.0"),
         *("anonymous", "anon", "guest", "unknown", "not_authenticated", "unauthenticated", "not_set", "(not set)"),
+        *("test", "user", "username"),
         *("id", "email", "distinct_id", "distinctid", "user_id", "userid", "anonymous_id", "anonymousid"),
-        "00000000-0000-0000-0000-000000000000",
     }
 )
-"""In lower case, without blanks around."""
+"""In lower case, without blanks and quotes around."""
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019 \t\r\n"
+_NOTHING = re.compile(r"[0-]*")
+"""Zeros and dashes alone, such as a UUID of zeros."""
 
 ALIASES = ("alias", "$create_alias")
 """The event types that say that two ids are one person."""
@@ -29,7 +33,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 def is_placeholder(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().lower() in PLACEHOLDERS
+    if not isinstance(value, str):
+        return False
+    bare = value.strip().strip(_QUOTES).lower()
+    return bare in PLACEHOLDERS or _NOTHING.fullmatch(bare) is not None
 
 
 def wrong_ids(wire: Any) -> dict[str, str]:

@@ -48,7 +48,8 @@ def test_an_admin_registers_somebody_who_then_logs_in_looks_around_and_logs_out(
     assert elsewhere.post("/api/auth/login", json=ADA).status_code == 200
     cookie = client.get_cookie("quadra_session")
     assert cookie is not None
-    assert client.post("/api/auth/logout", headers=token).json == {"success": True}
+    left = client.post("/api/auth/logout", headers=token)
+    assert (left.json, left.headers["Clear-Site-Data"]) == ({"success": True}, '"cache"')
     assert client.get("/api/auth/me").status_code == 401
     assert client.post("/api/auth/logout").status_code == 200
     client.set_cookie("quadra_session", cookie.value)

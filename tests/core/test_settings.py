@@ -176,3 +176,20 @@ def test_sentinels_are_named_with_commas_and_their_port_may_be_left_out(monkeypa
     given = load()
     assert [sentinel_address(word) for word in given.redis_sentinel_hosts] == [("a", 26380), ("b", 26379), ("::1", 7)]
     assert given.redis_configured
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "oracle://ada:hunter2@db/x"),
+        ("DATABASE_URL", "postgres//ada:hunter2@db/x"),
+        ("REDIS_URL", "http://:hunter2@redis"),
+        ("REDIS_URL", "http://:p@hunter2@redis"),
+        ("QUADRA_REDIS_PORT", "redis://:hunter2@redis"),
+    ],
+)
+def test_a_wrong_value_is_told_without_its_secrets(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setitem(os.environ, name, value)
+    with pytest.raises(Misconfigured, match=name) as caught:
+        load()
+    assert "hunter2" not in str(caught.value)

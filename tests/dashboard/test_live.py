@@ -12,6 +12,7 @@ import socketio.exceptions
 
 from quadra.core import clock
 from quadra.core.database import Database
+from quadra.dashboard.live import JOINS
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from tests.clients import SocketClient, connected, database_of, event, eventually, make_key, make_project, send
@@ -93,6 +94,16 @@ def test_any_junk_to_join_and_leave_is_answered(quadra: QuadraProcess, project: 
         assert client.call("admin:leave", payload) == {"ok": True}
         joined = client.call("admin:join", {"project": project["slug"], "cursor": "9" * 60})
         assert joined["ok"] is True
+
+
+def test_one_connection_joins_so_often_in_a_minute_and_others_go_on(
+    quadra: QuadraProcess, project: dict[str, str]
+) -> None:
+    with watching(quadra, project) as (client, _):
+        answers = [client.call("admin:join", {"project": project["slug"]}) for _ in range(JOINS)]
+        assert [answer.get("error", {}).get("code") for answer in answers] == [None] * (JOINS - 1) + ["limited"]
+    with watching(quadra, project) as (_, answer):
+        assert answer["ok"] is True
 
 
 def test_an_event_is_visible_within_a_second(quadra: QuadraProcess, project: dict[str, str]) -> None:

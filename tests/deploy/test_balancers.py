@@ -164,3 +164,16 @@ def test_a_client_that_changes_its_forwarded_address_is_counted_as_one(
 
     left = [int(ask(number).headers["RateLimit-Remaining"]) for number in range(4)]
     assert left == list(range(left[0], left[0] - 4, -1))
+
+
+@BALANCERS
+def test_no_key_of_an_address_and_no_share_link_stands_in_a_balancers_log(
+    keeper: Keeper, stack: ExitStack, echo: int, kind: type[Balancer]
+) -> None:
+    """nginx's error log is excepted, and says so: it is written where a replica does not answer."""
+    through = balancer(stack, keeper, kind, echo)
+    for path in ("/api/events?key=qk_secret", "//share/secret", "/share/secret/data/a?b=secret", "/seen?key=secret"):
+        assert raw(through, path, "Referer: http://a/?key=secret").startswith(b"HTTP/1.1 200")
+    eventually(lambda: "/seen" in through.log(), 10)
+    assert "/share/***" in through.log()
+    assert "secret" not in through.log()

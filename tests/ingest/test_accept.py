@@ -286,7 +286,22 @@ def test_what_is_kept_is_what_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "nobody", ["undefined", "Null", " NONE ", "[object Object]", "NaN", "0", "-1", "anonymous", "guest"]
+    "nobody",
+    [
+        "undefined",
+        "Null",
+        " NONE ",
+        "[object Object]",
+        "NaN",
+        "0",
+        "-1",
+        "anonymous",
+        "guest",
+        "test",
+        "User",
+        '"null"',
+        "000-000",
+    ],
 )
 def test_an_identify_or_an_alias_with_a_placeholder_is_refused_by_name_and_other_events_are_kept(nobody: str) -> None:
     for fields in (

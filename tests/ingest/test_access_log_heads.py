@@ -85,6 +85,22 @@ def test_any_other_head_is_refused_without_its_addresses(head: str) -> None:
     assert not any(word in refused.value.message for word in head.split() if "." in word)
 
 
+@pytest.mark.parametrize("address", ["203.0.113.99", "2001:db8::99"])
+def test_no_address_of_anybody_is_kept_in_a_user_a_query_or_a_referrer(address: str) -> None:
+    """Other than that of the line's client: who mails a link about, who forwards a request."""
+    quoted = address.replace(":", "%3A").replace(".", "%2E")
+    host = f"[{address}]" if ":" in address else address
+    target = f"/lib/1.2.3.4/a?ip={address}&b={quoted}"
+    made = (
+        f'203.0.113.7 - bob@{address} [28/Nov/2026:10:00:00 +0000] "GET {target} HTTP/1.1" 200 5 "http://{host}/x" "B"'
+    )
+    fields = fields_of(read_line(made), Visitors("s"))
+    assert address not in str(fields)
+    assert quoted not in str(fields)
+    assert fields["page_url"] == "/lib/1.2.3.4/a?ip=[address]&b=[address]"  # a version is none
+    assert fields["properties"]["remote_user"] == "bob@[address]"
+
+
 @pytest.mark.parametrize("spelt", ["203.0.113.7", "203.0.113.7:81", "::ffff:203.0.113.7", "203.0.113.7, 10.0.0.2"])
 def test_one_visitor_stays_one_however_the_address_is_spelt(spelt: str) -> None:
     def visitor(head: str) -> str:

@@ -57,6 +57,9 @@ class HaproxyServer(Balancer):
 
     def _command(self) -> list[str]:
         text = self._shipped("haproxy/haproxy.cfg").replace("bind :8080", f"bind 127.0.0.1:{self.port}")
+        text = text.replace(
+            "local0 notice", "local0 info"
+        )  # every request, as an operator who looks for something sets it
         return [str(self.program), "-db", "-f", str(self._write("haproxy.cfg", text))]
 
 
@@ -68,6 +71,7 @@ class NginxServer(Balancer):
 
     def _command(self) -> list[str]:
         text = self._shipped("nginx/quadra.conf").replace("listen 8080", f"listen 127.0.0.1:{self.port}")
+        text = text.replace("/var/log/nginx/access.log", "/dev/stderr")
         paths = "".join(
             f"{name}_temp_path {self.directory}/{name};"
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

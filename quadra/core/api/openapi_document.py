@@ -17,15 +17,16 @@ from quadra.core.api.openapi_examples import curl
 from quadra.core.api.openapi_shapes import Shapes
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import unlimited
-from quadra.core.web.made_once import ADDRESS, MadeOnce
+from quadra.core.web.made_once import MadeOnce
 
 blueprint = Blueprint("openapi", __name__)
 ANSWER = "quadra.openapi.answer"
 
 SAYS = """\
 Times in answers are ISO 8601 in UTC. Requests take camelCase and snake_case; an empty parameter in the address counts
-as left out. Every answer carries `X-Request-ID`, taken over from the request where that had a valid one. Errors have
-one shape everywhere: a `code` for programs, a `message` for people, and the `fields` that are wrong.
+as left out, and one that a door does not know is refused by name, but for doors of ingest, probes, pages and share
+links. Every answer carries `X-Request-ID`, taken over from the request where that had a valid one. Errors have one
+shape everywhere: a `code` for programs, a `message` for people, and the `fields` that are wrong.
 
 `429` and `503` mean *not now*: send it again after `Retry-After` seconds, with the same ids. `400`, `401`, `403` and
 `413` mean *never like this*."""
@@ -80,11 +81,7 @@ REQUEST_ID = {"description": "Stands in Quadra's log too.", "required": True, "s
 def set_up(app: Flask, groups: Sequence[Group]) -> None:
     """Serve the document that `groups` make."""
     app.extensions["quadra.openapi"] = tuple(groups)
-    app.extensions[ANSWER] = MadeOnce(
-        lambda: orjson.dumps(current_document()).decode(),
-        "application/json",
-        lambda address: orjson.dumps(address).decode()[1:-1],
-    )
+    app.extensions[ANSWER] = MadeOnce(lambda: orjson.dumps(current_document()).decode(), "application/json")
     app.register_blueprint(blueprint)
 
 
@@ -98,12 +95,15 @@ def show() -> Response:
 
 
 def current_document() -> dict[str, Any]:
-    """The document of the current app, with `made_once.ADDRESS` for the address at which it is reached."""
-    return document(current_app.extensions["quadra.openapi"], ADDRESS, runtime().settings.socket_path)
+    """The document of the current app. Never with the host of a request, which its sender may have made up."""
+    settings = runtime().settings
+    address = settings.public_url.rstrip("/")
+    return document(current_app.extensions["quadra.openapi"], address, settings.socket_path)
 
 
 def document(groups: Sequence[Group], address: str, socket_path: str = "socket.io") -> dict[str, Any]:
-    """The whole document, as plain data."""
+    """The whole document, as plain data. Without an address it is relative, and examples say $QUADRA_URL."""
+    server, address = address or "/", address or "$QUADRA_URL"
     shapes = Shapes(groups)
     paths: dict[str, dict[str, Any]] = {}
     for group in groups:
@@ -112,7 +112,7 @@ def document(groups: Sequence[Group], address: str, socket_path: str = "socket.i
     return {
         "openapi": "3.1.0",
         "info": {"title": "Quadra", "version": __version__, "description": SAYS},
-        "servers": [{"url": address}],
+        "servers": [{"url": server}],
         "tags": [{"name": group.title, "description": _tag(group)} for group in groups],
         "paths": paths,
         "components": {

@@ -32,7 +32,7 @@ def curl(door: Door, address: str) -> str:
 
 
 def _quoted(address: str) -> str:
-    return f'"{address}"' if "?" in address else shlex.quote(address)
+    return f'"{address}"' if "?" in address or address.startswith("$") else shlex.quote(address)
 
 
 def _body(body: Body) -> list[str]:

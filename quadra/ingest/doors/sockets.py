@@ -62,6 +62,8 @@ class Sockets:
         except QuadraError as error:
             raise Refusal(error.message, error.as_dict()) from error
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
+        if eio_sid is None:
+            return  # it went while its key was looked up, and nobody says so again
         assert sender.meter is not None  # whoever has a key has a meter
         self._clients[eio_sid] = Client(eio_sid, plain, sender, sender.meter)
 

@@ -25,6 +25,11 @@ ASSET = re.compile(
 )
 
 
+URL = re.compile(r"(?:([a-z][a-z0-9+.-]*://)([^/?#]*))?([^?]*)(.*)", re.IGNORECASE | re.DOTALL)
+"""Scheme, site, path, query."""
+DOT = re.compile("%2e", re.IGNORECASE)
+
+
 class Visitors:
     """Ids of those who have no other: a keyed hash of address and user agent, the same for this installation only."""
 
@@ -63,18 +68,29 @@ def fields_of(entry: Entry, visitors: Visitors) -> dict[str, Any]:
 
 
 def _without_addresses(entry: Entry) -> Entry:
-    host = (entry.host or "").partition(":")[0].lower()
-    known = [address for address in entry.addresses if address not in (host, "localhost")]
+    """In paths, which hold versions too, the line's own addresses are covered; elsewhere all of them."""
+    own = (entry.host or "").partition(":")[0].lower()
+    known = [address for address in entry.addresses if address not in (own, "localhost")]
 
     def clean(text: str | None) -> str | None:
         return text and without(text, known)
 
+    def cover(text: str | None) -> str | None:
+        return text and without(without(text, known))
+
+    def clean_url(text: str | None) -> str | None:
+        if not text:
+            return text
+        scheme, site, path, query = URL.fullmatch(text).groups("")  # type: ignore[union-attr]  # fits everything
+        site = clean(site) if site.partition(":")[0].lower() == own else cover(site)
+        return f"{scheme}{site}{clean(path)}{cover(DOT.sub('.', query))}"
+
     return entry._replace(
-        target=clean(entry.target),
-        referrer=clean(entry.referrer),
-        user=clean(entry.user),
+        target=clean_url(entry.target),
+        referrer=clean_url(entry.referrer),
+        user=cover(entry.user),
         host=clean(entry.host),
-        raw_request=clean(entry.raw_request),
+        raw_request=cover(entry.raw_request),
         more=without_any(dict(entry.more)),
     )
 
