@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import request
-from flask.typing import ResponseReturnValue
-from msgspec import structs
+from msgspec import Struct, structs
 
 from quadra.accounts.access import require_project
 from quadra.accounts.answers import MadeProject, Slug
@@ -15,9 +13,10 @@ from quadra.analytics.lens_list import BY_PATH
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.views.reports import ReportQueries, reports
-from quadra.core.api.doors import Doors, answered
-from quadra.core.api.examples import example_of
-from quadra.core.api.openapi import Answer, Door, Param
+from quadra.core.api.doors import Doors
+from quadra.core.api.given import Given
+from quadra.core.api.openapi import Param
+from quadra.core.api.params import Params
 from quadra.core.web.http import runtime
 
 doors = Doors("business", __name__)
@@ -45,27 +44,40 @@ def create(asked: NewProject) -> MadeBusiness:
     return MadeBusiness(**structs.asdict(made), success=True, business_id=made.slug)
 
 
-def show_queries() -> ResponseReturnValue:
-    project = require_project(request.args.get("project"), "viewer")
-    return answered(reports(runtime(), request.args.to_dict(flat=False), project))
+class OfReports(Struct, kw_only=True):
+    values: dict[str, list[str]]
+
+    @property
+    def project(self) -> str | None:
+        return self.values.get("project", [""])[-1]
 
 
-for _number, _prefix in enumerate(PREFIXES, start=1):
-    doors.blueprint.add_url_rule(f"{_prefix}/queries", f"queries_{_number}", show_queries, methods=["GET"])
+class ReportParams(Params[OfReports]):
+    """The common parameters, and those of the one lens that is asked about: `reports` reads them with the project."""
 
-QUERIES = Door(
-    method="GET",
-    path=f"{PREFIXES[0]}/queries",
+    def __init__(self) -> None:
+        super().__init__(OfReports, without=("values",))
+
+    def of(self, given: Given) -> OfReports:
+        return OfReports(values=given.values())
+
+    def params(self) -> tuple[Param, ...]:
+        lens = Param(name="lens", shape={"enum": list(BY_PATH)}, says="Only this one, with its own parameters.")
+        return (lens, *Asks().params())
+
+
+@doors(
+    "GET",
+    *(f"{prefix}/queries" for prefix in PREFIXES),
     title="The SQL of the reports",
     says="To run elsewhere: what each lens asks with these parameters, for DuckDB, over the relation that `setup` makes; and "
     "three reports over the views of the database. A funnel's statement finds each person's events; who counts is decided "
     "after it.",
     needs="viewer",
-    params=(
-        Param(name="lens", shape={"enum": list(BY_PATH)}, says="Only this one, with its own parameters."),
-        *Asks().params(),
-    ),
-    answers={200: Answer(says="Statements.", shape=ReportQueries, example=example_of(ReportQueries))},
+    asks=ReportParams(),
+    answers=ReportQueries,
+    answer_says="Statements.",
     refuses=(404, 503),
-    also=tuple(f"{prefix}/queries" for prefix in PREFIXES[1:]),
 )
+def show_queries(asked: OfReports) -> ReportQueries:
+    return reports(runtime(), asked.values, require_project(asked.project, "viewer"))

@@ -6,25 +6,30 @@ Whoever asked to be erased is not in it, even before their erasure was done.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from typing import Annotated, Literal, get_args
 
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.analytics.kept.segments import segment_of
+from quadra.analytics.questions.lens import Asked
 from quadra.analytics.questions.matching import Match, Parameters
-from quadra.analytics.questions.question import Asks, Question, read_question
+from quadra.analytics.questions.question import Asks
 from quadra.core import clock
 from quadra.core.api.given import Given
+from quadra.core.api.params import Params, says
 from quadra.core.runtime import Runtime
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, OUTSIDE, TIMES
 from quadra.warehouse.query.duck import quoted
 from quadra.warehouse.tables import Erasure
 
-FORMATS = ("csv", "json", "ndjson", "parquet")
+Format = Literal["csv", "json", "ndjson", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 COLUMNS = OUTSIDE
 PLAIN = (*FLOATS, *FLAGS)
 """Numbers and booleans: nothing that a spreadsheet could take for a formula."""
@@ -34,32 +39,36 @@ count too: one more is put before all of them, and the import takes one away."""
 TIME = "'%Y-%m-%dT%H:%M:%S.%fZ'"
 
 
-@dataclass(frozen=True)
-class Export:
-    question: Question
-    match: Match
-    kinds: tuple[str, ...]
-    format: str
+class Export(Asked, kw_only=True, frozen=True):
+    format: Format = FORMATS[0]
+    kind: Annotated[tuple[str, ...], says(f"One or some, with commas, of {', '.join(KINDS)}.", "page")] = ()
+    event: Annotated[str | None, says("Its name. Left out: any event.", "page_view")] = None
 
-    def name(self, project: Project) -> str:
+    def check(self, given: Given) -> None:
+        if not set(self.kind) <= set(KINDS):
+            given.wrong["kind"] = "one or some of " + ", ".join(KINDS)
+
+    @property
+    def name(self) -> str:
         """Of the file: from the first day to the last, in the time zone of the question."""
         calendar = self.question.calendar
         first, last = calendar.day_of(self.question.start_us), calendar.day_of(self.question.end_us - 1)
-        return f"quadra-{project.slug}-{first}-{last}.{self.format}"
+        return f"quadra-{self.project.slug}-{first}-{last}.{self.format}"
+
+
+ASKS = Asks()
+OWN = Params(Export, without=("question", "project", "goals"))
+NAMES = (*OWN.names, *ASKS.names)
 
 
 def read(given: Given, project: Project) -> Export:
-    given.refuse_unknown((*Asks().names, "event", "kind", "format"))
-    export = Export(
-        question=read_question(given, project),
-        match=Match(given.text("event")),
-        kinds=given.names("kind"),
-        format=given.choice("format", FORMATS, "csv"),
-    )
-    if not set(export.kinds) <= set(KINDS):
-        given.wrong["kind"] = "one or some of " + ", ".join(KINDS)
+    """Raises `Invalid`, naming every wrong field."""
+    given.refuse_unknown(NAMES)
+    values = OWN.read(given)
+    asked = Export(question=ASKS.read(given, project), project=project, **values)
+    asked.check(given)
     given.check()
-    return export
+    return asked
 
 
 def loaded(runtime: Runtime, export: Export) -> Export:
@@ -68,7 +77,7 @@ def loaded(runtime: Runtime, export: Export) -> Export:
     if question.segment is None:
         return export
     people = segment_of(runtime, question.project_id, question.segment)
-    return replace(export, question=replace(question, people=people))
+    return structs.replace(export, question=replace(question, people=people))
 
 
 def unerased(session: Session, project_id: int) -> list[tuple[str, int]]:
@@ -80,9 +89,9 @@ def unerased(session: Session, project_id: int) -> list[tuple[str, int]]:
 
 def sql(export: Export, params: Parameters, erased: Sequence[tuple[str, int]]) -> str:
     """One row an event, in the form its format needs: for JSON one text, for the others columns."""
-    said = [export.match.sql(params), Match(where=export.question.where).sql(params)]
-    if export.kinds:
-        said.append(f"list_contains({params.add(list(export.kinds))}, kind)")
+    said = [Match(export.event).sql(params), Match(where=export.question.where).sql(params)]
+    if export.kind:
+        said.append(f"list_contains({params.add(list(export.kind))}, kind)")
     if export.question.include_bots is False:
         said.append("NOT bot")
     for user_id, until_us in erased:

@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
-from flask.typing import ResponseReturnValue
+from flask import Response, request
 
 from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
 from quadra.analytics import export
+from quadra.analytics.export import Export
 from quadra.analytics.export_stream import MEDIA, Pieces
 from quadra.analytics.questions.lens import PREFIXES
-from quadra.core.api.given import given_of
+from quadra.core.api.doors import Doors
+from quadra.core.api.given import Given
+from quadra.core.api.openapi import Answer, Param
+from quadra.core.api.params import Params
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 
-blueprint = Blueprint("export", __name__)
+doors = Doors("export", __name__)
+
+FIRST, *OTHERS = MEDIA
+FILE = Answer(
+    says="The file.",
+    shape={"type": "string"},
+    media="text/csv",
+    other_media=tuple(MEDIA[name] for name in OTHERS),
+)
 
 
-def show_export() -> ResponseReturnValue:
-    project = require_project(request.args.get("project"), "viewer")
-    asked = export.read(given_of(request.args.items(multi=True)), project)
+class Exports(Params[Export]):
+    """What every question takes, which is read with the project, and what the file is to hold."""
+
+    def __init__(self) -> None:
+        self.struct, self.fields, self.names = Export, export.OWN.fields, export.NAMES
+
+    def of(self, given: Given) -> Export:
+        return export.read(given, require_project(given.text("project"), "viewer"))
+
+    def params(self) -> tuple[Param, ...]:
+        common = (param for param in export.ASKS.params() if param.name not in ("interval", "week_start"))
+        return (*super().params(), *common)
+
+
+@doors(
+    "GET",
+    *(f"{prefix}/export" for prefix in PREFIXES),
+    title="Export events",
+    says="The events themselves, as of one moment, ordered by time (Parquet: in no order), as a file that is made while it is "
+    "sent. `csv` is safe to open in a spreadsheet: a text that it could take for a formula has a `'` before it. `json` is one "
+    "array, `ndjson` one object a line. An answer that breaks off is not the whole file. Noted in the audit log.",
+    needs="viewer",
+    asks=Exports(),
+    answers=FILE,
+    refuses=(404, 503),
+)
+def show_export(asked: Export) -> Response:
+    project = asked.project
     headers = {
-        "Content-Disposition": f'attachment; filename="{asked.name(project)}"',
+        "Content-Disposition": f'attachment; filename="{asked.name}"',
         "Content-Type": MEDIA[asked.format],
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
@@ -34,12 +70,8 @@ def show_export() -> ResponseReturnValue:
             session,
             actor=caller().actor,
             action="analytics.events.exported",
-            subject=asked.name(project),
+            subject=asked.name,
             project_id=project.id,
             address=client_address(),
         )
     return Response(pieces, headers=headers, direct_passthrough=True)
-
-
-for _number, _prefix in enumerate(PREFIXES, start=1):
-    blueprint.add_url_rule(f"{_prefix}/export", f"export_{_number}", show_export, methods=["GET"])

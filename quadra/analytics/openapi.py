@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from quadra.analytics import business_routes, resolving_routes
+from quadra.analytics import business_routes, export_routes, resolving_routes
 from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
 from quadra.analytics.lens_list import AT_DOORS, LENSES
-from quadra.analytics.openapi_export import EXPORT
 from quadra.analytics.questions import groups
 from quadra.analytics.routes import described
 from quadra.analytics.views import saved_view_routes, share_routes
@@ -20,7 +19,7 @@ GROUPS = (
     Group(
         title=groups.QUESTIONS,
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
-        doors=(*_of(groups.QUESTIONS), EXPORT),
+        doors=(*_of(groups.QUESTIONS), *export_routes.doors.described),
     ),
     Group(
         title=groups.OVERVIEW,
@@ -41,7 +40,7 @@ GROUPS = (
     Group(
         title=groups.BUSINESS,
         says="Numbers that senders report, and the SQL of every report.",
-        doors=(*_of(groups.BUSINESS), *business_routes.doors.described, business_routes.QUERIES),
+        doors=(*_of(groups.BUSINESS), *business_routes.doors.described),
     ),
     Group(
         title="Saved views and share links",

@@ -11,7 +11,7 @@ from quadra.core.runtime import Runtime
 
 BLUEPRINTS = (
     routes.blueprint,
-    export_routes.blueprint,
+    export_routes.doors.blueprint,
     saved_view_routes.doors.blueprint,
     share_routes.doors.blueprint,
     resolving_routes.doors.blueprint,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Response, request
 
 from quadra.accounts.access import require_project
 from quadra.analytics.lens_list import AT_DOORS, LENSES
@@ -57,7 +56,7 @@ def _slug(lens: Lens[Any, Any]) -> str | None:
 
 
 def _door(lens: Lens[Any, Any]) -> None:
-    def show(**named: str) -> ResponseReturnValue:
+    def show(**named: str) -> Response:
         project = require_project(_slug(lens), "viewer")
         return answered(lens.ask(runtime(), lens.read(_given(lens, named), project)))
 

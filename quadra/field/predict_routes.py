@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Response
 from msgspec import Meta, Struct
 
 from quadra.accounts.access import require_project
@@ -105,7 +104,7 @@ DOOR = Door(
 
 
 @blueprint.post("/api/predict")
-def show_prediction() -> ResponseReturnValue:
+def show_prediction() -> Response:
     body = json_body()
     unknown = {name: "is not known; takes " + ", ".join(KNOWN) for name in body if name not in KNOWN}
     given = [name for name in WAYS if body.get(name) is not None]

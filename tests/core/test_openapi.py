@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
+from inspect import unwrap
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import jsonschema_rs
 import pytest
 import schemathesis
 from flask import Flask, Response
+from msgspec import Struct
 
 from quadra.app import create_app
 from quadra.core import migrate, settings
@@ -185,3 +188,37 @@ def test_groups_show_their_socket_events_and_doors_who_may_use_them() -> None:
     for _method, _path, operation in OPERATIONS:
         assert re.search(r"(Open to everybody|Needs an? )", operation["description"])
         assert all(f"`{path}`" in operation["description"] for path in operation.get("x-also", ()))
+
+
+UNTYPED = ("dashboard.", "ingest", "tracker.", "accounts.login_pages.", "prometheus_metrics", "openapi.", "static")
+"""Beginnings of endpoints that make their answers by hand: pages and files, the protocols of other products, and the doors of
+events, whose answers are measured in microseconds."""
+ANY_SHAPE = {"/flags", "/decide", "/array/{token}/config", "/share/{token}/data/{key}", "/api/openapi.json"}
+"""Doors whose JSON is another's: of other products, of whichever lens a link asks, of OpenAPI."""
+
+
+def shapes_of(hint: Any) -> set[Any]:
+    return set(get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is Union else {hint}
+
+
+def test_every_view_gives_a_struct_or_a_response_made_of_one(app: Flask) -> None:
+    typed = 0
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith(UNTYPED):
+            continue
+        found = shapes_of(get_type_hints(unwrap(view)).get("return"))
+        structs = {shape for shape in found if isinstance(shape, type) and issubclass(shape, Struct)}
+        assert found - structs <= {Response}, f"{endpoint} gives {found}: state its answer as a struct"
+        typed += len(structs)
+    assert typed > 60
+
+
+def test_every_json_answer_is_described_by_a_struct() -> None:
+    for group in DESCRIBED:
+        for door in group.doors:
+            for status, answer in door.answers.items():
+                if answer.media != "application/json" or door.path in ANY_SHAPE or status not in (200, 201, 202):
+                    continue
+                shape = answer.shape
+                assert isinstance(shape, type), f"{door.method} {door.path}: {shape}"
+                assert issubclass(shape, Struct) or is_typeddict(shape), f"{door.method} {door.path}: {shape}"

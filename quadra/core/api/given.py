@@ -97,6 +97,10 @@ class Given:
         """An object inside this request."""
         return Given.of_body(item, self.filters)
 
+    def values(self) -> dict[str, list[Any]]:
+        """Everything that was given, by name."""
+        return {name: list(found) for name, found in self._values.items()}
+
     def refuse_unknown(self, known: Sequence[str], elsewhere: Sequence[str] = ()) -> None:
         """Note what has no meaning here: a mistyped name asks another question than its author meant. What has one in the
         body is in `elsewhere`.
