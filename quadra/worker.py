@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import click
 
+from quadra.analytics import upkeep as analytics
 from quadra.backup import upkeep as backup
 from quadra.core import file_modes, migrate, settings
 from quadra.core.errors import Unavailable
@@ -35,6 +36,7 @@ UPKEEP: tuple[Upkeep, ...] = (
     *ingest.UPKEEP,
     *jobs.UPKEEP,
     *insights.UPKEEP,
+    *analytics.UPKEEP,
     *warehouse.UPKEEP,
     *sinks.UPKEEP,
     *backup.UPKEEP,

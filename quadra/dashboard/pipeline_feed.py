@@ -45,7 +45,7 @@ class Feed:
         messages = {
             "batch:update": ("batches", self._fresh(changes.batches, "batch_id", ("status", "event_count"), at)),
             "job:update": ("jobs", self._fresh(changes.jobs, "job_id", ("status", "attempt_count", "updated_at"), at)),
-            "insight:new": ("insights", self._fresh(changes.insights, "id", (), at)),
+            "insight:new": ("insights", self._fresh(changes.insights, "id", ("updated_at",), at)),
         }
         for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
             del self.told[key]
@@ -83,6 +83,9 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
         jobs = _some(session, Job, Job.updated_at, Job.project_id == project_id, Job.updated_at > after)
         insights = _some(
             session, Insight, Insight.created_at, Insight.project_id == project_id, Insight.created_at > after
+        )
+        insights += _some(
+            session, Insight, Insight.updated_at, Insight.project_id == project_id, Insight.updated_at > after
         )
         moved = {job.batch_id for job in jobs if job.batch_id}
         batches = _some(

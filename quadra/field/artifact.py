@@ -25,6 +25,8 @@ from quadra.field.features import FAMILIES
 
 FORMAT = 1
 HISTORIES = (*FAMILIES, "novelty")
+DAMAGED = (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, AttributeError)
+"""What reading arrays raises of bytes that are none."""
 
 
 class BadArtifact(Conflict):
@@ -93,7 +95,7 @@ def decode(data: bytes, name: str) -> Field:
                 for name, (mean, variance) in zip(HISTORIES, pairs, strict=True)
             }
             field.labels = {int(cell): label for cell, label in json.loads(arrays["labels"].tobytes()).items()}
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except DAMAGED as error:
         raise BadArtifact(f"{name} is damaged: {error}.") from error
     return field
 

@@ -1,4 +1,5 @@
-"""Tables of the field: what it knows now, what it said of each batch, its versions, and the trainings that made them."""
+"""Tables of the field: what it knows now, what it said of each batch, its versions, the trainings that made them, and the
+signals minute by minute."""
 
 from __future__ import annotations
 
@@ -108,3 +109,40 @@ class TrainingRun(Base):
     started_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     finished_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class SignalProgress(Base):
+    """How far the signals of a project are judged. Whoever moves `until_at` on from where it was has judged those minutes."""
+
+    __tablename__ = "signal_progress"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    until_at: Mapped[datetime] = mapped_column(Instant)
+    """The next minute to judge."""
+    saved_at: Mapped[datetime] = mapped_column(Instant)
+    """The next minute that the states of `signal_state` do not know."""
+    going: Mapped[list[Any]] = mapped_column(JsonText, default=list)
+    """The anomalies that go on, as `minutes.Going`."""
+    updated_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+
+
+class SignalState(Base):
+    """What is remembered of one signal as of its project's `saved_at`."""
+
+    __tablename__ = "signal_state"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(name_column(64), primary_key=True)
+    data: Mapped[str] = mapped_column(Text)
+    """The arrays, as `minutes.pack` writes them, in base 64."""
+
+
+class SignalMinute(Base):
+    """What came in a minute, what was expected, and how unusual that was, before it was learned."""
+
+    __tablename__ = "signal_minute"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    minute_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    readings: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    """Signal -> `minutes.Reading` as a list."""

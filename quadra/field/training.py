@@ -25,6 +25,7 @@ from quadra.core.settings import Settings
 from quadra.field import artifact, metrics, versions
 from quadra.field.cells import Field, Reading
 from quadra.field.features import Sight, count
+from quadra.field.signal_store import forget as forget_signals
 from quadra.field.tables import FieldVersion, TrainingRun
 from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
@@ -223,6 +224,7 @@ def _finish(runtime: Runtime, lease: Lease, run: TrainingRun, field: Field, hist
             stored.iteration, stored.history = field.iterations, history
             stored.loss, stored.variance = loss, field.instability
             stored.updated_at = stored.finished_at = at
+            forget_signals(session, run.project_id)
     except BaseException:
         artifact.remove(directory, stem)  # nothing names them
         raise

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from quadra.core import clock
 from quadra.core.api.openapi import Time
+from quadra.core.api.params import says
 from quadra.core.paging import Around
 from quadra.ingest import tables as ingest
 from quadra.ingest.tables import BatchState
@@ -51,11 +52,12 @@ class TimeWindow(Struct, rename={"from_": "from"}):
 
 
 class Insight(Struct, kw_only=True):
-    """What one analyst said about one batch. Every number in its sentences stands in `evidence`."""
+    """What one analyst said about one batch, or the field about some minutes. Every number in its sentences stands in
+    `evidence`."""
 
     id: str
     project: Slug | None
-    batch_id: BatchId
+    batch_id: Annotated[BatchId | None, says("null for an anomaly of a signal: it is of minutes.")]
     analyst: Analyst
     summary: Annotated[str, Meta(examples=["4 of 100 events failed, twice as many as usual."])]
     confidence: Annotated[float, Meta(ge=0, le=1, examples=[0.82])]
@@ -69,6 +71,7 @@ class Insight(Struct, kw_only=True):
     time_window: TimeWindow
     analysis_time_ms: float
     created_at: Time
+    updated_at: Annotated[Time | None, says("When an anomaly last went on; null for what never changes.")]
 
 
 class InsightPage(Around):
@@ -188,6 +191,7 @@ def insight_shown(row: tables.Insight, slug: str | None = None) -> Insight:
         time_window=TimeWindow(from_=_iso(row.window_from), to=_iso(row.window_to)),
         analysis_time_ms=row.analysis_ms,
         created_at=clock.iso(row.created_at),
+        updated_at=_iso(row.updated_at),
     )
 
 

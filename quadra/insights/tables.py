@@ -22,7 +22,8 @@ BREAKER_MOVES = {"CLOSED": ("OPEN",), "OPEN": ("HALF_OPEN",), "HALF_OPEN": ("CLO
 
 
 class Insight(Base):
-    """What one analyst said about one batch. The unique key makes a doubled analysis the same insight."""
+    """What one analyst said about one batch, or the field about some minutes. The unique key makes a doubled analysis the same
+    insight."""
 
     __tablename__ = "insight"
     __table_args__ = (
@@ -30,12 +31,14 @@ class Insight(Base):
         # the history that a new batch is compared with, and the newest first of one project
         sa.Index("ix_insight_project_analyst_batch", "project_id", "analyst", "batch_id"),
         sa.Index("ix_insight_project_created", "project_id", "created_at"),
+        sa.Index("ix_insight_project_updated", "project_id", "updated_at"),
         sa.Index("ix_insight_created", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"))
-    batch_id: Mapped[str] = mapped_column(name_column(36))
+    batch_id: Mapped[str | None] = mapped_column(name_column(36))
+    """NULL for an anomaly of a signal: it is of minutes."""
     analyst: Mapped[str] = mapped_column(name_column(16))
     """`local`, `llm` or `field`."""
     summary: Mapped[str] = mapped_column(Text)
@@ -53,6 +56,8 @@ class Insight(Base):
     window_to: Mapped[datetime | None] = mapped_column(Instant)
     analysis_ms: Mapped[float] = mapped_column(sa.Double, default=0.0)
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    updated_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When an anomaly last went on; NULL for what never changes."""
 
 
 class HourCount(Base):

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.field.cells import ANOMALOUS_Z
 from quadra.field.learning import FIELD, learn_batch
 from quadra.field.learning import HANDLERS as FIELD_HANDLERS
 from quadra.field.tables import FieldReading
@@ -31,7 +32,9 @@ from quadra.jobs.tables import Job, rows_hit
 
 ANALYST = "field"
 GOES_ON = 10
-"""Batches after which an anomaly that was not seen in between counts as another one."""
+"""Batches after which an anomaly that was not seen in between is over; what comes later is another one."""
+LATELY = 20
+"""Insights among which those that go on are looked for."""
 TOLD = 3
 SOONEST = 9
 NOVEL = 1.0
@@ -42,9 +45,11 @@ def tell(session: Session, batch: Batch, reading: FieldReading) -> None:
     """What follows from a batch that the field has just read."""
     if reading.novelty_z >= NOVEL:
         _hurry(session, batch.id, min(SOONEST, int(reading.novelty_z)))
+    going_on = _going_on(session, batch.project_id)
     if not reading.anomalous or not reading.moved:
         return
-    before = _going_on(session, batch, reading)
+    subjects = {_subject(one) for one in reading.moved}
+    before = next((insight for insight in going_on if insight.evidence["subject"] in subjects), None)
     if before is None:
         _begin(session, batch, reading)
     else:
@@ -61,22 +66,27 @@ def _hurry(session: Session, batch_id: str, steps: int) -> None:
         rows_hit(session, waiting.values(priority=INSIGHT_HANDLERS[kind].priority - steps))
 
 
-def _going_on(session: Session, batch: Batch, reading: FieldReading) -> Insight | None:
-    """The insight of the same anomaly: the same cell moved most, the same way, a few batches ago at the most."""
+def _going_on(session: Session, project_id: int) -> list[Insight]:
+    """The anomalies of batches that are not over. Ends those that were not seen for so many batches."""
     newest = (
         sa.select(Insight)
-        .where(Insight.project_id == batch.project_id, Insight.analyst == ANALYST)
+        .where(Insight.project_id == project_id, Insight.analyst == ANALYST, Insight.batch_id.is_not(None))
         .order_by(Insight.created_at.desc(), Insight.id.desc())
-        .limit(1)
+        .limit(LATELY)
     )
-    found = session.scalar(newest)
-    if found is None or found.evidence.get("subject") != _subject(reading.moved):
-        return None
-    last = session.get(FieldReading, found.evidence.get("last_batch_id", ""))
-    if last is None:
-        return None
-    between = sa.select(sa.func.count()).where(FieldReading.project_id == batch.project_id, FieldReading.at > last.at)
-    return found if (session.scalar(between) or 0) <= GOES_ON else None
+    found = []
+    for insight in session.scalars(newest):
+        if not insight.evidence.get("going_on"):
+            continue
+        last = session.get(FieldReading, insight.evidence.get("last_batch_id", ""))
+        since = sa.select(sa.func.count()).where(FieldReading.project_id == project_id)
+        batches = GOES_ON + 1 if last is None else session.scalar(since.where(FieldReading.at > last.at)) or 0
+        if batches <= GOES_ON:
+            found.append(insight)
+        else:
+            insight.evidence = insight.evidence | {"going_on": False}
+            insight.updated_at = clock.now()
+    return found
 
 
 def _begin(session: Session, batch: Batch, reading: FieldReading) -> None:
@@ -92,16 +102,21 @@ def _begin(session: Session, batch: Batch, reading: FieldReading) -> None:
         patterns=_patterns(reading.moved),
         recommendations=["Compare the events of this batch with those of an hour before on the page Events."],
         evidence={
-            "subject": _subject(reading.moved),
+            "subject": _subject(reading.moved[0]),
             "novelty_z": round(reading.novelty_z, 3),
             "loss": round(reading.loss, 6),
             "cells": _shown(reading.moved),
             "since": clock.iso(began),
             "batches": 1,
             "last_batch_id": batch.id,
+            "going_on": True,
+            "value": round(reading.novelty_z, 3),
+            "low": None,
+            "high": ANOMALOUS_Z,
         },
         window_from=began,
         window_to=batch.sealed_at or began,
+        updated_at=clock.now(),
     )
     insights_total.labels(ANALYST).inc()
 
@@ -113,6 +128,7 @@ def _go_on(session: Session, insight: Insight, batch: Batch, reading: FieldReadi
     if reading.novelty_z > evidence["novelty_z"]:  # it is told by the batch that showed it most
         evidence |= {
             "novelty_z": round(reading.novelty_z, 3),
+            "value": round(reading.novelty_z, 3),
             "loss": round(reading.loss, 6),
             "cells": _shown(reading.moved),
         }
@@ -123,12 +139,12 @@ def _go_on(session: Session, insight: Insight, batch: Batch, reading: FieldReadi
     insight.event_count += batch.event_count
     insight.window_to = batch.sealed_at or batch.opened_at
     insight.evidence = evidence
+    insight.updated_at = clock.now()
 
 
-def _subject(moved: Sequence[dict[str, Any]]) -> str:
-    """What an anomaly is about: the cell that moved most, and where to."""
-    first = moved[0]
-    return f"{first['cell']} {'up' if first['share'] > first['usual'] else 'down'}"
+def _subject(moved: dict[str, Any]) -> str:
+    """What an anomaly is about: a cell, and where to it moved. It goes on while later batches name it too."""
+    return f"{moved['cell']} {'up' if moved['share'] > moved['usual'] else 'down'}"
 
 
 def _summary(reading: FieldReading, since: str) -> str:

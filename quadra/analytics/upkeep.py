@@ -1,0 +1,7 @@
+"""The signals of projects, those of their goals among them, are judged each minute."""
+
+from __future__ import annotations
+
+from quadra.insights.upkeep import watch_signals
+
+UPKEEP = (watch_signals(),)

@@ -1,0 +1,257 @@
+"""Signals minute by minute: judged before they are learned, remembered exactly, and one anomaly from its begin to its end."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.field import minutes, signal_store, watching
+from quadra.field.expected import Expected
+from quadra.field.minutes import Going, Reading, Signals, follow
+from quadra.field.signals import MINUTE_US, SIGNALS, Signal, conversion
+from quadra.field.tables import SignalMinute, SignalProgress, SignalState
+from quadra.ingest.columns import Row
+from quadra.ingest.log import Log
+from quadra.insights.anomalies import anomalies_since
+from quadra.insights.signal_findings import tell
+from quadra.insights.tables import Insight
+from tests.insights.conftest import opened
+
+EVENTS = SIGNALS[0]
+START = 29_000_000 - 29_000_000 % 10_080
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}", data_dir=tmp_path) as runtime:
+        yield runtime
+        runtime.close()
+
+
+def traffic(count: int, seed: int = 1, level: float = 40.0) -> list[float]:
+    """More by day than by night, and less on two days of the week."""
+    source, found = random.Random(seed), []
+    for i in range(count):
+        usual = level * (1 + 0.6 * math.sin(i / 1440 * 2 * math.pi)) * (0.6 if i // 1440 % 7 > 4 else 1)
+        found.append(float(max(0, round(source.gauss(usual, math.sqrt(usual))))))
+    return found
+
+
+def followed(values: Sequence[float], signal: Signal = EVENTS) -> tuple[list[Reading], list[Going]]:
+    signals, going, readings, seen = Signals(START), {}, [], {}  # type: ignore[var-annotated]
+    for value in values:
+        minute = signals.until
+        one = signals.judge({signal.name: value})
+        seen |= {found.id: found for found in follow(going, [signal], minute, one)}
+        readings.append(one[signal.name])
+    return readings, list(seen.values())
+
+
+def test_a_minute_is_judged_by_those_before_it_alone() -> None:
+    past = traffic(3_000)
+    one, _ = followed([*past, *[0.0] * 100])
+    other, _ = followed([*past, *traffic(100, seed=9)])
+    assert one[:3_000] == other[:3_000]
+    assert one[3_000].low == other[3_000].low  # the band of a minute is made before its value is known
+    assert one[3_001:] != other[3_001:]
+
+
+def test_usual_traffic_over_weekends_lies_within_its_band_and_is_no_anomaly() -> None:
+    values = traffic(12 * 1440)
+    readings, found = followed(values)
+    later = [one for one in readings[8 * 1440 :] if one.low is not None]
+    inside = sum(one.low <= one.value <= one.high for one in later)  # type: ignore[operator]
+    assert 0.9 < inside / len(later) < 0.99
+    assert len([one for one in found if one.is_told]) <= 3
+
+
+@pytest.mark.parametrize(("factor", "up"), [(0.0, False), (4.0, True)])
+def test_an_anomaly_begins_at_once_goes_on_as_one_and_ends(factor: float, up: bool) -> None:
+    values = traffic(4 * 1440)
+    at = 3 * 1440 + 300
+    values[at : at + 15] = [value * factor for value in values[at : at + 15]]
+    readings, found = followed(values)
+    (one,) = [one for one in found if one.since - START >= 3 * 1440]
+    assert (one.since - START, one.up, one.ended) == (at, up, True)
+    assert 13 <= one.minutes <= 16
+    assert all(reading.anomalous for reading in readings[at : at + 12])
+    assert not readings[at - 1].anomalous
+    assert not readings[at + 40].anomalous
+
+
+def test_a_new_level_becomes_the_usual_one() -> None:
+    values = traffic(6 * 1440)
+    shifted = [value * 3 if i > 4 * 1440 else value for i, value in enumerate(values)]
+    readings, found = followed(shifted)
+    (one,) = [one for one in found if 4 * 1440 <= one.since - START < 7 * 1440]
+    assert one.ended
+    assert one.minutes <= minutes.MOST_MINUTES
+    last = readings[-600:]
+    assert sum(r.low <= r.value <= r.high for r in last) > 0.8 * len(last)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, 1e-9, 1e300])
+def test_a_constant_signal_is_never_an_anomaly(value: float) -> None:
+    readings, found = followed([value] * 3_000)
+    assert found == []
+    assert max(one.score for one in readings) <= 0.5
+
+
+def test_every_number_has_a_reading_and_what_is_missing_teaches_nothing() -> None:
+    values = [*traffic(200), math.nan, math.inf, -math.inf, -5.0, 1e308, math.nan]
+    readings, _ = followed(values)
+    assert all(0 <= one.score <= 1 for one in readings)
+    assert readings[200] == Reading(None, readings[200].low, readings[200].high, 0.0)
+    known = Expected()
+    for minute, value in enumerate(traffic(200)):
+        known.judge(minute, value)
+    before = minutes.pack(known)
+    known.judge(200, math.nan)
+    assert minutes.pack(known) == before
+
+
+def test_what_was_saved_goes_on_alike() -> None:
+    signals = Signals(START)
+    for value in traffic(3_000):
+        signals.judge({"events": value})
+    again = Signals(signals.until, {"events": minutes.unpack(minutes.pack(signals.known["events"]))})
+    more = traffic(300, seed=4)
+    assert [again.judge({"events": v}) for v in more] == [signals.judge({"events": v}) for v in more]
+    assert minutes.pack(again.known["events"]) == minutes.pack(signals.known["events"])
+
+
+_numbers = iter(range(10**9))
+
+
+def store(runtime: Runtime, per_minute: Sequence[int], *, until: int | None = None, **fields: object) -> None:
+    """Events of the last minutes that are to be judged."""
+    end = until or watching.settled()
+    rows = [
+        Row(
+            project_id=1,
+            event_id=f"e{next(_numbers)}",
+            kind=str(fields.get("kind", "event")),
+            name="signup" if number % 4 == 0 else "click",
+            event_type="click",
+            user_id=f"u{number}",
+            occurred_at=(end - len(per_minute) + place) * MINUTE_US + number * 100_000,
+            received_at=clock.now_us(),
+        )
+        for place, count in enumerate(per_minute)
+        for number in range(count)
+    ]
+    Log(runtime.database, writer="test", batch_max_events=5_000, job_kinds={}).append(rows)
+
+
+def stored(runtime: Runtime) -> list[SignalMinute]:
+    with runtime.database.read() as session:
+        return list(session.scalars(sa.select(SignalMinute).order_by(SignalMinute.minute_at)))
+
+
+def test_minutes_are_counted_once_those_without_events_too(runtime: Runtime) -> None:
+    store(runtime, [20, 0, 30])
+    watching.watch(runtime)
+    watching.watch(runtime)
+    rows = stored(runtime)
+    assert [row.readings["events"][0] for row in rows[:3]] == [20.0, 0.0, 30.0]
+    assert rows[0].readings["people"][0] == 20.0
+    assert rows[1].readings["latency"][0] is None
+    assert rows[0].readings["ai_cost"][0] == 0.0
+
+
+def test_a_goal_is_one_more_signal(runtime: Runtime) -> None:
+    store(runtime, [20, 4])
+    goal = conversion("goal:1", "Sign-ups", "name = $goal", {"goal": "signup"})
+    watching.watch(runtime, more=[lambda _session, _project: [goal]])
+    assert [row.readings["goal:1"][0] for row in stored(runtime)[:2]] == [25.0, None]
+
+
+def test_an_anomaly_is_one_insight_with_its_minutes_from_begin_to_end(runtime: Runtime) -> None:
+    source = random.Random(1)
+    usual = [source.randrange(15, 26) for _ in range(400)]
+    end = watching.settled()
+    store(runtime, [*usual, 200, 210], until=end - 20)
+    began = clock.now()
+    watching.watch(runtime, tell=tell)
+    with runtime.database.read() as session:
+        found = session.scalars(sa.select(Insight).where(Insight.analyst == "field")).all()
+        listed = anomalies_since(session, 1, began)
+    (events,) = [one for one in found if one.evidence["subject"] == "events up"]
+    assert events.batch_id is None
+    assert "2 minutes: Events a minute rose to 210" in events.summary
+    assert events.event_count == 410
+    assert [point[1] for point in events.evidence["points"]].count(210.0) == 1
+    assert "events" in [one.signal for one in listed]
+    one = next(one for one in listed if one.signal == "events")
+    assert (one.value, one.going_on, one.id) == (210.0, False, events.id)
+    with runtime.database.read() as session:
+        assert anomalies_since(session, 1, clock.now()) == []
+
+
+def test_another_worker_goes_on_with_the_same_state(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(2)
+    store(runtime, [source.randrange(10, 40) for _ in range(200)])
+    now = watching.settled()
+    monkeypatch.setattr(watching, "settled", lambda: now - 50)
+    watching.watch(runtime)
+    with runtime.database.read() as session:
+        progress = session.get_one(SignalProgress, 1)
+        assert progress.saved_at < progress.until_at or progress.saved_at == progress.until_at
+    monkeypatch.setattr(watching, "settled", lambda: now - 30)
+    watching.watch(runtime)
+    first = runtime.the(signal_store.Memory).known[1]
+    again = signal_store.load(runtime, 1)
+    assert again is not None
+    assert again.until == first.until
+    assert {name: minutes.pack(one) for name, one in again.known.items()} == {
+        name: minutes.pack(one) for name, one in first.known.items()
+    }
+
+
+def test_of_two_workers_that_judge_the_same_minutes_one_keeps_them(runtime: Runtime) -> None:
+    store(runtime, [20] * 5)
+    assert watching._begin(runtime, 1) is not None
+    one, other = signal_store.load(runtime, 1), signal_store.load(runtime, 1)
+    assert one is not None
+    assert other is not None
+    end = watching.settled()
+    assert watching._judge(runtime, 1, one, end, None, ())
+    assert not watching._judge(runtime, 1, other, end, None, ())
+    assert len(stored(runtime)) == 5
+
+
+def test_a_damaged_state_is_learned_anew(runtime: Runtime) -> None:
+    store(runtime, [20] * 90)
+    watching.watch(runtime)
+    with runtime.database.begin() as session:
+        session.execute(sa.update(SignalState).where(SignalState.name == "events").values(data="AAAA"))
+        session.execute(sa.update(SignalProgress).values(until_at=SignalProgress.until_at))
+    runtime.the(signal_store.Memory).known.clear()
+    store(runtime, [20], until=watching.settled() + 1)
+    assert signal_store.load(runtime, 1) is None
+    watching.watch(runtime)
+    assert len(stored(runtime)) == 90
+
+
+def test_after_a_long_gap_the_minutes_between_are_left_out(runtime: Runtime) -> None:
+    store(runtime, [20] * 5)
+    watching.watch(runtime)
+    runtime.the(signal_store.Memory).known.clear()
+    with runtime.database.begin() as session:
+        long_ago = signal_store.at_minute(watching.settled() - 20 * 1440)
+        session.execute(sa.delete(SignalMinute))
+        session.execute(sa.update(SignalProgress).values(until_at=long_ago, saved_at=long_ago))
+    watching.watch(runtime)
+    assert 5 <= len(stored(runtime)) <= 8 * 1440
+
+
+def test_readings_are_rows_of_plain_numbers() -> None:
+    assert msgspec.to_builtins({"a": Reading(1.0, None, 2.0, 0.5, True)}) == {"a": [1.0, None, 2.0, 0.5, True]}
