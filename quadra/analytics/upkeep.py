@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quadra.analytics.kept.goal_signals import goal_signals
 from quadra.insights.upkeep import watch_signals
 
-UPKEEP = (watch_signals(),)
+UPKEEP = (watch_signals(goal_signals),)

@@ -32,11 +32,16 @@ class Signal:
     """Of the events of one minute. NULL where nothing was measured."""
     least: float
     """A smaller distance from what is usual is nobody's business."""
-    params: Mapping[str, Any] = field(default_factory=dict)
     absent: float = 0.0
     """What a minute without any event has; NaN where that says nothing."""
+    condition: str = ""
+    """Of an event; `sql` says REACHED for it."""
+    source: str = ""
+    """`name AS (…)`: a relation that the condition asks."""
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
+REACHED = "{reached}"
 PEOPLE = "count(DISTINCT user_id) FILTER (NOT bot)"
 
 SIGNALS = (
@@ -60,11 +65,11 @@ OfProject = Callable[[Session, int], Sequence[Signal]]
 """The signals that a project (its id) has of its own."""
 
 
-def conversion(name: str, title: str, condition: str, params: Mapping[str, Any]) -> Signal:
+def conversion(name: str, title: str, condition: str, params: Mapping[str, Any], source: str = "") -> Signal:
     """Which part of a minute's people did what `condition` says, in per cent."""
-    done = f"count(DISTINCT user_id) FILTER (NOT bot AND ({condition}))"
+    done = f"count(DISTINCT user_id) FILTER (NOT bot AND {REACHED})"
     sql = f"CASE WHEN {PEOPLE} >= {FEW_PEOPLE} THEN {done} * 100.0 / {PEOPLE} END"
-    return Signal(name, title, "percent", sql, least=5, params=params, absent=math.nan)
+    return Signal(name, title, "percent", sql, 5, math.nan, condition, source, params)
 
 
 Minutes = dict[int, dict[str, float]]
@@ -73,11 +78,17 @@ Minutes = dict[int, dict[str, float]]
 
 def measure(look: Look, signals: Sequence[Signal], first: int, end: int) -> Minutes:
     """The minutes [first, end), those without events too."""
-    columns = ", ".join(f"{signal.sql} AS s{place}" for place, signal in enumerate(signals))
     params: dict[str, Any] = {}
-    for signal in signals:
+    columns, reached = [], []
+    for place, signal in enumerate(signals):
         params |= signal.params
-    statement = f"SELECT occurred_us // {MINUTE_US} AS minute, {columns} FROM events GROUP BY minute"
+        columns.append(f"{signal.sql.replace(REACHED, f'reached{place}')} AS s{place}")
+        if signal.condition:
+            reached.append(f", ({signal.condition}) AS reached{place}")
+    sources = [*dict.fromkeys(signal.source for signal in signals if signal.source)]
+    statement = f"""
+        WITH {"".join(f"{source}, " for source in sources)} chosen AS (SELECT *{"".join(reached)} FROM events)
+        SELECT occurred_us // {MINUTE_US} AS minute, {", ".join(columns)} FROM chosen GROUP BY minute"""
     found = {int(minute): values for minute, *values in look.query(statement, params).rows}
     absent = {signal.name: signal.absent for signal in signals}
     minutes: Minutes = {}

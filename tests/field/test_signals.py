@@ -11,12 +11,14 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from quadra.analytics.kept.goal_signals import goal_signals
+from quadra.analytics.tables import GoalRow
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.field import minutes, signal_store, watching
 from quadra.field.expected import Expected
 from quadra.field.minutes import Going, Reading, Signals, follow
-from quadra.field.signals import MINUTE_US, SIGNALS, Signal, conversion
+from quadra.field.signals import MINUTE_US, SIGNALS, Signal
 from quadra.field.tables import SignalMinute, SignalProgress, SignalState
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
@@ -32,6 +34,13 @@ START = 29_000_000 - 29_000_000 % 10_080
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
     with opened(f"sqlite:///{tmp_path / 'quadra.db'}", data_dir=tmp_path) as runtime:
+        yield runtime
+        runtime.close()
+
+
+@pytest.fixture
+def any_runtime(any_database_url: str, tmp_path: Path) -> Iterator[Runtime]:
+    with opened(any_database_url, data_dir=tmp_path) as runtime:
         yield runtime
         runtime.close()
 
@@ -156,22 +165,32 @@ def stored(runtime: Runtime) -> list[SignalMinute]:
         return list(session.scalars(sa.select(SignalMinute).order_by(SignalMinute.minute_at)))
 
 
-def test_minutes_are_counted_once_those_without_events_too(runtime: Runtime) -> None:
-    store(runtime, [20, 0, 30])
-    watching.watch(runtime)
-    watching.watch(runtime)
-    rows = stored(runtime)
+def test_minutes_are_counted_once_those_without_events_too(any_runtime: Runtime) -> None:
+    store(any_runtime, [*[25] * 90, 20, 0, 30])
+    watching.watch(any_runtime, tell=tell)
+    watching.watch(any_runtime, tell=tell)
+    rows = stored(any_runtime)[90:]
+    with any_runtime.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(SignalState)) == len(SIGNALS)
     assert [row.readings["events"][0] for row in rows[:3]] == [20.0, 0.0, 30.0]
     assert rows[0].readings["people"][0] == 20.0
     assert rows[1].readings["latency"][0] is None
     assert rows[0].readings["ai_cost"][0] == 0.0
 
 
-def test_a_goal_is_one_more_signal(runtime: Runtime) -> None:
+def test_goals_are_signals_too(runtime: Runtime) -> None:
     store(runtime, [20, 4])
-    goal = conversion("goal:1", "Sign-ups", "name = $goal", {"goal": "signup"})
-    watching.watch(runtime, more=[lambda _session, _project: [goal]])
-    assert [row.readings["goal:1"][0] for row in stored(runtime)[:2]] == [25.0, None]
+    with runtime.database.begin() as session:
+        session.add(GoalRow(project_id=1, created_by="test", name="Sign-ups", event="signup"))
+        session.add(GoalRow(project_id=1, created_by="test", name="Prices seen", page="/pricing/*"))
+        session.add(
+            GoalRow(project_id=1, created_by="test", name="Clicks", event="click", where={"event_type": ["click"]})
+        )
+    watching.watch(runtime, more=[goal_signals])
+    first, second, *_ = stored(runtime)
+    goals = [reading for name, reading in first.readings.items() if name.startswith("goal:")]
+    assert [reading[0] for reading in goals] == [25.0, 0.0, 75.0]
+    assert {reading[0] for name, reading in second.readings.items() if name.startswith("goal:")} == {None}
 
 
 def test_an_anomaly_is_one_insight_with_its_minutes_from_begin_to_end(runtime: Runtime) -> None:
