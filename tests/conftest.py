@@ -6,6 +6,8 @@ by name, with its reason, and listed once more at the end of the run.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -23,6 +25,10 @@ from tests.servers.moto import MotoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 from tests.servers.redis import RedisServer
+
+# without bytecode every process that a test starts compiles all files anew; the processes inherit this
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

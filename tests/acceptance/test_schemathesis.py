@@ -6,6 +6,7 @@ does not allow must be refused.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -32,6 +33,8 @@ LENIENT = ("/api/events", "/batch", "/capture", "/e", "/i/v0/e", "/v1/", "/array
 """Doors that keep what they can, as the SDKs that knock there expect."""
 SAYS_BY_503 = ("/health/", "/status")
 """Doors whose 503 is an answer: a busy machine is not well. It must be described all the same."""
+EXAMPLES = int(os.environ.get("QUADRA_TEST_EXAMPLES", "4"))
+"""Random cases of each door, the same in every run, on top of those that the description leads to by itself."""
 OWN_KEYS = 100
 """Ids below may be keys that this test itself goes in by."""
 
@@ -81,7 +84,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 
 @api.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

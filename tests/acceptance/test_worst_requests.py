@@ -28,13 +28,22 @@ MOST_SECONDS = 1.0
 MOST_MEGABYTES = 150
 
 
-@pytest.fixture(scope="module", params=["eventlet", "gevent"])
-def quadra(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[QuadraProcess]:
-    env = {"QUADRA_ASYNC_MODE": request.param, "QUADRA_RATE_LIMIT_LOGIN": "100000"}
+def started(keeper: Keeper, mode: str) -> Iterator[QuadraProcess]:
+    env = {"QUADRA_ASYNC_MODE": mode, "QUADRA_RATE_LIMIT_LOGIN": "100000"}
     with closing(QuadraProcess(keeper, env, command=("serve", "--no-worker"))) as process:
         for _ in range(20):
             send(process, body=event())
         yield process
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    yield from started(keeper, "eventlet")
+
+
+@pytest.fixture(scope="module")
+def on_gevent(keeper: Keeper) -> Iterator[QuadraProcess]:
+    yield from started(keeper, "gevent")
 
 
 def many(item: bytes, start: bytes = b"[", end: bytes = b"]", size: int = FULL) -> bytes:
@@ -120,6 +129,18 @@ def test_no_body_at_a_door_of_ingest_stops_others(quadra: QuadraProcess, name: s
     assert answer.status in ((200, 400, 413) if key else (401, 400, 413)), answer.body[:200]
 
 
+ON_GEVENT = (
+    *("a bomb of numbers", "fields", "lines", "half gzip", "not a number", "ten thousand events"),
+    *("fields of a typed door", "a batch of Segment's", "base64 of gzip"),
+)
+"""What bodies cost is the same on both libraries; these take each way from the loop to a thread and back once."""
+
+
+@pytest.mark.parametrize("name", ON_GEVENT)
+def test_no_body_stops_others_on_gevent(on_gevent: QuadraProcess, name: str) -> None:
+    test_no_body_at_a_door_of_ingest_stops_others(on_gevent, name, "known")
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_body_at_another_door_stops_others(quadra: QuadraProcess, name: str) -> None:
     path, make, headers = OTHERS[name]
@@ -177,6 +198,11 @@ def test_no_message_on_a_socket_stops_others(quadra: QuadraProcess, name: str, j
         for _ in range(100):
             if send(quadra, body=event()).status != 200:
                 break
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_no_message_stops_others_on_gevent(on_gevent: QuadraProcess, name: str) -> None:
+    test_no_message_on_a_socket_stops_others(on_gevent, name, True)
 
 
 def dial(quadra: QuadraProcess) -> websocket.WebSocket:
