@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from quadra.accounts.setup import installation_secret
+from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
+from quadra.ingest.accept import Sender, accept
 from quadra.ingest.importers import access_log, formats, source, table
 from quadra.ingest.importers.access_log import Entry, read_line
 from quadra.ingest.importers.access_log_events import Visitors, fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
-from quadra.ingest.importers.run import Ids, Result, run
+from quadra.ingest.importers.run import Ids, Result, _wire, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.wire import Refused
@@ -209,6 +211,16 @@ def test_ndjson_keeps_ids_takes_times_leniently_and_ignores_an_old_clock() -> No
     assert (result.read, result.accepted, result.refused) == (7, 4, 3)
     assert [line for line, _, _ in result.refusals] == [5, 6, 7]
     assert len(items) == 7
+
+
+def test_when_a_file_was_sent_corrects_no_time_of_it(tmp_path: Path) -> None:
+    """The clock of whoever sent it then says nothing about that of now."""
+    path = tmp_path / "old.ndjson"
+    path.write_text('{"event_type": "a", "timestamp": "2026-01-01T00:00:00Z", "sentAt": "2026-01-01T00:05:00Z"}\n')
+    _, (item,) = imported(path)
+    with closing(Ids("secret")) as ids:
+        row = accept(_wire(item, ids), Sender(1, "import"), clock.now_us())
+    assert clock.iso(clock.from_us(row.occurred_at)).startswith("2026-01-01T00:00:00")
 
 
 def test_a_json_file_may_be_an_array_an_envelope_or_objects_over_many_lines(tmp_path: Path) -> None:

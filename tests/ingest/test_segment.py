@@ -87,6 +87,14 @@ def test_the_context_gives_page_and_session_and_the_rest_of_it_is_kept_but_no_ad
     assert segment.sender_of(message, Sender(1, "segment")).browser == "Firefox"
 
 
+def test_a_message_overrules_the_context_of_its_batch() -> None:
+    shared = {"app": "shop", "campaign": {"source": "mail"}}
+    found = segment.under(shared, {"type": "track", "context": {"app": "own"}})
+    assert found["context"] == {"app": "own", "campaign": {"source": "mail"}}
+    assert segment.under(shared, {"type": "track"})["context"] == shared
+    assert segment.under(None, {"type": "track"}) == {"type": "track"}
+
+
 def test_a_context_that_is_too_large_is_left_out_with_a_note_and_the_event_is_kept() -> None:
     found = row(type="track", event="e", properties={"a": 1}, context={"big": "x" * MAX_JSON_BYTES})
     assert set(properties(found)) == {"a", "context_left_out"}
