@@ -32,7 +32,7 @@ def deploy(fleet: Fleet, deployment: Deployment, tell: Tell = lambda _: None, st
     try:
         for name, step in steps.items():
             tell(f"{deployment.release}: {name}")
-            with _timed(deployment, name):
+            with timed(deployment, name):
                 step(fleet, deployment)
             fleet.save()
     except Refused as refused:
@@ -69,7 +69,7 @@ def finish(fleet: Fleet) -> None:
     """The new release serves: the processes of the old one are drained and end, one after the other."""
     state, deployment = fleet.state, fleet.state.deployment
     assert deployment is not None
-    with _timed(deployment, "drain"):
+    with timed(deployment, "drain"):
         for kept in [kept for kept in state.processes if kept.role != "balancer"]:
             if kept.deployment != deployment.id:
                 fleet.stop(kept)
@@ -86,7 +86,7 @@ def finish(fleet: Fleet) -> None:
 def mark(fleet: Fleet, deployment: Deployment) -> None:
     """In the charts of every project. A release that cannot do so, or a database that is away, costs the mark alone."""
     text = f"Back to release {deployment.release}" if deployment.trigger == "heal" else f"Release {deployment.release}"
-    with _timed(deployment, "mark"), suppress(Refused):
+    with timed(deployment, "mark"), suppress(Refused):
         run(fleet, deployment.release, "annotate", text, "--source", "release", seconds=MARK_SECONDS)
 
 
@@ -138,7 +138,7 @@ def _end(fleet: Fleet, deployment: Deployment) -> None:
 
 
 @contextmanager
-def _timed(deployment: Deployment, name: str) -> Iterator[None]:
+def timed(deployment: Deployment, name: str) -> Iterator[None]:
     began = time.monotonic()
     try:
         yield

@@ -73,7 +73,7 @@ def wait_until_ready(kept: Kept, settings: Settings, log: Path) -> float:
 
 def measure(kept: Kept, settings: Settings, before_ms: float | None = None) -> dict[str, Any]:
     """The figures of GATE_REQUESTS requests and of the memory after them. Raises `Refused` when they break a gate."""
-    found = ask_many(kept, settings, settings.supervisor_gate_requests)
+    found = ask_many(kept.address, settings, settings.supervisor_gate_requests)
     judge(found, before_ms)
     found["rss_mb"] = rss = rss_mb(kept)
     if (limit := settings.supervisor_memory_mb) is not None and rss is not None and rss > limit:
@@ -82,12 +82,11 @@ def measure(kept: Kept, settings: Settings, before_ms: float | None = None) -> d
     return found
 
 
-def ask_many(kept: Kept, settings: Settings, count: int) -> dict[str, Any]:
+def ask_many(address: str, settings: Settings, count: int) -> dict[str, Any]:
     """The figures of so many requests, or of fewer where so many are bad that they decide."""
     limit = settings.supervisor_gate_p95.total_seconds()
     # an answer that takes longer than this is no answer; the gate itself is bounded by it
     patience = max(2 * limit, 1.0)
-    base = f"http://127.0.0.1:{kept.port}"
     found: list[tuple[int, float]] = []
 
     def ask(number: int) -> None:
@@ -96,7 +95,7 @@ def ask_many(kept: Kept, settings: Settings, count: int) -> dict[str, Any]:
             found.append(_ask(client, *WISHES[number % len(WISHES)]))
 
     with (
-        httpx2.Client(base_url=base, timeout=patience, trust_env=False) as client,
+        httpx2.Client(base_url=address, timeout=patience, trust_env=False) as client,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         list(threads.map(ask, range(count)))

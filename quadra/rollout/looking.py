@@ -33,7 +33,7 @@ def look(kept: Kept, settings: Settings, before_ms: float | None = None, *, samp
     if not answers(port, "/health/ready"):
         return Seen(state="not_ready")
     counted, kept.counted = kept.counted, counters(port)
-    found = ask_many(kept, settings, sample)
+    found = ask_many(kept.address, settings, sample)
     figures: dict[str, Any] = {**found, **judge_traffic(counted, kept.counted), "rss_mb": processes.rss_mb(kept)}
     limit_ms = settings.supervisor_gate_p95.total_seconds() * 1000
     if found["errors"] > found["requests"] // 20:

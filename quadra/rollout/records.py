@@ -48,6 +48,10 @@ class Kept(Struct):
     counted: tuple[int, int] | None = None
     """Requests and errors that it had counted at the last look."""
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
 
 class Step(Struct):
     name: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import click
 import msgspec
 
 from quadra.core.errors import Misconfigured
-from quadra.core.settings import load
-from quadra.rollout import requests
+from quadra.core.settings import Settings, load
+from quadra.rollout import elsewhere, requests
 from quadra.rollout.balancers import BALANCERS
 from quadra.rollout.fleet import described
-from quadra.rollout.place import Plan, place_of, write
+from quadra.rollout.place import NAME, Place, Plan, place_of, write
+from quadra.rollout.platforms import PLATFORMS, run
 from quadra.rollout.records import history, load_state
 from quadra.rollout.watching import watch
 
@@ -75,19 +78,50 @@ def watch_place(dry_run: bool, directory: Path | None) -> None:
 
 @rollout.command("deploy")
 @click.argument("release", metavar="NAME")
+@click.option("--on", "platform", type=click.Choice(list(PLATFORMS)), help="Where a platform keeps the processes.")
+@click.option("--url", default="", help="With --on: where users ask, such as https://quadra.example.com.")
+@click.option("--with", "options", multiple=True, metavar="NAME=VALUE", help="With --on: its names for things.")
 @directory_option
 @json_option
-def deploy_release(release: str, directory: Path | None, as_json: bool) -> None:
-    """Have the watcher bring the release NAME of releases/ into use, and follow it to its end."""
-    place = place_of(load(), directory)
-    place.read_plan()
-    ended = requests.follow(place, requests.ask(place, release, "cli"))
+def deploy_release(
+    release: str, platform: str | None, url: str, options: tuple[str, ...], directory: Path | None, as_json: bool
+) -> None:
+    """Have the watcher bring the release NAME of releases/ into use, and follow it to its end.
+
+    With --on, NAME is the tag of an image, and this command itself has Compose, Kubernetes or Cloud Run do it.
+    """
+    settings = load()
+    place = place_of(settings, directory)
+    if platform is None:
+        if url or options:
+            raise click.UsageError("--url and --with say more about --on.")
+        place.read_plan()
+        ended = requests.follow(place, requests.ask(place, release, "cli"))
+    else:
+        ended = _deploy_elsewhere(place, settings, platform, release, url, options, quiet=as_json)
     seconds = (datetime.fromisoformat(ended["ended_at"]) - datetime.fromisoformat(ended["started_at"])).total_seconds()
     body = {"deployment_id": ended["id"], "release": ended["release"], "status": ended["status"]}
     body |= {name: ended[name] for name in ("reason", "failure_kind", "figures")} | {"seconds": round(seconds, 3)}
     lines = [f"{release}: {ended['status']} in {seconds:.1f} s", *([ended["reason"]] if ended["reason"] else [])]
     _say(as_json, body, lines)
     sys.exit(0 if ended["status"] == "completed" else 1)
+
+
+def _deploy_elsewhere(
+    place: Place, settings: Settings, platform: str, release: str, url: str, options: tuple[str, ...], *, quiet: bool
+) -> dict[str, Any]:
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError("Say with --url where users ask, such as https://quadra.example.com.")
+    if not NAME.fullmatch(release):
+        raise click.UsageError("NAME is the tag of an image: letters, digits, dots, dashes and underscores.")
+    if wrong := [one for one in options if "=" not in one]:
+        raise click.UsageError(f"--with {wrong[0]}: write NAME=VALUE.")
+    given = dict(one.split("=", 1) for one in options)
+    found = PLATFORMS[platform](given, partial(run, inherited=os.environ))
+    tell = _tell if not quiet else (lambda _: None)
+    ended = elsewhere.deploy(place, found, release, url.rstrip("/"), settings, tell)
+    made: dict[str, Any] = msgspec.to_builtins(ended)
+    return made
 
 
 @rollout.command("status")

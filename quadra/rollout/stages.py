@@ -145,7 +145,7 @@ def _p95_of(fleet: Fleet) -> float | None:
     for kept in fleet.serving():
         with suppress(OSError):
             if answers(kept.port or 0, "/health/ready"):
-                found = ask_many(kept, fleet.settings, fleet.settings.supervisor_gate_requests)
+                found = ask_many(kept.address, fleet.settings, fleet.settings.supervisor_gate_requests)
                 return float(found["p95_ms"]) if found["errors"] == 0 else None
     return None
 

@@ -134,15 +134,15 @@ def test_a_release_that_cannot_start_again_is_gone_back_from_over_the_schema_tha
     flag.touch()
     [web] = rollout.pids("web")
     kill_tree(web)
-    eventually(lambda: rollout.status()["release"] == old, 150, rollout.log.read_text)
-    acts = rollout.acts()[before:]
-    assert acts == [("restart", "failed")] * 3 + [("rollback", "succeeded")]
+    eventually(lambda: len(rollout.acts()) >= before + 4, 150, rollout.log.read_text)
+    assert rollout.acts()[before:] == [("restart", "failed")] * 3 + [("rollback", "succeeded")]
+    assert rollout.status()["release"] == old
     deployments = rollout.history()["deployments"]
     assert [(one["release"], one["status"], one["trigger"]) for one in deployments[:2]] == [
         (old, "completed", "heal"),
         ("newer", "rolled_back", "cli"),
     ]
-    assert "did not" in deployments[1]["reason"] or "ended" in deployments[1]["reason"]
+    assert "ended" in deployments[1]["reason"]
     [web] = rollout.pids("web")
     kill_tree(web)
     eventually(lambda: rollout.acts()[before:][4:] == [("restart", "succeeded")], 90, rollout.log.read_text)
