@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tracemalloc
 import zlib
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from quadra.core.errors import Invalid, TooLarge
 from quadra.core.web.http import MAX_BODY_BYTES
+from quadra.ingest.doors import events
 from quadra.ingest.doors.body import MAX_GZIP_MEMBERS, Body, parse, unpack
 from quadra.ingest.wire import MAX_EVENTS, Refused
 
@@ -193,3 +195,17 @@ def test_a_hundred_gzip_streams_are_taken_and_more_are_too_large() -> None:
     assert unpack(empty * (MAX_GZIP_MEMBERS - 1) + gzip.compress(ONE), "gzip") == ONE
     with pytest.raises(TooLarge, match="gzip streams"):
         unpack(empty * (MAX_BODY_BYTES // len(empty)), "gzip")
+
+
+def test_a_body_is_as_long_as_it_says() -> None:
+    """Half a body of lines is whole lines, and one that is cut off: nothing of it may be taken for all."""
+    half = {"CONTENT_LENGTH": "10", "wsgi.input": io.BytesIO(ONE[:5])}
+    with pytest.raises(Invalid, match="ended before"):
+        events._received(half)
+    assert events._received({"CONTENT_LENGTH": "5", "wsgi.input": io.BytesIO(ONE)}) == ONE[:5]
+    with pytest.raises(Invalid, match="not a number"):
+        events._received({"CONTENT_LENGTH": "-5", "wsgi.input": io.BytesIO(ONE)})
+    with pytest.raises(TooLarge):
+        events._received({"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1), "wsgi.input": io.BytesIO(ONE)})
+    with pytest.raises(TooLarge):
+        events._received({"wsgi.input": io.BytesIO(b" " * (MAX_BODY_BYTES + 1))})

@@ -271,9 +271,9 @@ def test_a_packed_file_that_was_cut_off_keeps_what_came_before(tmp_path: Path) -
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
-    path.write_bytes(b'{"event_type":"' + b"x" * (3 * source.MAX_LINE_BYTES) + b'"}\n{"event_type":"e"}\n')
+    path.write_bytes(b'{"event_type":"' + b"x" * (3 * 2**20) + b'"}\n{"event_type":"e"}\n')
     result, items = imported(path, times=NOW)
-    assert (result.read, result.refused, len(items[0].identity)) == (2, 1, source.MAX_LINE_BYTES)
+    assert (result.read, result.refused, len(items[0].identity)) == (2, 1, 2**20)
 
 
 def test_a_file_that_is_not_there_or_empty_is_said(tmp_path: Path) -> None:
