@@ -116,36 +116,18 @@ class Doors:
             )
         )
 
-        def enter() -> None:
-            if gated and needs != NOBODY:
-                current_app.extensions[GATE](needs)
-            if first is not None:
-                first()
-
-        def read() -> tuple[Any, ...]:
-            address = given_of(request.args.items(multi=True))
-            if in_body:
-                assert asks is not None
-                address.refuse_unknown((), elsewhere=asks.names)
-                return (asks.of(Given.of_body(json_body()).beside(address)),)
-            if asks is not None:
-                return (asks.of(address),)
-            if not lenient:
-                address.refuse_unknown(())
-            address.check()
-            return ()
-
-        def answer(given: Response | A) -> Response:
-            if isinstance(given, Response):
-                return given
-            code = next((code for code, other in (others or {}).items() if other.when(given)), status)
-            return answered(given, code, headers)
-
         def register(view: Callable[..., A | Response]) -> Any:
             @wraps(view)
             def show(**inside: Any) -> Response:
-                enter()
-                return answer(view(*read(), **inside))
+                if gated and needs != NOBODY:
+                    current_app.extensions[GATE](needs)
+                if first is not None:
+                    first()
+                answer = view(*_read(asks, in_body=in_body, lenient=lenient), **inside)
+                if isinstance(answer, Response):
+                    return answer
+                code = next((code for code, other in (others or {}).items() if other.when(answer)), status)
+                return answered(answer, code, headers)
 
             for number, each in enumerate((path, *also)):
                 name = f"{view.__name__}_{number}" if number else view.__name__
@@ -162,6 +144,20 @@ def answered(
     response = Response(msgspec.json.encode(answer), status, content_type="application/json")
     response.headers.update(headers or {})
     return response
+
+
+def _read(asks: Params[Any] | None, *, in_body: bool, lenient: bool) -> tuple[Any, ...]:
+    """What a view is given of the current request. Raises `Invalid`, naming every wrong field."""
+    address = given_of(request.args.items(multi=True))
+    if asks is not None and in_body:
+        address.refuse_unknown((), elsewhere=asks.names)
+        return (asks.of(Given.of_body(json_body()).beside(address)),)
+    if asks is not None:
+        return (asks.of(address),)
+    if not lenient:
+        address.refuse_unknown(())
+    address.check()
+    return ()
 
 
 def _named(path: str) -> list[str]:
