@@ -148,6 +148,24 @@ def test_a_process_is_started_again_a_few_times_and_then_given_up(ward: Ward, fa
     assert ward.acts() == [("restart", "succeeded")] * 5 + [("restart", "given_up")]
 
 
+def test_nothing_is_tried_again_before_its_time(ward: Ward) -> None:
+    """The watcher looks twice a second; a restart each time is no help."""
+    ward.state.previous = None
+
+    def look(times: int, after: float) -> int:
+        for _ in range(times):
+            for kept in ward.fleet.serving():
+                ward.healer.mend(kept, "ended", "Why.", {})
+            ward.healer.relieve(ward.fleet.serving(), SICK)
+            ward.now += after
+        return len(ward.acts())
+
+    pause = backoff(Settings(), 0)
+    assert look(5, pause / 10) == 2  # one act for the process, one for the release
+    assert look(1, pause) == 2  # half of the time is over
+    assert look(1, 0) == 4
+
+
 def test_a_restart_that_is_refused_is_a_failed_act_with_its_reason(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_kept: Kept) -> None:
         raise Refused("health", "web-1 was not ready within 60 s.")
