@@ -153,16 +153,16 @@ class Rollout:
 
 
 class Load:
-    """Events over HTTP and one socket, until told to stop."""
+    """Events over HTTP, until told to stop."""
 
-    def __init__(self, rollout: Rollout):
+    def __init__(self, rollout: Rollout, senders: int = 3):
         self._rollout = rollout
         self._key = rollout.init["write_key"]
         self._stop = threading.Event()
         self.statuses: Counter[int] = Counter()
         self.problems: list[str] = []
         self.acknowledged: set[str] = set()
-        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(3)]
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(senders)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
