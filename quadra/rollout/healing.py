@@ -46,6 +46,8 @@ class Healer:
             return
         ladder = FAULTS[fault].ladder
         if kept.attempts >= min(self._settings.supervisor_attempts, len(ladder)):
+            if self._dry_run:  # it gave nothing up: the next watcher begins where there was none
+                return
             kept.state = "given_up"
             self._note("restart", kept.name, kept.release, "given_up", reason, figures, kept.attempts)
             return
@@ -77,6 +79,8 @@ class Healer:
                 break
             care.attempts += 1
         else:
+            if self._dry_run:
+                return
             care.given_up = True
             self._note("restart", "release", release, "given_up", seen.reason, seen.figures, care.attempts)
             return

@@ -18,6 +18,8 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+import click
+
 from quadra.core import migrate
 from tests.acceptance.test_replicas import Viewer
 from tests.clients import SocketClient, eventually
@@ -63,9 +65,9 @@ class Table:
         self.rows.append(
             f"| {fault} | {seen} | {seconds:.1f} s | {failed} of {sum(load.statuses.values()) + failed:,} |"
         )
-        print(self.rows[-1], "" if seen == expected else f"  (expected: {expected})", flush=True)
+        click.echo(self.rows[-1] + ("" if seen == expected else f"   expected: {expected}"))
         for problem in sorted(set(load.problems))[:3]:
-            print(f"    {problem[:200]}", flush=True)
+            click.echo(f"    {problem[:200]}")
 
     def acts_until(self, count: int, since: int, began: float) -> tuple[str, float]:
         """The acts since then, once there are so many."""
@@ -208,7 +210,7 @@ def good(table: Table) -> tuple[str, float]:
         eventually(lambda: all(viewer.joins >= 2 for viewer in viewers), 60)
         whole = {viewer.today for viewer in viewers}
         eventually(lambda: len({viewer.today for viewer in viewers}) == 1, 30, lambda: str(whole))
-        print(f"    {load.statuses[200]:,} requests, {len(everybody)} sockets told and back", flush=True)
+        click.echo(f"    {load.statuses[200]:,} requests, {len(everybody)} sockets told and back")
         return "completed", seconds
     finally:
         for client in [*senders, *viewers]:
@@ -258,7 +260,7 @@ def main(wanted: list[str]) -> int:
         if mounted.returncode == 0:
             stack.callback(lambda: subprocess.run(["umount", "-l", str(directory / "data")], check=True))
         else:
-            print("No disk can be filled here: that needs root. The row `disk` is left out.")
+            click.echo("No disk can be filled here: that needs root. The row `disk` is left out.")
         rollout = Rollout(keeper, directory, postgres.database(), redis.url, "haproxy", 2, **ENV)
         stack.callback(rollout.close)
         rollout.release("one")
@@ -272,9 +274,9 @@ def main(wanted: list[str]) -> int:
             if (not wanted or name in wanted) and (name != "disk" or mounted.returncode == 0):
                 table.run(fault, expected, attempt)
         by = {one["watcher_pid"] for one in rollout.history()["acts"]}
-        print(f"\nActs were done by {len(by)} watchers, never by one that stood by.")
-        print("\n| fault | what was done | after | requests that failed |\n|---|---|---|---|")
-        print("\n".join(table.rows))
+        click.echo(f"\nActs were done by {len(by)} watchers, never by one that stood by.")
+        click.echo("\n| fault | what was done | after | requests that failed |\n|---|---|---|---|")
+        click.echo("\n".join(table.rows))
         with suppress(FileNotFoundError):
             (directory / "data" / "filler").unlink()
         return int(table.wrong > 0)

@@ -189,3 +189,14 @@ def test_every_fault_is_of_a_kind_and_does_least_harm_first() -> None:
         assert fault.kind in KINDS
         assert fault.ladder[0] == "restart"
         assert fault.ladder.count("rollback") == 1
+
+
+def test_the_page_of_rollouts_names_every_kind_and_every_ladder() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rollout.md").read_text()
+    for kind in KINDS:
+        assert f"`{kind}`" in text
+    for name, fault in FAULTS.items():
+        words = ", ".join(action.replace("rollback", "roll back") for action in fault.ladder)
+        if name in ("ended", "hangs", "memory"):
+            assert text.count(f"| {words} |") >= 1, name
+    assert "restart, one more replica (at most two more), clear the cache, roll back" in text
