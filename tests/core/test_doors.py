@@ -30,6 +30,7 @@ class Part(Struct, kw_only=True):
 class Wanted(Struct, kw_only=True):
     name: Annotated[str, says("What it is called.", "screw")]
     weight: float | None = None
+    loud: bool = False
     parts: Annotated[list[Part], Meta(max_length=5, description="What it is made of.")] = []
 
 
@@ -196,16 +197,19 @@ def test_the_description_is_that_of_the_structs() -> None:
     assert shown["responses"]["200"]["content"]["application/json"]["example"] == {"names": ["text"], "limit": 12}
     made = found["paths"]["/things"]["post"]
     assert made["requestBody"]["content"]["application/json"]["schema"]["required"] == ["name"]
+    loud = made["requestBody"]["content"]["application/json"]["schema"]["properties"]["loud"]
+    assert loud["anyOf"][0]["type"] == "boolean"
+    assert loud["anyOf"][1:] == [{"enum": [0, 1]}, {"type": ["string", "null"]}], "what is read as a boolean, too"
     assert found["components"]["schemas"]["Things"]["required"] == ["names", "limit"]
 
 
 def test_what_an_address_says_beside_is_refused_where_nothing_is_asked_too(client: FlaskClient) -> None:
     answer = client.get("/stock/7?limit=3")
     assert (answer.status_code, answer.json["error"]["fields"]) == (400, {"limit": "is not known here; known are none"})
-    answer = client.post("/things?name=n&loud=1", json={"weight": "heavy"})
+    answer = client.post("/things?name=n&size=1", json={"weight": "heavy"})
     assert (answer.status_code, answer.json["error"]["fields"]) == (400, {
         "name": "belongs into the body, not into the address",
-        "loud": "is not known here; known are none",
+        "size": "is not known here; known are none",
         "weight": "a number",
     })  # fmt: skip
     assert client.get("/links?fbclid=1").status_code == 200

@@ -69,8 +69,9 @@ def _in_body(field: Field) -> Schema:
         return {"type": ["array", *TEXT, "null"], "items": TEXTS, **described}
     if isinstance(field.type, inspect.ListType | inspect.DictType):
         return {**_holder(field), **described}
+    numbers = [{"enum": [0, 1]}] if isinstance(field.type, inspect.BoolType) else []
     # an empty text counts as left out
-    return {"anyOf": [_in_address(field), {"type": ["string", "null"]}], **described}
+    return {"anyOf": [_in_address(field), *numbers, {"type": ["string", "null"]}], **described}
 
 
 def _holder(field: Field) -> Schema:
