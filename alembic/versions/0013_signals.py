@@ -13,6 +13,7 @@ revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+additive = True
 
 TEXT = sa.Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 table = partial(op.create_table, mysql_charset="utf8mb4", mariadb_charset="utf8mb4")
