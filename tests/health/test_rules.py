@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from msgspec import to_builtins
+from sqlalchemy.exc import OperationalError
 
 from quadra.core import clock, migrate
 from quadra.core.database import Database
@@ -21,7 +23,7 @@ from quadra.health import history, status
 from quadra.health.checks import CHECKS
 from quadra.health.checks.ai import ai_provider
 from quadra.health.checks.backlog import backlog, dead_letters, workers
-from quadra.health.checks.database import connection_pool, migrations
+from quadra.health.checks.database import connection_pool, database_write, migrations
 from quadra.health.runner import Runner
 from quadra.health.scene import Scene
 from quadra.health.tables import HealthReport
@@ -96,6 +98,16 @@ def test_a_pool_is_full_with_its_last_connection(scene: Scene) -> None:
         connection.close()
     assert said[-1] == "unhealthy"
     assert "unhealthy" not in said[:-1]
+
+
+def test_events_that_were_refused_lately_are_unhealthy_whatever_a_small_row_says(scene: Scene) -> None:
+    assert told(database_write(scene)) == "healthy"
+    scene.runtime.database.refused(OperationalError("", {}, Exception("full")))
+    found = database_write(scene)
+    assert found.status == "unhealthy"
+    assert "Events are refused" in found.message
+    scene.runtime.database.wrote_at = time.monotonic()
+    assert told(database_write(scene)) == "healthy"
 
 
 def test_tables_of_another_version_are_unhealthy(scene: Scene) -> None:
