@@ -145,15 +145,17 @@ def counted(asked: Params, question: Question, by: str | None) -> Statement:
     reached = "sum(c0)::BIGINT AS conversions, count(DISTINCT person) FILTER (c0 > 0) AS converted, fsum(r0) AS revenue"
     none = "0::BIGINT AS conversions, 0::BIGINT AS converted, NULL::DOUBLE AS revenue"
     goal = reached if asked.goals else none
-    measures = f"""count(DISTINCT person) AS visitors, count(*) AS visits, coalesce(sum(views), 0)::BIGINT AS page_views,
+    people = "count(*) FILTER (session = 1)" if visits.is_whole else "count(DISTINCT person)"
+    arrived = "count(*) FILTER (arrives)" if visits.is_whole else "count(DISTINCT person)"
+    measures = f"""count(*) AS visits, coalesce(sum(views), 0)::BIGINT AS page_views,
         count(*) FILTER (bounced) AS bounces, coalesce(sum(us), 0)::BIGINT AS us, {goal}"""
     begun = visits.periods.index_sql("first_us")
     sql = f"""
         WITH {visits.sql(params)}
-        SELECT 'whole' AS part, 0 AS place, '' AS value, {measures}, 0.0 AS number, 1 AS total FROM visits
+        SELECT 'whole' AS part, 0 AS place, '' AS value, {people} AS visitors, {measures}, 0.0 AS number, 1 AS total FROM visits
         UNION ALL BY NAME
         SELECT 'period' AS part, * FROM (
-            SELECT period AS place, count(DISTINCT person) AS visitors, coalesce(sum(views), 0)::BIGINT AS page_views
+            SELECT period AS place, {arrived} AS visitors, coalesce(sum(views), 0)::BIGINT AS page_views
             FROM parts GROUP BY period
         ) LEFT JOIN (SELECT {begun} AS place, count(*) AS visits FROM visits GROUP BY ALL) USING (place)"""
     if by is not None:
@@ -169,7 +171,7 @@ def counted(asked: Params, question: Question, by: str | None) -> Statement:
         UNION ALL BY NAME (
             SELECT * FROM (
                 SELECT 'row' AS part, 0 AS place, *, ({number})::DOUBLE AS number, count(*) OVER () AS total
-                FROM (SELECT value, {measures} FROM {source} {some} GROUP BY value)
+                FROM (SELECT value, count(DISTINCT person) AS visitors, {measures} FROM {source} {some} GROUP BY value)
             ) {after} ORDER BY number DESC, value LIMIT {asked.limit + 1}
         )"""
     return Statement(sql, params)

@@ -9,8 +9,6 @@ from quadra.analytics.questions.matching import Match, Parameters, number_sql
 from quadra.core.api.given import Where
 
 STARS = re.compile(r"\*+")
-PAGE_KEY = "coalesce(page_url, '') || chr(31) || coalesce(page_query, '')"
-"""What the page of a view follows from."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,11 @@ class Goal:
     currency: str | None = None
 
     def sql(self, params: Parameters) -> str:
-        """The condition of an event that reaches it, never NULL. Beside a relation `pages` (key, page)."""
+        """The condition of an event that reaches it, never NULL. Of a row with a `code`, beside the relation `origins`."""
         if self.page is None:
             return Match(self.event, self.where).sql(params)
-        found = f"SELECT key FROM pages WHERE regexp_full_match(page, {params.add(pattern_of(self.page))})"
-        return f"(kind = 'page' AND {PAGE_KEY} IN ({found}) AND {Match(where=self.where).sql(params)})"
+        found = f"SELECT code FROM origins WHERE regexp_full_match(page, {params.add(pattern_of(self.page))})"
+        return f"(kind = 'page' AND code IN ({found}) AND {Match(where=self.where).sql(params)})"
 
     def value_sql(self, params: Parameters) -> str:
         return "NULL::DOUBLE" if self.value_property is None else number_sql(self.value_property, params)

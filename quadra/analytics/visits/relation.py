@@ -26,8 +26,15 @@ from quadra.analytics.visits.addresses import (
     without_www,
 )
 from quadra.analytics.visits.channels import CLICK_IDS, channel_of
-from quadra.analytics.visits.goal import PAGE_KEY, Goal
+from quadra.analytics.visits.goal import Goal
 from quadra.core.api.given import Filter, Where
+
+CODES = 1 << 32
+"""More than there are origins; a time within half an hour, times this, is an integer still."""
+ORIGIN = {
+    name: f"coalesce({column}, '')"
+    for name, column in (("url", "page_url"), ("query", "page_query"), ("came_from", "referrer"))
+}
 
 
 @dataclass(frozen=True)
@@ -48,39 +55,61 @@ class Visits:
         """The dimensions of visits whose value is needed."""
         return {each.prop for each in self._filters[0]} | ({self.by} if self.by else set()) - set(dimensions.OF_VIEWS)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no filter takes visits out: then a person's first one is the one with the number 1."""
+        return not self._filters[0] and not self._filters[1]
+
+    @property
+    def _asks_entry(self) -> bool:
+        return bool(self._named & {*dimensions.OF_SOURCE, "entry_page"})
+
+    @property
+    def _asks_exit(self) -> bool:
+        return "exit_page" in self._named
+
+    @property
+    def _asks_origins(self) -> bool:
+        """Whether it matters which page a view is of, or where it came from."""
+        of_views = {"page", "hostname"} & {self.by, *(each.prop for each in self._filters[1])}
+        return bool(of_views) or self._asks_entry or self._asks_exit or any(goal.page for goal in self.goals)
+
     def _where(self, params: Parameters) -> str:
         question = replace(self.question, where=self._filters[2])
         return f"{question.range.sql} AND {where_clause(question, params, people=True)}"
 
     def sql(self, params: Parameters) -> str:
-        """Relations, without their WITH: `visits` (person, session, first_us, us, views, bounced, value, c0, r0, c1, …),
-        `parts` (person, session, period, views) and, by a dimension of page views, `seen` (person, session, value, views).
+        """Relations, without their WITH: `visits` (person, session, first_us, us, pages, views, bounced, value, c0, r0, c1, …),
+        `parts` (person, period, views, arrives) and, by a dimension of page views, `seen` (person, session, value, views).
         """
         where = self._where(params)
-        found = [self._pages(where)] if self._asks_of_pages else []
+        found = [self._origins(where)] if self._asks_origins else []
         found += [self._stretches(where, params), self._all_visits()]
         found += [self._first_of(each, where) for each in dimensions.OF_EVENTS if each in self._named]
-        if self._named & {*dimensions.OF_SOURCE, "entry_page"}:
-            found.append(self._end("entries", "entry_us", "arg_min", where))
+        ends = [name for name, asked in (("entry", self._asks_entry), ("exit", self._asks_exit)) if asked]
+        if ends:
+            found.append(self._ends(ends, where))
         if self._named & {*dimensions.OF_SOURCE}:
             found.append(self._sources(params))
-        if "exit_page" in self._named:
-            found.append(self._end("exits", "exit_us", "arg_max", where))
         found.append(self._visits(params))
         if self.by in dimensions.OF_VIEWS:
             found.append(self._seen(where, params))
         return ",\n".join(found)
 
-    @property
-    def _asks_of_pages(self) -> bool:
-        of_pages = {"page", "hostname", *dimensions.ENDS}
-        named = {self.by, *(each.prop for part in self._filters[:2] for each in part)}
-        return bool(of_pages & named) or any(goal.page is not None for goal in self.goals)
+    def _origins(self, where: str) -> str:
+        """Each page view's address and referrer, by a number: they are read and compared once, not for each view."""
+        return f"""origins AS MATERIALIZED (
+            SELECT *, {page_of("url", "query")} AS page, {host_of("url")} AS hostname, row_number() OVER () AS code
+            FROM (SELECT DISTINCT {", ".join(f"{text} AS {name}" for name, text in ORIGIN.items())}
+                FROM events WHERE kind = 'page' AND {where}))"""
 
-    def _pages(self, where: str) -> str:
-        columns = f"{PAGE_KEY} AS key, {page_of()} AS page, {host_of('page_url')} AS hostname"
-        return f"""pages AS MATERIALIZED (
-            SELECT {columns} FROM (SELECT DISTINCT page_url, page_query FROM events WHERE kind = 'page' AND {where}))"""
+    @property
+    def _events(self) -> str:
+        """The events, page views with their `code`."""
+        if not self._asks_origins:
+            return "events"
+        on = " AND ".join(f"{name} = {text}" for name, text in ORIGIN.items())
+        return f"(SELECT events.*, origins.code FROM events LEFT JOIN origins ON kind = 'page' AND {on})"
 
     def _is_view(self, params: Parameters) -> str:
         """The condition of a page view that the filters of page views let through."""
@@ -89,7 +118,7 @@ class Visits:
     def _view_fits(self, wanted: Filter, params: Parameters) -> str:
         if wanted.prop == "title":
             return fits(wanted, params, "page_title")
-        return f"{PAGE_KEY} IN (SELECT key FROM pages WHERE {fits(wanted, params, wanted.prop)})"
+        return f"code IN (SELECT code FROM origins WHERE {fits(wanted, params, wanted.prop)})"
 
     @property
     def _is_aligned(self) -> bool:
@@ -103,10 +132,13 @@ class Visits:
             "count(*) FILTER (kind = 'page') AS pages, count(*) FILTER (kind <> 'page' AND kind <> 'identify') AS others",
             "count(*) FILTER (is_view) AS views",
         ]
-        if self._named & {*dimensions.OF_SOURCE, "entry_page"}:
-            measures.append("min(occurred_us) FILTER (kind = 'page') AS entry_us")
-        if "exit_page" in self._named:
-            measures.append("max(occurred_us) FILTER (kind = 'page') AS exit_us")
+        # the time within the stretch before the number of the origin: the first is the least
+        at = f"(occurred_us % {GAP_US}) * {CODES}"
+        for name, asked, first in (("entry", self._asks_entry, "min"), ("exit", self._asks_exit, "max")):
+            if asked:
+                measures.append(f"{first}({at} + code) AS {name}, {first}({at} + {CODES - 1} - code) AS {name}_turned")
+        if self._asks_origins:
+            columns.append("code")
         for name in dimensions.OF_EVENTS:
             if name in self._named:
                 columns.append(name)
@@ -119,11 +151,13 @@ class Visits:
         by_period = "" if self._is_aligned else f", {self.periods.index_sql()} AS period"
         period = f", {self.periods.index_sql('first_us')} AS period" if self._is_aligned else ""
         ordered = "PARTITION BY person ORDER BY first_us"
-        return f"""chosen AS (SELECT {", ".join(columns)} FROM events WHERE {where}),
+        return f"""chosen AS (SELECT {", ".join(columns)} FROM {self._events} WHERE {where}),
         stretches AS (
             SELECT person, occurred_us // {GAP_US} AS stretch{by_period}, {", ".join(measures)} FROM chosen GROUP BY ALL
         ), cut AS (
-            SELECT *{period}, coalesce(first_us - lag(last_us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM stretches
+            SELECT *, coalesce(first_us - lag(last_us) OVER ({ordered}) > {GAP_US}, true) AS begins,
+                coalesce(lag(period) OVER ({ordered}) <> period, true) AS arrives
+            FROM (SELECT *{period} FROM stretches)
         ), numbered AS MATERIALIZED (
             SELECT *, sum(begins::INTEGER) OVER ({ordered} ROWS UNBOUNDED PRECEDING) AS session FROM cut
         )"""
@@ -133,10 +167,11 @@ class Visits:
             "min(first_us) AS first_us, max(last_us) AS last_us, CAST(sum(pages) AS BIGINT) AS pages",
             "CAST(sum(views) AS BIGINT) AS views, sum(pages) <= 1 AND sum(others) = 0 AS bounced",
         ]
-        if self._named & {*dimensions.OF_SOURCE, "entry_page"}:
-            measures.append("min(entry_us) AS entry_us")
-        if "exit_page" in self._named:
-            measures.append("max(exit_us) AS exit_us")
+        for name, asked, first in (("entry", self._asks_entry, "min"), ("exit", self._asks_exit, "max")):
+            if asked:
+                some = f"FILTER ({name} IS NOT NULL)"
+                measures.append(f"{first}(stretch * {GAP_US} + {name} // {CODES}) AS {name}_us")
+                measures += [f"arg_{first}({each}, stretch) {some} AS {each}" for each in (name, f"{name}_turned")]
         measures += [
             f"min(low_{name}) AS low_{name}, max(high_{name}) AS high_{name}"
             for name in dimensions.OF_EVENTS
@@ -157,14 +192,19 @@ class Visits:
             FROM events JOIN ({several}) ON who = person AND occurred_us BETWEEN first_us AND last_us
             WHERE {name} IS NOT NULL AND {where} GROUP BY ALL)"""
 
-    def _end(self, name: str, at: str, first: str, where: str) -> str:
-        """The first or last page view of each visit that has one."""
-        view = "{'key': " + PAGE_KEY + ", 'url': coalesce(page_url, ''), 'referrer': coalesce(referrer, '')}"
-        some = f"SELECT person AS who, session, {at} FROM all_visits WHERE {at} IS NOT NULL"
-        return f"""{name} AS MATERIALIZED (
-            SELECT who AS person, session, unnest({first}({view}, event_id))
-            FROM events JOIN ({some}) ON who = person AND {at} = occurred_us
-            WHERE kind = 'page' AND {where} GROUP BY who, session)"""
+    def _ends(self, names: Sequence[str], where: str) -> str:
+        """`settled`: the first and last origin of visits where several meet at that instant, by their event ids. Such are those
+        in which the least and the least with the numbers turned round differ.
+        """
+        tied = " UNION ALL ".join(
+            f"SELECT person AS who, {name}_us AS us FROM all_visits "
+            f"WHERE {name} & {CODES - 1} <> {CODES - 1} - ({name}_turned & {CODES - 1})"
+            for name in names
+        )
+        return f"""settled AS MATERIALIZED (
+            SELECT who, us, arg_min(code, event_id) AS entry, arg_max(code, event_id) AS exit
+            FROM {self._events} JOIN (SELECT DISTINCT who, us FROM ({tied})) ON who = person AND us = occurred_us
+            WHERE kind = 'page' AND {where} GROUP BY who, us)"""
 
     def _sources(self, params: Parameters) -> str:
         utm = ", ".join(f"{parameter_of('url', name)} AS {name}" for name in dimensions.UTM)
@@ -173,9 +213,9 @@ class Visits:
             SELECT *, {channel_of(params)} AS channel, nullif(host, '') AS referrer_host FROM (
                 SELECT *, lower(utm_medium) AS medium, coalesce(nullif(lower(utm_source), ''), host) AS source FROM (
                     SELECT * REPLACE (CASE WHEN own <> '' AND {own} THEN '' ELSE host END AS host) FROM (
-                        SELECT url, referrer, {utm}, {names_one_of("url", tuple(CLICK_IDS))} AS click_id,
-                            {host_of("url")} AS own, {referrer_host_of("referrer")} AS host
-                        FROM (SELECT DISTINCT url, referrer FROM entries)
+                        SELECT code, {utm}, {names_one_of("url", tuple(CLICK_IDS))} AS click_id,
+                            hostname AS own, {referrer_host_of("came_from")} AS host
+                        FROM origins
                     )
                 )
             ))"""
@@ -187,20 +227,18 @@ class Visits:
             if name in self._named:
                 joins.append(f"LEFT JOIN first_{name} USING (person, session)")
                 values[name] = f"coalesce(first_{name}.value, low_{name})"
-        if self._named & {*dimensions.OF_SOURCE, "entry_page"}:
-            joins.append("LEFT JOIN entries USING (person, session)")
+        for name, asked in (("entry", self._asks_entry), ("exit", self._asks_exit)):
+            if asked:
+                joins.append(
+                    f"LEFT JOIN settled AS {name}_tie ON {name}_tie.who = person AND {name}_tie.us = {name}_us"
+                )
+                code = f"coalesce({name}_tie.{name}, all_visits.{name} & {CODES - 1})"
+                joins.append(f"LEFT JOIN origins AS {name}_origin ON {name}_origin.code = {code}")
+                values[f"{name}_page"] = f"{name}_origin.page"
         if self._named & {*dimensions.OF_SOURCE}:
-            joins.append("LEFT JOIN sources ON sources.url = entries.url AND sources.referrer = entries.referrer")
+            joins.append("LEFT JOIN sources ON sources.code = entry_origin.code")
             values |= {name: f"nullif(sources.{name}, '')" for name in ("channel", *dimensions.UTM)}
             values["referrer"] = "sources.referrer_host"
-        if "entry_page" in self._named:
-            joins.append("LEFT JOIN pages AS first_page ON first_page.key = entries.key")
-            values["entry_page"] = "first_page.page"
-        if "exit_page" in self._named:
-            joins.append(
-                "LEFT JOIN exits USING (person, session) LEFT JOIN pages AS last_page ON last_page.key = exits.key"
-            )
-            values["exit_page"] = "last_page.page"
         said = [fits(each, params, values[each.prop]) for each in self._filters[0]]
         if self._filters[1]:
             nothing = " AND ".join(fits(each, params, "CAST(NULL AS VARCHAR)") for each in self._filters[1])
@@ -208,26 +246,24 @@ class Visits:
         value = values.get(self.by or "")
         named = f", coalesce({value}, {params.add(dimensions.label_of(self.by or ''))}) AS value" if value else ""
         reached = "".join(f", c{number}, r{number}" for number in range(len(self.goals)))
+        kept = "SEMI JOIN visits USING (person, session)" if said else ""
         return f"""visits AS MATERIALIZED (
             SELECT person, session, all_visits.first_us, all_visits.last_us - all_visits.first_us AS us, pages, views,
                 bounced{reached}{named}
             FROM all_visits {" ".join(joins)} WHERE {" AND ".join(said) or "true"}
-        ), parts AS (
-            SELECT person, session, period, views FROM numbered {"SEMI JOIN visits USING (person, session)" if said else ""}
-        )"""
+        ), parts AS (SELECT person, period, views, arrives FROM numbered {kept})"""
 
     def _seen(self, where: str, params: Parameters) -> str:
-        value = {"page": "page", "hostname": "nullif(hostname, '')", "title": "nullif(page_title, '')"}[self.by or ""]
-        key = "page_title" if self.by == "title" else PAGE_KEY
-        joined = "" if self.by == "title" else "LEFT JOIN pages ON pages.key = viewed.key"
         by_period = "" if self._is_aligned else f", {self.periods.index_sql()} AS period"
         on = "person, stretch" if self._is_aligned else "person, stretch, period"
+        value = {"page": "page", "hostname": "nullif(hostname, '')", "title": "nullif(title, '')"}[self.by or ""]
+        key = "page_title AS title" if self.by == "title" else "code"
+        joined = "" if self.by == "title" else "JOIN origins USING (code)"
         named = f"coalesce({value}, {params.add(dimensions.label_of(self.by or ''))})"
         return f"""viewed AS (
-            SELECT person, occurred_us // {GAP_US} AS stretch{by_period}, {key} AS key, count(*) AS views
-            FROM events WHERE {self._is_view(params)} AND {where} GROUP BY ALL
+            SELECT person, occurred_us // {GAP_US} AS stretch{by_period}, {key}, count(*) AS seen_views
+            FROM {self._events} WHERE {self._is_view(params)} AND {where} GROUP BY ALL
         ), seen AS (
-            SELECT person, session, {named.replace("page_title", "viewed.key")} AS value,
-                CAST(sum(viewed.views) AS BIGINT) AS views
-            FROM viewed JOIN numbered USING ({on}) {joined} GROUP BY ALL
+            SELECT person, session, {named} AS value, CAST(sum(seen_views) AS BIGINT) AS views
+            FROM viewed JOIN (SELECT {on}, session FROM numbered) USING ({on}) {joined} GROUP BY ALL
         )"""
