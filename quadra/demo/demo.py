@@ -13,6 +13,9 @@ from quadra.demo import shop
 from quadra.demo.people import Visitor, drawn
 from quadra.ingest.kinds import UNNUMBERED
 
+DECLINED, DECLINED_IN_INCIDENT = 0.06, 0.8
+"""How many of those who pay are declined."""
+
 
 class Step(NamedTuple):
     """One event, so many seconds after the one before."""
@@ -21,23 +24,24 @@ class Step(NamedTuple):
     fields: dict[str, Any]
 
 
-def visit(visitor: Visitor, session_id: str, odds: Random) -> Iterator[Step]:
-    """One visit from the first page to the last."""
-    common = {**visitor.identity, "session_id": session_id}
-    for step in _visit(visitor, odds):
+def visit(visitor: Visitor, session_id: str, odds: Random, *, in_incident: bool = False) -> Iterator[Step]:
+    """One visit from the first page to the last; in an incident the bank declines nearly every card."""
+    about = {"language": visitor.language, "screen": visitor.screen}
+    common = {**visitor.identity, "session_id": session_id, **about}
+    for step in _visit(visitor, odds, DECLINED_IN_INCIDENT if in_incident else DECLINED):
         yield Step(step.after_seconds, {**common, **step.fields})
 
 
-def _visit(visitor: Visitor, odds: Random) -> Iterator[Step]:
+def _visit(visitor: Visitor, odds: Random, declined: float) -> Iterator[Step]:
     if visitor.agent in dict(shop.BOTS):
         for _ in range(odds.randint(1, 6)):
             yield Step(odds.uniform(1, 4), _page(drawn(odds, shop.PAGES), odds))
         return
-    landing = drawn(odds, shop.PAGES)
-    yield Step(0, {**_page(landing, odds), "referrer": shop.REFERRERS[visitor.source] or None})
-    yield from _request("GET", landing, odds)
+    landing, (referrer, query) = drawn(odds, shop.PAGES), shop.LANDINGS[visitor.source]
+    yield Step(0, {**_page(landing, odds, query=query), "referrer": referrer or None})
     if odds.random() < 0.28:  # came, saw, left
         return
+    yield from _request("GET", landing, odds)
     if visitor.user_id and odds.random() < 0.5:
         yield Step(odds.uniform(2, 9), {"kind": "identify", "traits": {"plan": odds.choice(shop.PLANS)}})
     yield Step(1, _journey("landed", 1, None))
@@ -51,7 +55,7 @@ def _visit(visitor: Visitor, odds: Random) -> Iterator[Step]:
         yield from _request("GET", "/api/products", odds)
         if number == 0:
             yield Step(1, _journey("looked", 2, "landed"))
-        if odds.random() < 0.3:
+        if odds.random() < 0.3 * shop.EAGER.get(visitor.source, 1):
             basket.append((product, price))
             yield Step(odds.uniform(3, 20), _event("added_to_basket", "shop", price, product=product))
         if odds.random() < 0.12:
@@ -63,10 +67,10 @@ def _visit(visitor: Visitor, odds: Random) -> Iterator[Step]:
         error_type, message, stack = odds.choice(shop.ERRORS)
         yield Step(1, {"kind": "error", "error_type": error_type, "message": message, "stack_trace": stack})
     if basket:
-        yield from _check_out(basket, odds)
+        yield from _check_out(basket, odds, declined)
 
 
-def _check_out(basket: list[tuple[str, float]], odds: Random) -> Iterator[Step]:
+def _check_out(basket: list[tuple[str, float]], odds: Random, declined: float) -> Iterator[Step]:
     total = round(sum(price for _, price in basket), 2)
     before = "looked"
     for order, (stage, odds_to_stay) in enumerate(shop.STAGES, start=1):
@@ -78,7 +82,7 @@ def _check_out(basket: list[tuple[str, float]], odds: Random) -> Iterator[Step]:
         yield Step(0.2, _journey(stage, order + 2, before))
         yield from _request("POST", f"/api/checkout/{stage}", odds)
         before = stage
-        if stage == "payment" and odds.random() < 0.06:
+        if stage == "payment" and odds.random() < declined:
             yield Step(3, {"kind": "error", **shop.DECLINED})
             return
         if odds.random() > odds_to_stay:
@@ -149,10 +153,10 @@ def _request(method: str, path: str, odds: Random) -> Iterator[Step]:
     yield Step(0.05, fields)
 
 
-def _page(path: str, odds: Random, title: str | None = None) -> dict[str, Any]:
+def _page(path: str, odds: Random, title: str | None = None, query: str = "") -> dict[str, Any]:
     title = title or path.strip("/").replace("/", " ").replace("-", " ").title() or "Home"
     stay = round(odds.lognormvariate(9.5, 0.8))
-    return {"kind": "page", "page_url": shop.SITE + path, "page_title": title, "duration_ms": stay}
+    return {"kind": "page", "page_url": shop.SITE + path + query, "page_title": title, "duration_ms": stay}
 
 
 def _event(event_type: str, category: str, value: float | None, **properties: Any) -> dict[str, Any]:

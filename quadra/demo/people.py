@@ -26,6 +26,9 @@ class Visitor:
     user_id: str | None
     agent: str
     source: str
+    country: str | None
+    language: str
+    screen: str
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -42,6 +45,9 @@ def visitor_of(seed: int, first_day: date, number: int) -> Visitor:
         user_id=f"{odds.choice(shop.FIRST_NAMES)}-{name}" if registered else None,
         agent=drawn(odds, shop.BOTS if odds.random() < 0.03 else shop.AGENTS),
         source=drawn(odds, shop.SOURCES),
+        country=(country := drawn(odds, shop.COUNTRIES)) or None,
+        language=shop.LANGUAGES.get(country, shop.LANGUAGE),
+        screen=drawn(odds, shop.SCREENS),
     )
 
 

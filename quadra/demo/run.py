@@ -19,6 +19,7 @@ from quadra.core.errors import Conflict
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.demo.demo import Step, visit
+from quadra.demo.kept import annotate_history, in_incident, keep_goals
 from quadra.demo.people import NEW, Visitor, returning, second_of_day, visitor_of, visits_on, who_comes
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.agents import browser_of
@@ -44,7 +45,9 @@ def run(runtime: Runtime, log: Log, *, rate: float, seconds: float | None, days:
     """Make the history, then the present until `seconds` are over or somebody presses Ctrl-C."""
     project_id, done = _project(runtime), Done()
     try:
+        keep_goals(runtime, project_id)
         if days:
+            annotate_history(runtime, project_id, clock.now(), days)
             _store(log, done, _history(project_id, seed, days, clock.now(), done))
         if seconds != 0:
             how_long = f"for {seconds:g} s" if seconds else "until Ctrl-C"
@@ -82,7 +85,8 @@ def _day(seed: int, day: date) -> Iterator[tuple[str, Visitor, datetime, dict[st
     for number in range(visits_on(seed, day)):
         visitor, at = who_comes(seed, day, number), midnight + timedelta(seconds=second_of_day(odds))
         session_id = f"{seed}-{day}-{number}"
-        for step_number, step in enumerate(visit(visitor, session_id, odds)):
+        steps = visit(visitor, session_id, odds, in_incident=in_incident(at))
+        for step_number, step in enumerate(steps):
             at += timedelta(seconds=step.after_seconds)
             yield f"demo-{session_id}-{step_number}", visitor, at, step.fields
 
@@ -139,15 +143,16 @@ def _row(project_id: int, visitor: Visitor, fields: dict[str, Any], at: datetime
     """Through the same steps as everybody's events; one that is refused here is a mistake of ours."""
     given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return accept(from_dict({**given, "timestamp": clock.iso(at)}), _sender(project_id, visitor.agent), received_us)
+        sender = _sender(project_id, visitor.agent, visitor.country)
+        return accept(from_dict({**given, "timestamp": clock.iso(at)}), sender, received_us)
     except Refused as refused:
         raise AssertionError(f"the demo made an event that is refused: {refused.message}") from refused
 
 
-@lru_cache(maxsize=64)
-def _sender(project_id: int, user_agent: str) -> Sender:
-    agent = browser_of(user_agent)
-    return Sender(project_id, "demo", device_type=agent.device_type, browser=agent.browser, os=agent.os, bot=agent.bot)
+@lru_cache(maxsize=256)
+def _sender(project_id: int, user_agent: str, country: str | None) -> Sender:
+    device_type, browser, os, bot, *_place = browser_of(user_agent)
+    return Sender(project_id, "demo", device_type, browser, os, bot, country)
 
 
 def _append(log: Log, done: Done, rows: list[Row]) -> None:

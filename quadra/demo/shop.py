@@ -26,14 +26,40 @@ FEATURES = ("wishlist", "compare", "size_guide", "reviews", "gift_wrap")
 PLANS = ("guest", "member", "member", "gold")
 FIRST_NAMES = ("ada", "ben", "carla", "dilan", "eva", "finn", "greta", "hugo", "ines", "jonas", "kira", "luca", "mia")
 
-SOURCES = (("direct", 34.0), ("search", 36.0), ("newsletter", 12.0), ("social", 14.0), ("partner", 4.0))
-REFERRERS = {
-    "direct": "",
-    "search": "https://search.example/",
-    "newsletter": "https://mail.example/garden-letter",
-    "social": "https://social.example/",
-    "partner": "https://partner.example/friends",
+SOURCES = (
+    *(("direct", 26.0), ("google", 24.0), ("duckduckgo", 4.0), ("letter", 13.0), ("ads", 9.0), ("instagram", 7.0)),
+    *(("instagram_ads", 5.0), ("assistant", 5.0), ("youtube", 3.0), ("partner", 4.0)),
+)
+LANDINGS = {
+    "direct": ("", ""),
+    "google": ("https://www.google.com/", ""),
+    "duckduckgo": ("https://duckduckgo.com/", ""),
+    "letter": ("", "?utm_source=garden-letter&utm_medium=email&utm_campaign=seeds-and-soil"),
+    "ads": ("https://www.google.com/", "?utm_source=google&utm_medium=cpc&utm_campaign=cast-iron&gclid=made-up"),
+    "instagram": ("https://l.instagram.com/", ""),
+    "instagram_ads": ("https://l.instagram.com/", "?utm_source=instagram&utm_medium=paid_social&utm_campaign=balcony"),
+    "assistant": ("https://chatgpt.com/", "?utm_source=chatgpt.com"),
+    "youtube": ("https://www.youtube.com/", ""),
+    "partner": ("https://partner.example/friends", "?utm_source=partner&utm_medium=affiliate&utm_campaign=friends"),
 }
+"""Source -> the referrer, and what its links add to an address."""
+EAGER = {"letter": 1.7, "assistant": 1.3, "instagram_ads": 0.5, "instagram": 0.6, "youtube": 0.7}
+"""How much likelier than others somebody from there puts something into the basket."""
+COUNTRIES = (
+    ("DE", 48.0),
+    ("AT", 14.0),
+    ("CH", 8.0),
+    ("GB", 7.0),
+    ("US", 7.0),
+    ("FR", 6.0),
+    ("NL", 5.0),
+    ("PL", 3.0),
+    ("", 2.0),
+)
+LANGUAGES = {"DE": "de-DE", "AT": "de-AT", "CH": "de-CH", "GB": "en-GB", "FR": "fr-FR", "NL": "nl-NL", "PL": "pl-PL"}
+LANGUAGE = "en-US"
+"""Of everywhere else."""
+SCREENS = (("1920x1080", 30.0), ("1440x900", 14.0), ("390x844", 32.0), ("412x915", 20.0), ("820x1180", 4.0))
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 BLINK = "AppleWebKit/537.36 (KHTML, like Gecko)"
 AGENTS = (

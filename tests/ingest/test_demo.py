@@ -16,6 +16,7 @@ from typing import cast
 
 from quadra.core import clock
 from quadra.demo import people as demo_people
+from quadra.demo.kept import in_incident
 from quadra.demo.run import Done, _append, _history
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Appended, Log
@@ -115,3 +116,14 @@ def test_ctrl_c_ends_the_demo_with_a_summary(quadra_process: Callable[..., Quadr
         said, complaint = process.communicate(timeout=20)
     assert (process.returncode, complaint.strip()) == (0, "")
     assert said.startswith("Stored ")
+
+
+def test_a_history_has_sources_campaigns_countries_and_an_incident_that_shows() -> None:
+    rows = history(days=21)
+    landed = {row.page_url.partition("?")[2] for row in rows if row.kind == "page" and row.page_url}
+    assert {"", "utm_source=garden-letter&utm_medium=email&utm_campaign=seeds-and-soil"} < landed
+    assert len({row.country for row in rows}) > 5
+    assert {row.language for row in rows} > {"de-DE", "en-GB"}
+    declined = [clock.from_us(row.occurred_at) for row in rows if b"PaymentDeclined" in bytes(row.fields or b"")]
+    within = sum(in_incident(at) for at in declined)
+    assert 0 < within > (len(declined) - within) / 21 / 6 * 4  # more in four hours of it than in any other four
