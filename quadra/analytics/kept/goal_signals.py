@@ -10,13 +10,10 @@ from sqlalchemy.orm import Session
 from quadra.analytics.kept.goals import as_goal
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.tables import GoalRow
-from quadra.analytics.visits.addresses import page_of
-from quadra.analytics.visits.goal import PAGE_KEY
 from quadra.field.signals import Signal, conversion
 
 MOST = 10
 """The oldest goals of a project. More would make each minute dear."""
-PAGES = f"pages AS (SELECT DISTINCT {PAGE_KEY} AS key, {page_of()} AS page FROM events WHERE kind = 'page')"
 
 
 def goal_signals(session: Session, project_id: int) -> Sequence[Signal]:
@@ -24,6 +21,5 @@ def goal_signals(session: Session, project_id: int) -> Sequence[Signal]:
     params, found = Parameters(), []
     for row in session.scalars(query):
         goal = as_goal(row)
-        source = PAGES if goal.page is not None else ""
-        found.append(conversion(f"goal:{goal.id}", f"Conversion of {goal.name}", goal.sql(params), params, source))
+        found.append(conversion(f"goal:{goal.id}", f"Conversion of {goal.name}", goal.sql(params), params))
     return found

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from quadra.analytics.questions.matching import Match, Parameters, number_sql
+from quadra.analytics.visits.addresses import page_of
 from quadra.core.api.given import Where
 
 STARS = re.compile(r"\*+")
@@ -22,12 +23,17 @@ class Goal:
     value_property: str | None = None
     currency: str | None = None
 
-    def sql(self, params: Parameters) -> str:
-        """The condition of an event that reaches it, never NULL. Of a row with a `code`, beside the relation `origins`."""
+    def sql(self, params: Parameters, *, coded: bool = False) -> str:
+        """The condition of an event that reaches it, never NULL. `coded` is of a row with the `code` of its origin, beside
+        the relation `origins`, so that each address is compared once.
+        """
         if self.page is None:
             return Match(self.event, self.where).sql(params)
-        found = f"SELECT code FROM origins WHERE regexp_full_match(page, {params.add(pattern_of(self.page))})"
-        return f"(kind = 'page' AND code IN ({found}) AND {Match(where=self.where).sql(params)})"
+        pattern = params.add(pattern_of(self.page))
+        fits = f"coalesce(regexp_full_match({page_of()}, {pattern}), false)"
+        if coded:
+            fits = f"code IN (SELECT code FROM origins WHERE regexp_full_match(page, {pattern}))"
+        return f"(kind = 'page' AND {fits} AND {Match(where=self.where).sql(params)})"
 
     def value_sql(self, params: Parameters) -> str:
         return "NULL::DOUBLE" if self.value_property is None else number_sql(self.value_property, params)

@@ -144,7 +144,10 @@ class Visits:
                 columns.append(name)
                 measures.append(f"min({name}) AS low_{name}, max({name}) AS high_{name}")
         for number, goal in enumerate(self.goals):
-            columns += [f"({goal.sql(params)}) AS is_{number}", f"{goal.value_sql(params)} AS worth_{number}"]
+            columns += [
+                f"({goal.sql(params, coded=True)}) AS is_{number}",
+                f"{goal.value_sql(params)} AS worth_{number}",
+            ]
             measures.append(
                 f"count(*) FILTER (is_{number}) AS c{number}, fsum(worth_{number}) FILTER (is_{number}) AS r{number}"
             )
