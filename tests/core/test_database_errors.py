@@ -52,7 +52,7 @@ def test_each_state_of_a_server_is_told_by_name_and_refuses_no_value(said: str, 
         ("damaged", sqlite3.SQLITE_CORRUPT),
         ("damaged", sqlite3.SQLITE_NOTADB),
         ("does not answer", sqlite3.SQLITE_BUSY),
-        ("does not answer", sqlite3.SQLITE_IOERR_WRITE),
+        ("fails, or is full", sqlite3.SQLITE_IOERR_WRITE),
     ],
 )
 def test_each_state_of_sqlite_is_told_by_name_and_refuses_no_value(said: str, code: int) -> None:
