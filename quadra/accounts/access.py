@@ -153,11 +153,11 @@ def require_project(slug: str | None, role: str) -> Project:
 
     Raises `NotFound` for a project that the caller may not see, just as for one that is not there.
     """
-    found = require_role(role)
-    wanted = slug or (found.key.project_slug if found.key else DEFAULT)
+    who = require_role(role)
+    wanted = slug or (who.key.project_slug if who.key else DEFAULT)
     with runtime().database.read() as session:
         project = get_project(session, wanted)
-    if not found.sees(project.id):
+    if not who.sees(project.id):
         raise NotFound(f"There is no project {wanted!r}.")
     g.project = project.slug
     return project
@@ -235,13 +235,13 @@ def _of_member(found: Member) -> Caller:
     return Caller("session", role=found.role, user=found, projects=None)
 
 
-def _check(found: Caller, role: str) -> None:
-    if found.kind == "stranger":
+def _check(who: Caller, role: str) -> None:
+    if who.kind == "stranger":
         raise Unauthorised("Log in, or send a key as Authorization: Bearer qk_….")
-    if found.role is None:
+    if who.role is None:
         raise Forbidden("A write key sends events and nothing else; use a read or an admin key.")
-    if not found.may(role):
-        raise Forbidden(f"This needs the role {role}; you are {found.role}.")
+    if not who.may(role):
+        raise Forbidden(f"This needs the role {role}; you are {who.role}.")
 
 
 def _touch(key: Key, last_used_at: datetime | None) -> None:

@@ -32,12 +32,12 @@ def enter(email: str, password: str) -> User:
 
 def leave() -> None:
     """End the session of this request. Fine for somebody who is not logged in."""
-    found = caller()
-    if found.kind != "session":
+    who = caller()
+    if who.kind != "session":
         return
     after_this_request(_clear)
     with runtime().database.begin() as session:
-        audit.record(session, actor=found.actor, action="accounts.logout.succeeded", address=client_address())
+        audit.record(session, actor=who.actor, action="accounts.logout.succeeded", address=client_address())
         sessions.sign_out(session)
 
 

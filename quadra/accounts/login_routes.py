@@ -96,18 +96,18 @@ def log_out() -> Done:
     answer_says="Who is calling.",
 )
 def who_am_i() -> Me:
-    found = caller()
-    if found.kind == "stranger":
+    who = caller()
+    if who.kind == "stranger":
         raise Unauthorised
     with runtime().database.read() as session:
-        slugs = [project.slug for project in list_projects(session, ids=found.projects)]
+        slugs = [project.slug for project in list_projects(session, ids=who.projects)]
     return Me(
-        kind=found.kind,
-        role=found.role,
+        kind=who.kind,
+        role=who.role,
         projects=slugs,
-        user=None if found.user is None else user_shown(found.user),
-        key=None if found.key is None else used_key(found.key),
-        csrf_token=UNSET if found.user is None else csrf_token(),
+        user=None if who.user is None else user_shown(who.user),
+        key=None if who.key is None else used_key(who.key),
+        csrf_token=UNSET if who.user is None else csrf_token(),
     )
 
 

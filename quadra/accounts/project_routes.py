@@ -176,11 +176,11 @@ def remove_key(key_id: int) -> TheKey:
 
 
 def _project_of(key_id: int) -> Project:
-    found = caller()
+    who = caller()
     with runtime().database.read() as session:
-        row = get_key(session, key_id) if found.may("admin") else None
+        row = get_key(session, key_id) if who.may("admin") else None
         project = session.get_one(Project, row.project_id) if row else None
-    if project is None or not found.sees(project.id):
+    if project is None or not who.sees(project.id):
         require_project(None, "admin")  # says why, to whoever may not revoke keys at all
         raise NotFound(f"There is no key {key_id}.")
     return project

@@ -124,13 +124,13 @@ def _password(from_stdin: bool, generate: bool) -> str:
     return entered
 
 
-def _row(found: User) -> dict[str, Any]:
+def _row(user: User) -> dict[str, Any]:
     return {
-        "id": found.id,
-        "email": found.email,
-        "name": found.name,
-        "role": found.role,
-        "disabled": found.disabled_at is not None,
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "disabled": user.disabled_at is not None,
     }
 
 

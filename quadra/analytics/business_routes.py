@@ -14,9 +14,9 @@ from quadra.analytics.questions.lens import PREFIXES
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.views.reports import ReportQueries, reports
 from quadra.core.api.doors import Doors
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params
+from quadra.core.api.raw_params import RawParams
 from quadra.core.web.http import runtime
 
 doors = Doors("business", __name__)
@@ -58,8 +58,8 @@ class ReportParams(Params[OfReports]):
     def __init__(self) -> None:
         super().__init__(OfReports, without=("values",))
 
-    def of(self, given: Given) -> OfReports:
-        return OfReports(values=given.values())
+    def of(self, raw: RawParams) -> OfReports:
+        return OfReports(values=raw.values())
 
     def params(self) -> tuple[Param, ...]:
         lens = Param(name="lens", shape={"enum": list(BY_PATH)}, says="Only this one, with its own parameters.")

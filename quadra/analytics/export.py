@@ -20,8 +20,8 @@ from quadra.analytics.questions.lens import Asked
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.question import Asks
 from quadra.core import clock
-from quadra.core.api.given import Given
 from quadra.core.api.params import Params, says
+from quadra.core.api.raw_params import RawParams
 from quadra.core.runtime import Runtime
 from quadra.ingest.kinds import KINDS
 from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, OUTSIDE, TIMES
@@ -44,9 +44,9 @@ class Export(Asked, kw_only=True, frozen=True):
     kind: Annotated[tuple[str, ...], says(f"One or some, with commas, of {', '.join(KINDS)}.", "page")] = ()
     event: Annotated[str | None, says("Its name. Left out: any event.", "page_view")] = None
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         if not set(self.kind) <= set(KINDS):
-            given.wrong["kind"] = "one or some of " + ", ".join(KINDS)
+            raw.wrong["kind"] = "one or some of " + ", ".join(KINDS)
 
     @property
     def name(self) -> str:
@@ -61,13 +61,13 @@ OWN = Params(Export, without=("question", "project", "goals"))
 NAMES = (*OWN.names, *ASKS.names)
 
 
-def read(given: Given, project: Project) -> Export:
+def read(raw: RawParams, project: Project) -> Export:
     """Raises `Invalid`, naming every wrong field."""
-    given.refuse_unknown(NAMES)
-    values = OWN.read(given)
-    asked = Export(question=ASKS.read(given, project), project=project, **values)
-    asked.check(given)
-    given.check()
+    raw.refuse_unknown(NAMES)
+    values = OWN.read(raw)
+    asked = Export(question=ASKS.read(raw, project), project=project, **values)
+    asked.check(raw)
+    raw.check()
     return asked
 
 

@@ -11,9 +11,9 @@ from quadra.analytics.export import Export
 from quadra.analytics.export_stream import MEDIA, Pieces
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.core.api.doors import Doors
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Answer, Param
 from quadra.core.api.params import Params
+from quadra.core.api.raw_params import RawParams
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 
@@ -34,8 +34,8 @@ class Exports(Params[Export]):
     def __init__(self) -> None:
         self.struct, self.fields, self.names = Export, export.OWN.fields, export.NAMES
 
-    def of(self, given: Given) -> Export:
-        return export.read(given, require_project(given.text("project"), "viewer"))
+    def of(self, raw: RawParams) -> Export:
+        return export.read(raw, require_project(raw.text("project"), "viewer"))
 
     def params(self) -> tuple[Param, ...]:
         common = (param for param in export.ASKS.params() if param.name not in ("interval", "week_start"))

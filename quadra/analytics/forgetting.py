@@ -84,12 +84,12 @@ def forget_in_kept(runtime: Runtime, lease: Lease, project_id: int, ids: Sequenc
             query = sa.select(table).where(table.project_id == project_id, table.id > after).order_by(table.id)
             with runtime.database.begin() as session:
                 lease.hold(session)
-                found = list(session.scalars(query.limit(AT_ONCE)))
-                for row in found:
+                chunk = list(session.scalars(query.limit(AT_ONCE)))
+                for row in chunk:
                     forget(person, row)
-            if not found:
+            if not chunk:
                 break
-            after = found[-1].id
+            after = chunk[-1].id
 
 
 def _in_view(person: _Person, view: SavedView) -> None:

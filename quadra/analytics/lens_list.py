@@ -35,7 +35,7 @@ from quadra.analytics.lenses import (
     visits,
 )
 from quadra.analytics.questions.lens import Lens
-from quadra.core.api.given import Given, given_of
+from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.errors import Invalid
 
 LENSES: tuple[Lens[Any, Any], ...] = (
@@ -80,11 +80,11 @@ def read_asked(path: str, params: Mapping[str, Any], project: Project) -> Any:
     fields as the lens does. `params` of a lens that an address asks may have lists in them: a parameter given several times.
     """
     lens = lens_of(path)
-    return lens.read(Given.of_body(params) if lens.in_body else _of_address(params), project)
+    return lens.read(RawParams.of_body(params) if lens.in_body else _of_address(params), project)
 
 
-def _of_address(params: Mapping[str, Any]) -> Given:
-    return given_of(_pairs(params))
+def _of_address(params: Mapping[str, Any]) -> RawParams:
+    return raw_params(_pairs(params))
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -11,8 +11,8 @@ from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.questions.lens import Lens
 from quadra.core.api.doors import answered
 from quadra.core.api.examples import example_of
-from quadra.core.api.given import Given, given_of
 from quadra.core.api.openapi import Answer, Body, Door
+from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.errors import Invalid
 from quadra.core.web.http import json_body, runtime
 
@@ -40,12 +40,12 @@ def described(lens: Lens[Any, Any]) -> Door:
     )
 
 
-def _given(lens: Lens[Any, Any], named: dict[str, str]) -> Given:
+def _given(lens: Lens[Any, Any], named: dict[str, str]) -> RawParams:
     """In a body's question, what is common to all may stand in the address too."""
     if lens.in_body:
-        return Given.of_body({**request.args.to_dict(), **json_body()})
+        return RawParams.of_body({**request.args.to_dict(), **json_body()})
     pairs = [pair for pair in request.args.items(multi=True) if pair[0] not in named]
-    return given_of([*pairs, *named.items()])
+    return raw_params([*pairs, *named.items()])
 
 
 def _slug(lens: Lens[Any, Any]) -> str | None:

@@ -129,12 +129,12 @@ def verify_backup(backup_id: str) -> TheJob:
 )
 def restore(asked: RestoreWanted) -> RestorePlan:
     require("admin")
-    found = kept_backups.find(runtime().settings, asked.id)
-    command = _command(found)
+    backup = kept_backups.find(runtime().settings, asked.id)
+    command = _command(backup)
     if asked.dry_run:
-        return RestorePlan(dry_run=True, backup=found, command=command)
+        return RestorePlan(dry_run=True, backup=backup, command=command)
     with runtime().database.begin() as session:
-        _note(session, "backup.restore.refused", found.id)
+        _note(session, "backup.restore.refused", backup.id)
     raise Conflict(
         "This database is not empty: whoever asked is in it. Nothing is restored over it from here. "
         f"On the machine, run: {command}",

@@ -90,8 +90,8 @@ def list_all(as_json: bool) -> None:
     stores = Stores(settings)
     in_stores, (bases, damaged_bases) = stores.look(), base_store.look(settings)
     damaged = [*in_stores.damaged, *damaged_bases]
-    found = [entry(kept) for kept in in_stores.kept]
-    found += [
+    listed = [entry(kept) for kept in in_stores.kept]
+    listed += [
         {
             "id": base.id,
             "kind": base.kind,
@@ -115,11 +115,11 @@ def list_all(as_json: bool) -> None:
             "verified_by": one["verified_by"] or "",
             "stores": len(one["stores"]),
         }
-        for one in found
+        for one in listed
     ]
     empty = f"There is no backup in {stores.home.place}. Make one: quadra backup take"
     lines = [*(table(fields, rows) if rows else [empty]), *(f"Damaged: {said}" for said in damaged)]
-    say(as_json, {"backups": found, "damaged": damaged}, lines)
+    say(as_json, {"backups": listed, "damaged": damaged}, lines)
 
 
 def entry(kept: Kept) -> dict[str, Any]:

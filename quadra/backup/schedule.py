@@ -136,11 +136,11 @@ class Schedule:
 
     def _verify(self, kept: Kept) -> None:
         report = verify(self._settings, kept)
-        said = {"backup_id": kept.manifest.id, "rows": report.rows}
+        facts = {"backup_id": kept.manifest.id, "rows": report.rows}
         if report.ok:
-            logger.info("backup.backup.verified", extra=said)
+            logger.info("backup.backup.verified", extra=facts)
         else:
-            logger.error("backup.backup.damaged", extra=said | {"reason": "; ".join(report.damage)})
+            logger.error("backup.backup.damaged", extra=facts | {"reason": "; ".join(report.damage)})
 
     def _has_something(self, what: str) -> bool:
         return what != "models" or any(models_directory(self._settings).glob("*"))

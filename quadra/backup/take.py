@@ -144,17 +144,17 @@ def _parts(
     facts: Facts | None = None
     if kind != "models":
         dumper = dumper_of(settings)
-        told: list[Facts] = []
+        facts_of: list[Facts] = []
 
         def tell(found: Facts) -> None:
             _require_room(work, found.size)
             progress.whole(found.size)
-            told.append(found)
+            facts_of.append(found)
 
         with packed("database", work, f"database{dumper.suffix}", compression, key, progress.done) as packer:
             dumper.dump(settings, work, packer.write, tell)
         parts.append(packer.part)
-        (facts,) = told
+        (facts,) = facts_of
     if kind != "database":
         with packed("models", work, "models.tar", compression, key, nothing) as packer:
             _tar(models_directory(settings), packer)

@@ -76,7 +76,7 @@ def run(databases: dict[str, str | None], *, rounds: int, seconds: float, say: S
 
     The web process alone, as where workers have machines of their own; on SQLite also with a worker on the same cores.
     """
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     with ExitStack() as stack:
         limits = {which: stack.enter_context(reference(which)) for which in ("lane", "parse")}
         for database, url in databases.items():
@@ -85,9 +85,9 @@ def run(databases: dict[str, str | None], *, rounds: int, seconds: float, say: S
                 with quadra(database, url, worker=worker) as server:
                     mine = [_result(case) for case in _measured(database, server, limits, worker, rounds, seconds, say)]
                     _verify(server, sum(result["stored"] for result in mine))
-                found += mine
+                results += mine
             say(f"{database}: every acknowledged event is stored once, and each batch counts its rows")
-    return found
+    return results
 
 
 def _measured(

@@ -46,7 +46,7 @@ def run(database_url: str | None, *, minutes: float, say: Say) -> dict[str, Any]
     try:
         with quadra("Quadra", database_url, worker=False) as server:
             at_rest = server.memory_mb()
-            memory, liveness, found = _overload(server, names, minutes * 60, say)
+            memory, liveness, answers = _overload(server, names, minutes * 60, say)
             acknowledged = names.read_text().split()
             stored = _stored(server.database_url)
         by_minute = [{"median": round(median(some)), "most": round(max(some))} for some in memory]
@@ -56,12 +56,12 @@ def run(database_url: str | None, *, minutes: float, say: Say) -> dict[str, Any]
             "minutes": minutes,
             "memory_mb": {"at_rest": round(at_rest), "by_minute": by_minute},
             "liveness": liveness,
-            **found,
+            **answers,
             "acknowledged_requests_lost": lost,
             "stored": sum(stored.values()),
         }
         say(describe(report))
-        if lost or found["failed"] or found["without_retry_after"] or liveness["failed"]:
+        if lost or answers["failed"] or answers["without_retry_after"] or liveness["failed"]:
             raise AssertionError(f"Overload went wrong: {json.dumps(report)}")
         return report
     finally:
@@ -77,8 +77,8 @@ def _overload(
     waits: list[float] = []
     failed = 0
     began = looked_at = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        generator = subprocess.Popen([*node(), str(GENERATOR), json.dumps(options)], stdout=said, stderr=said)
+    with tempfile.TemporaryFile() as output:
+        generator = subprocess.Popen([*node(), str(GENERATOR), json.dumps(options)], stdout=output, stderr=output)
         try:
             while generator.poll() is None:
                 at = time.monotonic()
@@ -98,8 +98,8 @@ def _overload(
         finally:
             generator.kill()
             generator.wait()
-        said.seek(0)
-        text = said.read().decode(errors="replace")
+        output.seek(0)
+        text = output.read().decode(errors="replace")
     if generator.returncode != 0:
         raise Misconfigured(f"The senders failed:\n{text[-1500:]}")
     liveness = {"probes": len(waits), "failed": failed, "most_ms": round(max(waits, default=0.0) * 1000)}
@@ -119,7 +119,7 @@ def _liveness(server: Process) -> float:
 def _stored(database_url: str) -> Counter[str]:
     """Request -> how many of its events are stored, each id once."""
     database = Database(database_url)
-    found: Counter[str] = Counter()
+    stored: Counter[str] = Counter()
     with database.read() as session:
         rows = session.execute(
             sa.text("SELECT event_id FROM event WHERE event_type = 'overload'").execution_options(
@@ -127,9 +127,9 @@ def _stored(database_url: str) -> Counter[str]:
             )
         )
         for (event_id,) in rows:
-            found[event_id.partition(":")[0]] += 1
+            stored[event_id.partition(":")[0]] += 1
     database.dispose()
-    return found
+    return stored
 
 
 def describe(report: dict[str, Any]) -> str:

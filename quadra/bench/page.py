@@ -73,8 +73,8 @@ Measured {facts["measured_at"]} on {facts["cores"]} cores that also ran PostgreS
 
 def overload(report: dict[str, Any]) -> str:
     """What more than Quadra can take does to it."""
-    facts, found = report["machine"], report["overload"]
-    memory, health = found["memory_mb"], found["liveness"]
+    facts, figures = report["machine"], report["overload"]
+    memory, health = figures["memory_mb"], figures["liveness"]
     every = max(1, len(memory["by_minute"]) // 10)
     lines = f"""## Overload
 
@@ -82,16 +82,16 @@ Made by `quadra bench --overload MINUTES --markdown docs/benchmarks.md`: senders
 events open as the writer's queue holds, so that it is full all the time, and send what was refused again after the pause they
 were told. Afterwards each request that was acknowledged was looked for in the database.
 
-Measured {facts["measured_at"]} for {found["minutes"]:g} minutes on {facts["cores"]} cores with {found["database"]}, load
+Measured {facts["measured_at"]} for {figures["minutes"]:g} minutes on {facts["cores"]} cores with {figures["database"]}, load
 {facts["load_before"]:.1f} before the start.
 
 | what | |
 |---|---|
-| events acknowledged | {found["acknowledged"]:,} |
-| of those not stored | {found["acknowledged_requests_lost"]:,} |
-| requests of 1,000 events told to try again | {found["refused_http"] + found["refused_sockets"]:,} |
-| of those over HTTP, and without `Retry-After` | {found["refused_http"]:,}, {found["without_retry_after"]:,} |
-| answered in any other way, or not at all | {found["failed"]:,} |
+| events acknowledged | {figures["acknowledged"]:,} |
+| of those not stored | {figures["acknowledged_requests_lost"]:,} |
+| requests of 1,000 events told to try again | {figures["refused_http"] + figures["refused_sockets"]:,} |
+| of those over HTTP, and without `Retry-After` | {figures["refused_http"]:,}, {figures["without_retry_after"]:,} |
+| answered in any other way, or not at all | {figures["failed"]:,} |
 | `/health` meanwhile: asked, without an answer, longest | {health["probes"]:,}, {health["failed"]:,}, {health["most_ms"]:,} ms |
 | memory of the web process at rest | {memory["at_rest"]} MB |
 

@@ -89,7 +89,7 @@ def run(database: Database, statement: str) -> None:
 
 def ask(database: Database, *, rounds: int) -> dict[str, float]:
     """Median seconds of each question."""
-    found = {}
+    answers = {}
     for title, sql in QUESTIONS.items():
         params = {"week": clock.now_us() - 7 * DAY_US} if ":week" in sql else {}
         taken = []
@@ -99,8 +99,8 @@ def ask(database: Database, *, rounds: int) -> dict[str, float]:
                 began = time.perf_counter()
                 session.execute(sa.text(sql), params).all()
                 taken.append(time.perf_counter() - began)
-        found[title] = round(statistics.median(taken[1:]), 3)  # the first warms caches
-    return found
+        answers[title] = round(statistics.median(taken[1:]), 3)  # the first warms caches
+    return answers
 
 
 @click.command()

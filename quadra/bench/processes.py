@@ -72,9 +72,9 @@ class Process:
             except OSError:
                 time.sleep(0.05)
         self._log.seek(0)
-        said = self._log.read().decode(errors="replace")[-2000:]
+        printed = self._log.read().decode(errors="replace")[-2000:]
         self.stop()
-        raise Misconfigured(f"{self.name} did not start:\n{said}")
+        raise Misconfigured(f"{self.name} did not start:\n{printed}")
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def quadra(
         **(extra or {}),
     }
     try:
-        said = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-m", "quadra", "init", "--json"],
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
@@ -116,8 +116,8 @@ def quadra(
         process = Process(
             name, ["-m", "quadra", "serve", *([] if worker else ["--no-worker"])], environment, "/health/ready"
         )
-        process.key = json.loads(said)["write_key"] or ""
-        process.read_key = json.loads(said)["admin_key"] or ""
+        process.key = json.loads(printed)["write_key"] or ""
+        process.read_key = json.loads(printed)["admin_key"] or ""
         process.database_url = url
         try:
             yield process

@@ -95,12 +95,12 @@ def run(database_url: str, redis_url: str, *, events: int, say: Say) -> list[dic
         for board in boards.values():
             board.close()
         connection.close()
-    found = [{"name": name, "events": events, **_spread(values)} for name, values in waited.items()]
-    for one in found:
+    results = [{"name": name, "events": events, **_spread(values)} for name, values in waited.items()]
+    for one in results:
         say(
             f"On a dashboard of {one['name']}: p50 {one['p50_ms']} ms, p99 {one['p99_ms']} ms, most {one['most_ms']} ms"
         )
-    return found
+    return results
 
 
 def _status(connection: http.client.HTTPConnection) -> int:

@@ -186,7 +186,7 @@ def raw(runtime: Runtime) -> duckdb.DuckDBPyConnection:
 
 def compare(runtime: Runtime, *, rounds: int) -> dict[str, Any]:
     """Milliseconds of each question: Quadra's and DuckDB's medians and the median of the ratios of neighbours."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with closing(raw(runtime)) as plain:
         for title, sql in QUESTIONS.items():
             params = {"week": clock.now_us() - 7 * (DAY // clock.MICROSECOND)} if "$week" in sql else {}
@@ -200,14 +200,14 @@ def compare(runtime: Runtime, *, rounds: int) -> dict[str, Any]:
                 ours.append((between - began) * 1000)
                 theirs.append((time.perf_counter() - between) * 1000)
             ratios = [mine / other for mine, other in zip(ours[1:], theirs[1:], strict=True)]  # the first warms caches
-            found[title] = {
+            results[title] = {
                 "quadra_ms": round(statistics.median(ours[1:]), 1),
                 "duckdb_ms": round(statistics.median(theirs[1:]), 1),
                 "first_ms": round(ours[0], 1),
                 "ratio": round(statistics.median(ratios), 2),
                 "spread": [round(min(ratios), 2), round(max(ratios), 2)],
             }
-    return found
+    return results
 
 
 def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
     """
     with runtime.database.read() as session:
         project = get_project(session, "bench")
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for title, (lens, params) in LENSES.items():
         taken, worked, engine = [], [], []
         for _ in range(rounds + 1):
@@ -226,14 +226,14 @@ def ask_lenses(runtime: Runtime, *, days: int, rounds: int) -> dict[str, Any]:
             worked.append((time.process_time() - busy) * 1000)
             taken.append((time.perf_counter() - began) * 1000)
             engine.append(answer.elapsed_ms)
-        found[title] = {
+        results[title] = {
             "median_ms": round(statistics.median(taken[1:]), 1),
             "best_ms": round(min(taken[1:]), 1),
             "first_ms": round(taken[0], 1),
             "cpu_ms": round(statistics.median(worked[1:]), 1),
             "in_queries_ms": round(statistics.median(engine[1:]), 1),
         }
-    return found
+    return results
 
 
 @click.command()

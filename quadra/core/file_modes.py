@@ -102,12 +102,12 @@ def _open_to_others(roots: Iterable[Path]) -> Iterator[Path]:
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """`root` and all below it: files and directories, no links. What goes away meanwhile is left out."""
     try:
-        found = root.lstat()
+        status = root.lstat()
     except OSError:
         return
-    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
-        yield str(root), found
-    waiting = [str(root)] if stat.S_ISDIR(found.st_mode) else []
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        yield str(root), status
+    waiting = [str(root)] if stat.S_ISDIR(status.st_mode) else []
     while waiting:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:

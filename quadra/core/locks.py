@@ -17,10 +17,10 @@ def delete_free(
 ) -> int:
     """Delete such rows; how many."""
     keys = sa.inspect(table).primary_key
-    found = session.execute(sa.select(*keys).where(which).limit(at_most).with_for_update(skip_locked=True)).all()
-    if found:
+    free = session.execute(sa.select(*keys).where(which).limit(at_most).with_for_update(skip_locked=True)).all()
+    if free:
         # each by its key: a list of keys MariaDB may look for in all rows, and it waits for each that is locked
         this = [key == sa.bindparam(f"key_{at}") for at, key in enumerate(keys)]
-        values = [{f"key_{at}": value for at, value in enumerate(row)} for row in found]
+        values = [{f"key_{at}": value for at, value in enumerate(row)} for row in free]
         session.connection().execute(sa.delete(table).where(*this), values)
-    return len(found)
+    return len(free)

@@ -63,7 +63,7 @@ class Settings(
 
 def _read_secret_files() -> dict[str, str]:
     """`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value; the plain variable wins."""
-    found: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     for name, path in os.environ.items():
         if not name.endswith("_FILE") or not name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")):
             continue
@@ -71,10 +71,10 @@ def _read_secret_files() -> dict[str, str]:
         if plain in os.environ:
             continue
         try:
-            found[plain] = Path(path).read_text().strip()
+            secrets[plain] = Path(path).read_text().strip()
         except OSError as error:
             raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
-    return found
+    return secrets
 
 
 SECRET_NAMES = re.compile(r"SECRET|PASSWORD|TOKEN|KEY$")

@@ -55,14 +55,14 @@ class Feed:
     def _fresh(
         self, rows: Iterable[dict[str, Any]], key: str, states: tuple[str, ...], at: datetime
     ) -> list[dict[str, Any]]:
-        found = []
+        fresh = []
         for row in rows:
             state = tuple(row[name] for name in states)
             known = self.told.get(row[key])
             self.told[row[key]] = (state, at)
             if known is None or known[0] != state:
-                found.append(row)
-        return found
+                fresh.append(row)
+        return fresh
 
 
 @dataclass

@@ -48,11 +48,11 @@ def _hours() -> list[dict[str, Any]]:
     """The last 24 hours: the worst that was found in each; none where nobody looked."""
     try:
         with runtime().database.read() as session:
-            found = history.by_hour(session)
+            hours = history.by_hour(session)
     except (QuadraError, SQLAlchemyError):
         return []
     return [
-        {"at": at, "status": worst(counts) if counts else "", "looks": sum(counts.values())} for at, counts in found
+        {"at": at, "status": worst(counts) if counts else "", "looks": sum(counts.values())} for at, counts in hours
     ]
 
 

@@ -125,7 +125,7 @@ def _search(odds: Random) -> Iterator[Step]:
 def _ask(odds: Random) -> Iterator[Step]:
     model, provider, per_token = odds.choice(shop.MODELS)
     for _ in range(odds.randint(1, 3)):
-        asked, said = odds.randint(80, 900), odds.randint(20, 500)
+        prompt, completion = odds.randint(80, 900), odds.randint(20, 500)
         yield Step(
             odds.uniform(5, 40),
             {
@@ -133,10 +133,10 @@ def _ask(odds: Random) -> Iterator[Step]:
                 "model": model,
                 "provider": provider,
                 "request_type": "chat",
-                "prompt_tokens": asked,
-                "completion_tokens": said,
-                "total_tokens": asked + said,
-                "cost_usd": round((asked + 3 * said) * per_token, 6),
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+                "cost_usd": round((prompt + 3 * completion) * per_token, 6),
                 "response_time_ms": round(odds.lognormvariate(7, 0.4)),
                 "success": odds.random() > 0.02,
             },

@@ -121,14 +121,14 @@ class Field:
     def place(self, family: str, label: str) -> int:
         """The cell of a feature."""
         key = f"{self.seed}|{family}|{label}"
-        found = self._places.get(key)
-        if found is None:
+        cell = self._places.get(key)
+        if cell is None:
             part = self.slices[family]
             digest = blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
-            found = part.start + int.from_bytes(digest, "big") % (part.stop - part.start)
+            cell = part.start + int.from_bytes(digest, "big") % (part.stop - part.start)
             if len(self._places) < 8 * MOST_CELLS:  # senders invent names without end; then the hash is made again
-                self._places[key] = found
-        return found
+                self._places[key] = cell
+        return cell
 
     def came(self, counts: Counts) -> Came:
         shares = np.zeros(self.cells)
@@ -209,7 +209,7 @@ class Field:
 
     def _moved(self, came: Came) -> list[Moved]:
         """The cells that moved most, by how much of the batch that is."""
-        found = []
+        moved = []
         for family in came.events:
             if not self.seen[family] or family == "hour":  # a batch covers one hour or two: their cells always move
                 continue
@@ -217,9 +217,9 @@ class Field:
             off = np.abs(came.shares[part] - self.mean[part]) * FAMILIES[family]
             for place in np.argsort(-off, kind="stable")[:MOVED]:
                 if off[place] > 0:
-                    found.append((float(off[place]), family, part.start + int(place)))
-        found.sort(key=lambda one: (-one[0], one[2]))
-        return [self._one_moved(came, family, cell) for _, family, cell in found[:MOVED]]
+                    moved.append((float(off[place]), family, part.start + int(place)))
+        moved.sort(key=lambda one: (-one[0], one[2]))
+        return [self._one_moved(came, family, cell) for _, family, cell in moved[:MOVED]]
 
     def _one_moved(self, came: Came, family: str, cell: int) -> Moved:
         share, usual = float(came.shares[cell]), float(self.mean[cell])
@@ -243,8 +243,8 @@ def slices(cells: int) -> dict[str, slice]:
     """Which cells a family has. Each has one at least."""
     sizes = {family: max(1, int(cells * share)) for family, share in SHARES.items()}
     sizes["page"] += cells - sum(sizes.values())
-    found, start = {}, 0
+    parts, start = {}, 0
     for family, size in sizes.items():
-        found[family] = slice(start, start + size)
+        parts[family] = slice(start, start + size)
         start += size
-    return found
+    return parts

@@ -161,7 +161,7 @@ def _sights(events: Any) -> list[Sight]:
     if not isinstance(events, list) or not 1 <= len(events) <= MOST_EVENTS:
         raise Invalid("The events do not fit.", fields={"events": f"a list of 1 to {MOST_EVENTS:,} events"})
     wrong: dict[str, str] = {}
-    now, found = clock.now_us(), []
+    now, sights = clock.now_us(), []
     for number, event in enumerate(events):
         if not isinstance(event, dict):
             wrong[f"events[{number}]"] = "an object"
@@ -176,12 +176,12 @@ def _sights(events: Any) -> list[Sight]:
         if isinstance(name, str) and at is not None:
             page = fields.get("page_url") or fields.get("page")
             who = fields.get("session_id") or fields.get("user_id") or fields.get("anonymous_id")
-            found.append(Sight(name, page if isinstance(page, str) else None, str(who) if who else None, at))
+            sights.append(Sight(name, page if isinstance(page, str) else None, str(who) if who else None, at))
         if len(wrong) > 20:
             break
     if wrong:
         raise Invalid("The events do not fit.", fields=wrong)
-    return sorted(found, key=lambda sight: sight.occurred_us)
+    return sorted(sights, key=lambda sight: sight.occurred_us)
 
 
 def _at_us(value: Any, now: int) -> int | None:

@@ -129,16 +129,16 @@ class Series:
         if at is None or not math.isfinite(at) or before is None or at <= before or not self._steps:
             return None
         times, step = self._times.array, sorted(self._steps)[len(self._steps) // 2]
-        found = []
+        usual = []
         for back in range(1, depth + 1):
             wanted = at - back * period
             place = int(times.searchsorted(wanted - step))
             if place < len(times) and times[place] <= wanted + step:
                 nearer = place + 1 < len(times) and abs(times[place + 1] - wanted) < abs(times[place] - wanted)
-                found.append(float(self._values.array[place + nearer]))
-        found.sort()
-        middle = len(found) // 2
-        return None if not found else found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
+                usual.append(float(self._values.array[place + nearer]))
+        usual.sort()
+        middle = len(usual) // 2
+        return None if not usual else usual[middle] if len(usual) % 2 else (usual[middle - 1] + usual[middle]) / 2
 
     def _band(self, usual: float | None) -> tuple[float | None, float | None]:
         width = self._one_tail.begin

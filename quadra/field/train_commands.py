@@ -81,16 +81,16 @@ def train(
 
 
 def _followed(runtime: Runtime, training_id: str, slug: str, *, quiet: bool) -> Training:
-    told = -1
+    shown = -1
     while True:
         body = _look(runtime, training_id, slug)
         if body.status in ("completed", "failed"):
             return body
         if body.status == "started" and not _has_worker(runtime):
             raise Unavailable("No worker runs, so the training waits. Next: quadra serve, or quadra worker")
-        if body.iteration != told and not quiet:
-            told = body.iteration
-            click.echo(f"{body.status}: {told:,} iterations", err=True)
+        if body.iteration != shown and not quiet:
+            shown = body.iteration
+            click.echo(f"{body.status}: {shown:,} iterations", err=True)
         time.sleep(LOOK_SECONDS)
 
 

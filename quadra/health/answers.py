@@ -10,7 +10,7 @@ from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.typed import Typed
 from quadra.field.standing import FieldModel
-from quadra.health.scene import System
+from quadra.health.context import System
 from quadra.health.tables import HealthReport, Verdict
 from quadra.health.verdict import Report
 

@@ -13,8 +13,8 @@ from quadra.core.connections import raise_file_limit
 from quadra.core.runtime import build
 from quadra.health.answers import detailed
 from quadra.health.checks import CHECKS
+from quadra.health.context import CheckContext
 from quadra.health.runner import Runner
-from quadra.health.scene import Scene
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Report
 
 MARKS = {HEALTHY: ("ok", "green"), DEGRADED: (DEGRADED, "yellow"), UNHEALTHY: (UNHEALTHY, "red")}
@@ -30,11 +30,11 @@ SAID = {
 def doctor(as_json: bool) -> None:
     """Check database, Redis, workers, disk and all else. Exit code 1 when something is unhealthy."""
     runtime = build(settings.load())
-    runner = Runner(Scene(runtime, "command"), CHECKS)
+    runner = Runner(CheckContext(runtime, "command"), CHECKS)
     try:
         report = runner.report()
         if as_json:
-            click.echo(json.dumps(msgspec.to_builtins(detailed(report, system=runner.scene.system()))))
+            click.echo(json.dumps(msgspec.to_builtins(detailed(report, system=runner.context.system()))))
         else:
             _print(report)
     finally:

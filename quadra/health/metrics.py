@@ -19,11 +19,13 @@ OLD = timedelta(minutes=10)
 
 
 def checks(session: Session, settings: Settings) -> Iterator[GaugeMetricFamily]:
-    found = {}
+    numbers = {}
     for report in history.latest(session, 1):
         if clock.now() - report.at < max(OLD, 3 * settings.health_interval):
-            found = {name: WORSE.index(said["status"]) for name, said in report.checks.items()}
-    yield gauges("health_check", "What a check of health found: 0 healthy, 1 degraded, 2 unhealthy.", ("check",), found)
+            numbers = {name: WORSE.index(said["status"]) for name, said in report.checks.items()}
+    yield gauges(
+        "health_check", "What a check of health found: 0 healthy, 1 degraded, 2 unhealthy.", ("check",), numbers
+    )
 
 
 GAUGES = (checks,)

@@ -57,7 +57,7 @@ class Readiness:
             if self._error is not None:
                 raise self._error
 
-    def said(self, error: Exception | None) -> None:
+    def note(self, error: Exception | None) -> None:
         """Log why, each time that it is another reason."""
         reason = "" if error is None else str(getattr(error, "orig", None) or error).strip() or type(error).__name__
         if reason == self._said:

@@ -16,9 +16,9 @@ from quadra.core.web.http import runtime, wants_page
 from quadra.field.standing import NO_MODEL, FieldModel, standing
 from quadra.health.answers import Alive, CheckResult, Detailed, Probe, Ready, Started, Status, detailed, verdict
 from quadra.health.checks.installation import started
+from quadra.health.context import System
 from quadra.health.readiness import Readiness
 from quadra.health.runner import Runner
-from quadra.health.scene import System
 from quadra.health.status import status
 from quadra.health.verdict import UNHEALTHY
 
@@ -87,9 +87,9 @@ def ready() -> Ready:
     try:
         runtime().probes.run_within(READY_SECONDS, readiness.ask)
     except (SQLAlchemyError, TimeoutError) as error:
-        readiness.said(error)
+        readiness.note(error)
         return Ready(status="unavailable", checks={"database": "fail"})
-    readiness.said(None)
+    readiness.note(None)
     return Ready(status="ready", checks={"database": "pass"})
 
 
@@ -137,11 +137,13 @@ def startup() -> Started:
     },
 )
 def show_detailed() -> Detailed:
-    found = runner()
-    report = found.report()
+    running = runner()
+    report = running.report()
     if not sees_all():
         return verdict(report)
-    return detailed(report, uptime_seconds=found.scene.uptime_seconds, system=found.scene.system(), model=_model())
+    return detailed(
+        report, uptime_seconds=running.context.uptime_seconds, system=running.context.system(), model=_model()
+    )
 
 
 @doors(
@@ -155,11 +157,11 @@ def show_detailed() -> Detailed:
 )
 def show_status() -> Status | Response:
     whole = sees_all()
-    told = status(runtime(), runner(), whole=whole)
+    answer = status(runtime(), runner(), whole=whole)
     page: Page | None = current_app.extensions.get(STATUS_PAGE)
     if page is not None and wants_page():
-        return make_response(page(told, whole))
-    return told
+        return make_response(page(answer, whole))
+    return answer
 
 
 def _model() -> FieldModel:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import WORSE, Check, Checked, Found, Report, unhealthy
 
 logger = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ FRESH_SECONDS = 3.0
 class Runner:
     """The checks of one process. Every method blocks and is safe from any thread."""
 
-    def __init__(self, scene: Scene, checks: Sequence[Check]):
-        self.scene = scene
+    def __init__(self, context: CheckContext, checks: Sequence[Check]):
+        self.context = context
         self._checks = checks
         self._lock = threading.Lock()
         self._latest: tuple[float, Report] | None = None
@@ -42,29 +42,29 @@ class Runner:
 
     def _look(self) -> Report:
         at = clock.now()
-        looks = [self._start(check) for check in self._checks]
-        found = [look.result() for look in looks]
+        running = [self._start(check) for check in self._checks]
+        found = [one.result() for one in running]
         return Report(at, tuple(one for one in found if one is not None))
 
-    def _start(self, check: Check) -> _Look:
+    def _start(self, check: Check) -> _Running:
         kept_at, kept = self._kept.get(check.name, (0.0, None))
         if check.keep_seconds and kept_at and time.monotonic() - kept_at < check.keep_seconds:
-            return _Look(check, self, kept=kept, known=True)
+            return _Running(check, self, kept=kept, known=True)
         hanging, since = self._running.get(check.name, (None, 0.0))
         if hanging is not None and hanging.is_alive():
             # not a second one: threads that hang must not pile up
             seconds = time.monotonic() - since
-            return _Look(check, self, kept=_late(check, seconds), known=True)
-        look = _Look(check, self)
-        self._running[check.name] = look.start(), time.monotonic()
-        return look
+            return _Running(check, self, kept=_late(check, seconds), known=True)
+        started = _Running(check, self)
+        self._running[check.name] = started.start(), time.monotonic()
+        return started
 
     def keep(self, check: Check, checked: Checked | None) -> None:
         if check.keep_seconds:
             self._kept[check.name] = time.monotonic(), checked
 
 
-class _Look:
+class _Running:
     """One check under way, or an answer that is known already."""
 
     def __init__(self, check: Check, runner: Runner, *, kept: Checked | None = None, known: bool = False):
@@ -88,16 +88,16 @@ class _Look:
         return self._checked
 
     def _run(self) -> None:
-        found = _look(self._check, self._runner.scene)
+        found = _look(self._check, self._runner.context)
         took = round((time.monotonic() - self._began) * 1000, 2)
         self._checked = None if found is None else _checked(self._check, found, took)
         self._runner.keep(self._check, self._checked)
         self._ended.set()
 
 
-def _look(check: Check, scene: Scene) -> Found | None:
+def _look(check: Check, context: CheckContext) -> Found | None:
     try:
-        return check.look(scene)
+        return check.run(context)
     except QuadraError as error:
         return unhealthy(error.message)
     except SQLAlchemyError as error:

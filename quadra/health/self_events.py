@@ -22,7 +22,7 @@ from quadra.core import clock
 from quadra.core.observing.metrics import counter
 from quadra.core.observing.redaction import Redaction, secrets_of
 from quadra.core.runtime import Runtime
-from quadra.health.scene import Machine, disk_percent, memory_percent
+from quadra.health.context import Machine, disk_percent, memory_percent
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.wire import Refused, from_dict
@@ -68,13 +68,13 @@ class Observer:
         if kind is None or error is None:
             return
         # what a database driver says; SQLAlchemy's own text repeats the statement with its values
-        said = str(getattr(error, "orig", None) or error)
+        text = str(getattr(error, "orig", None) or error)
         stack = "".join(traceback.format_tb(trace)).replace(ROOT, "")
         self.note(
             kind="error",
             event_type="error",
             error_type=kind.__name__[:200],
-            message=self._clean(said)[:MESSAGE_CHARACTERS] or kind.__name__,
+            message=self._clean(text)[:MESSAGE_CHARACTERS] or kind.__name__,
             stack_trace=self._clean(stack)[-STACK_CHARACTERS:],
             severity=record.levelname.lower(),
             endpoint=self._endpoint(),

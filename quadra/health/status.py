@@ -35,7 +35,7 @@ def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
     report = runner.report()
     kept, pending = _kept(runtime)
     return Status(
-        system=SystemStatus(status=report.status, uptime_seconds=runner.scene.uptime_seconds, version=__version__),
+        system=SystemStatus(status=report.status, uptime_seconds=runner.context.uptime_seconds, version=__version__),
         parts=[Part(name=name, title=PARTS[name], status=verdict) for name, verdict in report.parts.items()],
         deployment=Deployment(
             **(NOT_MANAGED if runtime.deployed is None else runtime.deployed()),

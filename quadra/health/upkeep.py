@@ -10,8 +10,8 @@ from quadra.core.runtime import Runtime
 from quadra.core.upkeep import Upkeep
 from quadra.health import history
 from quadra.health.checks import CHECKS
+from quadra.health.context import CheckContext
 from quadra.health.runner import Runner
-from quadra.health.scene import Scene
 from quadra.health.self_events import NoteErrors, Observer
 from quadra.ingest.own_log import OwnLog
 from quadra.insights.costs import own_project
@@ -53,12 +53,12 @@ class WorkerNotes:
 
 def _runner(runtime: Runtime) -> Runner:
     """It remembers which checks hang, so a worker has one."""
-    scene = Scene(runtime, "worker")
-    scene.machine.start()
-    return Runner(scene, CHECKS)
+    context = CheckContext(runtime, "worker")
+    context.machine.start()
+    return Runner(context, CHECKS)
 
 
 UPKEEP = (
-    Upkeep("health", lambda given: given.health_interval, keep_report),
+    Upkeep("health", lambda settings: settings.health_interval, keep_report),
     Upkeep("observe", lambda _: timedelta(seconds=5), observe),
 )

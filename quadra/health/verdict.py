@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.tables import Verdict
 
 WORSE: tuple[Verdict, ...] = get_args(Verdict)
@@ -57,7 +57,7 @@ class Check:
     name: str
     part: str
     """What a customer knows it as: a key of `PARTS`."""
-    look: Callable[[Scene], Found | None]
+    run: Callable[[CheckContext], Found | None]
     """Blocks. None where there is nothing to check: the dependency is not configured, or not in this process."""
     seconds: float = 5.0
     """After which it counts as failed."""
@@ -82,17 +82,17 @@ PARTS = {
 checks: list[Check] = []
 """Filled by `check` while the files of `checks/` are imported."""
 
-Look = TypeVar("Look", bound=Callable[[Scene], Found | None])
+Checking = TypeVar("Checking", bound=Callable[[CheckContext], Found | None])
 
 
 def check(
     part: str, *, seconds: float = Check.seconds, keep_seconds: float = Check.keep_seconds, worst: Verdict = Check.worst
-) -> Callable[[Look], Look]:
+) -> Callable[[Checking], Checking]:
     """Have the function below looked at as a check of its name."""
 
-    def take(look: Look) -> Look:
-        checks.append(Check(look.__name__, part, look, seconds=seconds, keep_seconds=keep_seconds, worst=worst))
-        return look
+    def take(run: Checking) -> Checking:
+        checks.append(Check(run.__name__, part, run, seconds=seconds, keep_seconds=keep_seconds, worst=worst))
+        return run
 
     return take
 

@@ -117,7 +117,7 @@ class Requests:
     def __call__(self, served: Served) -> None:
         if served.endpoint in INGEST or served.endpoint.startswith(NOT_NOTED) or request.method == "OPTIONS":
             return
-        found = g.get("caller")
+        who = g.get("caller")
         self._observer.note(
             kind="request",
             event_type="request",
@@ -126,7 +126,7 @@ class Requests:
             status_code=served.status,
             response_time_ms=round(served.seconds * 1000, 3),
             success=served.status < 400,
-            user_id=found.counted_as or None if found is not None else None,
+            user_id=who.counted_as or None if who is not None else None,
             properties={
                 "request_id": served.request_id,
                 "user_agent": request.headers.get("User-Agent", "")[:300],

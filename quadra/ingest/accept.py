@@ -139,13 +139,13 @@ def shape(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
 def page(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     """Where on a site: `page` may be a URL or an object with url, title and referrer."""
     row.page_url, row.page_title, row.referrer = wire.page_url, wire.page_title, wire.referrer
-    found = wire.page
-    if found is None:
+    sent = wire.page
+    if sent is None:
         return
-    if isinstance(found, str):
-        found = {"url": found}
+    if isinstance(sent, str):
+        sent = {"url": sent}
     for column, names in PAGE_COLUMNS.items():
-        value = next((found[name] for name in names if isinstance(found.get(name), str)), None)
+        value = next((sent[name] for name in names if isinstance(sent.get(name), str)), None)
         if value is not None and getattr(row, column) is None:
             setattr(row, column, value[: 8 * 1024])
 

@@ -74,13 +74,13 @@ def browser_of(user_agent: str) -> Agent:
     text = user_agent[:MAX_LENGTH]
     if not text or text == "-":
         return UNKNOWN
-    found = ua_parser.parse(text)
-    device = found.device.family if found.device else ""
+    agent = ua_parser.parse(text)
+    device = agent.device.family if agent.device else ""
     bot = device == "Spider" or _is_bot(NO_BOT.sub("", text))
     return Agent(
         device_type=_device_type(text.lower(), bot),
-        browser=found.user_agent.family[:MAX_NAME] if found.user_agent else None,
-        os=found.os.family[:MAX_NAME] if found.os else None,
+        browser=agent.user_agent.family[:MAX_NAME] if agent.user_agent else None,
+        os=agent.os.family[:MAX_NAME] if agent.os else None,
         bot=bot,
     )
 

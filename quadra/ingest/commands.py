@@ -79,7 +79,7 @@ def import_(
         project_id, secret = _prepared(runtime, slug)
         ids = Ids(secret)
         reading = formats.Reading(Visitors(secret), Times(time_column, undated_now), runtime.the(Places))
-        found, items = formats.read(source, name, reading)
+        format_name, items = formats.read(source, name, reading)
         with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
             try:
                 run(
@@ -102,8 +102,8 @@ def import_(
     if source.unfinished:
         body["unfinished_line"] = source.unfinished
     refusals = [{"line": line, "reason": why} for line, why, _ in result.refusals]
-    body |= {"format": found, "refusals": refusals}
-    lines = _summary(result, source.name, found, slug, time.monotonic() - began, dry_run)
+    body |= {"format": format_name, "refusals": refusals}
+    lines = _summary(result, source.name, format_name, slug, time.monotonic() - began, dry_run)
     if source.unfinished:
         lines.append(
             f"  line {source.unfinished} has no end yet and waits: import again when it is written, or with --complete"
@@ -125,10 +125,10 @@ def _prepared(runtime: Runtime, slug: str) -> tuple[int, str]:
         return project.id, installation_secret(session, SECRET)
 
 
-def _summary(result: Result, name: str, found: str, slug: str, seconds: float, dry_run: bool) -> list[str]:
+def _summary(result: Result, name: str, format_name: str, slug: str, seconds: float, dry_run: bool) -> list[str]:
     if not result.read:
         return [f"{name} holds no event; nothing was stored."]
-    lines = [f"Read {result.read:,} {_things(found, result.read)} of {name} in {seconds:.1f} s."]
+    lines = [f"Read {result.read:,} {_things(format_name, result.read)} of {name} in {seconds:.1f} s."]
     if dry_run:
         lines.append(f"  {result.accepted:>9,}  would be accepted; nothing was stored (--dry-run)")
     else:
@@ -136,7 +136,7 @@ def _summary(result: Result, name: str, found: str, slug: str, seconds: float, d
         lines.append(f"  {result.duplicates:>9,}  were there already")
     lines.append(f"  {result.refused:>9,}  refused")
     lines.append(f"  {result.bots:>9,}  of bots: marked, and left out of questions about people")
-    place = "item" if found == "json" else "line"
+    place = "item" if format_name == "json" else "line"
     lines += [f"  {place} {line}: {why}\n      {begins!r}" for line, why, begins in result.refusals]
     if (more := result.refused - len(result.refusals)) > 0:
         lines.append(f"  and {more:,} more were refused")

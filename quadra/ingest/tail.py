@@ -68,8 +68,8 @@ class Follower:
             sa.or_(Batch.opened_at >= self._opened_from, Batch.status == "OPEN", Batch.id.in_(growing)),
         )
         with self._database.read() as session:
-            found = session.execute(query.order_by(Batch.opened_at)).all()
-        for batch_id, status, count in found:
+            batches = session.execute(query.order_by(Batch.opened_at)).all()
+        for batch_id, status, count in batches:
             known = self._known.setdefault(batch_id, _Known(0, False))
             if count > known.count:
                 yield from self._read(batch_id, known)
@@ -78,7 +78,7 @@ class Follower:
                 known.seen.clear()  # it never changes again
         self._opened_from = max(self._opened_from, at - SLACK)
         # a sealed batch that no later look can find need not be remembered
-        there = {batch_id for batch_id, _, _ in found}
+        there = {batch_id for batch_id, _, _ in batches}
         self._known = {batch_id: known for batch_id, known in self._known.items() if batch_id in there}
 
     def _read(self, batch_id: str, known: _Known) -> Iterator[Event]:

@@ -50,12 +50,12 @@ def enqueue_missing(runtime: Runtime, kinds: Collection[str], *, reach: timedelt
         priority = runtime.batch_kinds[kind]
         while True:
             with runtime.database.read() as session:
-                found = batches.find_without_job(session, kind=kind, opened_after=clock.now() - reach)
-            if not found:
+                missing = batches.find_without_job(session, kind=kind, opened_after=clock.now() - reach)
+            if not missing:
                 break
             with runtime.database.begin() as session:
                 count = batches.enqueue_missing(
-                    session, found, kind=kind, priority=priority, max_attempts=runtime.settings.job_max_attempts
+                    session, missing, kind=kind, priority=priority, max_attempts=runtime.settings.job_max_attempts
                 )
             logger.info("ingest.jobs.enqueued", extra={"kind": kind, "batches": count})
             if count < batches.AT_ONCE:
@@ -63,7 +63,7 @@ def enqueue_missing(runtime: Runtime, kinds: Collection[str], *, reach: timedelt
 
 
 UPKEEP = (
-    Upkeep("seal", lambda given: min(timedelta(seconds=2), given.batch_max_age), seal_by_age),
+    Upkeep("seal", lambda settings: min(timedelta(seconds=2), settings.batch_max_age), seal_by_age),
     Upkeep("enqueue-lately", lambda _: timedelta(seconds=10), enqueue_missing_lately),
     Upkeep("enqueue-ever", lambda _: timedelta(minutes=10), enqueue_missing_ever),
 )

@@ -91,18 +91,18 @@ def read_one(raw: bytes) -> Any:
     return _read_carefully(raw)
 
 
-def from_dict(found: dict[Any, Any]) -> Any:
+def from_dict(fields: dict[Any, Any]) -> Any:
     """One event from a decoded JSON object, snake_case or camelCase. Raises `Refused`, naming every field that is wrong."""
-    if len(found) > MAX_FIELDS:
-        event_id = found.get("event_id", found.get("eventId"))
+    if len(fields) > MAX_FIELDS:
+        event_id = fields.get("event_id", fields.get("eventId"))
         wrong = {"event": f"has more than {MAX_FIELDS} fields; put them into properties"}
         raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
     plain: dict[str, Any] = {}
     objects: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     wrong = {}
-    sound = invalid_reason(found, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
-    for key, value in found.items():
+    sound = invalid_reason(fields, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
+    for key, value in fields.items():
         name = key if key in FIELDS else snake_case(key)
         if not sound and (problem := invalid_reason({key: value}, MAX_DEPTH + 1)) is not None:
             wrong[_shown(key)] = problem
@@ -206,16 +206,16 @@ def spellings(raw: bytes) -> tuple[Any, Any]:
 def _read_carefully(raw: bytes) -> Any:
     try:
         raw.decode()  # the decoder itself does not look into strings it skips
-        found = _PLAIN.decode(raw)
+        decoded = _PLAIN.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        found = _leniently(raw)
-        if found is None:
+        decoded = _leniently(raw)
+        if decoded is None:
             raise Refused("invalid", {"event": f"not JSON: {error}"}, id_in(raw)) from error
     except RecursionError as error:
         raise Refused("invalid", {"event": TOO_DEEP}, id_in(raw)) from error
-    if not isinstance(found, dict):
-        raise Refused("invalid", {"event": f"must be an object, not {json_name(found)}"})
-    return from_dict(found)
+    if not isinstance(decoded, dict):
+        raise Refused("invalid", {"event": f"must be an object, not {json_name(decoded)}"})
+    return from_dict(decoded)
 
 
 def _leniently(raw: bytes) -> Any:

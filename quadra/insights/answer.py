@@ -42,17 +42,17 @@ def read(text: str | None) -> Answer:
     if start < 0 or end < start:
         raise Junk("The LLM did not answer with a JSON object.")
     try:
-        found = _answers.decode(text[start : end + 1].encode("utf-8", "replace"))
+        decoded = _answers.decode(text[start : end + 1].encode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError) as error:
         raise Junk(f"The LLM's answer has the wrong shape: {clean(str(error), 200)}") from error
-    summary = plain(found.summary, SUMMARY_LENGTH)
+    summary = plain(decoded.summary, SUMMARY_LENGTH)
     if not summary:
         raise Junk("The LLM's summary is empty.")
     return Answer(
         summary=summary,
-        confidence=round(found.confidence, 3),
-        patterns=_sentences(found.patterns, PATTERNS),
-        recommendations=_sentences(found.recommendations, RECOMMENDATIONS),
+        confidence=round(decoded.confidence, 3),
+        patterns=_sentences(decoded.patterns, PATTERNS),
+        recommendations=_sentences(decoded.recommendations, RECOMMENDATIONS),
     )
 
 

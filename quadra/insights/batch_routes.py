@@ -84,12 +84,12 @@ def show_batches(asked: Which) -> answers.BatchPage:
     refuses=(404,),
 )
 def show_batch(batch_id: str) -> answers.BatchWithInsights:
-    found, project = _find(batch_id, "viewer")
+    batch, project = _find(batch_id, "viewer")
     with runtime().database.read() as session:
-        jobs = questions.analysis_jobs(session, [found.id], kind=ANALYSE)
-        page = questions.list_insights(session, Paged(limit=10), projects=None, batch_id=found.id, analyst=None)
+        jobs = questions.analysis_jobs(session, [batch.id], kind=ANALYSE)
+        page = questions.list_insights(session, Paged(limit=10), projects=None, batch_id=batch.id, analyst=None)
         insights = [answers.insight_shown(insight, project.slug) for insight in page.rows]
-        return answers.batch_with_insights(found, project.slug, jobs.get(found.id), insights)
+        return answers.batch_with_insights(batch, project.slug, jobs.get(batch.id), insights)
 
 
 @doors(
@@ -105,15 +105,15 @@ def show_batch(batch_id: str) -> answers.BatchWithInsights:
     refuses=(404, 409),
 )
 def seal_batch(batch_id: str) -> answers.Sealed:
-    found, project = _find(batch_id, "editor")
+    batch, project = _find(batch_id, "editor")
     with runtime().database.begin() as session:
         batches.seal(
-            session, found.id, job_kinds=runtime().batch_kinds, max_attempts=runtime().settings.job_max_attempts
+            session, batch.id, job_kinds=runtime().batch_kinds, max_attempts=runtime().settings.job_max_attempts
         )
-        job = find_unfinished(session, kinds=[ANALYSE], batch_id=found.id)
-        _record(session, "ingest.batch.sealed", found.id, project)
+        job = find_unfinished(session, kinds=[ANALYSE], batch_id=batch.id)
+        _record(session, "ingest.batch.sealed", batch.id, project)
         shown = None if job is None else job_shown(job, whole=caller().sees_installation)
-        return answers.Sealed(batch_id=found.id, status="SEALED", job=shown)
+        return answers.Sealed(batch_id=batch.id, status="SEALED", job=shown)
 
 
 @doors(
@@ -129,24 +129,24 @@ def seal_batch(batch_id: str) -> answers.Sealed:
     refuses=(404, 409),
 )
 def analyze_batch(batch_id: str) -> answers.Asked:
-    found, project = _find(batch_id, "editor")
-    if found.status not in ("SEALED", "ANALYZED"):
-        raise Conflict(f"Batch {found.id} is {found.status}; only a SEALED or ANALYZED one can be analysed.")
+    batch, project = _find(batch_id, "editor")
+    if batch.status not in ("SEALED", "ANALYZED"):
+        raise Conflict(f"Batch {batch.id} is {batch.status}; only a SEALED or ANALYZED one can be analysed.")
     with runtime().database.begin() as session:
         # an analyst's job that appears after this look comes out of a local analysis, and that one's key `enqueue` refuses
-        if busy := find_unfinished(session, kinds=ANALYSTS, batch_id=found.id):
-            raise Conflict(f"Batch {found.id} is being analysed: its job {busy.kind} ({busy.id}) is {busy.state}.")
+        if busy := find_unfinished(session, kinds=ANALYSTS, batch_id=batch.id):
+            raise Conflict(f"Batch {batch.id} is being analysed: its job {busy.kind} ({busy.id}) is {busy.state}.")
         job = enqueue(
             session,
             kind=ANALYSE,
             max_attempts=runtime().settings.job_max_attempts,
             project_id=project.id,
-            batch_id=found.id,
+            batch_id=batch.id,
             priority=HANDLERS[ANALYSE].priority,
             trigger=MANUAL,
         )
-        _record(session, "insights.analysis.requested", found.id, project)
-        return answers.Asked(batch_id=found.id, job=job_shown(job, whole=caller().sees_installation))
+        _record(session, "insights.analysis.requested", batch.id, project)
+        return answers.Asked(batch_id=batch.id, job=job_shown(job, whole=caller().sees_installation))
 
 
 @doors(

@@ -68,9 +68,9 @@ def _forget_some(runtime: Runtime, lease: Lease, project_id: int, names: re.Patt
     """Go through the next insights of a project; the id of the last one, "" where there are no more."""
     query = sa.select(Insight).where(Insight.project_id == project_id, Insight.id > after)
     with runtime.database.read() as session:
-        found = list(session.scalars(query.order_by(Insight.id).limit(AT_ONCE)))
+        chunk = list(session.scalars(query.order_by(Insight.id).limit(AT_ONCE)))
     changed = {}
-    for insight in found:
+    for insight in chunk:
         kept = {name: getattr(insight, name) for name in TEXTS}
         if names.search(json.dumps(kept, ensure_ascii=False)):
             changed[insight.id] = without(kept, names)
@@ -79,4 +79,4 @@ def _forget_some(runtime: Runtime, lease: Lease, project_id: int, names: re.Patt
             lease.hold(session)
             for insight_id, values in changed.items():
                 session.execute(sa.update(Insight).where(Insight.id == insight_id).values(values))
-    return found[-1].id if found else ""
+    return chunk[-1].id if chunk else ""

@@ -21,7 +21,7 @@ from quadra.ingest.tables import Batch
 from quadra.insights import llm, reading
 from quadra.insights.briefing import briefing, redacted
 from quadra.insights.digest import dump
-from quadra.insights.history import Scene
+from quadra.insights.history import BatchContext
 from quadra.insights.llm import JunkAnswer
 from quadra.insights.local import Analysis, analyse
 from quadra.insights.metrics import insights_total
@@ -51,11 +51,11 @@ def analyse_batch(runtime: Runtime, lease: Lease) -> None:
     began = time.monotonic()
     with runtime.database.snapshot() as session:
         batch = _batch(session, lease)
-        scene = reading.read_scene(session, batch)
+        context = reading.read_context(session, batch)
         known = find_insight(session, batch_id=batch.id, analyst="local")
-    if not scene.now.read and known is not None:
+    if not context.now.read and known is not None:
         raise Permanent(f"The events of batch {batch.id} are not in the log any more; its insight stays as it is.")
-    analysis = _analyse(scene, batch)
+    analysis = _analyse(context, batch)
     with runtime.database.begin() as session:
         lease.succeed(session)
         fresh = save_insight(
@@ -67,15 +67,15 @@ def analyse_batch(runtime: Runtime, lease: Lease) -> None:
             patterns=analysis.patterns,
             recommendations=analysis.recommendations,
             evidence=analysis.evidence,
-            digest=dump(scene.now),
-            window_from=clock.from_us(min(scene.seen.occurred)) if scene.seen.occurred else None,
-            window_to=clock.from_us(max(scene.seen.occurred)) if scene.seen.occurred else None,
+            digest=dump(context.now),
+            window_from=clock.from_us(min(context.seen.occurred)) if context.seen.occurred else None,
+            window_to=clock.from_us(max(context.seen.occurred)) if context.seen.occurred else None,
             analysis_ms=_ms(began),
         )
         mark_analyzed(session, batch.id)
         if fresh:
-            count_hours(session, batch.project_id, reading.hours_of(scene.seen, batch))
-        if scene.now.read:
+            count_hours(session, batch.project_id, reading.hours_of(context.seen, batch))
+        if context.now.read:
             _ask_llm_too(session, runtime, batch, lease.job.trigger)
     insights_total.labels("local").inc()
     logger.info(
@@ -91,15 +91,15 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
     with runtime.database.snapshot() as session:
         batch = _batch(session, lease)
         local = find_insight(session, batch_id=batch.id, analyst="local")
-        scene = reading.read_scene(session, batch)
-    if local is None or not scene.now.read:
+        context = reading.read_context(session, batch)
+    if local is None or not context.now.read:
         raise Permanent(f"Batch {batch.id} has no local insight, or no events any more.")
     with runtime.database.begin() as session:
         secret = installation_secret(session, LLM_SECRET)
     who = redacted(secret) if runtime.settings.llm_redact else str
-    data = briefing(scene.now, list(scene.before), local.patterns, scene.seen, who=who)
+    data = briefing(context.now, list(context.before), local.patterns, context.seen, who=who)
     try:
-        told = llm.ask(runtime, data, call_id=f"{lease.job.id}:{lease.job.token}")
+        reply = llm.ask(runtime, data, call_id=f"{lease.job.id}:{lease.job.token}")
     except JunkAnswer as error:
         if lease.job.attempt >= JUNK_ATTEMPTS:
             raise Permanent(f"{error.message} It was asked {JUNK_ATTEMPTS} times.") from error
@@ -110,20 +110,20 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
             session,
             batch,
             analyst="llm",
-            summary=told.answer.summary,
-            confidence=told.answer.confidence,
-            patterns=told.answer.patterns,
-            recommendations=told.answer.recommendations,
-            evidence={"asked_about": data["batch"], "compared_with": len(scene.before)},
+            summary=reply.answer.summary,
+            confidence=reply.answer.confidence,
+            patterns=reply.answer.patterns,
+            recommendations=reply.answer.recommendations,
+            evidence={"asked_about": data["batch"], "compared_with": len(context.before)},
             model=runtime.settings.llm_model[:200],
-            tokens=told.tokens,
-            cost_usd=told.cost_usd,
+            tokens=reply.tokens,
+            cost_usd=reply.cost_usd,
             window_from=local.window_from,
             window_to=local.window_to,
             analysis_ms=_ms(began),
         )
     insights_total.labels("llm").inc()
-    logger.info("insights.insight.made", extra={"batch_id": batch.id, "analyst": "llm", "tokens": told.tokens})
+    logger.info("insights.insight.made", extra={"batch_id": batch.id, "analyst": "llm", "tokens": reply.tokens})
 
 
 HANDLERS = {
@@ -142,9 +142,9 @@ def _batch(session: Session, lease: Lease) -> Batch:
     return batch
 
 
-def _analyse(scene: Scene, batch: Batch) -> Analysis:
-    if scene.now.read:
-        return analyse(scene)
+def _analyse(context: BatchContext, batch: Batch) -> Analysis:
+    if context.now.read:
+        return analyse(context)
     summary = "The events of this batch were erased before it was analysed."
     return Analysis(summary, 0.0, [], [], {"findings": [], "events": batch.event_count, "read": 0})
 

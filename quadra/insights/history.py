@@ -29,7 +29,7 @@ class HourPast:
 
 
 @dataclass(frozen=True)
-class Scene:
+class BatchContext:
     """Everything a finder may look at."""
 
     seen: Seen
@@ -62,13 +62,13 @@ Part = Callable[[Digest], tuple[int, int] | None]
 """Of a digest: (how many, of how many); None where it does not know."""
 
 
-def compare(scene: Scene, part: Part, *, rises: bool = True, families: int = 1) -> Change | None:
+def compare(context: BatchContext, part: Part, *, rises: bool = True, families: int = 1) -> Change | None:
     """Whether a share rose (or fell) beyond chance and beyond what recent batches did; None where it did not.
 
     `families` is how many shares of the same sort are compared: p is multiplied by it (Bonferroni).
     """
-    here = part(scene.now)
-    past = [found for digest in scene.before if (found := part(digest)) is not None]
+    here = part(context.now)
+    past = [found for digest in context.before if (found := part(digest)) is not None]
     if here is None or len(past) < FEW:
         return None
     k, n = here

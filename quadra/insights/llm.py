@@ -54,12 +54,12 @@ def ask(runtime: Runtime, data: dict[str, Any], *, call_id: str) -> Told:
         raise
     milliseconds = _since(began)
     try:
-        found = answer.read(done.text)
+        parsed = answer.read(done.text)
     except Junk as error:
         costs.record(runtime, call_id=call_id, done=done, milliseconds=milliseconds, error=str(error))
         raise JunkAnswer(str(error)) from error
     costs.record(runtime, call_id=call_id, done=done, milliseconds=milliseconds, error=None)
-    return Told(found, done.prompt_tokens + done.completion_tokens, costs.cost_of(settings, done), milliseconds)
+    return Told(parsed, done.prompt_tokens + done.completion_tokens, costs.cost_of(settings, done), milliseconds)
 
 
 def guard(settings: Settings) -> breaker.Guard:

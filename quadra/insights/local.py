@@ -8,11 +8,11 @@ from typing import Any
 
 from quadra.insights.finders import ai, people, traffic, trouble
 from quadra.insights.finding import Finding
-from quadra.insights.history import Scene
+from quadra.insights.history import BatchContext
 from quadra.insights.odds import confidence
 from quadra.insights.words import say
 
-FINDERS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
+FINDERS: tuple[Callable[[BatchContext], Iterator[Finding]], ...] = (
     trouble.failures,
     trouble.failing_places,
     trouble.error_groups,
@@ -51,24 +51,24 @@ class Analysis:
     findings: tuple[Finding, ...] = ()
 
 
-def analyse(scene: Scene) -> Analysis:
-    """The batch of `scene` against those before it."""
-    findings = _ranked([finding for find in FINDERS for finding in find(scene)])
-    now = scene.now
-    facts = {"events": now.events, "people": now.people, "batches": len(scene.before)}
+def analyse(context: BatchContext) -> Analysis:
+    """The batch of `context` against those before it."""
+    findings = _ranked([finding for find in FINDERS for finding in find(context)])
+    now = context.now
+    facts = {"events": now.events, "people": now.people, "batches": len(context.before)}
     batch = "{events:count} events of {people:count} people" if now.people > 1 else "{events:count} events"
     if findings:
         summary, sure = findings[0].text, findings[0].confidence
         if len(findings) > 1:
             summary += " " + say("{more:count} more below.", {"more": len(findings) - 1})
-    elif not scene.before:
+    elif not context.before:
         summary, sure = say(f"The first batch: {batch}. Nothing to compare with yet.", facts), 0.0
-    elif not scene.enough:
+    elif not context.enough:
         summary = say(f"{batch}. Only {{batches:count}} earlier to compare with: too few to judge.", facts)
         sure = 0.0
     else:
         summary = say(f"Nothing unusual: {batch}, much like the {{batches:count}} batches before.", facts)
-        sure = round(QUIET_CONFIDENCE * confidence(0.0, n=now.read, batches=len(scene.before)), 3)
+        sure = round(QUIET_CONFIDENCE * confidence(0.0, n=now.read, batches=len(context.before)), 3)
     return Analysis(
         summary=summary,
         confidence=sure,
@@ -82,7 +82,7 @@ def analyse(scene: Scene) -> Analysis:
             "sessions": now.sessions,
             "failed": now.failed,
             "window_seconds": now.window_seconds,
-            "compared_with": len(scene.before),
+            "compared_with": len(context.before),
         },
         findings=findings,
     )
@@ -90,10 +90,10 @@ def analyse(scene: Scene) -> Analysis:
 
 def _ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     """The most urgent first, few of each kind, ties in a fixed order."""
-    told: list[Finding] = []
+    ranked: list[Finding] = []
     kinds: dict[str, int] = {}
     for finding in sorted(findings, key=lambda f: (tuple(-part for part in f.rank), f.kind, f.text)):
         kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
         if kinds[finding.kind] <= MOST_OF_A_KIND:
-            told.append(finding)
-    return tuple(told[:MOST])
+            ranked.append(finding)
+    return tuple(ranked[:MOST])

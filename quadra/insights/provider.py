@@ -87,12 +87,12 @@ def _ask(client: openai.OpenAI, settings: Settings, messages: Any, cap: str, sec
 
 def _read(body: bytes) -> Completion:
     try:
-        found = _bodies.decode(body)
+        decoded = _bodies.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Completion(text=None)  # whatever this server is, it answered: judged as junk
-    usage = found.usage or Usage()
+    usage = decoded.usage or Usage()
     return Completion(
-        text=found.choices[0].message.content if found.choices else None,
+        text=decoded.choices[0].message.content if decoded.choices else None,
         prompt_tokens=_bounded(usage.prompt_tokens),
         completion_tokens=_bounded(usage.completion_tokens),
         cost_usd=usage.cost if usage.cost is not None and 0 <= usage.cost < 1e6 else None,

@@ -90,12 +90,12 @@ def analysis_stats(session: Session, *, projects: Collection[int] | None = None)
 
 def insight_stats(session: Session, *, project_id: int, latest: list[Shown]) -> InsightNumbers:
     query = sa.select(Insight.analyst, sa.func.count(), sa.func.sum(Insight.cost_usd), sa.func.sum(Insight.tokens))
-    found = session.execute(query.where(Insight.project_id == project_id).group_by(Insight.analyst)).all()
+    rows = session.execute(query.where(Insight.project_id == project_id).group_by(Insight.analyst)).all()
     by_analyst = {
         analyst: AnalystNumbers(count=count, cost_usd=float(cost or 0), tokens=int(tokens or 0))
-        for analyst, count, cost, tokens in found
+        for analyst, count, cost, tokens in rows
     }
-    return InsightNumbers(total=sum(row[1] for row in found), by_analyst=by_analyst, latest=latest)
+    return InsightNumbers(total=sum(row[1] for row in rows), by_analyst=by_analyst, latest=latest)
 
 
 def stored_events(session: Session, *, project_id: int) -> int:

@@ -16,7 +16,7 @@ from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.ingest.tables import Batch, Event
 from quadra.insights.digest import Digest, load
-from quadra.insights.history import HourPast, Scene
+from quadra.insights.history import BatchContext, HourPast
 from quadra.insights.seen import Line, Seen, add_up
 from quadra.insights.tables import HourCount, Insight
 from quadra.insights.window import window_seconds
@@ -46,7 +46,7 @@ COLUMNS = (
 )
 
 
-def read_scene(session: Session, batch: Batch) -> Scene:
+def read_context(session: Session, batch: Batch) -> BatchContext:
     """The batch, and what it is compared with."""
     seen = read_seen(session, batch)
     opened, sealed = batch.opened_at, batch.sealed_at or batch.opened_at
@@ -54,7 +54,7 @@ def read_scene(session: Session, batch: Batch) -> Scene:
         events=batch.event_count,
         window_seconds=window_seconds(seen, opened_us=clock.to_us(opened), sealed_us=clock.to_us(sealed)),
     )
-    return Scene(
+    return BatchContext(
         seen=seen,
         now=now,
         before=read_history(session, batch),
@@ -109,11 +109,11 @@ def read_hours(session: Session, batch: Batch, hours: Mapping[int, int]) -> Sequ
     at = {moment for moments in wanted.values() for moment in moments}
     rows = session.scalars(sa.select(HourCount).where(mine, HourCount.hour_at.in_(at)))
     known = {row.hour_at: row.events for row in rows}
-    found = []
+    past = []
     for hour, (today, *earlier) in wanted.items():
         days = [known.get(moment, 0) for moment in earlier if moment >= first]
-        found.append(HourPast(hour, known.get(today, 0), hours[hour], days))
-    return found
+        past.append(HourPast(hour, known.get(today, 0), hours[hour], days))
+    return past
 
 
 def timezone_of(session: Session, project_id: int) -> ZoneInfo:

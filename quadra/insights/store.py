@@ -26,8 +26,8 @@ def find_insight(session: Session, *, batch_id: str, analyst: str) -> Insight | 
 
 def save_insight(session: Session, batch: Batch, *, analyst: str, **values: Any) -> bool:
     """Write it; whether the batch had none of this analyst before."""
-    found = find_insight(session, batch_id=batch.id, analyst=analyst)
-    if found is None:
+    existing = find_insight(session, batch_id=batch.id, analyst=analyst)
+    if existing is None:
         session.add(
             Insight(
                 project_id=batch.project_id, batch_id=batch.id, analyst=analyst, event_count=batch.event_count, **values
@@ -36,7 +36,7 @@ def save_insight(session: Session, batch: Batch, *, analyst: str, **values: Any)
         session.flush()
         return True
     for name, value in values.items():
-        setattr(found, name, value)
+        setattr(existing, name, value)
     session.flush()
     return False
 

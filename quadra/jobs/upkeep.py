@@ -37,6 +37,6 @@ def prune(runtime: Runtime) -> None:
 
 
 UPKEEP = (
-    Upkeep("recover", lambda given: given.job_lease / 4, recover_lost),
-    Upkeep("prune", lambda given: max(given.job_lease, timedelta(seconds=5)), prune),
+    Upkeep("recover", lambda settings: settings.job_lease / 4, recover_lost),
+    Upkeep("prune", lambda settings: max(settings.job_lease, timedelta(seconds=5)), prune),
 )

@@ -31,7 +31,7 @@ class Wanted(Struct, kw_only=True):
     environment: Annotated[str, says("Kept and shown.", example="production")] = ""
 
 
-class Asked(Struct, kw_only=True):
+class DeploymentAsked(Struct, kw_only=True):
     deployment_id: str
     status: Literal["running"]
 
@@ -89,12 +89,12 @@ def _admin() -> object:
     needs="admin",
     first=_admin,
     asks=WANTED,
-    answers=Asked,
+    answers=DeploymentAsked,
     answer_says="It was asked for.",
     status=202,
     refuses=(409, 503),
 )
-def trigger(asked: Wanted) -> Asked:
+def trigger(asked: Wanted) -> DeploymentAsked:
     place = runtime().the(Releases).place
     made = requests.ask(place, asked.image_tag, "api", environment=asked.environment[:LONGEST], field="image_tag")
     with runtime().database.begin() as session:
@@ -106,7 +106,7 @@ def trigger(asked: Wanted) -> Asked:
             address=client_address(),
             details={"deployment_id": made, "environment": asked.environment[:LONGEST]},
         )
-    return Asked(deployment_id=made, status="running")
+    return DeploymentAsked(deployment_id=made, status="running")
 
 
 @doors(

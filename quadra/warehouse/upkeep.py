@@ -9,6 +9,6 @@ from quadra.warehouse.segments.planning import plan
 from quadra.warehouse.segments.sweeping import sweep
 
 UPKEEP = (
-    Upkeep("warehouse-plan", lambda given: min(timedelta(seconds=15), given.segment_age), plan),
+    Upkeep("warehouse-plan", lambda settings: min(timedelta(seconds=15), settings.segment_age), plan),
     Upkeep("warehouse-sweep", lambda _: timedelta(minutes=10), sweep),
 )

@@ -20,7 +20,7 @@ from quadra.accounts.tables import Project
 from quadra.analytics import room
 from quadra.analytics.questions.lens import Lens
 from quadra.core import clock, migrate
-from quadra.core.api.given import Given, given_of
+from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.database import Database
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
@@ -87,7 +87,7 @@ class Place:
         asked = {"from": "2026-03-02", "to": "2026-03-15", **(body or {}), **asked}
         return self.answer(lens.LENS, _given(asked), project)
 
-    def answer(self, lens: Lens[Any, Any], given: Given, project: Project) -> Any:
+    def answer(self, lens: Lens[Any, Any], given: RawParams, project: Project) -> Any:
         """As JSON, after it was compared with its description."""
         sent = msgspec.json.encode(lens.ask(self.runtime, lens.read(given, project)))
         return strictly(lens, sent)
@@ -101,14 +101,14 @@ def strictly(lens: Lens[Any, Any], sent: bytes) -> Any:
     return plain
 
 
-def _given(asked: dict[str, Any]) -> Given:
+def _given(asked: dict[str, Any]) -> RawParams:
     pairs: list[tuple[str, str]] = []
     for name, value in asked.items():
         if isinstance(value, dict):
             pairs += [(f"{name}[{prop}]", str(each)) for prop, each in value.items()]
         elif value is not None:
             pairs.append((name, str(value)))
-    return given_of(pairs)
+    return raw_params(pairs)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.export import COLUMNS, FORMATS, read
 from quadra.analytics.export_stream import Pieces
-from quadra.core.api.given import given_of
+from quadra.core.api.raw_params import raw_params
 from quadra.core.rooms import open_rooms
 from quadra.core.web import http
 from quadra.warehouse.erasure.jobs import request_erasure
@@ -108,7 +108,7 @@ def test_no_file_of_an_export_stays_on_the_disk(exported: Any, place: Place) -> 
     spill = place.runtime.settings.data_dir / "spill"
     assert len(exported(project.slug, "parquet")) == len(HISTORY)
     assert list(spill.glob("export-*")) == []
-    asked = given_of([("from", "2026-03-02"), ("to", "2026-03-05"), ("format", "parquet")])
+    asked = raw_params([("from", "2026-03-02"), ("to", "2026-03-05"), ("format", "parquet")])
     pieces = Pieces(place.runtime, read(asked, project))
     assert list(spill.glob("export-*")) == []
     pieces.close()
@@ -235,5 +235,5 @@ def test_what_is_wrong_is_told_while_there_is_a_status(
 def _pieces(place: Place, slug: str) -> Pieces:
     with place.runtime.database.read() as session:
         project = get_project(session, slug)
-    asked = read(given_of([("from", "2026-03-01"), ("to", "2026-03-31")]), project)
+    asked = read(raw_params([("from", "2026-03-01"), ("to", "2026-03-31")]), project)
     return Pieces(place.runtime, asked)

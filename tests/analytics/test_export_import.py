@@ -16,7 +16,7 @@ from quadra.accounts.tables import Project
 from quadra.analytics.export import FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.core import clock
-from quadra.core.api.given import given_of
+from quadra.core.api.raw_params import raw_params
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.importers import formats
@@ -68,7 +68,7 @@ def rows(draw: st.DrawFn) -> list[tuple[dict[str, Any], Sender]]:
 
 
 def exported(place: Place, project: Project, form: str) -> bytes:
-    asked = given_of([("from", "2026-03-01"), ("to", "2026-03-31"), ("format", form)])
+    asked = raw_params([("from", "2026-03-01"), ("to", "2026-03-31"), ("format", form)])
     with closing(Pieces(place.runtime, read(asked, project))) as pieces:
         return b"".join(pieces)
 

@@ -8,7 +8,7 @@ import pytest
 
 from quadra.analytics.funnels import body as funnel_body
 from quadra.analytics.funnels import funnel
-from quadra.core.api.given import Given
+from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
@@ -31,7 +31,7 @@ def told(history: str, who: str = "u", **props: Any) -> list[Event]:
 def ask(place: Place, events: list[Event] | list[list[Event]], **body: Any) -> Any:
     flat = [event for part in events for event in (part if isinstance(part, list) else [part])]
     body = {"from": "2026-03-02", "to": "2026-03-20", "steps": ABC, **body}
-    return place.answer(funnel_body.LENS, Given.of_body(body), place.tell(flat))
+    return place.answer(funnel_body.LENS, RawParams.of_body(body), place.tell(flat))
 
 
 def counts(answer: Any) -> list[int]:
@@ -280,7 +280,7 @@ def filtered(steps: int, properties: int, values: int) -> dict[str, Any]:
 def test_filters_are_bounded_over_all_steps_together(place: Place) -> None:
     for steps, properties, values in ((10, 60, 100), (20, 11, 1), (3, 10, 100)):
         with pytest.raises(Invalid) as refused:
-            funnel_body.LENS.read(Given.of_body(filtered(steps, properties, values)), place.project())
+            funnel_body.LENS.read(RawParams.of_body(filtered(steps, properties, values)), place.project())
         (field, *_others) = refused.value.fields
         assert field.startswith("steps[")
         assert "200 properties and 2000 values" in refused.value.fields[field]
@@ -288,7 +288,11 @@ def test_filters_are_bounded_over_all_steps_together(place: Place) -> None:
 
 def test_a_statement_does_not_grow_with_the_values_of_a_filter(place: Place) -> None:
     lengths = {
-        len(funnel.statement(funnel_body.LENS.read(Given.of_body(filtered(2, 5, values)), place.project()).funnel).sql)
+        len(
+            funnel.statement(
+                funnel_body.LENS.read(RawParams.of_body(filtered(2, 5, values)), place.project()).funnel
+            ).sql
+        )
         for values in (2, 100)
     }
     assert len(lengths) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quadra.analytics.funnels import body as funnel_body
 from quadra.analytics.funnels.walk import Walk
 from quadra.core import clock
-from quadra.core.api.given import Given
+from quadra.core.api.raw_params import RawParams
 from tests.analytics import funnels
 from tests.analytics.conftest import Place
 from tests.analytics.funnels import Plan
@@ -77,7 +77,7 @@ def test_funnels_agree_with_the_reference(place: Place, order: str) -> None:
         span = Span(history.middle + hours * HOUR, history.end, "day", history.zone)
         project = place.tell(history.events, history.zone)
         body = {**body_of(plan, span), "breakdown": "plan", "breakdown_attribution": attribution}
-        answer = place.answer(funnel_body.LENS, Given.of_body(body), project)
+        answer = place.answer(funnel_body.LENS, RawParams.of_body(body), project)
         events, people = history.events, history.people
         assert seen(answer["steps"]) == shown(plan, funnels.ways(events, people, span, plan))
         expected = funnels.groups(events, people, span, plan, "plan", attribution)

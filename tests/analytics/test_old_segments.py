@@ -21,7 +21,7 @@ from quadra.accounts.tables import Project
 from quadra.analytics.export import FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.analytics.lens_list import LENSES
-from quadra.core.api.given import given_of
+from quadra.core.api.raw_params import raw_params
 from quadra.warehouse.columns import NAMES, NO_ROWS
 from quadra.warehouse.segments import writing
 from quadra.warehouse.tables import Segment
@@ -64,7 +64,7 @@ def test_every_lens_and_every_export_reads_them(place: Place, path: Path) -> Non
     project = told(place, path)
     answers = {
         lens.path: place.answer(
-            lens, given_of([*RANGE, *([("limit", "1000")] if lens.path == "user/events" else [])]), project
+            lens, raw_params([*RANGE, *([("limit", "1000")] if lens.path == "user/events" else [])]), project
         )
         for lens in LENSES
         if not lens.in_body
@@ -73,7 +73,7 @@ def test_every_lens_and_every_export_reads_them(place: Place, path: Path) -> Non
     rows = answers["user/events"]["events"]
     assert len(rows) == pq.read_metadata(path).num_rows
     for form in FORMATS:
-        with closing(Pieces(place.runtime, read(given_of([*RANGE, ("format", form)]), project))) as pieces:
+        with closing(Pieces(place.runtime, read(raw_params([*RANGE, ("format", form)]), project))) as pieces:
             whole = b"".join(pieces)
         if form == "parquet":
             assert pq.read_table(io.BytesIO(whole)).num_rows == len(rows)

@@ -11,7 +11,7 @@ import pytest
 
 from quadra.analytics.lens_list import BY_PATH, LENSES
 from quadra.analytics.views import reports
-from quadra.core.api.given import given_of
+from quadra.core.api.raw_params import raw_params
 from tests.analytics.conftest import Place
 from tests.analytics.reference import Event, ev
 
@@ -52,7 +52,7 @@ def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(plac
 def test_asking_for_the_sql_changes_no_answer_and_looks_at_no_event(place: Place, lens: str) -> None:
     project = place.tell([ev("u1", "2026-03-02 10:00")])
     assert asked(place, project, lens=[lens])["queries"][0]["statements"]
-    given = given_of([("from", "2026-03-02"), ("to", "2026-03-03")])
+    given = raw_params([("from", "2026-03-02"), ("to", "2026-03-03")])
     assert place.answer(BY_PATH[lens], given, project)["rows_read"] == 1
 
 

@@ -20,7 +20,7 @@ from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 from quadra.health.checks.backups import point_in_time
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from tests.backup.conftest import Pair, sql
 from tests.jobs.processes import wait_until
 
@@ -61,15 +61,15 @@ def archive_log(pair: Pair) -> None:
 def test_base_backups_are_taken_proved_and_pruned_by_the_clock(
     pair: Pair, runtime: Runtime, go: Callable[..., None]
 ) -> None:
-    scene, worker = Scene(runtime, "worker"), Schedule(runtime.settings)
+    context, worker = CheckContext(runtime, "worker"), Schedule(runtime.settings)
     with runtime.database.begin() as session:
         initialise(session, settings=runtime.settings)
         session.execute(sa.update(Project).values(created_at=clock.now()))
-    assert point_in_time(scene).status == "healthy"  # a new installation need not have one
+    assert point_in_time(context).status == "healthy"  # a new installation need not have one
     worker.tick(runtime)
     (first,) = bases(runtime)
     archive_log(pair)
-    assert (point_in_time(scene).status, point_in_time(scene).details["base"]) == ("healthy", first)
+    assert (point_in_time(context).status, point_in_time(context).details["base"]) == ("healthy", first)
     go(days=1)  # Thursday
     for one in (worker, Schedule(runtime.settings)):  # a worker that has just started finds it, too
         one.tick(runtime)
@@ -77,7 +77,7 @@ def test_base_backups_are_taken_proved_and_pruned_by_the_clock(
     assert base_store.verified_at(runtime.settings, first)
 
     go(days=16)  # Friday; two Sundays were missed
-    assert "16 days old" in point_in_time(scene).message
+    assert "16 days old" in point_in_time(context).message
     with one_at_a_time(base_store.directory(runtime.settings)):  # somebody else is at it
         worker.tick(runtime)
     assert bases(runtime) == [first]
@@ -93,7 +93,7 @@ def test_base_backups_are_taken_proved_and_pruned_by_the_clock(
     assert len(bases(runtime)) == 2
 
     archive_log(pair)
-    assert point_in_time(scene).status == "healthy"
+    assert point_in_time(context).status == "healthy"
     start = wal_chain.lsn(base_store.manifests(runtime.settings)[0].facts.start_lsn)
     chain = wal_chain.follow(pair.archive.wal, timeline=1, start=start)
     assert chain.segments == tuple(wal_chain.archived(pair.archive.wal))  # and no older ones
@@ -120,7 +120,7 @@ def test_a_gap_in_the_archive_is_seen_by_the_check(pair: Pair, runtime: Runtime,
         archive_log(pair)
     shutil.copytree(pair.archive.wal, archive)
     (archive / f"{wal_chain.archived(archive)[-2]}.gz").unlink()
-    found = point_in_time(Scene(Runtime(settings, runtime.database), "worker"))
+    found = point_in_time(CheckContext(Runtime(settings, runtime.database), "worker"))
     assert (found.status, "is missing" in found.message) == ("degraded", True)
 
 

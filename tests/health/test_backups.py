@@ -18,33 +18,33 @@ from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.health.checks.backups import backups
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, "healthy"), (47, "healthy"), (49, "degraded"), (73, "unhealthy")])
 def test_a_backup_grows_old(tmp_path: Path, hours: int, status: str) -> None:
-    scene = _scene(tmp_path)
-    assert backups(scene).status == "healthy"  # a new installation need not have one
-    made = take(scene.runtime.settings, "database")
+    context = _scene(tmp_path)
+    assert backups(context).status == "healthy"  # a new installation need not have one
+    made = take(context.runtime.settings, "database")
     path = tmp_path / "backups" / made.id / manifest.MANIFEST
     path.write_bytes(
         msgspec.json.encode(msgspec.structs.replace(made, created_at=clock.now() - timedelta(hours=hours)))
     )
-    found = backups(scene)
+    found = backups(context)
     assert (found.status, found.details["count"]) == (status, 1)
 
 
 def test_an_old_installation_without_a_backup_is_degraded(tmp_path: Path) -> None:
-    scene = _scene(tmp_path)
-    with scene.runtime.database.begin() as session:
+    context = _scene(tmp_path)
+    with context.runtime.database.begin() as session:
         session.execute(sa.update(Project).values(created_at=clock.now() - timedelta(hours=49)))
-    assert backups(scene).status == "degraded"
+    assert backups(context).status == "degraded"
 
 
-def _scene(tmp_path: Path) -> Scene:
+def _scene(tmp_path: Path) -> CheckContext:
     settings = load(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'quadra.db'}")
     runtime = Runtime(settings, Database(settings.database_url))
     migrate.upgrade(runtime.database)
     with runtime.database.begin() as session:
         initialise(session, settings=settings)
-    return Scene(runtime, "web")
+    return CheckContext(runtime, "web")

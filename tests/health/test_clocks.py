@@ -13,7 +13,7 @@ from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.health.checks.clocks import clocks, heard
-from quadra.health.scene import Beat, Scene
+from quadra.health.context import Beat, CheckContext
 from quadra.health.verdict import DEGRADED, HEALTHY
 from quadra.jobs.tables import WorkerRow
 
@@ -51,34 +51,34 @@ def test_what_is_known_stays_until_the_heartbeat_moves() -> None:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def context(tmp_path: Path) -> Iterator[CheckContext]:
     database = Database(f"sqlite:///{tmp_path / 'quadra.db'}")
     migrate.upgrade(database)
-    yield Scene(Runtime(load(data_dir=tmp_path), database), "web")
+    yield CheckContext(Runtime(load(data_dir=tmp_path), database), "web")
     database.dispose()
 
 
-def beat(scene: Scene, at: datetime) -> None:
-    with scene.runtime.database.begin() as session:
+def beat(context: CheckContext, at: datetime) -> None:
+    with context.runtime.database.begin() as session:
         session.merge(WorkerRow(name="far:7", kinds=[], concurrency=1, heartbeat_at=at))
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(300, "ahead"), (-300, "behind")])
-def test_a_worker_whose_clock_differs_is_named(scene: Scene, seconds: int, said: str) -> None:
-    beat(scene, clock.now() + timedelta(seconds=seconds - 1))
-    clocks(scene)
-    beat(scene, clock.now() + timedelta(seconds=seconds))
-    found = clocks(scene)
+def test_a_worker_whose_clock_differs_is_named(context: CheckContext, seconds: int, said: str) -> None:
+    beat(context, clock.now() + timedelta(seconds=seconds - 1))
+    clocks(context)
+    beat(context, clock.now() + timedelta(seconds=seconds))
+    found = clocks(context)
     assert found.status == DEGRADED
     assert "worker far:7 by " in found.message
     assert f" s {said}" in found.message
     assert found.details["seconds"]["worker far:7"] == pytest.approx(seconds, abs=60)
 
 
-def test_a_worker_whose_clock_is_right_is_not(scene: Scene) -> None:
+def test_a_worker_whose_clock_is_right_is_not(context: CheckContext) -> None:
     for _ in range(2):
-        beat(scene, clock.now())
-        found = clocks(scene)
+        beat(context, clock.now())
+        found = clocks(context)
     assert found.status == HEALTHY
     assert found.details["seconds"] == {"worker far:7": 0.0}
 
@@ -89,11 +89,11 @@ def test_a_clock_that_the_database_does_not_share_is_told(
     database = Database(any_database_url)
     try:
         migrate.upgrade(database)
-        scene = Scene(Runtime(load(data_dir=tmp_path, database_url=any_database_url), database), "web")
-        assert clocks(scene).status == HEALTHY
+        context = CheckContext(Runtime(load(data_dir=tmp_path, database_url=any_database_url), database), "web")
+        assert clocks(context).status == HEALTHY
         right = clock.now
         monkeypatch.setattr(clock, "now", lambda: right() + timedelta(minutes=5))
-        found = clocks(scene)
+        found = clocks(context)
     finally:
         database.dispose()
     if any_database_url.startswith("sqlite"):  # which has the clock of whoever asks

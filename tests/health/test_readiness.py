@@ -122,7 +122,7 @@ def test_the_reason_is_in_the_log_once(tmp_path: Path, caplog: pytest.LogCapture
     caplog.set_level(logging.INFO)
     asked = Readiness(Database(f"sqlite:///{tmp_path / 'quadra.db'}"))
     for error in (OperationalError("", {}, Exception("disk full")), None, TimeoutError(), TimeoutError(), None, None):
-        asked.said(error)
+        asked.note(error)
     told = [(record.message, getattr(record, "reason", "")) for record in caplog.records]
     assert told == [
         ("health.readiness.lost", "disk full"),

@@ -24,8 +24,8 @@ from quadra.health.checks import CHECKS
 from quadra.health.checks.ai import ai_provider
 from quadra.health.checks.backlog import backlog, dead_letters, workers
 from quadra.health.checks.database import connection_pool, database_write, migrations
+from quadra.health.context import CheckContext
 from quadra.health.runner import Runner
-from quadra.health.scene import Scene
 from quadra.health.tables import HealthReport
 from quadra.health.verdict import Found
 from quadra.jobs.queue import enqueue
@@ -33,7 +33,7 @@ from quadra.jobs.tables import Job, WorkerRow
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def context(tmp_path: Path) -> Iterator[CheckContext]:
     with_settings = load(
         data_dir=tmp_path,
         database_url=f"sqlite:///{tmp_path / 'quadra.db'}",
@@ -46,7 +46,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     )
     database = Database(with_settings.database_url)
     migrate.upgrade(database)
-    yield Scene(Runtime(with_settings, database), "command")
+    yield CheckContext(Runtime(with_settings, database), "command")
     database.dispose()
 
 
@@ -56,65 +56,65 @@ def told(found: Found | None) -> str:
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(1, "healthy"), (25, "healthy"), (31, "unhealthy"), (None, "unhealthy")])
-def test_a_worker_lives_as_long_as_its_lease(scene: Scene, seconds: int | None, said: str) -> None:
+def test_a_worker_lives_as_long_as_its_lease(context: CheckContext, seconds: int | None, said: str) -> None:
     if seconds is not None:
-        with scene.runtime.database.begin() as session:
+        with context.runtime.database.begin() as session:
             at = clock.now() - timedelta(seconds=seconds)
             session.add(WorkerRow(name="far:7", started_at=at, heartbeat_at=at, kinds=[], concurrency=1))
-    assert told(workers(scene)) == said
+    assert told(workers(context)) == said
 
 
 @pytest.mark.parametrize(
     ("due_seconds_ago", "said"), [(-3_600, "healthy"), (30, "healthy"), (90, "degraded"), (400, "unhealthy")]
 )
-def test_a_job_is_late_from_when_it_was_due_on(scene: Scene, due_seconds_ago: int, said: str) -> None:
-    with scene.runtime.database.begin() as session:
+def test_a_job_is_late_from_when_it_was_due_on(context: CheckContext, due_seconds_ago: int, said: str) -> None:
+    with context.runtime.database.begin() as session:
         job = enqueue(session, kind="test", max_attempts=1)
         job.created_at = clock.now() - timedelta(days=1)
         job.available_at = clock.now() - timedelta(seconds=due_seconds_ago)
-    assert told(backlog(scene)) == said
+    assert told(backlog(context)) == said
 
 
 @pytest.mark.parametrize(("hours", "count", "said"), [(1, 1, "healthy"), (1, 2, "degraded"), (25, 5, "healthy")])
-def test_jobs_that_were_given_up_lately_are_told(scene: Scene, hours: int, count: int, said: str) -> None:
-    with scene.runtime.database.begin() as session:
+def test_jobs_that_were_given_up_lately_are_told(context: CheckContext, hours: int, count: int, said: str) -> None:
+    with context.runtime.database.begin() as session:
         for _ in range(count):
             enqueue(session, kind="test", max_attempts=1)
         session.flush()
         at = clock.now() - timedelta(hours=hours)
         session.execute(sa.update(Job).values(state="FAILED", finished_at=at))
-    assert told(dead_letters(scene)) == said
+    assert told(dead_letters(context)) == said
 
 
-def test_a_pool_is_full_with_its_last_connection(scene: Scene) -> None:
-    database = scene.runtime.database
+def test_a_pool_is_full_with_its_last_connection(context: CheckContext) -> None:
+    database = context.runtime.database
     database.dispose()
     database.engine = sa.create_engine(database.url, pool_size=2, max_overflow=1)
     held, said = [], []
     for _ in range(3):
         held.append(database.engine.connect())
-        said.append(told(connection_pool(scene)))
+        said.append(told(connection_pool(context)))
     for connection in held:
         connection.close()
     assert said[-1] == "unhealthy"
     assert "unhealthy" not in said[:-1]
 
 
-def test_events_that_were_refused_lately_are_unhealthy_whatever_a_small_row_says(scene: Scene) -> None:
-    assert told(database_write(scene)) == "healthy"
-    scene.runtime.database.refused(OperationalError("", {}, Exception("full")))
-    found = database_write(scene)
+def test_events_that_were_refused_lately_are_unhealthy_whatever_a_small_row_says(context: CheckContext) -> None:
+    assert told(database_write(context)) == "healthy"
+    context.runtime.database.refused(OperationalError("", {}, Exception("full")))
+    found = database_write(context)
     assert found.status == "unhealthy"
     assert "Events are refused" in found.message
-    scene.runtime.database.wrote_at = time.monotonic()
-    assert told(database_write(scene)) == "healthy"
+    context.runtime.database.wrote_at = time.monotonic()
+    assert told(database_write(context)) == "healthy"
 
 
-def test_tables_of_another_version_are_unhealthy(scene: Scene) -> None:
-    assert told(migrations(scene)) == "healthy"
-    with scene.runtime.database.begin() as session:
+def test_tables_of_another_version_are_unhealthy(context: CheckContext) -> None:
+    assert told(migrations(context)) == "healthy"
+    with context.runtime.database.begin() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '0001_older'"))
-    found = migrations(scene)
+    found = migrations(context)
     assert found.status == "unhealthy"
     assert "0001_older" in found.message
 
@@ -140,18 +140,20 @@ def test_what_a_fake_model_server_answers_is_judged(tmp_path: Path, answer: int,
     given = load(data_dir=tmp_path, llm_base_url=url, llm_model="m", health_ai_warn="50s", health_ai_fail="60s")
     try:
         (check,) = [check for check in CHECKS if check.name == "ai_provider"]
-        report = Runner(Scene(Runtime(given, database), "command"), [check]).report()
+        report = Runner(CheckContext(Runtime(given, database), "command"), [check]).report()
         assert report.status == said
-        assert (told(ai_provider(Scene(Runtime(given, database), "command"))) == "healthy") is (said == "healthy")
+        assert (told(ai_provider(CheckContext(Runtime(given, database), "command"))) == "healthy") is (
+            said == "healthy"
+        )
     finally:
         server.shutdown()
         server.server_close()
         database.dispose()
 
 
-def test_a_report_is_kept_once_an_interval_and_as_long_as_the_setting_says(scene: Scene) -> None:
-    runtime = scene.runtime
-    runner = Runner(scene, [])
+def test_a_report_is_kept_once_an_interval_and_as_long_as_the_setting_says(context: CheckContext) -> None:
+    runtime = context.runtime
+    runner = Runner(context, [])
     for days in (6, 8):
         with runtime.database.begin() as session:
             at = clock.now() - timedelta(days=days)
@@ -168,13 +170,13 @@ def test_only_unhealthy_reports_count_against_an_hour() -> None:
     assert history.share_well([(clock.now(), {})]) is None
 
 
-def test_strangers_are_told_no_check_of_recent_reports(scene: Scene) -> None:
-    with scene.runtime.database.begin() as session:
+def test_strangers_are_told_no_check_of_recent_reports(context: CheckContext) -> None:
+    with context.runtime.database.begin() as session:
         at = clock.now()
         checks = {"disk": {"status": "healthy", "message": "The disk of /var/lib/quadra is 5 % full."}}
         session.add(HealthReport(slot_at=at, at=at, status="healthy", parts={}, checks=checks, source="w"))
-    runner = Runner(scene, [])
-    stranger, viewer = (to_builtins(status.status(scene.runtime, runner, whole=whole)) for whole in (False, True))
+    runner = Runner(context, [])
+    stranger, viewer = (to_builtins(status.status(context.runtime, runner, whole=whole)) for whole in (False, True))
     assert "disk" not in str(stranger)
     assert viewer["health"]["recent_checks"][0]["checks"] == checks
     assert stranger["analytics"] is None

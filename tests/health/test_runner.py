@@ -14,51 +14,51 @@ from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.health.checks import CHECKS
+from quadra.health.context import CheckContext, Machine
 from quadra.health.runner import Runner
-from quadra.health.scene import Machine, Scene
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Check, Found, degraded, graded, healthy, unhealthy
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def context(tmp_path: Path) -> Iterator[CheckContext]:
     database = Database(f"sqlite:///{tmp_path / 'quadra.db'}")
-    yield Scene(Runtime(load(data_dir=tmp_path), database), "web")
+    yield CheckContext(Runtime(load(data_dir=tmp_path), database), "web")
     database.dispose()
 
 
-def report_of(scene: Scene, *checks: Check) -> dict[str, str]:
-    report = Runner(scene, checks).report()
+def report_of(context: CheckContext, *checks: Check) -> dict[str, str]:
+    report = Runner(context, checks).report()
     return {"overall": report.status, **{one.name: one.found.status for one in report.checks}}
 
 
-def test_one_unhealthy_check_makes_all_unhealthy_and_one_degraded_makes_all_degraded(scene: Scene) -> None:
+def test_one_unhealthy_check_makes_all_unhealthy_and_one_degraded_makes_all_degraded(context: CheckContext) -> None:
     well = Check("well", "ingest", lambda _: healthy("It is."))
     so_so = Check("so_so", "live", lambda _: degraded("So so."))
     ill = Check("ill", "machine", lambda _: unhealthy("It is not."))
-    assert report_of(scene, well)["overall"] == HEALTHY
-    assert report_of(scene, well, so_so)["overall"] == DEGRADED
-    assert report_of(scene, well, so_so, ill)["overall"] == UNHEALTHY
+    assert report_of(context, well)["overall"] == HEALTHY
+    assert report_of(context, well, so_so)["overall"] == DEGRADED
+    assert report_of(context, well, so_so, ill)["overall"] == UNHEALTHY
 
 
-def test_what_quadra_can_do_without_is_never_worse_than_degraded(scene: Scene) -> None:
+def test_what_quadra_can_do_without_is_never_worse_than_degraded(context: CheckContext) -> None:
     optional = Check("redis", "live", lambda _: unhealthy("It is away."), worst=DEGRADED)
-    assert report_of(scene, optional) == {"overall": DEGRADED, "redis": DEGRADED}
+    assert report_of(context, optional) == {"overall": DEGRADED, "redis": DEGRADED}
 
 
-def test_what_is_not_configured_is_not_listed(scene: Scene) -> None:
-    assert report_of(scene, Check("redis", "live", lambda _: None)) == {"overall": HEALTHY}
+def test_what_is_not_configured_is_not_listed(context: CheckContext) -> None:
+    assert report_of(context, Check("redis", "live", lambda _: None)) == {"overall": HEALTHY}
 
 
-def test_a_check_that_hangs_fails_in_time_and_is_not_started_twice(scene: Scene) -> None:
+def test_a_check_that_hangs_fails_in_time_and_is_not_started_twice(context: CheckContext) -> None:
     release, started = threading.Event(), []
 
-    def hang(_: Scene) -> Found:
+    def hang(_: CheckContext) -> Found:
         started.append(1)
         release.wait(30)
         return healthy("At last.")
 
     runner = Runner(
-        scene, [Check("slow", "ingest", hang, seconds=0.2), Check("ok", "ingest", lambda _: healthy("Yes."))]
+        context, [Check("slow", "ingest", hang, seconds=0.2), Check("ok", "ingest", lambda _: healthy("Yes."))]
     )
     began = time.monotonic()
     for _ in range(3):
@@ -74,25 +74,25 @@ def test_a_check_that_hangs_fails_in_time_and_is_not_started_twice(scene: Scene)
     assert len(started) >= 2
 
 
-def test_checks_run_at_the_same_time(scene: Scene) -> None:
+def test_checks_run_at_the_same_time(context: CheckContext) -> None:
     together = threading.Barrier(5)
 
-    def meet(_: Scene) -> Found:
+    def meet(_: CheckContext) -> Found:
         together.wait(10)
         return healthy("Met.")
 
     checks = [Check(f"c{number}", "ingest", meet, seconds=15) for number in range(5)]
-    assert set(report_of(scene, *checks).values()) == {HEALTHY}
+    assert set(report_of(context, *checks).values()) == {HEALTHY}
 
 
-def test_an_error_of_a_check_is_its_verdict_and_a_mistake_does_not_end_the_report(scene: Scene) -> None:
-    def away(_: Scene) -> Found:
+def test_an_error_of_a_check_is_its_verdict_and_a_mistake_does_not_end_the_report(context: CheckContext) -> None:
+    def away(_: CheckContext) -> Found:
         raise Unavailable("The database does not answer; try again.")
 
-    def mistake(_: Scene) -> Found:
+    def mistake(_: CheckContext) -> Found:
         raise ZeroDivisionError("secret")
 
-    report = Runner(scene, [Check("away", "ingest", away), Check("mistake", "ingest", mistake)]).report()
+    report = Runner(context, [Check("away", "ingest", away), Check("mistake", "ingest", mistake)]).report()
     messages = [one.found.message for one in report.checks]
     assert report.status == UNHEALTHY
     assert messages[0] == "The database does not answer; try again."
@@ -100,15 +100,15 @@ def test_an_error_of_a_check_is_its_verdict_and_a_mistake_does_not_end_the_repor
     assert "secret" not in messages[1]
 
 
-def test_many_who_ask_at_once_get_one_report(scene: Scene) -> None:
+def test_many_who_ask_at_once_get_one_report(context: CheckContext) -> None:
     looks: list[int] = []
 
-    def look(_: Scene) -> Found:
+    def look(_: CheckContext) -> Found:
         looks.append(1)
         time.sleep(0.2)
         return healthy("Yes.")
 
-    runner = Runner(scene, [Check("c", "ingest", look)])
+    runner = Runner(context, [Check("c", "ingest", look)])
     threads = [threading.Thread(target=runner.report) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -117,14 +117,14 @@ def test_many_who_ask_at_once_get_one_report(scene: Scene) -> None:
     assert len(looks) == 1
 
 
-def test_a_check_that_is_kept_is_not_asked_at_every_turn(scene: Scene) -> None:
+def test_a_check_that_is_kept_is_not_asked_at_every_turn(context: CheckContext) -> None:
     looks: list[int] = []
 
-    def look(_: Scene) -> Found:
+    def look(_: CheckContext) -> Found:
         looks.append(1)
         return healthy("Yes.")
 
-    runner = Runner(scene, [Check("ai", "ai", look, keep_seconds=60)])
+    runner = Runner(context, [Check("ai", "ai", look, keep_seconds=60)])
     for _ in range(3):
         assert len(runner.report(max_age_seconds=0).checks) == 1
     assert len(looks) == 1
@@ -144,10 +144,10 @@ class BusyMachine(Machine):
         return 99.9, 300.0
 
 
-def test_busy_processors_are_never_worse_than_degraded(scene: Scene) -> None:
-    scene.machine = BusyMachine()
+def test_busy_processors_are_never_worse_than_degraded(context: CheckContext) -> None:
+    context.machine = BusyMachine()
     (check,) = [check for check in CHECKS if check.name == "cpu"]
-    (found,) = Runner(scene, [check]).report().checks
+    (found,) = Runner(context, [check]).report().checks
     assert found.found.status == DEGRADED
     assert found.found.message.startswith("Processors were 99.9 % busy over 300 s.")
 

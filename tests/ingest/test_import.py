@@ -243,7 +243,7 @@ def test_a_json_file_may_be_an_array_an_envelope_or_objects_over_many_lines(tmp_
     ("name", "form"), [("access.log", "combined"), ("events.csv", "csv"), ("events.ndjson", "ndjson")]
 )
 def test_auto_tells_the_formats_apart(name: str, form: str) -> None:
-    assert formats.told((SAMPLES / name).read_bytes(), name) == form
+    assert formats.guess_format((SAMPLES / name).read_bytes(), name) == form
 
 
 def test_packed_files_bytes_that_are_no_utf8_and_blank_lines_are_read(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch, Event
 from quadra.insights import archive, reading
 from quadra.insights.handlers import ANALYSE
-from quadra.insights.reading import MOST_READ, every, read_history, read_scene, read_seen
+from quadra.insights.reading import MOST_READ, every, read_context, read_history, read_seen
 from quadra.insights.store import count_hours
 from quadra.insights.tables import HourCount, Insight
 from quadra.jobs.queue import MANUAL, enqueue
@@ -166,7 +166,7 @@ def test_hours_are_compared_with_the_same_hour_of_earlier_days(any_runtime: Runt
             count_hours(session, 1, {hour_us - day * day_us: 100})
     batch_id = fill(any_runtime, [event(occurred_at=hour_us + 1) for _ in range(7)])
     with any_runtime.database.read() as session:
-        (hour,) = read_scene(session, session.get_one(Batch, batch_id)).hours
+        (hour,) = read_context(session, session.get_one(Batch, batch_id)).hours
     assert (hour.before_this_batch, hour.in_this_batch) == (0, 7)
     assert list(hour.days_before) == [101, 102, 0, 104]
 

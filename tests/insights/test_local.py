@@ -10,7 +10,7 @@ from quadra.insights.digest import dump, load
 from quadra.insights.history import HourPast
 from quadra.insights.local import FINDERS, analyse
 from quadra.insights.seen import Line
-from tests.insights.scenes import START_US, batch, findings, line, request, scene
+from tests.insights.contexts import START_US, batch, context, findings, line, request
 
 HOUR_US = 3_600_000_000
 
@@ -30,25 +30,25 @@ def requests(
 
 
 def test_a_batch_like_those_before_it_says_so() -> None:
-    analysis = analyse(scene(clicks(), [clicks()] * 20))
+    analysis = analyse(context(clicks(), [clicks()] * 20))
     assert analysis.summary == "Nothing unusual: 100 events of 40 people, much like the 20 batches before."
     assert analysis.patterns == []
     assert 0.5 < analysis.confidence < 0.8
 
 
 def test_the_first_batch_has_nothing_to_be_compared_with() -> None:
-    analysis = analyse(scene(clicks()))
+    analysis = analyse(context(clicks()))
     assert analysis.summary == "The first batch: 100 events of 40 people. Nothing to compare with yet."
     assert analysis.confidence == 0
 
 
 def test_two_earlier_batches_are_too_few_to_say_what_is_usual() -> None:
-    analysis = analyse(scene(requests(100, failed=90), [requests(100)] * 2))
+    analysis = analyse(context(requests(100, failed=90), [requests(100)] * 2))
     assert not [found for found in analysis.findings if found.kind != "failures.many"]
 
 
 def test_a_small_quiet_batch_is_believed_less_than_a_large_one() -> None:
-    small, large = (analyse(scene(clicks(number), [clicks(number)] * 10)) for number in (5, 500))
+    small, large = (analyse(context(clicks(number), [clicks(number)] * 10)) for number in (5, 500))
     assert small.confidence < 0.2 < large.confidence
 
 
@@ -268,14 +268,14 @@ def test_ai_calls_that_became_dearer_or_fail() -> None:
 def test_the_same_batch_gives_the_same_answer_in_any_order_of_its_events() -> None:
     lines = clicks(60) + requests(40, failed=20) + broken(5) + funnel(9, 2)
     before = [clicks()] * 5
-    one, other = (analyse(scene(order, before)) for order in (lines, list(reversed(lines))))
+    one, other = (analyse(context(order, before)) for order in (lines, list(reversed(lines))))
     assert one == other
     assert one.findings
 
 
 def test_the_most_urgent_is_told_first_and_few_of_a_kind() -> None:
     many = [line(name=f"new {at}") for at in range(30) for _ in range(3)]
-    analysis = analyse(scene(many + requests(100, failed=60), [requests(100)] * 20))
+    analysis = analyse(context(many + requests(100, failed=60), [requests(100)] * 20))
     assert analysis.findings[0].severity == "warning"
     assert analysis.summary.startswith(analysis.patterns[0])
     assert len([found for found in analysis.findings if found.kind == "type.new"]) == 3

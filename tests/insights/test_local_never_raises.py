@@ -13,7 +13,7 @@ from quadra.insights import words
 from quadra.insights.history import HourPast
 from quadra.insights.local import analyse
 from quadra.insights.seen import Line
-from tests.insights.scenes import START_US, scene
+from tests.insights.contexts import START_US, context
 
 names = st.one_of(
     st.sampled_from(["a", "b", "/x", "https://[bad", "\x00\u202e<b>", "{x}", "{0!r}", "é" * 300]), st.text(max_size=30)
@@ -84,7 +84,7 @@ def shown(evidence: dict[str, Any]) -> str:
 def test_junk_is_analysed_and_every_number_in_a_sentence_is_in_its_evidence(
     now: list[Line], before: list[list[Line]], window: float | None, windows: float | None, days: list[int]
 ) -> None:
-    made = scene(now, before, seconds=window, seconds_before=windows, hours=[HourPast(START_US, 0, len(now), days)])
+    made = context(now, before, seconds=window, seconds_before=windows, hours=[HourPast(START_US, 0, len(now), days)])
     analysis = analyse(made)
     assert 0 <= analysis.confidence < 1
     assert analysis.summary

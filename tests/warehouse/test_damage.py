@@ -14,7 +14,7 @@ import pytest
 
 from quadra.core.runtime import Runtime
 from quadra.health.checks.segments import segments as check
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.warehouse.query.engine import query, warehouse_of
 from quadra.warehouse.segments import catalogue, soundness
 from quadra.warehouse.segments.soundness import SegmentDamaged
@@ -76,13 +76,13 @@ def test_no_question_is_answered_from_a_file_that_is_not_sound(
         assert "quadra recover" in refused.value.message
     if said != "cannot be read":
         assert said in refused.value.message
-    found = check(Scene(sqlite_runtime, "command"))
+    found = check(CheckContext(sqlite_runtime, "command"))
     assert (found.status, found.details["damaged"]) == ("unhealthy", [listed(sqlite_runtime)[0].path])
     if paths[0].is_dir():
         paths[0].rmdir()
     shutil.copy2(tmp_path / "kept", paths[0])
     assert numbers(sqlite_runtime) == list(range(20))
-    assert check(Scene(sqlite_runtime, "command")).status == "healthy"
+    assert check(CheckContext(sqlite_runtime, "command")).status == "healthy"
 
 
 def test_what_lies_outside_of_the_damaged_file_is_answered(sqlite_runtime: Runtime, paths: list[Path]) -> None:

@@ -13,8 +13,8 @@ from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match
 from quadra.analytics.questions.snapshot import Snapshot
-from quadra.core.api.given import Given, Where
 from quadra.core.api.params import choice, says, within
+from quadra.core.api.raw_params import RawParams, Where
 from quadra.core.names import snake_case
 
 ORDERS = ("ordered", "strict", "unordered")
@@ -56,24 +56,24 @@ class Params(Asked, kw_only=True, frozen=True):
     )
     breakdown_limit: Annotated[int, within(1, 200, "The largest groups keep their names.")] = 25
 
-    def check(self, given: Given) -> None:
-        if any(name.startswith("steps") for name in given.wrong):
+    def check(self, raw: RawParams) -> None:
+        if any(name.startswith("steps") for name in raw.wrong):
             return  # how many there are is not known
         last = len(self.steps) - 1
         for number, exclusion in enumerate(self.exclusions):
             place = f"exclusions[{number}].from_step"
             if not 0 <= exclusion.from_step < exclusion.to_step <= last:
-                given.wrong[place] = f"from_step and to_step count from 0: from_step < to_step <= {last}"
+                raw.wrong[place] = f"from_step and to_step count from 0: from_step < to_step <= {last}"
             elif self.order == "unordered" and (exclusion.from_step, exclusion.to_step) != (0, last):
-                given.wrong[place] = f"in an unordered funnel from 0 to {last}"
+                raw.wrong[place] = f"in an unordered funnel from 0 to {last}"
         attribution, colon, step = self.attribution
         if attribution == "step" and colon:
             if not (step.isascii() and step.isdigit() and len(step) < 4 and int(step) <= last):
-                given.wrong["breakdown_attribution"] = f"step:0 to step:{last}"
+                raw.wrong["breakdown_attribution"] = f"step:0 to step:{last}"
             elif self.order == "unordered" and int(step):
-                given.wrong["breakdown_attribution"] = "of an unordered funnel only step:0"
+                raw.wrong["breakdown_attribution"] = "of an unordered funnel only step:0"
         elif colon or attribution not in ATTRIBUTIONS[:3]:
-            given.wrong["breakdown_attribution"] = "one of " + ", ".join(ATTRIBUTIONS)
+            raw.wrong["breakdown_attribution"] = "one of " + ", ".join(ATTRIBUTIONS)
 
     @property
     def attribution(self) -> tuple[str, str, str]:

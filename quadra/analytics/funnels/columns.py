@@ -47,17 +47,17 @@ def ways(walk: Walk, histories: pa.ChunkedArray) -> Iterator[Times]:
 
 
 def _of_block(walk: Walk, histories: pa.ListArray) -> list[Times]:
-    said: list[Times] = [()] * len(histories)
+    reached_by: list[Times] = [()] * len(histories)
     packed, who = histories.flatten(), pc.list_parent_indices(histories)
     if not len(packed):
-        return said
+        return reached_by
     bits = bits_of(walk)
     mask = (1 << bits) - 1
     times = pc.shift_right(packed, bits)
     first, last = (pc.min_max(times)[name].as_py() for name in ("min", "max"))
     shift = (2 * (last - first) + 2).bit_length()
-    if len(said) << shift > 1 << KEY_BITS and len(said) > 1:
-        half = len(said) // 2
+    if len(reached_by) << shift > 1 << KEY_BITS and len(reached_by) > 1:
+        half = len(reached_by) // 2
         return _of_block(walk, histories.slice(0, half)) + _of_block(walk, histories.slice(half))
     keys = pc.add(pc.shift_left(who.cast(pa.int64()), shift), pc.subtract(times, first))
     events = Events(walk, keys, pc.bit_wise_and(packed, mask), window=min(walk.window_us, last - first))
@@ -67,10 +67,10 @@ def _of_block(walk: Walk, histories: pa.ListArray) -> list[Times]:
         columns = [pc.add(pc.bit_wise_and(column, (1 << shift) - 1), first).to_pylist() for column in best.times]
         people = pc.shift_right(best.times[0], shift).to_pylist()
         for person, depth, *reached in zip(people, best.depth.to_pylist(), *columns, strict=True):
-            said[person] = tuple(reached[:depth])
+            reached_by[person] = tuple(reached[:depth])
     for person in pc.unique(pc.filter(who, events.unclear())).to_pylist():
-        said[person] = walk.best([(one >> bits, one & mask) for one in histories[person].as_py()])
-    return said
+        reached_by[person] = walk.best([(one >> bits, one & mask) for one in histories[person].as_py()])
+    return reached_by
 
 
 @dataclass(frozen=True)
@@ -179,12 +179,12 @@ def _best(attempts: Attempts, shift: int) -> Attempts:
     counts = pc.equal(attempts.depth, deepest)
     if attempts.struck is not None:
         counts = pc.and_not(counts, attempts.struck)
-    found = attempts.only(counts)
-    last = found.times[0]
-    for column in found.times[1:]:
+    best = attempts.only(counts)
+    last = best.times[0]
+    for column in best.times[1:]:
         last = pc.if_else(pc.less(column, NEVER), column, last)
-    found = found.only(_ends(begins(last)))
-    return found.only(begins(pc.shift_right(found.times[0], shift)))
+    best = best.only(_ends(begins(last)))
+    return best.only(begins(pc.shift_right(best.times[0], shift)))
 
 
 def _ends(starts: pa.Array) -> pa.Array:

@@ -77,11 +77,11 @@ def judged(events: Snapshot, funnel: Funnel) -> FunnelAnswer:
 
 
 def _by_label(labels: list[str], ways: list[Times]) -> dict[str, dict[int, Times]]:
-    found: dict[str, dict[int, Times]] = {}
+    by_label: dict[str, dict[int, Times]] = {}
     for who, (label, times) in enumerate(zip(labels, ways, strict=True)):
         if times:
-            found.setdefault(label, {})[who] = times
-    return found
+            by_label.setdefault(label, {})[who] = times
+    return by_label
 
 
 def _histories(funnel: Funnel, params: Parameters) -> str:

@@ -23,25 +23,25 @@ class Grouping:
 
     def groups(self, people: Iterable[Sequence[Labelled]], walk: Walk) -> dict[str, Ways]:
         """Value -> the ways of the people in its group, the largest groups first."""
-        found: dict[str, dict[int, Times]] = {}
+        by_label: dict[str, dict[int, Times]] = {}
         for who, events in enumerate(people):
             for label, mine in self._views(events, walk):
                 if times := walk.best(mine):
-                    found.setdefault(label, {})[who] = times
-        return self.limited(found)
+                    by_label.setdefault(label, {})[who] = times
+        return self.limited(by_label)
 
-    def limited(self, found: Mapping[str, Mapping[int, Times]]) -> dict[str, Ways]:
+    def limited(self, by_label: Mapping[str, Mapping[int, Times]]) -> dict[str, Ways]:
         """The largest groups first, beyond the limit as one. `found` is value -> somebody -> their way."""
-        ranked = sorted(found, key=lambda label: (-len(found[label]), label))
+        ranked = sorted(by_label, key=lambda label: (-len(by_label[label]), label))
         if len(ranked) <= self.limit:
-            return {label: list(found[label].values()) for label in ranked}
+            return {label: list(by_label[label].values()) for label in ranked}
         kept = [label for label in ranked[: self.limit] if label != OTHER]
         rest: dict[int, Times] = {}
         for label in ranked:
             if label not in kept:
-                for who, times in found[label].items():  # somebody in several of them counts once, at their best
+                for who, times in by_label[label].items():  # somebody in several of them counts once, at their best
                     rest[who] = max(rest.get(who, ()), times, key=len)
-        return {**{label: list(found[label].values()) for label in kept}, OTHER: list(rest.values())}
+        return {**{label: list(by_label[label].values()) for label in kept}, OTHER: list(rest.values())}
 
     def _views(self, events: Sequence[Labelled], walk: Walk) -> Iterator[tuple[str, list[tuple[int, int]]]]:
         """Each value that the person is evaluated for, with the events as that evaluation sees them."""

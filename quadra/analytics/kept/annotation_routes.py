@@ -17,9 +17,9 @@ from quadra.analytics.questions.question import read_bounds
 from quadra.analytics.tables import ANNOTATION_MOST, Annotation
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params, says, within
+from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 from quadra.core.web.http import runtime
 
@@ -75,9 +75,9 @@ IDS = {"annotation_id": Param(name="annotation_id", shape=str, example="019be0c4
 )
 def list_annotations(asked: WhichAnnotations) -> KeptAnnotations:
     project = require_project(asked.project, "viewer")
-    given = Given.of_body({"from": asked.from_, "to": asked.to, "timezone": asked.timezone})
-    start_us, end_us = read_bounds(given, project)
-    given.check()
+    raw = RawParams.of_body({"from": asked.from_, "to": asked.to, "timezone": asked.timezone})
+    start_us, end_us = read_bounds(raw, project)
+    raw.check()
     query = sa.select(Annotation).where(Annotation.project_id == project.id)
     if start_us is not None:
         query = query.where(Annotation.at >= clock.from_us(start_us))

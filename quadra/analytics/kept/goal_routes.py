@@ -15,9 +15,9 @@ from quadra.analytics.kept.goals import find_goal
 from quadra.analytics.tables import NAME_MOST, GoalRow
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.given import Where, kept_where
 from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params, says
+from quadra.core.api.raw_params import Where, kept_where
 from quadra.core.errors import Invalid
 from quadra.core.web.http import runtime
 
@@ -142,13 +142,13 @@ def add_goal(asked: NewGoal) -> KeptGoal:
     refuses=(404,),
 )
 def change_goal(asked: GoalChange, goal_id: str) -> KeptGoal:
-    given = given_names()
+    raw = given_names()
     with runtime().database.begin() as session:
         row, project = of_caller(session, find_goal(session, goal_id), "editor", "goal")
         for name in ("name", "event", "page", "value_property", "currency"):
-            if name in given or _camel(name) in given:
+            if name in raw or _camel(name) in raw:
                 setattr(row, name, getattr(asked, name) or ("" if name == "name" else None))
-        if "where" in given:
+        if "where" in raw:
             row.where = kept_where(asked.where)
         _check(row)
         note(session, "goal.changed", row, project, {"name": row.name})

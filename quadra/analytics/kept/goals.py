@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from quadra.analytics.tables import GoalRow
 from quadra.analytics.visits.goal import Goal
-from quadra.core.api.given import where_of
+from quadra.core.api.raw_params import where_of
 from quadra.core.errors import NotFound
 from quadra.core.runtime import Runtime
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from quadra.analytics.questions.matching import Match
 from quadra.analytics.questions.segment import Did, Segment
 from quadra.analytics.tables import SegmentOfPeople
-from quadra.core.api.given import Given, Where, kept_where
 from quadra.core.api.params import Params, says, within
+from quadra.core.api.raw_params import RawParams, Where, kept_where
 from quadra.core.errors import NotFound
 from quadra.core.runtime import Runtime
 
@@ -72,7 +72,7 @@ def segment_of(runtime: Runtime, project_id: int, segment_id: str) -> Segment:
         row = find_segment(session, segment_id)
         if row.project_id != project_id:
             raise NotFound("There is no such segment.")
-        return RULE.of(Given.of_body(row.rule)).segment
+        return RULE.of(RawParams.of_body(row.rule)).segment
 
 
 def find_segment(session: Session, segment_id: str) -> SegmentOfPeople:

@@ -88,12 +88,12 @@ def answer(events: Snapshot, asked: Params) -> ErrorsAnswer:
     )
 
 
-def groups(asked: Params, said: Resolutions) -> Statement:
+def groups(asked: Params, resolved: Resolutions) -> Statement:
     """With errors in the range, the most frequent first; when they were first seen all of history says."""
     params = Parameters()
     only = "" if asked.resolved is None else f"AND resolved = {params.add(asked.resolved)}"
     sql = f"""
-        WITH {grouped(asked.question, params, said)}
+        WITH {grouped(asked.question, params, resolved)}
         SELECT id AS group_id, error_type, message, count, users, first_us, last_us, severity, endpoint, stack_trace,
             resolved, CASE WHEN resolved THEN resolved_us END AS resolved_us
         FROM groups WHERE count > 0 {only}

@@ -17,9 +17,9 @@ from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, iso
 from quadra.analytics.questions.snapshot import within as occurred
 from quadra.core import clock
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import says, within
+from quadra.core.api.raw_params import RawParams
 from quadra.core.typed import Typed
 from quadra.ingest.columns import COLUMNS as EVENT_COLUMNS
 from quadra.ingest.columns import Column
@@ -41,9 +41,9 @@ class Params(Listed, kw_only=True, frozen=True):
     offset: Annotated[int, within(0, 1_000_000)] = 0
     cursor: Annotated[str | None, says("What the page before said; quicker than an offset, and misses nothing.")] = None
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         if self.cursor is not None and self.after is None:
-            given.wrong["cursor"] = "a cursor that an answer gave"
+            raw.wrong["cursor"] = "a cursor that an answer gave"
 
     @property
     def after(self) -> Place | None:

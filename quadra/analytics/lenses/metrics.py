@@ -110,12 +110,12 @@ def _key(row: dict[str, Any]) -> tuple[str | None, ...]:
 
 
 def _where(asked: Params, params: Parameters) -> str:
-    said = [asked.question.range.sql, where_clause(asked.question, params, kind="metric")]
+    conditions = [asked.question.range.sql, where_clause(asked.question, params, kind="metric")]
     if asked.of is not None:
-        said.append(WHICH[asked.of])
+        conditions.append(WHICH[asked.of])
     equal = {sql: getattr(asked, name) for name, sql in FIELDS.items()} | {"category": asked.category}
-    said += [f"{sql} = {params.add(value)}" for sql, value in equal.items() if value is not None]
-    return " AND ".join(said)
+    conditions += [f"{sql} = {params.add(value)}" for sql, value in equal.items() if value is not None]
+    return " AND ".join(conditions)
 
 
 LENS = Lens(

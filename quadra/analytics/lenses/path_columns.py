@@ -84,17 +84,17 @@ def ties(histories: pa.ChunkedArray, bits: int) -> tuple[list[int], list[int]]:
 
 def edges(histories: pa.ChunkedArray, bits: int, most: int, settled: pa.Array) -> pa.Table:
     """Columns (position, source, target, count, us). `settled`: the nodes of all tied events in their true order."""
-    found, used = [], 0
+    kept, used = [], 0
     for block in blocks(histories, bits):
         if len(settled):
             tied = block.tied()
             count = pc.sum(tied).as_py()
             nodes = pc.replace_with_mask(block.nodes, tied, settled.slice(used, count))
-            found.append(Block(block.who, block.us, nodes).edges(bits, most))
+            kept.append(Block(block.who, block.us, nodes).edges(bits, most))
             used += count
         else:
-            found.append(block.edges(bits, most))
-    summed = _summed(pa.concat_tables(found))
+            kept.append(block.edges(bits, most))
+    summed = _summed(pa.concat_tables(kept))
     mask = (1 << bits) - 1
     return pa.table(
         {

@@ -13,9 +13,9 @@ from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.core.api.given import Where
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
+from quadra.core.api.raw_params import Where
 from quadra.warehouse.query.span import Range
 
 KINDS = ("first_time", "recurring")

@@ -86,18 +86,18 @@ def contexts(asked: Params) -> Statement:
 
 
 def answer(events: Snapshot, asked: Params) -> Satisfaction:
-    found = {row["survey"]: row for row in events.rows(surveys(asked))}
+    by_survey = {row["survey"]: row for row in events.rows(surveys(asked))}
     by_score, by_context = events.rows(scores(asked)), events.rows(contexts(asked))
     shown = SURVEYS.convert(
         [
             {
                 "survey_type": survey,
-                **_measured(survey, found[survey]),
+                **_measured(survey, by_survey[survey]),
                 "distribution": _distribution(survey, by_score),
                 "by_context": {row["context"]: _measured(survey, row) for row in by_context if row["survey"] == survey},
             }
             for survey in SCORES
-            if survey in found
+            if survey in by_survey
         ]
     )
     return Satisfaction(**events.measures(), satisfaction_metrics=shown)

@@ -11,8 +11,8 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.core.api.given import Given
 from quadra.core.api.params import says, within
+from quadra.core.api.raw_params import RawParams
 
 SIGNS = {"gte": ">=", "lte": "<=", "exact": "="}
 CRITERION = re.compile(r"(gte|lte|exact):([1-9]\d{0,8})")
@@ -25,9 +25,9 @@ class Params(Asked, kw_only=True, frozen=True):
     per_interval: Annotated[str, says("How often in a period: `gte:2`, `lte:1`, `exact:2`.", "gte:2")] = "gte:1"
     cumulative: Annotated[bool, says("In so many or more.")] = False
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         if CRITERION.fullmatch(self.per_interval) is None:
-            given.wrong["per_interval"] = "gte:2, lte:2 or exact:2, of any number from 1"
+            raw.wrong["per_interval"] = "gte:2, lte:2 or exact:2, of any number from 1"
 
     @property
     def periods(self) -> Periods:

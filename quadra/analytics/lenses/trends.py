@@ -13,9 +13,9 @@ from quadra.analytics.questions.matching import Match, Parameters, number_sql, p
 from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
+from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 from quadra.warehouse.query.span import Range
 
@@ -52,9 +52,9 @@ class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
     breakdown_limit: Annotated[int, within(1, 200, "The largest keep their names, the rest becomes `Other`.")] = 25
     cumulative: Annotated[bool, says("Running sums.")] = False
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         if self.aggregate in OF_NUMBERS and self.number is None:
-            given.wrong["property"] = f"needed for the {self.aggregate}"
+            raw.wrong["property"] = f"needed for the {self.aggregate}"
 
     @property
     def match(self) -> Match:
@@ -129,15 +129,15 @@ def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str
 
 
 def _condition(asked: Params, people: bool, params: Parameters) -> str:
-    said = [asked.match.sql(params), Match(where=asked.question.where).sql(params)]
+    conditions = [asked.match.sql(params), Match(where=asked.question.where).sql(params)]
     bots = asked.question.include_bots
     if people:
-        said.append(people_only(bots))
+        conditions.append(people_only(bots))
     elif bots is False:
-        said.append("NOT bot")
+        conditions.append("NOT bot")
     elif bots is None and asked.match.event is not None:
-        said.append("NOT (bot AND kind = 'page')")  # page views are of people; anything else counts as it came
-    return " AND ".join(said)
+        conditions.append("NOT (bot AND kind = 'page')")  # page views are of people; anything else counts as it came
+    return " AND ".join(conditions)
 
 
 def _labelled(asked: Params, params: Parameters) -> str:

@@ -21,9 +21,9 @@ from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, b
 from quadra.analytics.visits import dimensions
 from quadra.analytics.visits.countries import name_of
 from quadra.analytics.visits.relation import Visits
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
+from quadra.core.api.raw_params import RawParams
 from quadra.core.runtime import Runtime
 from quadra.ingest.places import Places, PlacesFrom
 
@@ -50,11 +50,11 @@ class Params(Asked, kw_only=True, frozen=True):
         str | None, says("The id of a goal: who reached it, and what it was worth, in each row and in all.")
     ] = None
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         if self.cursor is not None and self.after is None:
-            given.wrong["cursor"] = "a cursor that an answer gave"
+            raw.wrong["cursor"] = "a cursor that an answer gave"
         if self.sort in OF_GOALS and self.goal is None:
-            given.wrong["sort"] = "with a goal"
+            raw.wrong["sort"] = "with a goal"
 
     @property
     def after(self) -> tuple[float, str] | None:

@@ -18,8 +18,8 @@ from quadra.analytics.kept.segments import segment_of
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, snapshot
 from quadra.analytics.visits.goal import Goal
-from quadra.core.api.given import Given
 from quadra.core.api.params import Params as Own
+from quadra.core.api.raw_params import RawParams
 from quadra.core.observing.metrics import histogram
 from quadra.core.runtime import Runtime
 from quadra.warehouse.query.span import Range
@@ -37,7 +37,7 @@ class Asked(Struct, kw_only=True, frozen=True):
     goals: tuple[Goal, ...] = ()
     """Those that it names by their ids, once they are loaded."""
 
-    def check(self, given: Given) -> None:
+    def check(self, raw: RawParams) -> None:
         """Note in `given` what is wrong about several parameters together."""
 
 
@@ -84,16 +84,16 @@ class Lens(Generic[P, A]):
         """The parameters beside the common ones."""
         return Own(self.Params, without=("question", "project", "goals"))
 
-    def read(self, given: Given, project: Project) -> P:
+    def read(self, raw: RawParams, project: Project) -> P:
         """Raises `Invalid`, naming every wrong field."""
-        given.refuse_unknown((*self.own.names, *self.asks.names))
-        values = self.own.read(given)
-        question = self.asks.read(given, project, values.get(self.span))
+        raw.refuse_unknown((*self.own.names, *self.asks.names))
+        values = self.own.read(raw)
+        question = self.asks.read(raw, project, values.get(self.span))
         if any(value is NODEFAULT for value in values.values()):
-            given.check()
+            raw.check()
         asked = self.Params(question=question, project=project, **values)
-        asked.check(given)
-        given.check()
+        asked.check(raw)
+        raw.check()
         return asked
 
     def loaded(self, runtime: Runtime, asked: P) -> P:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from quadra.core.api.given import OF_PRESENCE, Filter, Where
+from quadra.core.api.raw_params import OF_PRESENCE, Filter, Where
 from quadra.ingest.kinds import KINDS, TYPED
 from quadra.warehouse.columns import EMPTY_TEXTS, FLOATS, OUTSIDE, property_path
 

@@ -154,14 +154,14 @@ def periods(
     """
     if interval == "whole":
         return Periods((start_us,), end_us)
-    found: list[int] = []
+    starts: list[int] = []
     for at in calendar.starts(interval, start_us, before):
         if at >= end_us:
-            if len(found) % group == 0:
-                return Periods(tuple(found[::group]), at)
-        elif len(found) > (most + before) * group:
+            if len(starts) % group == 0:
+                return Periods(tuple(starts[::group]), at)
+        elif len(starts) > (most + before) * group:
             raise TooMany
-        if not before and len(found) == 1 and at <= start_us:  # the clock was set back over midnight
-            found.clear()
-        found.append(at)
+        if not before and len(starts) == 1 and at <= start_us:  # the clock was set back over midnight
+            starts.clear()
+        starts.append(at)
     raise TooMany

@@ -15,9 +15,9 @@ from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.analytics.questions.segment import Segment
 from quadra.core import clock
-from quadra.core.api.given import OPS, Given, Where
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says, within
+from quadra.core.api.raw_params import OPS, RawParams, Where
 from quadra.core.errors import Invalid
 from quadra.warehouse.query.span import Range
 
@@ -110,11 +110,9 @@ class Asks:
         beside = COMPARISON.params() if self.compares else ()
         return (*list(found.values())[:6], interval, *list(found.values())[6:], *beside)
 
-    def read(self, given: Given, project: Project, span: int | None = None) -> Question:
-        question = read_question(
-            given, project, intervals=self.intervals, name=self.interval, span=span, days=self.days
-        )
-        return read_comparison(given, question) if self.compares else question
+    def read(self, raw: RawParams, project: Project, span: int | None = None) -> Question:
+        question = read_question(raw, project, intervals=self.intervals, name=self.interval, span=span, days=self.days)
+        return read_comparison(raw, question) if self.compares else question
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class Question:
 
 
 def read_question(
-    given: Given,
+    raw: RawParams,
     project: Project,
     *,
     intervals: Sequence[str] = INTERVALS,
@@ -169,13 +167,13 @@ def read_question(
     """What was asked. `name` is what the lens calls its interval; `span` is how many periods the range has where `from` or
     `to` is left out. What is wrong is noted in `given`; `given.check()` comes next.
     """
-    common = Common(**COMMON.read(given))
+    common = Common(**COMMON.read(raw))
     week_start = common.week_start or project.week_start
-    calendar = _calendar(given, common.timezone or project.timezone, week_start)
-    if given.raw(name) is None:  # the length of a period has two names; each lens prefers one
-        name = next((other for other in ("interval", "period") if given.raw(other) is not None), name)
-    chosen = given.choice(name, intervals, interval)
-    start_us, end_us = _range(given, calendar, chosen, span, common.days or days)
+    calendar = _calendar(raw, common.timezone or project.timezone, week_start)
+    if raw.value_of(name) is None:  # the length of a period has two names; each lens prefers one
+        name = next((other for other in ("interval", "period") if raw.value_of(other) is not None), name)
+    chosen = raw.choice(name, intervals, interval)
+    start_us, end_us = _range(raw, calendar, chosen, span, common.days or days)
     return Question(
         project_id=project.id,
         calendar=calendar,
@@ -185,34 +183,34 @@ def read_question(
         where=common.where,
         include_bots=common.include_bots,
         segment=common.segment,
-        begins=any(given.raw(each) is not None for each in (*START, "days")),
-        ends=any(given.raw(each) is not None for each in END),
+        begins=any(raw.value_of(each) is not None for each in (*START, "days")),
+        ends=any(raw.value_of(each) is not None for each in END),
     )
 
 
-def _calendar(given: Given, zone: str, week_start: str) -> Calendar:
+def _calendar(raw: RawParams, zone: str, week_start: str) -> Calendar:
     try:
         return Calendar(zoneinfo.ZoneInfo(zone), week_start)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        given.wrong["timezone"] = "a name such as Europe/Berlin"
+        raw.wrong["timezone"] = "a name such as Europe/Berlin"
         return Calendar(zoneinfo.ZoneInfo("UTC"), week_start)
 
 
-def read_comparison(given: Given, question: Question) -> Question:
+def read_comparison(raw: RawParams, question: Question) -> Question:
     """The question with what to compare it with; what is wrong is noted in `given`."""
-    asked = Comparison(**COMPARISON.read(given))
+    asked = Comparison(**COMPARISON.read(raw))
     if asked.compare_from is None and asked.compare_to is None:
-        if asked.compare == "year" and not given.wrong:
+        if asked.compare == "year" and not raw.wrong:
             return replace(question, then=_year_before(question))
         return replace(question, alone=asked.compare == "none")
     if asked.compare is not None:
-        given.wrong["compare"] = "left out where compare_from and compare_to are given"
-    start = _instant(given, question.calendar, ("compare_from",), 0)
-    end = _instant(given, question.calendar, ("compare_to",), 1)
+        raw.wrong["compare"] = "left out where compare_from and compare_to are given"
+    start = _instant(raw, question.calendar, ("compare_from",), 0)
+    end = _instant(raw, question.calendar, ("compare_to",), 1)
     if start is None or end is None:
-        given.wrong.setdefault("compare_from" if start is None else "compare_to", "is needed with the other one")
+        raw.wrong.setdefault("compare_from" if start is None else "compare_to", "is needed with the other one")
     elif not EARLIEST_US <= start < end < LATEST_US:
-        given.wrong["compare_to"] = "later than compare_from, both between 1970 and 2200"
+        raw.wrong["compare_to"] = "later than compare_from, both between 1970 and 2200"
     else:
         return replace(question, then=Range(start, end))
     return question
@@ -230,18 +228,18 @@ def _year_before(question: Question) -> Range:
     return Range(moved(question.start_us), moved(question.end_us))
 
 
-def read_bounds(given: Given, project: Project) -> tuple[int | None, int | None]:
+def read_bounds(raw: RawParams, project: Project) -> tuple[int | None, int | None]:
     """`from` and `to` alone, None where they are left out; what is wrong is noted in `given`."""
-    calendar = _calendar(given, given.text("timezone") or project.timezone, project.week_start)
-    return _instant(given, calendar, START, 0), _instant(given, calendar, END, 1)
+    calendar = _calendar(raw, raw.text("timezone") or project.timezone, project.week_start)
+    return _instant(raw, calendar, START, 0), _instant(raw, calendar, END, 1)
 
 
-def _range(given: Given, calendar: Calendar, interval: str, span: int | None, days: int) -> tuple[int, int]:
-    start, end = _instant(given, calendar, START, 0), _instant(given, calendar, END, 1)
-    if start is not None and end is not None and given.raw("days") is not None:
-        given.wrong["days"] = "left out where from and to are given"
+def _range(raw: RawParams, calendar: Calendar, interval: str, span: int | None, days: int) -> tuple[int, int]:
+    start, end = _instant(raw, calendar, START, 0), _instant(raw, calendar, END, 1)
+    if start is not None and end is not None and raw.value_of("days") is not None:
+        raw.wrong["days"] = "left out where from and to are given"
     try:
-        if end is None and start is not None and (span or given.raw("days") is not None):
+        if end is None and start is not None and (span or raw.value_of("days") is not None):
             end = _moved(calendar, interval, start, span) if span else _moved(calendar, "day", start, days)
         if end is None:
             end = calendar.midnight(calendar.day_of(clock.now_us()) + DAY)
@@ -250,12 +248,12 @@ def _range(given: Given, calendar: Calendar, interval: str, span: int | None, da
             unit, back = (interval, span) if span else ("day", days)
             start = next(calendar.starts(unit, last, back - 1))
     except (OverflowError, ValueError):
-        given.wrong.setdefault("from", "a date between 1970 and 2200")
+        raw.wrong.setdefault("from", "a date between 1970 and 2200")
         return 0, 1
     if not EARLIEST_US <= start < LATEST_US or not EARLIEST_US <= end < LATEST_US:
-        given.wrong.setdefault("from" if start < EARLIEST_US else "to", "a date between 1970 and 2200")
-    elif end <= start and not given.wrong:
-        given.wrong["to"] = "later than from"
+        raw.wrong.setdefault("from" if start < EARLIEST_US else "to", "a date between 1970 and 2200")
+    elif end <= start and not raw.wrong:
+        raw.wrong["to"] = "later than from"
     return start, end
 
 
@@ -267,10 +265,10 @@ def _moved(calendar: Calendar, interval: str, start: int, by: int) -> int:
     return next(found)
 
 
-def _instant(given: Given, calendar: Calendar, names: tuple[str, ...], days: int) -> int | None:
+def _instant(raw: RawParams, calendar: Calendar, names: tuple[str, ...], days: int) -> int | None:
     """A bare date is its midnight, `days` later; integers are milliseconds; without an offset it is the zone's time."""
-    name = next((name for name in names if given.raw(name) is not None), names[0])
-    text = given.text(name)
+    name = next((name for name in names if raw.value_of(name) is not None), names[0])
+    text = raw.text(name)
     if text is None:
         return None
     try:
@@ -281,5 +279,5 @@ def _instant(given: Given, calendar: Calendar, names: tuple[str, ...], days: int
         at = datetime.fromisoformat(OFFSET_AS_SPACE.sub(r"\1+\2", text))
         return clock.to_us(at if at.tzinfo else at.replace(tzinfo=calendar.zone))
     except (OverflowError, ValueError):
-        given.wrong[name] = "not a date (ISO 8601, or milliseconds since 1970)"
+        raw.wrong[name] = "not a date (ISO 8601, or milliseconds since 1970)"
         return None

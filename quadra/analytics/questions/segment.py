@@ -51,12 +51,12 @@ class Segment:
     def sql(self, span: Range, params: Parameters, include_bots: bool | None, source: str = "events") -> str:
         """Rows (person). `span` is the range of the question, `source` the events of `reach`."""
         end_us = span.end_us or 0
-        said = []
+        conditions = []
         if self.where is not None:
             begins = f"occurred_us >= {span.start_us or 0}"
-            said.append(f"bool_or({begins} AND {self.where.sql(params)})")
-        said += [each.sql(params, end_us) for each in self.did]
-        said += [f"NOT {each.sql(params, end_us)}" for each in self.did_not]
-        having = " AND ".join(said) or "true"
+            conditions.append(f"bool_or({begins} AND {self.where.sql(params)})")
+        conditions += [each.sql(params, end_us) for each in self.did]
+        conditions += [f"NOT {each.sql(params, end_us)}" for each in self.did_not]
+        having = " AND ".join(conditions) or "true"
         where = f"occurred_us < {end_us} AND {people_only(include_bots)}"
         return f"SELECT person FROM {source} WHERE {where} GROUP BY person HAVING {having}"

@@ -106,13 +106,13 @@ def where_clause(
     """The condition of a question's filters and of a kind. Without `bots` they are left out unless asked for; `people`
     leaves out what is of nobody too.
     """
-    said = [] if kind is None else [f"kind = '{kind}'"]
+    conditions = [] if kind is None else [f"kind = '{kind}'"]
     if people:
-        said.append(people_only(question.include_bots))
+        conditions.append(people_only(question.include_bots))
     elif not bots or question.include_bots is False:
-        said.append(no_bots(question.include_bots))
-    said.append(Match(where=question.where).sql(params))
-    return " AND ".join(said)
+        conditions.append(no_bots(question.include_bots))
+    conditions.append(Match(where=question.where).sql(params))
+    return " AND ".join(conditions)
 
 
 def field(name: str) -> str:

@@ -17,7 +17,7 @@ from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Statement as Asked
 from quadra.analytics.views.ready_reports import READY
-from quadra.core.api.given import Given, given_of
+from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.runtime import Runtime
 from quadra.warehouse.query.span import Range
 
@@ -51,11 +51,11 @@ class ReportQueries(Struct, kw_only=True):
 
 def reports(runtime: Runtime, params: dict[str, list[str]], project: Project) -> ReportQueries:
     """Of one `lens` with its own parameters; without, of all of them as they are asked with what is common to all."""
-    given = given_of([(name, value) for name, values in params.items() for value in values])
-    lens = given.choice("lens", tuple(BY_PATH), "")
+    raw = raw_params([(name, value) for name, values in params.items() for value in values])
+    lens = raw.choice("lens", tuple(BY_PATH), "")
     if not lens:
-        given.refuse_unknown(("lens", *Asks().names))
-    given.check()
+        raw.refuse_unknown(("lens", *Asks().names))
+    raw.check()
     rest = {name: value for name, value in params.items() if name not in ("lens", "project")}
     return ReportQueries(
         setup=RELATION.format(project=project.id),
@@ -66,10 +66,10 @@ def reports(runtime: Runtime, params: dict[str, list[str]], project: Project) ->
 
 def _report(runtime: Runtime, lens: Lens[Any, Any], params: dict[str, list[str]], project: Project) -> LensSql:
     if lens.in_body:  # which an address cannot hold
-        given = Given.of_body({name: values[-1] for name, values in params.items()} | {"steps": STEPS})
+        raw = RawParams.of_body({name: values[-1] for name, values in params.items()} | {"steps": STEPS})
     else:
-        given = given_of([(name, value) for name, values in params.items() for value in values])
-    asked = lens.loaded(runtime, lens.read(given, project))
+        raw = raw_params([(name, value) for name, values in params.items() for value in values])
+    asked = lens.loaded(runtime, lens.read(raw, project))
     span = lens.range(asked)
     return LensSql(
         lens=lens.path, statements=[_statement(each, span, asked.question) for each in lens.statements(asked)]

@@ -19,9 +19,9 @@ from quadra.analytics.views import saved_views
 from quadra.analytics.views.saved_views import NewView, SavedQuestion
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params, says, within
+from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.typed import Typed
 from quadra.core.web.http import runtime
@@ -71,11 +71,11 @@ class Which(Struct, kw_only=True):
 class NewViews(Params[NewView]):
     """A view's questions are read with its project, so that all that is wrong about it is named at once."""
 
-    def of(self, given: Given) -> NewView:
-        given.refuse_unknown(self.names)
-        values = self.read(given)
-        saved_views.check(given, values, require_project(values["project"], "editor"))
-        given.check("The view cannot be saved like this.")
+    def of(self, raw: RawParams) -> NewView:
+        raw.refuse_unknown(self.names)
+        values = self.read(raw)
+        saved_views.check(raw, values, require_project(values["project"], "editor"))
+        raw.check("The view cannot be saved like this.")
         return NewView(**values)
 
 

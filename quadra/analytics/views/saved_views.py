@@ -22,7 +22,7 @@ from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import BY_PATH, read_asked
 from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core import clock
-from quadra.core.api.given import Given
+from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Conflict, Invalid, NotFound
 
 START = "qs_"
@@ -49,28 +49,28 @@ class NewView(Struct, kw_only=True):
     project: Annotated[str | None, OF_KEY] = None
 
 
-def check(given: Given, values: Mapping[str, Any], project: Project) -> None:
+def check(raw: RawParams, values: Mapping[str, Any], project: Project) -> None:
     """Note in `given` what is wrong about a view that was read, by key and field of its questions."""
     name, page = values["name"], values["page"]
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_MOST or not name.isprintable():
-        given.wrong["name"] = f"1 to {NAME_MOST} printable characters"
+        raw.wrong["name"] = f"1 to {NAME_MOST} printable characters"
     if not isinstance(page, str) or not PAGE.fullmatch(page):
-        given.wrong["page"] = "the slug of a page, such as trends"
+        raw.wrong["page"] = "the slug of a page, such as trends"
     for field in ("params", "questions"):
-        if _bytes(given.raw(field)) > BYTES_MOST:
-            given.wrong[field] = f"an object of at most {BYTES_MOST} bytes"
-    if "questions" in given.wrong:
+        if _bytes(raw.value_of(field)) > BYTES_MOST:
+            raw.wrong[field] = f"an object of at most {BYTES_MOST} bytes"
+    if "questions" in raw.wrong:
         return
     for key, question in values["questions"].items():
         place = f"questions.{key[:64]}"
         if not KEY.fullmatch(key):
-            given.wrong[place] = "a key of at most 64 letters, digits, _ and -"
+            raw.wrong[place] = "a key of at most 64 letters, digits, _ and -"
         elif question.lens not in BY_PATH:
-            given.wrong[f"{place}.lens"] = "one of " + ", ".join(BY_PATH)
+            raw.wrong[f"{place}.lens"] = "one of " + ", ".join(BY_PATH)
         elif question.params.get("project") not in (None, project.slug):
-            given.wrong[f"{place}.params.project"] = "left out: a view asks about its own project"
+            raw.wrong[f"{place}.params.project"] = "left out: a view asks about its own project"
         else:
-            given.wrong |= _wrong_params(place, question, project)
+            raw.wrong |= _wrong_params(place, question, project)
 
 
 def _wrong_params(place: str, question: SavedQuestion, project: Project) -> dict[str, str]:
@@ -143,13 +143,13 @@ def unshare_view(session: Session, view: SavedView) -> None:
 
 def find_shared(session: Session, token: str) -> tuple[SavedView, Project]:
     """What a link opens. Raises `NotFound`, the same for a link that never was and one that was taken back."""
-    found = None
+    row = None
     if token.startswith(START) and len(token) <= LONGEST:
         query = sa.select(SavedView, Project).join(Project, Project.id == SavedView.project_id)
-        found = session.execute(query.where(SavedView.share_sha256 == _digest(token))).first()
-    if found is None:
+        row = session.execute(query.where(SavedView.share_sha256 == _digest(token))).first()
+    if row is None:
         raise NotFound("This link opens nothing. It may have been taken back.")
-    return found[0], found[1]
+    return row[0], row[1]
 
 
 def _bytes(value: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.analytics.visits.channels import DIRECT, UNKNOWN
-from quadra.core.api.given import Filter, Where
+from quadra.core.api.raw_params import Filter, Where
 
 OF_EVENTS = ("country", "region", "browser", "os", "device_type", "language", "screen")
 """A visit has the value of its first event that has one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from quadra.analytics.questions.matching import Match, Parameters, number_sql
 from quadra.analytics.visits.addresses import page_of
-from quadra.core.api.given import Where
+from quadra.core.api.raw_params import Where
 
 STARS = re.compile(r"\*+")
 

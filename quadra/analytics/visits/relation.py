@@ -27,7 +27,7 @@ from quadra.analytics.visits.addresses import (
 )
 from quadra.analytics.visits.channels import CLICK_IDS, channel_of
 from quadra.analytics.visits.goal import Goal
-from quadra.core.api.given import Filter, Where
+from quadra.core.api.raw_params import Filter, Where
 
 CODES = 1 << 32
 """More than there are origins; a time within half an hour, times this, is an integer still."""

@@ -37,7 +37,7 @@ class Dumper(Protocol):
     suffix: str
     """Of the file's name."""
 
-    def dump(self, settings: Settings, scratch: Path, write: Write, told: Callable[[Facts], None]) -> None:
+    def dump(self, settings: Settings, scratch: Path, write: Write, on_facts: Callable[[Facts], None]) -> None:
         """Write a consistent dump, after telling the facts. `scratch` is an empty directory. Raises `QuadraError`."""
 
     def load(self, settings: Settings, dump: Path, url: str) -> None:

@@ -22,12 +22,12 @@ SCRATCH = "quadra_scratch"
 class MariadbDumper:
     suffix = ".sql"
 
-    def dump(self, settings: Settings, scratch: Path, write: Write, told: Callable[[Facts], None]) -> None:
+    def dump(self, settings: Settings, scratch: Path, write: Write, on_facts: Callable[[Facts], None]) -> None:
         program = _find("mariadb-dump", "mysqldump")
         database = Database(settings.database_url, pool_size=1)
         try:
             with database.engine.connect() as connection:
-                told(_facts(connection))
+                on_facts(_facts(connection))
         except sa.exc.OperationalError as error:
             raise Unavailable(f"The database at {database.url!r} does not answer: {error.orig}") from error
         finally:

@@ -33,14 +33,14 @@ MAY_CREATE = (
 class PostgresDumper:
     suffix = ".pgdump"
 
-    def dump(self, settings: Settings, scratch: Path, write: Write, told: Callable[[Facts], None]) -> None:
+    def dump(self, settings: Settings, scratch: Path, write: Write, on_facts: Callable[[Facts], None]) -> None:
         program = find("pg_dump", settings)
         database = Database(settings.database_url, pool_size=1)
         try:
             with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
                 connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
                 snapshot = connection.scalar(sa.text("SELECT pg_export_snapshot()"))
-                told(_facts(connection))
+                on_facts(_facts(connection))
                 url = database.url
                 command: list[str | Path] = [
                     program,
@@ -111,14 +111,14 @@ def undo_interrupted(settings: Settings) -> str:
     """Bring back what a restore that never ended had moved aside; says so, or nothing where there is nothing to undo."""
     url = sa.make_url(settings.database_url)
     with _connected(url) as connection:
-        found = connection.execute(
+        schemas = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", (ASIDE + r"\_%",)
         ).fetchall()
-        if not found:
+        if not schemas:
             return ""
         with connection.transaction():
             connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
-            connection.execute(f"ALTER SCHEMA {found[0][0]} RENAME TO public")
+            connection.execute(f"ALTER SCHEMA {schemas[0][0]} RENAME TO public")
     return "a restore had not ended; the database from before it is back"
 
 

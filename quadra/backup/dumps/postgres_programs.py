@@ -50,13 +50,13 @@ def person(name: str | None) -> Person:
             raise Invalid(f"Only root can act as {name}; you are {me.pw_name}.", fields={"as_user": "leave it out"})
         return Person(me.pw_name, me.pw_uid, me.pw_gid)
     try:
-        found = pwd.getpwnam(name or "postgres")
+        account = pwd.getpwnam(name or "postgres")
     except KeyError:
         say = "PostgreSQL refuses to run as root. Name the user that owns its data with --as-user"
         raise Invalid(f"{say}: there is no user {name or 'postgres'}.", fields={"as_user": "no such user"}) from None
-    if found.pw_uid == 0:
+    if account.pw_uid == 0:
         raise Invalid("PostgreSQL refuses to run as root.", fields={"as_user": "not root"})
-    return Person(found.pw_name, found.pw_uid, found.pw_gid)
+    return Person(account.pw_name, account.pw_uid, account.pw_gid)
 
 
 def find(program: str, settings: Settings, *, major: int | None = None) -> Path:
@@ -75,8 +75,10 @@ def find(program: str, settings: Settings, *, major: int | None = None) -> Path:
 
 def version(program: Path) -> int:
     """The major version that a program says it is; 0 where it says none."""
-    said = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
-    match = re.search(r"\) (\d+)", said)
+    version = subprocess.run(
+        [str(program), "--version"], capture_output=True, text=True, check=False, timeout=30
+    ).stdout
+    match = re.search(r"\) (\d+)", version)
     return int(match[1]) if match else 0
 
 

@@ -17,12 +17,12 @@ def read_from(command: Sequence[str | Path], write: Callable[[bytes], object], e
     """Run a program and hand on what it prints. Returns what it said beside; raises `ProgramFailed` with that, and what `write`
     raises.
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         with subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=output,
             env=_bare(environment),
         ) as process:
             assert process.stdout is not None
@@ -32,26 +32,26 @@ def read_from(command: Sequence[str | Path], write: Callable[[bytes], object], e
             except BaseException:
                 process.kill()  # the disk is full, or somebody pressed Ctrl-C: it must not wait for us for ever
                 raise
-        return _check(command, process.returncode, said)
+        return _check(command, process.returncode, output)
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], stdin: Path | None = None) -> None:
     """Run a program, with a file as its input. Raises `ProgramFailed`."""
-    with tempfile.TemporaryFile() as said, (stdin or Path("/dev/null")).open("rb") as source:
+    with tempfile.TemporaryFile() as output, (stdin or Path("/dev/null")).open("rb") as source:
         done = subprocess.run(
             [str(word) for word in command],
             stdin=source,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env=_bare(environment),
             check=False,
         )
-        _check(command, done.returncode, said)
+        _check(command, done.returncode, output)
 
 
-def _check(command: Sequence[str | Path], code: int, said: IO[bytes]) -> str:
-    said.seek(0)
-    words = said.read().decode(errors="replace").strip()
+def _check(command: Sequence[str | Path], code: int, output: IO[bytes]) -> str:
+    output.seek(0)
+    words = output.read().decode(errors="replace").strip()
     if code == 0:
         return words
     lines = [line for line in words.splitlines() if "error" in line.lower() or "FATAL" in line] or words.splitlines()

@@ -28,7 +28,7 @@ BESIDE = ("", "-wal", "-shm")
 class SqliteDumper:
     suffix = ".db"
 
-    def dump(self, settings: Settings, scratch: Path, write: Write, told: Callable[[Facts], None]) -> None:
+    def dump(self, settings: Settings, scratch: Path, write: Write, on_facts: Callable[[Facts], None]) -> None:
         copy = scratch / "copy.db"
         source = file_of(settings.database_url)
         if not source.exists():
@@ -46,7 +46,7 @@ class SqliteDumper:
             what = why(sa.exc.DBAPIError("", None, error))
             raise Unavailable(f"{source} cannot be copied: {error}. {what}") from error
         for connection in databases.connected(sqlite_url(copy)):
-            told(
+            on_facts(
                 Facts(
                     counts=databases.counts(connection),
                     segments=databases.segments(connection),
@@ -115,11 +115,11 @@ def check_integrity(path: Path, *, quick: bool = False) -> None:
     """Every page, and without `quick` every index against its table. Raises `Damage` with the first that is wrong."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-            found = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}(3)").fetchall()
+            problems = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}(3)").fetchall()
     except sqlite3.DatabaseError as error:
         raise Damage(f"{path} is damaged: {error}.") from None
-    if found != [("ok",)]:
-        raise Damage(f"{path} is damaged: {' '.join('; '.join(str(row[0]) for row in found).split())[:300]}.")
+    if problems != [("ok",)]:
+        raise Damage(f"{path} is damaged: {' '.join('; '.join(str(row[0]) for row in problems).split())[:300]}.")
 
 
 def _settle(path: Path) -> None:

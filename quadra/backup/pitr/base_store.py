@@ -90,7 +90,7 @@ def _take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[M
 
 def look(settings: Settings) -> tuple[list[Manifest], list[str]]:
     """Those that are whole, as far as their sizes tell, oldest first; and what is wrong with the others."""
-    found: list[Manifest] = []
+    whole: list[Manifest] = []
     damaged: list[str] = []
     for path in directory(settings).glob(f"base-*/{MANIFEST}"):
         try:
@@ -102,10 +102,10 @@ def look(settings: Settings) -> tuple[list[Manifest], list[str]]:
             damaged += [f"{path.parent} cannot be read: {error.strerror}: {error.filename}"] if path.exists() else []
         else:
             if size == manifest.bytes:
-                found.append(manifest)
+                whole.append(manifest)
             else:
                 damaged.append(f"{path.with_name(TAR)} has {size} bytes, should have {manifest.bytes}.")
-    return sorted(found, key=lambda manifest: manifest.facts.finished_at), damaged
+    return sorted(whole, key=lambda manifest: manifest.facts.finished_at), damaged
 
 
 def manifests(settings: Settings) -> list[Manifest]:
@@ -125,13 +125,13 @@ def bases(settings: Settings) -> list[Base]:
 def verify(settings: Settings, name: str) -> Manifest:
     """Read it all: its hash, and that it unpacks. Raises `NotFound` or `Damage`."""
     every, damaged = look(settings)
-    found = next((each for each in every if each.id == name), None)
-    if found is None:
+    manifest = next((each for each in every if each.id == name), None)
+    if manifest is None:
         if why := [said for said in damaged if name in said]:
             raise Damage(why[0])
         raise NotFound(f"There is no base backup {name!r}.")
     path = directory(settings) / name / TAR
-    if sha256_of(path) != found.sha256:
+    if sha256_of(path) != manifest.sha256:
         raise Damage(f"{path} has another hash than its manifest says: it was changed after it was written.")
     try:
         with gzip.open(path) as packed:
@@ -140,7 +140,7 @@ def verify(settings: Settings, name: str) -> Manifest:
     except (OSError, EOFError, zlib.error) as error:
         raise Damage(f"{path} cannot be unpacked: {error}") from error
     (directory(settings) / name / VERIFIED).write_text(clock.iso(clock.now()))
-    return found
+    return manifest
 
 
 def verified_at(settings: Settings, name: str) -> str | None:

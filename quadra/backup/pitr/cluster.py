@@ -76,22 +76,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def build(settings: Settings, plan: Plan, place: Place, archive: Path, told: Told) -> None:
+def build(settings: Settings, plan: Plan, place: Place, archive: Path, say: Told) -> None:
     """Unpack, verify each file's hash, configure, start, and wait until the moment is reached. Raises `ProgramFailed`."""
     major = plan.base.facts.major
     _make_directory(place)
-    told(f"unpacking the base backup {plan.base.id}")
+    say(f"unpacking the base backup {plan.base.id}")
     with plan.base.open() as stream:
         base_backup.unpack(stream, place.directory, place.who)
-    told("verifying the hash of every file")
+    say("verifying the hash of every file")
     verify = find("pg_verifybackup", settings, major=major)
     run([verify, "--quiet", place.directory], log=place.log, who=place.who, cwd=place.directory, seconds=3600)
     _configure(settings, plan, place, archive)
-    told(f"replaying {len(plan.chain.segments)} segments of the log on port {place.port}")
+    say(f"replaying {len(plan.chain.segments)} segments of the log on port {place.port}")
     control = find("pg_ctl", settings, major=major)
     run([control, "start", "-D", place.directory, "-W"], log=place.log, who=place.who, cwd=place.directory)
     try:
-        _wait_until_recovered(settings, place, told)
+        _wait_until_recovered(settings, place, say)
     except BaseException:
         stop(settings, place, major)
         raise
@@ -130,7 +130,7 @@ def _make_directory(place: Place) -> None:
 
 def _configure(settings: Settings, plan: Plan, place: Place, archive: Path) -> None:
     """Last lines of postgresql.auto.conf: they win over everything the base backup brought along."""
-    found = plan.base.facts
+    facts = plan.base.facts
     wanted: dict[str, Any] = {
         "port": place.port,
         "listen_addresses": "127.0.0.1",
@@ -152,7 +152,7 @@ def _configure(settings: Settings, plan: Plan, place: Place, archive: Path) -> N
         wanted["recovery_target_time"] = plan.target.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
     configuration = place.directory / "postgresql.conf"
     if not configuration.exists():  # Debian keeps it elsewhere, and a base backup has the data directory alone
-        sizes = _sizes(settings, place, found.major)
+        sizes = _sizes(settings, place, facts.major)
         configuration.write_text("".join(f"{key} = {value}\n" for key, value in sizes.items()))
         place.who.own(configuration)
     for name, text in (("pg_hba.conf", HBA), ("pg_ident.conf", "")):
@@ -171,20 +171,20 @@ def _configure(settings: Settings, plan: Plan, place: Place, archive: Path) -> N
 def _sizes(settings: Settings, place: Place, major: int) -> dict[str, int]:
     """What the primary had: a cluster with less refuses to recover."""
     program = find("pg_controldata", settings, major=major)
-    said = subprocess.run([str(program), str(place.directory)], capture_output=True, text=True, check=True).stdout
+    control = subprocess.run([str(program), str(place.directory)], capture_output=True, text=True, check=True).stdout
     names = {"max_prepared_xacts": "max_prepared_transactions", "max_locks_per_xact": "max_locks_per_transaction"}
-    found = {name: re.search(rf"^{name} setting:\s+(\d+)", said, re.MULTILINE) for name in SIZES}
+    found = {name: re.search(rf"^{name} setting:\s+(\d+)", control, re.MULTILINE) for name in SIZES}
     return {names.get(name, name): int(match[1]) for name, match in found.items() if match}
 
 
-def _wait_until_recovered(settings: Settings, place: Place, told: Told, seconds: float = 24 * 3600) -> None:
+def _wait_until_recovered(settings: Settings, place: Place, say: Told, seconds: float = 24 * 3600) -> None:
     url, shown = url_of(settings, place), 0
     started = time.monotonic()
     while time.monotonic() < started + seconds:
         replayed = place.log.read_text(errors="replace").count("restored log file")
         if replayed >= shown + 50:
             shown = replayed
-            told(f"{replayed} segments replayed")
+            say(f"{replayed} segments replayed")
         try:
             with connected(url) as connection:
                 if not one(connection, "SELECT pg_is_in_recovery() AS it")["it"]:

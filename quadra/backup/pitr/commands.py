@@ -91,18 +91,18 @@ def _nearest_backup(settings: Settings, target: datetime | None, as_json: bool) 
             f"{clock.iso(wanted)} is before the first backup. The earliest reachable moment is {earliest}.",
             fields={"to": f"{earliest} or later"},
         )
-    found, command = before[0], f"quadra restore --id {before[0].id} --yes"
+    nearest, command = before[0], f"quadra restore --id {before[0].id} --yes"
     body = {
         "ok": True,
         "dry_run": True,
-        "backup": to_builtins(found),
+        "backup": to_builtins(nearest),
         "points": to_builtins(points),
         "command": command,
     }
     others = [f"  {entry.created_at}  {entry.id}" for entry in points]
     lines = [
         "This database has no log to replay: the moments to go back to are its backups.",
-        f"The last one before is {found.id} of {found.created_at}. Nothing was changed. With Quadra stopped:",
+        f"The last one before is {nearest.id} of {nearest.created_at}. Nothing was changed. With Quadra stopped:",
         f"  {command}",
         "All of them, newest first:",
         *others,
@@ -125,18 +125,18 @@ def _body(plan: Plan, place: Place, dry_run: bool) -> dict[str, Any]:
 
 
 def _lines(settings: Settings, body: dict[str, Any]) -> list[str]:
-    found = body["found"]
-    rows = ", ".join(f"{name} {count:,}" for name, count in found["rows"].items())
-    last = found["last_event"]
-    revision = "is this version's" if found["revision"] == found["head"] else "is migrated at the next start"
+    recovered = body["found"]
+    rows = ", ".join(f"{name} {count:,}" for name, count in recovered["rows"].items())
+    last = recovered["last_event"]
+    revision = "is this version's" if recovered["revision"] == recovered["head"] else "is migrated at the next start"
     return [
         "",
-        f"Recovered in {body['seconds']} s: {found['recovery'] or 'to the end of the log'}.",
+        f"Recovered in {body['seconds']} s: {recovered['recovery'] or 'to the end of the log'}.",
         f"Rows: {rows or 'none; Quadra had no tables at that moment'}.",
         f"Last event: received {last['received_at']}, occurred {last['occurred_at']}."
         if last
         else "No event is in it.",
-        f"Schema: {found['revision']}, which {revision}.",
+        f"Schema: {recovered['revision']}, which {revision}.",
         f"It runs at 127.0.0.1:{body['port']}, in {shlex.quote(body['directory'])}. The living database was not touched.",
         "",
         "To switch over:",

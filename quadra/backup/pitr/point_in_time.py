@@ -67,10 +67,10 @@ def plan(settings: Settings, bases: Sequence[Base], archive: Path, target: datet
     return make_plan(bases, archive, find("pg_waldump", settings, major=major), target)
 
 
-def recover(settings: Settings, made: Plan, place: Place, archive: Path, told: Told) -> dict[str, Any]:
+def recover(settings: Settings, made: Plan, place: Place, archive: Path, say: Told) -> dict[str, Any]:
     """Build the cluster and look at it. Returns what is in it."""
-    pitr_cluster.build(settings, made, place, archive, told)
-    told("looking at what was recovered")
+    pitr_cluster.build(settings, made, place, archive, say)
+    say("looking at what was recovered")
     with opened(pitr_cluster.url_of(settings, place)) as database:
         found = look(database)
     found["recovery"] = pitr_cluster.reached(place)

@@ -82,12 +82,12 @@ def archived(archive: Path) -> list[str]:
 
 def histories(archive: Path) -> dict[int, list[tuple[int, int]]]:
     """Timeline -> its ancestors, oldest first, as (timeline, LSN at which it was left)."""
-    found = {}
+    ancestors = {}
     for path in sorted(archive.glob("*.history.gz")):
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
         rows = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
-        found[int(path.name[:8], 16)] = [(int(row[0]), lsn(row[1])) for row in rows]
-    return found
+        ancestors[int(path.name[:8], 16)] = [(int(row[0]), lsn(row[1])) for row in rows]
+    return ancestors
 
 
 def follow(archive: Path, *, timeline: int, start: int) -> Chain:

@@ -15,7 +15,7 @@ class Stuck(Exception):
 
 
 @dataclass
-class Scene:
+class Recovery:
     runtime: Runtime
     may_start: bool = True
     state: str = ""

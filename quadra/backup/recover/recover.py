@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from quadra.backup.recover import database as recover_database
 from quadra.backup.recover import rest as recover_rest
-from quadra.backup.recover.context import Scene, Stuck
+from quadra.backup.recover.context import Recovery, Stuck
 from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
 
@@ -37,7 +37,7 @@ class Report:
         return [step.name for step in self.steps if step.changed]
 
 
-STEPS: tuple[tuple[str, Callable[[Scene], str]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Recovery], str]], ...] = (
     ("look", recover_database.look),
     ("database", recover_database.repair),
     ("schema", recover_database.migrate_schema),
@@ -49,22 +49,22 @@ STEPS: tuple[tuple[str, Callable[[Scene], str]], ...] = (
     ("count", recover_rest.count_events),
     ("start", recover_rest.start),
 )
-"""In order. A step says what it found and did, notes in the scene what it changed, and raises what it could not mend."""
+"""In order. A step says what it found and did, notes in `changes` what it changed, and raises what it could not mend."""
 
 
 def recover(runtime: Runtime, tell: Callable[[Step], object], *, start: bool = True) -> Report:
     """Every step, each told as it ends. Where the database cannot be brought back, the steps after it are left out."""
-    scene, report, began = Scene(runtime, may_start=start), Report(), time.monotonic()
+    recovery, report, began = Recovery(runtime, may_start=start), Report(), time.monotonic()
     for name, step in STEPS:
-        at, before = time.monotonic(), len(scene.changes)
+        at, before = time.monotonic(), len(recovery.changes)
         stuck = False
         try:
-            ok, message = True, step(scene)
+            ok, message = True, step(recovery)
         except Stuck as error:
             ok, message, stuck = False, str(error), True
         except QuadraError as error:
             ok, message = False, error.message
-        done = Step(name, ok, message, round(time.monotonic() - at, 3), len(scene.changes) > before)
+        done = Step(name, ok, message, round(time.monotonic() - at, 3), len(recovery.changes) > before)
         report.steps.append(done)
         report.ok = report.ok and ok
         tell(done)

@@ -52,15 +52,15 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
     manifest, key = kept.manifest, key_for(kept.manifest, settings)
     _require_fit(settings, manifest)
     result = Restored(manifest.id, shown(settings), clock.iso(manifest.created_at))
-    found = state_of(settings)
-    if found.running:
-        raise Conflict(f"A web process serves this database ({found.running}). Stop Quadra first, its workers too.")
-    if found.rows and not yes:
+    state = state_of(settings)
+    if state.running:
+        raise Conflict(f"A web process serves this database ({state.running}). Stop Quadra first, its workers too.")
+    if state.rows and not yes:
         raise Conflict(
-            f"{result.target} is not empty: it has {found.rows:,} rows. With --yes a safety backup of it is taken first, "
+            f"{result.target} is not empty: it has {state.rows:,} rows. With --yes a safety backup of it is taken first, "
             "and then it is replaced."
         )
-    if found.rows:
+    if state.rows:
         say("Taking a safety backup of what is there")
         result.safety_backup = take(settings, "database", safety=True).id
     stores = Stores(settings)

@@ -108,12 +108,12 @@ def rejoin(
     )
     steps: list[str] = []
 
-    def told(step: str) -> None:
+    def say_step(step: str) -> None:
         steps.append(step)
         if not as_json:
             click.echo(step)
 
-    state = replica_rejoin.rejoin(settings, wanted, told)
+    state = replica_rejoin.rejoin(settings, wanted, say_step)
     body = {"ok": True, "dry_run": dry_run, "state": state, "primary": address(url), "steps": steps}
     say(as_json, body, [f"It is {state} from {address(url)}."] if state else ["Done."])
 

@@ -55,7 +55,7 @@ def remember(settings: Settings) -> Remembered | None:
     if primary is None:
         return None
     names = [each.application_name for each in primary.replicas]
-    found = Remembered(
+    memory = Remembered(
         at=primary.now,
         primary=address(url),
         system_identifier=str(primary.system_identifier),
@@ -71,9 +71,9 @@ def remember(settings: Settings) -> Remembered | None:
     path = path_of(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(msgspec.json.encode(found))
+    part.write_bytes(msgspec.json.encode(memory))
     part.replace(path)
-    return found
+    return memory
 
 
 def watch(runtime: Runtime) -> None:

@@ -90,14 +90,14 @@ def shown(outcome: Outcome) -> Failover:
     )
 
 
-def promote(settings: Settings, wanted: Wanted, told: Callable[[Step], object] = lambda _step: None) -> Outcome:
+def promote(settings: Settings, wanted: Wanted, on_step: Callable[[Step], object] = lambda _step: None) -> Outcome:
     """Check, fence, promote, prove. Each step is told as soon as it is known. A failed step is in the outcome, not raised."""
     url = replica_url(settings, wanted.target)
     outcome = Outcome(address(url), wanted.dry_run)
 
     def add(step: Step) -> bool:
         outcome.steps.append(step)
-        told(step)
+        on_step(step)
         return step.status != FAIL
 
     candidate = _check(settings, wanted, url, outcome, add)
@@ -132,14 +132,14 @@ def _check(
     add(Step("target answers", PASS, f"{address(url)}, cluster {candidate.standby.system_identifier}"))
     if not add(checks.is_replica(candidate)):
         return None
-    others = [(at, said) for at, said in ask_replicas(settings) if at != address(url)]
+    others = [(at, answer) for at, answer in ask_replicas(settings) if at != address(url)]
     if not add(checks.hear_primary(primary)):
         return candidate
 
     def look() -> list[Standby]:
         # a replica of ours that fell silent meanwhile proves nothing either way
-        asked = [said for at, said in ask_replicas(settings) if at != address(url)]
-        return [checks.look_at(url).standby, *(said for said in asked if isinstance(said, Standby))]
+        asked = [answer for at, answer in ask_replicas(settings) if at != address(url)]
+        return [checks.look_at(url).standby, *(answer for answer in asked if isinstance(answer, Standby))]
 
     silence = checks.wait_for_silence(
         look, wanted.wait_seconds, lambda text: add(Step("primary as seen from the replicas", WARN, text))

@@ -63,7 +63,7 @@ class Candidate:
 def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> Step:
     """From this machine. Any answer of a server counts as life, also that it is starting, full, or knows no such user."""
     name = "primary as seen from here"
-    said = ""
+    answer = ""
     for attempt in range(tries):
         if attempt:
             time.sleep(pause)
@@ -71,11 +71,11 @@ def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> Step
             with connected(url):
                 return Step(name, FAIL, f"{address(url)} answers: it is alive.")
         except psycopg.Error as error:
-            said = first_line(error)
+            answer = first_line(error)
             if "FATAL:" in str(error):
-                return Step(name, FAIL, f"{address(url)} answers, though not as it should: {said}")
+                return Step(name, FAIL, f"{address(url)} answers, though not as it should: {answer}")
     often = f" in {tries} tries" if tries > 1 else ""
-    return Step(name, PASS, f"{address(url)} does not answer{often}: {said}")
+    return Step(name, PASS, f"{address(url)} does not answer{often}: {answer}")
 
 
 def look_at(url: sa.URL) -> Candidate:
@@ -111,14 +111,14 @@ def hears_nothing(standbys: list[Standby]) -> Step:
     return Step(name, PASS, ", ".join(each.address for each in standbys) + ": no connection to it.")
 
 
-def wait_for_silence(look: Callable[[], list[Standby]], seconds: float, told: Callable[[str], Any]) -> Step:
+def wait_for_silence(ask: Callable[[], list[Standby]], seconds: float, say: Callable[[str], Any]) -> Step:
     """`hears_nothing`, asked again until it passes or the time is over: a receiver needs a while to notice."""
     end = time.monotonic() + seconds
-    step = hears_nothing(look())
+    step = hears_nothing(ask())
     while step.status == FAIL and time.monotonic() < end:
-        told(f"waiting for the replica to notice: {step.message}")
+        say(f"waiting for the replica to notice: {step.message}")
         time.sleep(min(5.0, max(0.1, end - time.monotonic())))
-        step = hears_nothing(look())
+        step = hears_nothing(ask())
     return step
 
 

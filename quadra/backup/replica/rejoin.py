@@ -45,25 +45,23 @@ class Rejoin:
         return self.data.with_name(f"{self.data.name}-rejoin.log")
 
 
-def rejoin(settings: Settings, wanted: Rejoin, told: Callable[[str], object]) -> str | None:
+def rejoin(settings: Settings, wanted: Rejoin, say: Callable[[str], object]) -> str | None:
     """Rewind, follow, and wait until it streams; its state as the new primary sees it.
 
     Raises `Conflict`, `Invalid`, `Unavailable` or `ProgramFailed`, before anything is changed where possible.
     """
     major = _major(wanted.data)
     control = _controldata(settings, wanted, major)
-    told(
-        f"{wanted.data}: cluster {control['Database system identifier']}, stopped, {control['Database cluster state']}"
-    )
-    _check_primary(wanted, control, told)
+    say(f"{wanted.data}: cluster {control['Database system identifier']}, stopped, {control['Database cluster state']}")
+    _check_primary(wanted, control, say)
     if wanted.dry_run:
-        told("a real run now rewinds it and starts it as a replica; nothing was changed")
+        say("a real run now rewinds it and starts it as a replica; nothing was changed")
         return None
     wanted.log.touch()
     _rewind(settings, wanted, major)
-    told("rewound: it holds nothing any more that the new primary does not have")
+    say("rewound: it holds nothing any more that the new primary does not have")
     if not wanted.start:
-        told("start it as this machine always does; it follows by itself")
+        say("start it as this machine always does; it follows by itself")
         return None
     options = ["-o", f"-c config_file={wanted.config_file}"] if wanted.config_file else []
     command: list[str | Path] = [
@@ -77,7 +75,7 @@ def rejoin(settings: Settings, wanted: Rejoin, told: Callable[[str], object]) ->
         *options,
     ]
     run(command, log=wanted.log, who=wanted.who, cwd=wanted.data)
-    told("started")
+    say("started")
     return _wait_until_it_streams(wanted)
 
 
@@ -99,19 +97,19 @@ def _controldata(settings: Settings, wanted: Rejoin, major: int) -> dict[str, st
     if pid_file.exists() and Path(f"/proc/{pid_file.read_text().split()[0]}").exists():
         raise Conflict(f"The server in {wanted.data} runs (process {pid_file.read_text().split()[0]}): stop it first.")
     program = find("pg_controldata", settings, major=major)
-    said = subprocess.run(
+    printed = subprocess.run(
         [str(program), str(wanted.data)], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}
     )
-    found = dict(re.findall(r"^(.+?):\s+(.*)$", said.stdout, re.MULTILINE))
-    if found["wal_log_hints setting"] == "off" and found["Data page checksum version"] == "0":
+    control = dict(re.findall(r"^(.+?):\s+(.*)$", printed.stdout, re.MULTILINE))
+    if control["wal_log_hints setting"] == "off" and control["Data page checksum version"] == "0":
         raise Conflict(
             "pg_rewind needs wal_log_hints = on or data checksums, and this cluster had neither: remove it and make a new "
             "replica with pg_basebackup --write-recovery-conf."
         )
-    return found
+    return control
 
 
-def _check_primary(wanted: Rejoin, control: dict[str, str], told: Callable[[str], object]) -> None:
+def _check_primary(wanted: Rejoin, control: dict[str, str], say: Callable[[str], object]) -> None:
     try:
         with connected(wanted.primary) as connection:
             primary = ask_primary(connection)
@@ -129,7 +127,7 @@ def _check_primary(wanted: Rejoin, control: dict[str, str], told: Callable[[str]
         raise Conflict(
             f"{address(wanted.primary)} is another cluster ({primary.system_identifier}): nothing to rejoin."
         )
-    told(f"{address(wanted.primary)} is the primary, on timeline {primary.timeline}")
+    say(f"{address(wanted.primary)} is the primary, on timeline {primary.timeline}")
 
 
 def _rewind(settings: Settings, wanted: Rejoin, major: int) -> None:

@@ -104,7 +104,7 @@ def replication_status(settings: Settings) -> Replication:
     if not replicas and not standbys:
         return _answer([], [], NOT_ENABLED, "The database has no replica: losing it means restoring a backup.")
     overall = max((*(each.status for each in replicas), *(each.status for each in standbys)), key=WORSE.index)
-    told = {
+    messages = {
         HEALTHY: "Every replica follows.",
         DEGRADED: "A replica does not follow as it should.",
         UNHEALTHY: "A replica is lost or far behind.",
@@ -113,7 +113,7 @@ def replication_status(settings: Settings) -> Replication:
         replicas,
         standbys,
         overall,
-        told[overall],
+        messages[overall],
         primary=address(url),
         lsn=primary.lsn,
         timeline=primary.timeline,
@@ -189,31 +189,31 @@ def _streaming(one: Streaming, settings: Settings) -> StreamingReplica:
 
 
 def _standby(found: tuple[str, Standby | str], primary: Primary) -> ConfiguredReplica:
-    at, said = found
-    if isinstance(said, str):
-        return ConfiguredReplica(address=at, status=UNHEALTHY, message=f"It does not answer: {said}")
-    replayed = said.replayed_lsn or said.received_lsn
-    status, message = _judge_standby(said, primary)
+    at, answer = found
+    if isinstance(answer, str):
+        return ConfiguredReplica(address=at, status=UNHEALTHY, message=f"It does not answer: {answer}")
+    replayed = answer.replayed_lsn or answer.received_lsn
+    status, message = _judge_standby(answer, primary)
     return ConfiguredReplica(
         address=at,
-        in_recovery=said.in_recovery,
-        receiving=said.receiving,
-        replay_paused=said.paused,
+        in_recovery=answer.in_recovery,
+        receiving=answer.receiving,
+        replay_paused=answer.paused,
         lag_bytes=max(0, lsn(primary.lsn) - lsn(replayed)) if replayed else None,
-        replayed_at=clock.iso(said.replayed_at) if said.replayed_at else None,
+        replayed_at=clock.iso(answer.replayed_at) if answer.replayed_at else None,
         status=status,
         message=message,
     )
 
 
-def _judge_standby(said: Standby, primary: Primary) -> tuple[Health, str]:
-    if said.system_identifier != primary.system_identifier:
+def _judge_standby(answer: Standby, primary: Primary) -> tuple[Health, str]:
+    if answer.system_identifier != primary.system_identifier:
         return UNHEALTHY, "It is no replica of this database: another cluster."
-    if not said.in_recovery:
+    if not answer.in_recovery:
         return UNHEALTHY, "It takes writes itself: two primaries, or one forgotten."
-    if not said.receiving:
+    if not answer.receiving:
         return UNHEALTHY, "It receives nothing from the primary."
-    if said.paused:
+    if answer.paused:
         return DEGRADED, "Its replay is paused: SELECT pg_wal_replay_resume()."
     return HEALTHY, "It receives and replays."
 

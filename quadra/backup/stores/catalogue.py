@@ -201,9 +201,12 @@ def _judge(settings: Settings, recent: RecentBackup | None) -> tuple[Health, str
     if recent is None:
         return "degraded", "There is no backup of the database: losing this machine loses everything. Take one."
     age = clock.now() - datetime.fromisoformat(recent.created_at)
-    told = f"The newest backup of the database is {recent.age_hours:.0f} h old"
+    sentence = f"The newest backup of the database is {recent.age_hours:.0f} h old"
     if age >= settings.backup_age_fail:
-        return "unhealthy", f"{told}: what happened since is in no backup."
+        return "unhealthy", f"{sentence}: what happened since is in no backup."
     if age >= settings.backup_age_warn:
-        return "degraded", f"{told}; one a day is usual."
-    return "healthy", f"{told}. It was not verified yet." if recent.verified_at is None else f"{told} and was verified."
+        return "degraded", f"{sentence}; one a day is usual."
+    return (
+        "healthy",
+        f"{sentence}. It was not verified yet." if recent.verified_at is None else f"{sentence} and was verified.",
+    )

@@ -56,11 +56,11 @@ def fetch(stores: Iterable[Store], segment: SegmentCopy, key: Key | None, to: Pa
             for name in names:
                 try:
                     store.get(name, partial)
-                    found = _opened(partial, plain, key, name) if name != names[0] else partial
+                    opened = _opened(partial, plain, key, name) if name != names[0] else partial
                 except (NotFound, Unavailable, Damage):
                     continue
-                if sha256_of(found) == segment.sha256:
-                    found.rename(to)
+                if sha256_of(opened) == segment.sha256:
+                    opened.rename(to)
                     return store.place
     finally:
         partial.unlink(missing_ok=True)
@@ -83,11 +83,11 @@ def sha256_of(path: Path) -> str:
 
 def _require(path: Path, segment: SegmentCopy) -> None:
     try:
-        found = sha256_of(path)
+        sha256 = sha256_of(path)
     except OSError as error:
         raise Damage(GONE.format(path=segment.path, why=error.strerror)) from error
-    if found != segment.sha256:
-        raise Damage(GONE.format(path=segment.path, why=f"its sha256 is {found}, should be {segment.sha256}"))
+    if sha256 != segment.sha256:
+        raise Damage(GONE.format(path=segment.path, why=f"its sha256 is {sha256}, should be {segment.sha256}"))
 
 
 @contextmanager

@@ -230,11 +230,11 @@ class Stores:
 
     def find(self, backup_id: str) -> Kept:
         """Raises `NotFound`."""
-        found = self.look()
-        for one in found.kept:
+        state = self.look()
+        for one in state.kept:
             if one.manifest.id == backup_id:
                 return one
-        why = [said for said in found.damaged if backup_id and backup_id in said]
+        why = [said for said in state.damaged if backup_id and backup_id in said]
         places = " or ".join(store.place for store in self.all)
         raise NotFound(" ".join((f"There is no backup {backup_id!r} in {places}.", *why)))
 
@@ -245,19 +245,19 @@ def _manifests(store: Store, damaged: list[str]) -> Iterator[Manifest]:
         backup_id, _, file = name.partition("/")
         if file == MANIFEST and ID.fullmatch(backup_id):
             try:
-                found = decode(store.get_bytes(name), f"{store.place}/{name}")
+                manifest = decode(store.get_bytes(name), f"{store.place}/{name}")
             except NotFound:  # removed meanwhile
                 continue
             except Damage as error:
                 damaged.append(error.message)
                 continue
-            missing = [part.file for part in found.parts if store.size(f"{backup_id}/{part.file}") is None]
-            if found.id != backup_id:
-                damaged.append(f"{store.place}/{name} is the manifest of {found.id}.")
+            missing = [part.file for part in manifest.parts if store.size(f"{backup_id}/{part.file}") is None]
+            if manifest.id != backup_id:
+                damaged.append(f"{store.place}/{name} is the manifest of {manifest.id}.")
             elif missing:
                 damaged.append(f"{store.place}/{backup_id} lacks {', '.join(missing)}.")
             else:
-                yield found
+                yield manifest
 
 
 def _verified(stores: list[Store], backup_id: str) -> Verified | None:

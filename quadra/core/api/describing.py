@@ -9,8 +9,8 @@ from msgspec import inspect
 
 from quadra.core.api.examples import example_of_type
 from quadra.core.api.fields import PASSWORD, Field, Fields
-from quadra.core.api.given import OPS
 from quadra.core.api.openapi import Param, Schema
+from quadra.core.api.raw_params import OPS
 
 TEXT = ["string", "number", "boolean"]
 """What counts as a text in a body."""
@@ -33,15 +33,15 @@ def body(fields: Fields) -> Schema:
 
 def example(fields: Fields) -> dict[str, Any]:
     """What is needed, and what states an example."""
-    found = {}
+    made = {}
     for field in fields.all:
         if field.example is not None:
-            found[field.name] = field.example
+            made[field.name] = field.example
         elif field.inner is not None and field.required:
-            found[field.name] = [example(field.inner)]
+            made[field.name] = [example(field.inner)]
         elif field.required:
-            found[field.name] = field.choices[0] if field.choices else example_of_type(field.type)
-    return found
+            made[field.name] = field.choices[0] if field.choices else example_of_type(field.type)
+    return made
 
 
 def _in_address(field: Field) -> Schema:

@@ -21,10 +21,10 @@ from flask import Blueprint, Response, current_app, request
 from msgspec import Struct, inspect
 
 from quadra.core.api.examples import example_of
-from quadra.core.api.given import Given, given_of
 from quadra.core.api.openapi import NOBODY, Answer, Body, Door, Param, one_of
 from quadra.core.api.openapi_shapes import Error
 from quadra.core.api.params import Params
+from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.web.http import json_body
 
 A = TypeVar("A", bound=Struct)
@@ -148,10 +148,10 @@ def answered(
 
 def _read(asks: Params[Any] | None, *, in_body: bool, lenient: bool) -> tuple[Any, ...]:
     """What a view is given of the current request. Raises `Invalid`, naming every wrong field."""
-    address = given_of(request.args.items(multi=True))
+    address = raw_params(request.args.items(multi=True))
     if asks is not None and in_body:
         address.refuse_unknown((), elsewhere=asks.names)
-        return (asks.of(Given.of_body(json_body()).beside(address)),)
+        return (asks.of(RawParams.of_body(json_body()).beside(address)),)
     if asks is not None:
         return (asks.of(address),)
     if not lenient:

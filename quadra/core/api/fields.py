@@ -86,8 +86,8 @@ def fields_of(struct: type[Struct], without: Sequence[str] = ()) -> Fields:
     return Fields(struct, tuple(_field(each) for each in found))
 
 
-def _field(found: msgspec.structs.FieldInfo) -> Field:
-    type_, texts, examples, choices = inspect.type_info(found.type), "", None, _choices(found.type)
+def _field(info: msgspec.structs.FieldInfo) -> Field:
+    type_, texts, examples, choices = inspect.type_info(info.type), "", None, _choices(info.type)
     exact = False
     while isinstance(type_, inspect.Metadata | inspect.UnionType):
         if isinstance(type_, inspect.UnionType):
@@ -98,13 +98,13 @@ def _field(found: msgspec.structs.FieldInfo) -> Field:
         choices = choices or tuple(more.get("enum", ()))
         exact = exact or more.get("format") == PASSWORD
     if not isinstance(type_, KINDS):
-        raise TypeError(f"{found.name}: no request has such a field")
+        raise TypeError(f"{info.name}: no request has such a field")
     item = type_.item_type if isinstance(type_, inspect.ListType) else getattr(type_, "value_type", None)
     return Field(
-        name=found.encode_name,
-        attribute=found.name,
+        name=info.encode_name,
+        attribute=info.name,
         type=type_,
-        default=found.default if found.default_factory is NODEFAULT else found.default_factory(),
+        default=info.default if info.default_factory is NODEFAULT else info.default_factory(),
         says=texts,
         example=examples[0] if examples else None,
         choices=choices,

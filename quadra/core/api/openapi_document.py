@@ -176,11 +176,11 @@ def _security(door: Door) -> list[dict[str, list[str]]]:
 
 
 def _refusals(door: Door) -> list[int]:
-    found = {400, *door.refuses}  # no address may hold a NUL character
-    found |= {413} if door.body else set()
-    found |= {401, 403, 503} if door.for_role or door.needs == WRITE_KEY else set()
-    found |= set() if unlimited(door.path) else {429}
-    return sorted(found)
+    statuses = {400, *door.refuses}  # no address may hold a NUL character
+    statuses |= {413} if door.body else set()
+    statuses |= {401, 403, 503} if door.for_role or door.needs == WRITE_KEY else set()
+    statuses |= set() if unlimited(door.path) else {429}
+    return sorted(statuses)
 
 
 def _parameter(param: Param, door: Door, shapes: Shapes) -> Schema:

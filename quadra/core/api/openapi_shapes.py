@@ -44,24 +44,24 @@ class Shapes:
         return shape if shape is None or isinstance(shape, str | int | float) else self._known[shape]
 
 
-def _types(found: Any) -> Iterator[Any]:
+def _types(schema: Any) -> Iterator[Any]:
     """The Python types among shapes, wherever they stand."""
-    if isinstance(found, Mapping):
-        found = list(found.values())
-    if isinstance(found, list | tuple):
-        for item in found:
+    if isinstance(schema, Mapping):
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for item in schema:
             yield from _types(item)
-    elif isinstance(found, Group):
-        yield from _types([found.doors, found.sockets])
-    elif isinstance(found, Door):
-        bodies = found.body.shapes if found.body else None
-        yield from _types([[param.shape for param in found.params], bodies, list(found.answers.values())])
-    elif isinstance(found, SocketEvent):
-        yield from _types([found.payload, found.answer])
-    elif isinstance(found, Answer):
-        yield from _types(found.shape)
-    elif found is not None and not isinstance(found, str | int | float):
-        yield found
+    elif isinstance(schema, Group):
+        yield from _types([schema.doors, schema.sockets])
+    elif isinstance(schema, Door):
+        bodies = schema.body.shapes if schema.body else None
+        yield from _types([[param.shape for param in schema.params], bodies, list(schema.answers.values())])
+    elif isinstance(schema, SocketEvent):
+        yield from _types([schema.payload, schema.answer])
+    elif isinstance(schema, Answer):
+        yield from _types(schema.shape)
+    elif schema is not None and not isinstance(schema, str | int | float):
+        yield schema
 
 
 class Reconnect(Struct):

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from quadra.core.api import describing, reading
 from quadra.core.api.fields import choice, fields_of, says, within
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import Param, Schema
+from quadra.core.api.raw_params import RawParams
 
 __all__ = ["Params", "choice", "says", "within"]
 
@@ -30,15 +30,15 @@ class Params(Generic[S]):
         self.fields = fields_of(struct, without)
         self.names = self.fields.names
 
-    def read(self, given: Given) -> dict[str, Any]:
-        """The values by attribute; what is wrong is noted in `given`, which is checked by whoever has read all of it."""
-        return reading.read(self.fields, given)
+    def read(self, raw: RawParams) -> dict[str, Any]:
+        """The values by attribute; what is wrong is noted in `raw`, which is checked by whoever has read all of it."""
+        return reading.read(self.fields, raw)
 
-    def of(self, given: Given) -> S:
+    def of(self, raw: RawParams) -> S:
         """The struct, where it is all of the request. Raises `Invalid`, naming every wrong field."""
-        given.refuse_unknown(self.names)
-        values = self.read(given)
-        given.check("The request cannot be taken as it is.")
+        raw.refuse_unknown(self.names)
+        values = self.read(raw)
+        raw.check("The request cannot be taken as it is.")
         return self.struct(**values)
 
     def params(self) -> tuple[Param, ...]:

@@ -1,4 +1,4 @@
-"""How the fields of a request are read. What is wrong is noted in `given`, and whoever has read all of it checks that."""
+"""How the fields of a request are read. What is wrong is noted in `raw`, and whoever has read all of it checks that."""
 
 from __future__ import annotations
 
@@ -8,103 +8,103 @@ from typing import Any
 from msgspec import inspect
 
 from quadra.core.api.fields import Field, Fields
-from quadra.core.api.given import Given
+from quadra.core.api.raw_params import RawParams
 
 SHOWN_OF_KEY = 64
 """Characters of a name that a sender chose, where an error names it."""
 
 
-def read(fields: Fields, given: Given) -> dict[str, Any]:
+def read(fields: Fields, raw: RawParams) -> dict[str, Any]:
     """The values by attribute; the default where one is left out or wrong."""
-    return {field.attribute: _read(field, given) for field in fields.all}
+    return {field.attribute: _read(field, raw) for field in fields.all}
 
 
-def _read(field: Field, given: Given) -> Any:
-    value = _literal(field, given) if field.choices else _READ[type(field.type)](field, given)
-    if value is None and field.required and field.name not in given.wrong:
-        given.wrong[field.name] = "is needed"
+def _read(field: Field, raw: RawParams) -> Any:
+    value = _literal(field, raw) if field.choices else _READ[type(field.type)](field, raw)
+    if value is None and field.required and field.name not in raw.wrong:
+        raw.wrong[field.name] = "is needed"
     return field.default if value is None else value
 
 
-def _text(field: Field, given: Given) -> str | None:
+def _text(field: Field, raw: RawParams) -> str | None:
     if not field.exact:
-        found = given.text(field.name)
-        if found is None and given.raw(field.name) == "" and getattr(field.type, "min_length", None):
-            given.wrong[field.name] = "is needed" if field.required else "not empty; leave it out instead"
+        found = raw.text(field.name)
+        if found is None and raw.value_of(field.name) == "" and getattr(field.type, "min_length", None):
+            raw.wrong[field.name] = "is needed" if field.required else "not empty; leave it out instead"
         return found
-    secret = given.raw(field.name)
+    secret = raw.value_of(field.name)
     if secret is None or isinstance(secret, str):
         return secret
-    given.wrong[field.name] = "a string"
+    raw.wrong[field.name] = "a string"
     return None
 
 
-def _number(field: Field, given: Given) -> int | None:
+def _number(field: Field, raw: RawParams) -> int | None:
     bounds: Any = field.type
-    return given.number(field.name, None, bounds.ge, bounds.le)
+    return raw.number(field.name, None, bounds.ge, bounds.le)
 
 
-def _real(field: Field, given: Given) -> float | None:
+def _real(field: Field, raw: RawParams) -> float | None:
     bounds: Any = field.type
-    return given.real(field.name, bounds.le)
+    return raw.real(field.name, bounds.le)
 
 
-def _tuple(field: Field, given: Given) -> Any:
-    return given.where(field.name) if field.filters else given.names(field.name)
+def _tuple(field: Field, raw: RawParams) -> Any:
+    return raw.where(field.name) if field.filters else raw.names(field.name)
 
 
-def _literal(field: Field, given: Given) -> str | None:
-    return given.choice(field.name, field.choices, "") or None
+def _literal(field: Field, raw: RawParams) -> str | None:
+    return raw.choice(field.name, field.choices, "") or None
 
 
-def _list(field: Field, given: Given) -> list[Any] | None:
+def _list(field: Field, raw: RawParams) -> list[Any] | None:
     type_: Any = field.type
-    items = given.raw(field.name)
+    items = raw.value_of(field.name)
     if items is None:
         return None
     least, most = type_.min_length or 0, type_.max_length
     right = isinstance(items, list) and least <= len(items) <= most and all(isinstance(item, dict) for item in items)
     if not right or field.inner is None:
-        given.wrong[field.name] = f"a list of {least} to {most} objects"
+        raw.wrong[field.name] = f"a list of {least} to {most} objects"
         return None
-    found = (_inner(field.inner, given, item, f"{field.name}[{number}]") for number, item in enumerate(items))
+    found = (_inner(field.inner, raw, item, f"{field.name}[{number}]") for number, item in enumerate(items))
     return [each for each in found if each is not None]
 
 
-def _object(field: Field, given: Given) -> dict[str, Any] | None:
+def _object(field: Field, raw: RawParams) -> dict[str, Any] | None:
     type_: Any = field.type
-    items = given.raw(field.name)
+    items = raw.value_of(field.name)
     if items is None:
         return None
     if not isinstance(items, dict):
-        given.wrong[field.name] = "an object"
+        raw.wrong[field.name] = "an object"
         return None
     if (fields := field.inner) is None:
         return items
     if len(items) > type_.max_length:
-        given.wrong[field.name] = f"an object that holds at most {type_.max_length} others"
+        raw.wrong[field.name] = f"an object that holds at most {type_.max_length} others"
         return None
-    found = {key: _inner(fields, given, item, f"{field.name}.{key[:SHOWN_OF_KEY]}") for key, item in items.items()}
+    found = {key: _inner(fields, raw, item, f"{field.name}.{key[:SHOWN_OF_KEY]}") for key, item in items.items()}
     return {key: each for key, each in found.items() if each is not None}
 
 
-def _inner(fields: Fields, given: Given, item: Any, place: str) -> Any:
+def _inner(fields: Fields, raw: RawParams, item: Any, place: str) -> Any:
     """An object inside a request, as its struct; None where it is wrong."""
     if not isinstance(item, dict):
-        given.wrong[place] = "an object"
+        raw.wrong[place] = "an object"
         return None
-    inner = given.inner(item)
+    inner = raw.inner(item)
     inner.refuse_unknown(fields.names)
     values = read(fields, inner)
-    given.wrong |= {f"{place}.{name}": text for name, text in inner.wrong.items()}
+    raw.wrong |= {f"{place}.{name}": text for name, text in inner.wrong.items()}
     return None if inner.wrong else fields.struct(**values)
 
 
-_READ: dict[type[inspect.Type], Callable[[Field, Given], Any]] = {
+_READ: dict[type[inspect.Type], Callable[[Field, RawParams], Any]] = {
     inspect.StrType: _text,
     inspect.IntType: _number,
     inspect.FloatType: _real,
-    inspect.BoolType: lambda field, given: given.flag(field.name),
+    inspect.BoolType: lambda field, raw: raw.flag(field.name),
     inspect.LiteralType: _literal,
     inspect.VarTupleType: _tuple,
     inspect.ListType: _list,

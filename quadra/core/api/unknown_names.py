@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from flask import Flask, request
 
-from quadra.core.api.given import Given
 from quadra.core.api.openapi import WRITE_KEY, Door, Group
+from quadra.core.api.raw_params import RawParams
 
 OPEN = frozenset(
     {
@@ -44,14 +44,14 @@ def set_up(app: Flask, groups: Sequence[Group]) -> None:
     known = _known(groups)
 
     def refuse() -> None:
-        found = known.get((_method(), described(_rule()))) if request.args else None
-        if found is not None and (
-            _says_who() or not found.for_role
+        names = known.get((_method(), described(_rule()))) if request.args else None
+        if names is not None and (
+            _says_who() or not names.for_role
         ):  # else the door says first that it is not for strangers
-            given = Given({name: [""] for name in request.args})
-            known_names = {param.name.partition("[")[0] for param in found.params}
-            given.refuse_unknown(sorted(known_names), _in_body(found))
-            given.check()
+            raw = RawParams({name: [""] for name in request.args})
+            known_names = {param.name.partition("[")[0] for param in names.params}
+            raw.refuse_unknown(sorted(known_names), _in_body(names))
+            raw.check()
 
     app.before_request(refuse)
 

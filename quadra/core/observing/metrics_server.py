@@ -47,11 +47,11 @@ def start(settings: Settings, port: int) -> None:
 def allowed(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     """This machine itself, or one of the networks. On a socket for both kinds 127.0.0.1 is written ::ffff:127.0.0.1."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
-    found = getattr(found, "ipv4_mapped", None) or found
-    return found.is_loopback or any(found in network for network in networks)
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return parsed.is_loopback or any(parsed in network for network in networks)
 
 
 def _app(networks: Iterable[IPv4Network | IPv6Network]) -> Any:

@@ -56,13 +56,13 @@ class Scrape:
             raise Unavailable("The metrics could not be gathered in time.") from error
 
     def _looked_at(self) -> list[GaugeMetricFamily]:
-        found: list[GaugeMetricFamily] = []
+        families: list[GaugeMetricFamily] = []
         for read in self.live:
             try:
-                found.extend(read())
+                families.extend(read())
             except Exception as error:
                 _failed(error)
-        return found
+        return families
 
     def _from_database(self) -> list[GaugeMetricFamily]:
         if self._done is None:
@@ -84,20 +84,20 @@ class Scrape:
 
     def _read(self) -> list[GaugeMetricFamily]:
         """On the reading thread. One reader that fails costs its own gauges and no others."""
-        found: list[GaugeMetricFamily] = []
+        families: list[GaugeMetricFamily] = []
         try:
             self._database.ping()
-            found.append(_up(1))
+            families.append(_up(1))
         except Exception as error:
             _failed(error)
             return [_up(0)]
         for read in self._stored:
             try:
                 with self._database.read() as session:
-                    found.extend(read(session, self._settings))
+                    families.extend(read(session, self._settings))
             except Exception as error:  # whatever is wrong with one reader, the others are shown
                 _failed(error)
-        return found
+        return families
 
 
 class _Declared(Collector):

@@ -24,17 +24,17 @@ def client_address() -> str:
 
 def client_of(environ: Mapping[str, Any], trusted: Networks) -> str:
     """The same of a request that Flask does not see."""
-    found = environ.get("REMOTE_ADDR") or ""
-    if not is_among(found, trusted):
-        return found
+    client = environ.get("REMOTE_ADDR") or ""
+    if not is_among(client, trusted):
+        return client
     for word in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         address = parse(word)
         if address is None:
             break
-        found = str(address)
-        if not is_among(found, trusted):
+        client = str(address)
+        if not is_among(client, trusted):
             break
-    return found
+    return client
 
 
 def from_trusted_peer() -> bool:

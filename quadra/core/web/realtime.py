@@ -119,9 +119,9 @@ def close_connections(socketio: SocketIO, loop: Loop) -> None:
     """
     sockets = list(socketio.server.eio.sockets.values())
     if sockets:
-        said = {"reason": "restart", "within_ms": RECONNECT_MS}
+        message = {"reason": "restart", "within_ms": RECONNECT_MS}
         for namespace in NAMESPACES:  # to our own connections: the bus would carry it to every replica
-            socketio.server.emit("server:reconnect", said, namespace=namespace, ignore_queue=True)
+            socketio.server.emit("server:reconnect", message, namespace=namespace, ignore_queue=True)
         _wait_until_fetched(sockets, loop)
         loop.sleep(0.1)  # their greenlets write it
     for connection in sockets:

@@ -1,6 +1,6 @@
 """Every check of health: each function that `@check(…)` stands over, in any file here. A new file is found by itself.
 
-A function gets the `Scene`, blocks as long as it likes (it is ended after `seconds`), and answers with `healthy(…)`,
+A function gets the `CheckContext`, blocks as long as it likes (it is ended after `seconds`), and answers with `healthy(…)`,
 `degraded(…)`, `unhealthy(…)`, or None where there is nothing to check. `docs/health.md` says of each what to do.
 """
 

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 from quadra import __version__
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, HEALTHY, Found, check, degraded, graded, unhealthy
 from quadra.insights.breaker import states
 from quadra.insights.llm import BREAKER
@@ -16,11 +16,11 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 
 @check("ai", seconds=8, keep_seconds=60, worst=DEGRADED)
-def ai_provider(scene: Scene) -> Found | None:
-    settings = scene.runtime.settings
+def ai_provider(context: CheckContext) -> Found | None:
+    settings = context.runtime.settings
     if not settings.llm_configured:
         return None
-    with scene.runtime.database.read() as session:
+    with context.runtime.database.read() as session:
         known = states(session, cooldown=settings.breaker_cooldown)
     breaker = known.get(BREAKER, {}).get("state", "CLOSED")
     details = {"model": settings.llm_model, "breaker": breaker}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from quadra.core import clock
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, Found, check, degraded, graded, healthy, unhealthy, worst
 from quadra.ingest.tables import Batch
 from quadra.jobs.questions import dead_letter_stats, list_workers
@@ -19,12 +19,12 @@ PATIENCE_SECONDS = 60.0
 
 
 @check("analysis")
-def workers(scene: Scene) -> Found:
+def workers(context: CheckContext) -> Found:
     """Somebody seals batches and does jobs."""
-    with scene.runtime.database.read() as session:
+    with context.runtime.database.read() as session:
         rows = list_workers(session)
     at = clock.now()
-    lease = scene.runtime.settings.job_lease
+    lease = context.runtime.settings.job_lease
     alive = [row for row in rows if at - row.heartbeat_at < lease]
     details = {
         "alive": len(alive),
@@ -34,19 +34,19 @@ def workers(scene: Scene) -> Found:
     if alive:
         newest = max(row.heartbeat_at for row in alive)
         age = round(max(0.0, (at - newest).total_seconds()), 1)
-        said = "A worker runs" if len(alive) == 1 else f"{len(alive)} workers run"
-        return healthy(f"{said}; last heard {age:g} s ago.", heartbeat_age_seconds=age, **details)
-    if scene.role == "web" and scene.uptime_seconds < PATIENCE_SECONDS:
+        workers = "A worker runs" if len(alive) == 1 else f"{len(alive)} workers run"
+        return healthy(f"{workers}; last heard {age:g} s ago.", heartbeat_age_seconds=age, **details)
+    if context.role == "web" and context.uptime_seconds < PATIENCE_SECONDS:
         return degraded("No worker yet; this process has just started.", **details)
     return unhealthy("No worker runs: nothing is sealed, analysed or delivered. Start `quadra worker`.", **details)
 
 
 @check("analysis")
-def backlog(scene: Scene) -> Found:
+def backlog(context: CheckContext) -> Found:
     """How long the oldest open batch and the oldest job that is due have waited."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     at = clock.now()
-    with scene.runtime.database.read() as session:
+    with context.runtime.database.read() as session:
         opened = session.scalar(sa.select(sa.func.min(Batch.opened_at)).where(Batch.status == "OPEN"))
         # by when it was due: a job that its breaker postponed waits for somebody else
         due = session.scalar(
@@ -71,12 +71,12 @@ def backlog(scene: Scene) -> Found:
 
 
 @check("analysis", worst=DEGRADED)
-def dead_letters(scene: Scene) -> Found:
+def dead_letters(context: CheckContext) -> Found:
     """Jobs that were given up lately."""
-    with scene.runtime.database.read() as session:
+    with context.runtime.database.read() as session:
         stats = dead_letter_stats(session)
     lately = stats["last_24_hours"]
-    if lately >= scene.runtime.settings.health_dead_letters_warn:
+    if lately >= context.runtime.settings.health_dead_letters_warn:
         return degraded(f"{lately} jobs were given up within a day: look at Pipeline, Dead letters.", **stats)
     return healthy(
         f"{lately} jobs were given up within a day." if lately else "No job was given up within a day.", **stats

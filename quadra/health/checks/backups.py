@@ -11,29 +11,29 @@ from quadra.backup.pitr import base_store
 from quadra.backup.recover.points import continuous
 from quadra.backup.stores import catalogue as kept_backups
 from quadra.core import clock
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 
 
 @check("backups", keep_seconds=60)
-def backups(scene: Scene) -> Found | None:
+def backups(context: CheckContext) -> Found | None:
     """An installation that is younger than the age at which a backup is old need not have one yet."""
-    settings = scene.runtime.settings
-    told = kept_backups.health(settings)
-    recent = told.most_recent_backup
-    details = {"count": told.backup_count, "most_recent": to_builtins(recent)}
-    if recent is None and _is_new(scene):
+    settings = context.runtime.settings
+    state = kept_backups.health(settings)
+    recent = state.most_recent_backup
+    details = {"count": state.backup_count, "most_recent": to_builtins(recent)}
+    if recent is None and _is_new(context):
         return healthy("There is none yet; a worker takes the first one by the clock.", **details)
-    return Found(told.status, told.message, details)
+    return Found(state.status, state.message, details)
 
 
 @check("backups", keep_seconds=60, worst=DEGRADED)
-def point_in_time(scene: Scene) -> Found | None:
-    settings = scene.runtime.settings
+def point_in_time(context: CheckContext) -> Found | None:
+    settings = context.runtime.settings
     if not schedule.archives(settings):
         return None
     bases = base_store.manifests(settings)
-    if not bases and _is_new(scene):
+    if not bases and _is_new(context):
         return healthy("There is no base backup yet; a worker takes the first one.")
     span = continuous(settings)
     newest = bases[-1] if bases else None
@@ -52,7 +52,7 @@ def point_in_time(scene: Scene) -> Found | None:
     return healthy(f"Every moment from {span.from_} to {span.to} can be reached.", **details)
 
 
-def _is_new(scene: Scene) -> bool:
-    with scene.runtime.database.read() as session:
+def _is_new(context: CheckContext) -> bool:
+    with context.runtime.database.read() as session:
         began = session.scalar(sa.select(sa.func.min(Project.created_at)))
-    return began is None or clock.now() - began < scene.runtime.settings.backup_age_warn
+    return began is None or clock.now() - began < context.runtime.settings.backup_age_warn

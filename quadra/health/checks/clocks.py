@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.presence import WebProcess
-from quadra.health.scene import Beat, Scene
+from quadra.health.context import Beat, CheckContext
 from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 from quadra.jobs.tables import WorkerRow
 
@@ -21,27 +21,29 @@ TIMES = {"postgresql": "SELECT clock_timestamp()", "mysql": "SELECT UTC_TIMESTAM
 
 
 @check("machine", worst=DEGRADED)
-def clocks(scene: Scene) -> Found:
+def clocks(context: CheckContext) -> Found:
     """The clocks of the database, of workers and of web processes against this process's own."""
-    with scene.runtime.database.read() as session:
-        apart = _database(session, scene.runtime.database.dialect)
+    with context.runtime.database.read() as session:
+        apart = _database(session, context.runtime.database.dialect)
         asked = clock.now()
         beats = {
             f"worker {name}": at for name, at in session.execute(sa.select(WorkerRow.name, WorkerRow.heartbeat_at))
         }
         web = session.execute(sa.select(WebProcess.name, WebProcess.heartbeat_at))
         beats |= {f"web process {name}": at for name, at in web}
-    scene.beats = heard(scene.beats, beats, asked, clock.now())
-    apart |= {name: beat.apart for name, beat in scene.beats.items() if asked - beat.moved_at < SILENT}
+    context.beats = heard(context.beats, beats, asked, clock.now())
+    apart |= {name: beat.apart for name, beat in context.beats.items() if asked - beat.moved_at < SILENT}
     seconds = {name: round(one.total_seconds(), 1) for name, one in apart.items()}
     wrong = {
-        name: by for name, by in seconds.items() if abs(by) >= scene.runtime.settings.health_clock_warn.total_seconds()
+        name: by
+        for name, by in seconds.items()
+        if abs(by) >= context.runtime.settings.health_clock_warn.total_seconds()
     }
     if not wrong:
         return healthy("No clock is known to differ.", seconds=seconds)
-    said = ", ".join(f"{name} by {abs(by):g} s {'ahead' if by > 0 else 'behind'}" for name, by in wrong.items())
+    differing = ", ".join(f"{name} by {abs(by):g} s {'ahead' if by > 0 else 'behind'}" for name, by in wrong.items())
     return degraded(
-        f"Clocks differ from this process's: {said}, at least. Have every machine keep time by NTP: jobs are taken "
+        f"Clocks differ from this process's: {differing}, at least. Have every machine keep time by NTP: jobs are taken "
         "from workers that live, and batches are sealed too early or too late.",
         seconds=seconds,
     )

@@ -9,31 +9,31 @@ import sqlalchemy as sa
 from quadra.backup.dumps.sqlite import file_of
 from quadra.core import migrate
 from quadra.core.database_errors import why
+from quadra.health.context import CheckContext
 from quadra.health.readiness import write_mark
-from quadra.health.scene import Scene
 from quadra.health.verdict import DEGRADED, UNHEALTHY, Found, check, degraded, graded, healthy, unhealthy
 
 
 @check("ingest")
-def database(scene: Scene) -> Found:
+def database(context: CheckContext) -> Found:
     """A round trip."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     began = time.monotonic()
-    scene.runtime.database.ping()
+    context.runtime.database.ping()
     ms = _since(began)
     status = graded(ms, _ms(settings.health_database_warn), _ms(settings.health_database_fail))
     said = {DEGRADED: "It answers slowly", UNHEALTHY: "It answers much too slowly"}.get(status, "It answers")
-    return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms, "kind": scene.runtime.database.dialect})
+    return Found(status, f"{said}: {ms:g} ms.", {"latency_ms": ms, "kind": context.runtime.database.dialect})
 
 
 @check("ingest")
-def database_write(scene: Scene) -> Found:
+def database_write(context: CheckContext) -> Found:
     """A row that is really written and committed, and gone again; and what became of the last events, where they came in here."""
-    settings = scene.runtime.settings
-    if (refusal := scene.runtime.database.refusal()) is not None:
+    settings = context.runtime.settings
+    if (refusal := context.runtime.database.refusal()) is not None:
         return unhealthy(f"Events are refused. {why(refusal)}")
     began = time.monotonic()
-    write_mark(scene.runtime.database)
+    write_mark(context.runtime.database)
     ms = _since(began)
     status = graded(ms, _ms(settings.health_write_warn), _ms(settings.health_write_fail))
     said = {DEGRADED: "Writing is slow", UNHEALTHY: "Writing is much too slow"}.get(status, "It takes writes")
@@ -41,9 +41,9 @@ def database_write(scene: Scene) -> Found:
 
 
 @check("ingest")
-def connection_pool(scene: Scene) -> Found | None:
+def connection_pool(context: CheckContext) -> Found | None:
     """How many of this process's connections are in use."""
-    pool = scene.runtime.database.engine.pool
+    pool = context.runtime.database.engine.pool
     if not isinstance(pool, sa.QueuePool):
         return None
     most = pool.size() + max(0, pool._max_overflow)
@@ -52,22 +52,22 @@ def connection_pool(scene: Scene) -> Found | None:
     details = {"in_use": used, "most": most, "percent": percent}
     if used >= most:
         return unhealthy(f"All {most} connections are in use: requests wait for one.", **details)
-    if percent >= scene.runtime.settings.health_pool_warn:
+    if percent >= context.runtime.settings.health_pool_warn:
         return degraded(f"{used} of {most} connections are in use.", **details)
     return healthy(f"{used} of {most} connections are in use.", **details)
 
 
 @check("ingest", keep_seconds=15)
-def migrations(scene: Scene) -> Found:
+def migrations(context: CheckContext) -> Found:
     """The tables are those of this version."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     if settings.is_sqlite and not (path := file_of(settings.database_url)).exists():
         return unhealthy(f"There is no database at {path}: run `quadra init`, or `quadra recover` where there was one.")
-    at, head = migrate.current(scene.runtime.database), migrate.head()
+    at, head = migrate.current(context.runtime.database), migrate.head()
     details = {"revision": at, "head": head}
     if at == head:
         return healthy("The database has the tables of this version.", **details)
-    if migrate.fits(at, scene.runtime.database):
+    if migrate.fits(at, context.runtime.database):
         return healthy(
             f"The database has the tables of a newer version ({at}), which only added to those of this one.", **details
         )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from quadra.core import file_modes
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, Found, check, degraded, healthy
 
 LISTED = 3
 
 
 @check("machine", keep_seconds=300, worst=DEGRADED)
-def files(scene: Scene) -> Found:
+def files(context: CheckContext) -> Found:
     """They are Quadra's own, and open to no other user."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     if wide := file_modes.find_open(settings):
         return degraded(
             f"Other users of this machine may use {_listed(wide)}: start Quadra again, which mends DATA_DIR, or chmod go= them.",

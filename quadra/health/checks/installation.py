@@ -11,7 +11,7 @@ from quadra.accounts.projects import DEFAULT
 from quadra.accounts.tables import Project, User
 from quadra.core import migrate
 from quadra.core.database import Database
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import Found, check, healthy, unhealthy
 
 REQUIRED = {
@@ -34,10 +34,10 @@ DRIVERS = {"postgresql": ("psycopg", "psycopg"), "mysql": ("pymysql", "pymysql")
 
 
 @check("ingest", keep_seconds=300)
-def modules(scene: Scene) -> Found:
+def modules(context: CheckContext) -> Found:
     """The libraries are there; finding them imports nothing."""
     wanted = REQUIRED | dict(
-        [DRIVERS[scene.runtime.database.dialect]] if scene.runtime.database.dialect in DRIVERS else []
+        [DRIVERS[context.runtime.database.dialect]] if context.runtime.database.dialect in DRIVERS else []
     )
     missing = sorted(name for name in wanted if find_spec(name) is None)
     if missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.health.scene import Scene, disk_percent, memory_percent
+from quadra.health.context import CheckContext, disk_percent, memory_percent
 from quadra.health.verdict import DEGRADED, HEALTHY, UNHEALTHY, Found, check, graded
 
 GLANCE_SECONDS = 30.0
@@ -10,9 +10,9 @@ GLANCE_SECONDS = 30.0
 
 
 @check("machine")
-def disk(scene: Scene) -> Found:
+def disk(context: CheckContext) -> Found:
     """The disk of DATA_DIR."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     percent = disk_percent(settings.data_dir)
     status = graded(percent, settings.health_disk_warn, settings.health_disk_fail)
     return Found(
@@ -23,18 +23,18 @@ def disk(scene: Scene) -> Found:
 
 
 @check("machine")
-def memory(scene: Scene) -> Found:
-    settings = scene.runtime.settings
+def memory(context: CheckContext) -> Found:
+    settings = context.runtime.settings
     percent = memory_percent()
     status = graded(percent, settings.health_memory_warn, settings.health_memory_fail)
     return Found(status, f"{percent:g} % of the memory is in use.", {"percent": percent})
 
 
 @check("machine", worst=DEGRADED)
-def cpu(scene: Scene) -> Found:
+def cpu(context: CheckContext) -> Found:
     """Over five minutes, or as long as this process runs. Busy processors do their work: they are a reason, never a failure."""
-    settings = scene.runtime.settings
-    percent, seconds = scene.machine.cpu()
+    settings = context.runtime.settings
+    percent, seconds = context.machine.cpu()
     status = (
         HEALTHY if seconds < GLANCE_SECONDS else graded(percent, settings.health_cpu_warn, settings.health_cpu_fail)
     )

@@ -11,16 +11,16 @@ from redis import RedisError
 
 from quadra.core.bus import SILENT_SECONDS
 from quadra.core.redis import make_client
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, HEALTHY, Found, check, degraded, graded, healthy, unhealthy
 
 PING_SECONDS = 2.0
 
 
 @check("live", worst=DEGRADED)
-def redis(scene: Scene) -> Found | None:
+def redis(context: CheckContext) -> Found | None:
     """A ping on a connection that is there already: opening one is not what a message waits for."""
-    settings = scene.runtime.settings
+    settings = context.runtime.settings
     if not settings.redis_configured:
         return None
     try:
@@ -42,10 +42,10 @@ def redis(scene: Scene) -> Found | None:
 
 
 @check("live", worst=DEGRADED)
-def message_queue(scene: Scene) -> Found | None:
+def message_queue(context: CheckContext) -> Found | None:
     """How long ago a message of our own came back through the queue."""
-    bus = scene.runtime.bus
-    if not bus.configured or scene.role == "command":  # a command joins no queue
+    bus = context.runtime.bus
+    if not bus.configured or context.role == "command":  # a command joins no queue
         return None
     age = round(bus.age_seconds, 2)
     details = {"subscription_age_seconds": age, "peers": bus.peers(), "dropped_messages": bus.dropped}
@@ -59,12 +59,12 @@ def message_queue(scene: Scene) -> Found | None:
 
 
 @check("live", worst=DEGRADED)
-def rate_limits(scene: Scene) -> Found | None:
+def rate_limits(context: CheckContext) -> Found | None:
     """Where rate limits are counted."""
-    if scene.runtime.counted_in is None or not scene.runtime.settings.rate_limit_enabled:
+    if context.runtime.counted_in is None or not context.runtime.settings.rate_limit_enabled:
         return None
-    where = scene.runtime.counted_in()
-    if where == "memory" and scene.runtime.settings.redis_configured:
+    where = context.runtime.counted_in()
+    if where == "memory" and context.runtime.settings.redis_configured:
         return degraded(
             "Redis is away: this process counts limits in its own memory, so each replica allows the whole limit.",
             counted_in=where,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.health.scene import Scene
+from quadra.health.context import CheckContext
 from quadra.health.verdict import Found, check, healthy, unhealthy
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import catalogue
@@ -12,12 +12,12 @@ COMPARE_SECONDS = 2.0
 
 
 @check("analysis", seconds=10, keep_seconds=30)
-def segments(scene: Scene) -> Found:
-    with scene.runtime.database.read() as session:
+def segments(context: CheckContext) -> Found:
+    with context.runtime.database.read() as session:
         listed = catalogue.live(session)
-    damaged, waiting = warehouse_of(scene.runtime).soundness.look(listed, seconds=COMPARE_SECONDS)
+    damaged, waiting = warehouse_of(context.runtime).soundness.look(listed, seconds=COMPARE_SECONDS)
     if damaged:  # one that was replaced since the list was read may be gone rightly
-        with scene.runtime.database.read() as session:
+        with context.runtime.database.read() as session:
             still = {segment.path for segment in catalogue.live(session)}
         damaged = [error for error in damaged if error.path in still]
     details = {"segments": len(listed), "not_compared": waiting, "damaged": [error.path for error in damaged]}

@@ -27,20 +27,20 @@ def items(text: bytes, most: int) -> list[bytes]:
 
 def members(text: bytes, most: int) -> dict[str, bytes]:
     """The values of an object, each still text, under those of its keys that need no escape. Raises `NoSuch`."""
-    found: dict[str, bytes] = {}
+    values: dict[str, bytes] = {}
     for piece in _bounded(_pieces(text, b"{"), most):
         if (key := KEY.match(piece)) is not None:
-            found[key[1].decode(errors="replace")] = piece[key.end() :].strip(SPACE)
-    return found
+            values[key[1].decode(errors="replace")] = piece[key.end() :].strip(SPACE)
+    return values
 
 
 def _bounded(pieces: Iterator[bytes], most: int) -> list[bytes]:
-    found: list[bytes] = []
+    taken: list[bytes] = []
     for piece in pieces:
-        found.append(piece)
-        if len(found) > most:
+        taken.append(piece)
+        if len(taken) > most:
             break
-    return found
+    return taken
 
 
 def _pieces(text: bytes, opening: bytes) -> Iterator[bytes]:
@@ -51,20 +51,20 @@ def _pieces(text: bytes, opening: bytes) -> Iterator[bytes]:
         return
     level, start = 0, 1
     for token in TOKEN.finditer(text):
-        found = token[0]
-        if found in b"[{":
+        sign = token[0]
+        if sign in b"[{":
             level += 1
-        elif found in b"]}":
+        elif sign in b"]}":
             level -= 1
             if level == 0:
                 if token.end() != len(text):
                     raise NoSuch
                 yield text[start : token.start()].strip(SPACE)
                 return
-        elif found == b",":
+        elif sign == b",":
             if level == 1:
                 yield text[start : token.start()].strip(SPACE)
                 start = token.end()
-        elif found == b'"':
+        elif sign == b'"':
             raise NoSuch  # a string that never ends
     raise NoSuch

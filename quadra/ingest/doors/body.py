@@ -110,11 +110,11 @@ def quickly(raw: bytes) -> Body | None:
     if raw[:1] != b"{" or b'"events"' not in raw:
         return None
     try:
-        found = _envelope.decode(raw)
+        envelope = _envelope.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    wires = many.quickly(bytes(found.events))
-    return None if wires is None else found.body(wires)
+    wires = many.quickly(bytes(envelope.events))
+    return None if wires is None else envelope.body(wires)
 
 
 def carefully(raw: bytes, *, ndjson: bool = False) -> Body:
@@ -149,13 +149,13 @@ def _enveloped(text: bytes) -> Envelope | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # perhaps one event among them holds NaN
     try:
-        found = apart.members(text, MAX_FIELDS)
+        values = apart.members(text, MAX_FIELDS)
     except apart.NoSuch:
         return None
-    if not found.get("events", b"").startswith(b"["):
+    if not values.get("events", b"").startswith(b"["):
         return None
-    events = found.pop("events")
-    beside = b",".join(_encode(name) + b":" + value for name, value in found.items() if name in BESIDE)
+    events = values.pop("events")
+    beside = b",".join(_encode(name) + b":" + value for name, value in values.items() if name in BESIDE)
     try:
         return _envelope.decode(b'{"events":[]%b%b}' % (b"," if beside else b"", beside)).holding(events)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

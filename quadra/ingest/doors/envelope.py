@@ -82,14 +82,14 @@ def _decoded(items: list[Any]) -> Iterator[Any]:
 
 def _beside(text: bytes) -> dict[str, bytes]:
     try:
-        found = _members.decode(text)
+        envelope = _members.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             members = apart.members(text, MAX_FIELDS)
         except apart.NoSuch:
             return {}
     else:
-        members = {name: bytes(getattr(found, name)) for name in ("batch", *BESIDE)}
+        members = {name: bytes(getattr(envelope, name)) for name in ("batch", *BESIDE)}
     return {
         name: value
         for name, value in members.items()

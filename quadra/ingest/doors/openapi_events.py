@@ -46,12 +46,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 def shape_of(field: str) -> Schema:
     """The schema of one field, as the code checks it."""
-    found: Schema = msgspec.json.schema(FIELDS[field])
+    schema: Schema = msgspec.json.schema(FIELDS[field])
     if FIELDS[field] is msgspec.Raw:  # anything to the decoder, then `wire.check_json` looks into it
-        found = {"type": ["object", "array"] if field == "tags" else "object"}
+        schema = {"type": ["object", "array"] if field == "tags" else "object"}
     if field == "kind":
-        found = {"enum": list(KINDS)}
-    return found | ({"description": SAYS[field]} if field in SAYS else {})
+        schema = {"enum": list(KINDS)}
+    return schema | ({"description": SAYS[field]} if field in SAYS else {})
 
 
 def kind_schema(name: str, kind: Kind) -> Schema:
@@ -59,12 +59,12 @@ def kind_schema(name: str, kind: Kind) -> Schema:
     own = [*kind.required, *kind.kept, kind.value, kind.duration]
     properties: dict[str, Schema] = {}
     for field in dict.fromkeys([*kind.required, *COMMON, *own]):
-        found = shape_of(field)
+        schema = shape_of(field)
         if field in kind.required:
-            properties[field] = found | ({"minLength": 1} if found.get("type") == "string" else {})
+            properties[field] = schema | ({"minLength": 1} if schema.get("type") == "string" else {})
         else:
-            says = {"description": found.pop("description")} if "description" in found else {}
-            properties[field] = {"anyOf": [*found.get("anyOf", [found]), {"type": "null"}], **says}
+            says = {"description": schema.pop("description")} if "description" in schema else {}
+            properties[field] = {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}], **says}
     properties["kind"] = {"const": name, "description": SAYS["kind"]}
     made: Schema = {
         "type": "object",

@@ -128,12 +128,12 @@ def _typed_door(path: str, kind: str, event_type: str | None) -> None:
 def _typed(raw: bytes, asked: dict[str, str], kind: str, event_type: str | None) -> Any:
     """The event of a typed door, or a `Refused`. Raises `Invalid`."""
     try:
-        found = msgspec.json.decode(raw) if raw.strip() else {}
+        decoded = msgspec.json.decode(raw) if raw.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The body is not JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(decoded, dict):
         raise Invalid("The body must be a JSON object.")
-    fields = {**asked, **found, "kind": kind}
+    fields = {**asked, **decoded, "kind": kind}
     fields.pop("key", None)
     try:
         return from_dict(_completed(fields, event_type) if event_type else fields)

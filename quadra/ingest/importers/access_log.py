@@ -59,21 +59,21 @@ def read_line(line: str) -> Entry:
         raise Refused("invalid", {"line": f"longer than {MAX_LINE} characters"})
     begin = prefix_end(line)
     time = TIME.search(line, begin)
-    found = time and (REST.fullmatch(line, time.end()) or LOOSE.fullmatch(line, time.end()))
-    if time is None or found is None:
+    match = time and (REST.fullmatch(line, time.end()) or LOOSE.fullmatch(line, time.end()))
+    if time is None or match is None:
         raise Refused("invalid", {"line": "not a line of an access log in Combined or Common format"})
-    head = with_forwarded(read_head(line[begin : time.start()]), found["forwarded"] or "")
-    request = _unescaped(found["request"])
+    head = with_forwarded(read_head(line[begin : time.start()]), match["forwarded"] or "")
+    request = _unescaped(match["request"])
     method, target = split_request(request)
     return Entry(
         address=head.address,
         time=clf_time(time[1]),
         method=method,
         target=target,
-        status=int(found["status"]),
-        sent_bytes=whole(found["bytes"]),
-        referrer=_given(_unescaped(found["referrer"] or "")),
-        agent=_given(_unescaped((found["agent"] or "").removesuffix('"'))) or "",
+        status=int(match["status"]),
+        sent_bytes=whole(match["bytes"]),
+        referrer=_given(_unescaped(match["referrer"] or "")),
+        agent=_given(_unescaped((match["agent"] or "").removesuffix('"'))) or "",
         host=head.host,
         user=head.user,
         raw_request=None if target else request,

@@ -55,7 +55,7 @@ def fields_of(entry: Entry, visitors: Visitors) -> dict[str, Any]:
     if is_page:
         properties = {**properties, **own}
         own = {"duration_ms": own["response_time_ms"]} if entry.seconds else {}
-    found = {
+    fields = {
         "kind": "page" if is_page else "request",
         "timestamp": entry.time,
         "anonymous_id": visitors.id_of(entry.address, entry.agent) if entry.address else None,
@@ -64,7 +64,7 @@ def fields_of(entry: Entry, visitors: Visitors) -> dict[str, Any]:
         **own,
         "properties": {name: value for name, value in properties.items() if value is not None},
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _without_addresses(entry: Entry) -> Entry:

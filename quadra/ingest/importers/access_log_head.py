@@ -63,11 +63,11 @@ def read_head(text: str) -> Head:
 
 def with_forwarded(head: Head, forwarded: str) -> Head:
     """The head, with the client that a proxy names where the address in the head is that of a proxy: a local one."""
-    found = listed(forwarded)
-    if not found:
+    hops = listed(forwarded)
+    if not hops:
         return head
-    address = client_of(found) if not head.address or is_local(head.address) else head.address
-    return head._replace(address=address, all=(*head.all, *found))
+    address = client_of(hops) if not head.address or is_local(head.address) else head.address
+    return head._replace(address=address, all=(*head.all, *hops))
 
 
 def _head(clients: list[str], host: str | None, user: list[str]) -> Head:

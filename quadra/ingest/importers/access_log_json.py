@@ -35,46 +35,46 @@ EVENT_NAMES = ("event_type", "eventType", "kind", "event")
 NANOSECONDS = 1e-9
 
 
-def is_entry(found: Mapping[str, Any]) -> bool:
+def is_entry(entry: Mapping[str, Any]) -> bool:
     """Whether a JSON object is a line of an access log and no event."""
-    if any(name in found for name in EVENT_NAMES):
+    if any(name in entry for name in EVENT_NAMES):
         return False
-    if _is_caddy(found) or _is_traefik(found):
+    if _is_caddy(entry) or _is_traefik(entry):
         return True
-    return _get(found, "status") is not None and (
-        _get(found, "request") is not None or (_get(found, "target") is not None and _get(found, "address") is not None)
+    return _get(entry, "status") is not None and (
+        _get(entry, "request") is not None or (_get(entry, "target") is not None and _get(entry, "address") is not None)
     )
 
 
-def read_json(found: Mapping[str, Any]) -> Entry:
+def read_json(entry: Mapping[str, Any]) -> Entry:
     """One JSON line of a web server. Raises `Refused`."""
-    if _is_caddy(found):
-        return _read_caddy(found)
-    return _read_traefik(found) if _is_traefik(found) else _read_nginx(found)
+    if _is_caddy(entry):
+        return _read_caddy(entry)
+    return _read_traefik(entry) if _is_traefik(entry) else _read_nginx(entry)
 
 
-def _read_nginx(found: Mapping[str, Any]) -> Entry:
+def _read_nginx(entry: Mapping[str, Any]) -> Entry:
     """However its fields are named."""
-    request = _get(found, "request") or ""
+    request = _get(entry, "request") or ""
     if not isinstance(request, str):
         raise Refused("invalid", {"request": "an object of no server that is known (Caddy, Traefik)"})
     method, target = split_request(request)
-    head = _client(_get(found, "address"), *(found.get(name) for name in NAMES["forwarded"]))
+    head = _client(_get(entry, "address"), *(entry.get(name) for name in NAMES["forwarded"]))
     return Entry(
         address=head.address,
-        time=_time(_get(found, "time")),
-        method=_text(_get(found, "method")) or method,
-        target=_text(_get(found, "target")) or target,
-        status=_status(_get(found, "status")),
-        sent_bytes=whole(_get(found, "bytes")),
-        referrer=_text(_get(found, "referrer")),
-        agent=_text(_get(found, "agent")) or "",
-        host=_text(_get(found, "host")),
-        scheme=_text(_get(found, "scheme")),
-        user=_text(_get(found, "user")),
-        seconds=_float(_get(found, "seconds")),
+        time=_time(_get(entry, "time")),
+        method=_text(_get(entry, "method")) or method,
+        target=_text(_get(entry, "target")) or target,
+        status=_status(_get(entry, "status")),
+        sent_bytes=whole(_get(entry, "bytes")),
+        referrer=_text(_get(entry, "referrer")),
+        agent=_text(_get(entry, "agent")) or "",
+        host=_text(_get(entry, "host")),
+        scheme=_text(_get(entry, "scheme")),
+        user=_text(_get(entry, "user")),
+        seconds=_float(_get(entry, "seconds")),
         raw_request=request or None if not target else None,
-        more={name: value for name, value in found.items() if name not in USED and value not in (None, "", "-")},
+        more={name: value for name, value in entry.items() if name not in USED and value not in (None, "", "-")},
         addresses=head.all,
     )
 
@@ -84,27 +84,27 @@ def _is_caddy(found: Mapping[str, Any]) -> bool:
     return isinstance(request, dict) and "uri" in request and "status" in found
 
 
-def _read_caddy(found: Mapping[str, Any]) -> Entry:
+def _read_caddy(entry: Mapping[str, Any]) -> Entry:
     """Headers are not kept: they hold cookies and addresses."""
-    if str(found.get("logger", "")).startswith("http.log.error"):
+    if str(entry.get("logger", "")).startswith("http.log.error"):
         raise Refused("invalid", {"line": "of Caddy's error log: its access log tells the same request"})
-    request, headers = found["request"], _headers(found["request"].get("headers"))
+    request, headers = entry["request"], _headers(entry["request"].get("headers"))
     direct = next((request[name] for name in ("client_ip", "remote_ip", "remote_addr") if request.get(name)), None)
     head = _client(direct, headers.get("x-forwarded-for"))
     seen = [listed(str(request.get(name) or "")) or () for name in ("client_ip", "remote_ip", "remote_addr")]
     return Entry(
         address=head.address,
-        time=_time(found.get("ts")),
+        time=_time(entry.get("ts")),
         method=_text(request.get("method")),
         target=_text(request.get("uri")),
-        status=_status(found.get("status")),
-        sent_bytes=whole(found.get("size")),
+        status=_status(entry.get("status")),
+        sent_bytes=whole(entry.get("size")),
         referrer=headers.get("referer"),
         agent=headers.get("user-agent", ""),
         host=_text(request.get("host")),
         scheme="https" if request.get("tls") else None,
-        user=_text(found.get("user_id")) or None,
-        seconds=_float(found.get("duration")),
+        user=_text(entry.get("user_id")) or None,
+        seconds=_float(entry.get("duration")),
         addresses=(*head.all, *(address for addresses in seen for address in addresses)),
     )
 
@@ -113,23 +113,23 @@ def _is_traefik(found: Mapping[str, Any]) -> bool:
     return "RequestMethod" in found and ("DownstreamStatus" in found or "OriginStatus" in found)
 
 
-def _read_traefik(found: Mapping[str, Any]) -> Entry:
+def _read_traefik(entry: Mapping[str, Any]) -> Entry:
     prefix = "request_"
-    headers = _headers({name[len(prefix) :]: value for name, value in found.items() if name.startswith(prefix)})
-    took, status = _float(found.get("Duration")), found.get("DownstreamStatus") or found.get("OriginStatus")
-    head = _client(found.get("ClientHost") or found.get("ClientAddr"), headers.get("x-forwarded-for"))
+    headers = _headers({name[len(prefix) :]: value for name, value in entry.items() if name.startswith(prefix)})
+    took, status = _float(entry.get("Duration")), entry.get("DownstreamStatus") or entry.get("OriginStatus")
+    head = _client(entry.get("ClientHost") or entry.get("ClientAddr"), headers.get("x-forwarded-for"))
     return Entry(
         address=head.address,
-        time=_time(found.get("StartUTC") or found.get("time")),
-        method=_text(found.get("RequestMethod")),
-        target=_text(found.get("RequestPath")),
+        time=_time(entry.get("StartUTC") or entry.get("time")),
+        method=_text(entry.get("RequestMethod")),
+        target=_text(entry.get("RequestPath")),
         status=_status(status),
-        sent_bytes=whole(found.get("DownstreamContentSize")),
+        sent_bytes=whole(entry.get("DownstreamContentSize")),
         referrer=headers.get("referer"),
         agent=headers.get("user-agent", ""),
-        host=_text(found.get("RequestHost")),
-        scheme=_text(found.get("RequestScheme")),
-        user=_text(found.get("ClientUsername")),
+        host=_text(entry.get("RequestHost")),
+        scheme=_text(entry.get("RequestScheme")),
+        user=_text(entry.get("ClientUsername")),
         seconds=None if took is None else took * NANOSECONDS,
         addresses=head.all,
     )

@@ -48,14 +48,14 @@ def name_of(text: str) -> str | None:
 
 def listed(text: str) -> list[str] | None:
     """The addresses of a list such as `X-Forwarded-For`, in one spelling; None where it is no such list."""
-    found = []
+    addresses = []
     for item in text.split(","):
         if item.strip() in _NOBODY:
             continue
         if (address := address_of(item)) is None:
             return None
-        found.append(address)
-    return found
+        addresses.append(address)
+    return addresses
 
 
 def client_of(addresses: Iterable[str]) -> str:

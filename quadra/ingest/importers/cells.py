@@ -45,7 +45,7 @@ class Column:
         return cell
 
 
-def said(cell: str, type_: Any) -> Any:
+def read_cell(cell: str, type_: Any) -> Any:
     """A cell of a field of ours, whose type is known; what does not fit stays text, and is refused by name later."""
     low = cell.strip().lower()
     if type_ is bool:

@@ -48,13 +48,13 @@ class Reading:
 
 def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item]]:
     """(the name of the format, its items). Raises `Invalid` where `auto` cannot tell."""
-    name = told(source.head, source.name) if name == "auto" else name
+    name = guess_format(source.head, source.name) if name == "auto" else name
     if reading.times.column is not None and name == "combined":
         raise Invalid("--time-column is for csv, ndjson, json and parquet; lines of an access log have their time.")
     return name, READERS[name](source, reading)
 
 
-def told(head: bytes, what: str) -> str:
+def guess_format(head: bytes, what: str) -> str:
     """The format of a file that begins like this. Raises `Invalid`."""
     if head.startswith(b"PAR1"):
         return "parquet"
@@ -89,11 +89,11 @@ def _read_log(source: Source, reading: Reading) -> Iterator[Item]:
 def _read_ndjson(source: Source, reading: Reading) -> Iterator[Item]:
     for line in source.lines(is_whole=_is_object):
         try:
-            found = foreign.decode(line.raw)
+            entry = foreign.decode(line.raw)
         except Invalid:
             yield Item(line.number, line.raw, Refused("invalid", {"line": "not JSON"}))
         else:
-            yield _of_object(line.number, line.raw, found, reading)
+            yield _of_object(line.number, line.raw, entry, reading)
 
 
 def _read_json(source: Source, reading: Reading) -> Iterator[Item]:
@@ -120,16 +120,16 @@ READERS: dict[str, Callable[[Source, Reading], Iterator[Item]]] = {
 }
 
 
-def _of_object(number: int, identity: bytes, found: Any, reading: Reading) -> Item:
+def _of_object(number: int, identity: bytes, entry: Any, reading: Reading) -> Item:
     """An event of ours, a row of our export, or a line that a web server wrote as JSON."""
-    if not isinstance(found, dict):
-        return Item(number, identity, Refused("invalid", {"event": f"must be an object, not {json_name(found)}"}))
+    if not isinstance(entry, dict):
+        return Item(number, identity, Refused("invalid", {"event": f"must be an object, not {json_name(entry)}"}))
     try:
-        if own.is_own(found):
-            return Item(number, identity, *own.event_of(found))
-        if is_entry(found):
-            return _of_entry(number, identity, read_json(found), reading)
-        return Item(number, identity, reading.times.of(found))
+        if own.is_own(entry):
+            return Item(number, identity, *own.event_of(entry))
+        if is_entry(entry):
+            return _of_entry(number, identity, read_json(entry), reading)
+        return Item(number, identity, reading.times.of(entry))
     except Refused as refused:
         return Item(number, identity, refused)
 

@@ -33,30 +33,30 @@ def is_own(names: Iterable[str]) -> bool:
     return SIGNS.issubset(names)
 
 
-def event_of(found: Mapping[str, Any]) -> tuple[dict[str, Any], Agent]:
+def event_of(event: Mapping[str, Any]) -> tuple[dict[str, Any], Agent]:
     """(the fields of a row, its device). Raises `Refused`."""
     wrong = {
         name: f"must be text of at most {longest} characters"
         for name, longest in AGENT.items()
-        if not isinstance(text := found.get(name), str | None) or len(text or "") > longest
+        if not isinstance(text := event.get(name), str | None) or len(text or "") > longest
     }
-    if not isinstance(found.get("bot") or False, bool):
+    if not isinstance(event.get("bot") or False, bool):
         wrong["bot"] = "must be true or false"
-    found = {**{name: found.get(other) for name, other in TABLE_NAMES.items()}, **found}
-    parts = {name: _object(found.get(name)) for name in ("fields", "properties")}
+    event = {**{name: event.get(other) for name, other in TABLE_NAMES.items()}, **event}
+    parts = {name: _object(event.get(name)) for name in ("fields", "properties")}
     wrong |= {name: "must be an object" for name, part in parts.items() if not isinstance(part, dict | None)}
-    if is_blank(found["occurred_at"]):
+    if is_blank(event["occurred_at"]):
         wrong["occurred_at"] = "required"
     if wrong:
-        event_id = found.get("event_id")
+        event_id = event.get("event_id")
         raise Refused("invalid", wrong, event_id if isinstance(event_id, str) else None)
-    kind = KINDS.get(str(found.get("kind")))
-    fields = {name: found.get(name) for name in PLAIN}
+    kind = KINDS.get(str(event.get("kind")))
+    fields = {name: event.get(name) for name in PLAIN}
     fields |= parts["fields"] or {}
-    fields[kind.value if kind else "value"] = found.get("value")
-    fields["timestamp"] = found["occurred_at"]
+    fields[kind.value if kind else "value"] = event.get("value")
+    fields["timestamp"] = event["occurred_at"]
     fields["properties"] = parts["properties"]
-    agent = Agent(**{name: found.get(name) or None for name in AGENT}, bot=bool(found.get("bot")))
+    agent = Agent(**{name: event.get(name) or None for name in AGENT}, bot=bool(event.get("bot")))
     return {name: value for name, value in fields.items() if value is not None}, agent
 
 

@@ -31,15 +31,15 @@ def shown(title: str, total: float | None) -> Iterator[Tell]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=total, said="")
-            yield lambda done, said: bar.update(task, completed=done, said=said)
+            task = bar.add_task(title, total=total, text="")
+            yield lambda done, text: bar.update(task, completed=done, text=text)
         return
     last = time.monotonic()
 
-    def tell(done: float, said: str) -> None:
+    def tell(done: float, text: str) -> None:
         nonlocal last
         if time.monotonic() - last >= EVERY_SECONDS:
             last = time.monotonic()
-            click.echo(f"{title}: {f'{done / total:.0%}, ' if total else ''}{said}", err=True)
+            click.echo(f"{title}: {f'{done / total:.0%}, ' if total else ''}{text}", err=True)
 
     yield tell

@@ -168,11 +168,11 @@ class _Chained(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if self.first:
-            found, self.first = self.first[: len(buffer)], self.first[len(buffer) :]
+            chunk, self.first = self.first[: len(buffer)], self.first[len(buffer) :]
         else:
-            found = self._rest.read(len(buffer)) or b""
-            self.count += len(found)
+            chunk = self._rest.read(len(buffer)) or b""
+            self.count += len(chunk)
             if len(self.read_already) < REMEMBERED_BYTES:
-                self.read_already += found
-        buffer[: len(found)] = found
-        return len(found)
+                self.read_already += chunk
+        buffer[: len(chunk)] = chunk
+        return len(chunk)

@@ -18,7 +18,7 @@ from quadra.core.errors import Invalid
 from quadra.core.names import snake_case
 from quadra.ingest.agents import UNKNOWN, Agent
 from quadra.ingest.importers import own
-from quadra.ingest.importers.cells import Column, said
+from quadra.ingest.importers.cells import Column, read_cell
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.importers.times import Times, plain_name
 from quadra.ingest.kinds import COMMON, FIELDS, KINDS, Kind
@@ -145,7 +145,7 @@ def _event(fields: list[str], header: list[str], columns: list[Column], times: T
                 raise Refused("invalid", {name: "not JSON"}) from None
             event.update(found) if field == "fields" and isinstance(found, dict) else event.update({field: found})
         elif field in FIELDS:
-            event[field] = cell if FIELDS[field] is not bool and _is_text(field) else said(cell, FIELDS[field])
+            event[field] = cell if FIELDS[field] is not bool and _is_text(field) else read_cell(cell, FIELDS[field])
             typed[field] = column.value(cell)
         else:
             properties[name.strip()] = column.value(cell)
@@ -166,13 +166,13 @@ def _own(kind: Kind) -> set[str]:
 def _columns(header: list[str], time: int | None) -> list[str]:
     """The field of each column, `time` being that with the time; one that would be a second one for a field stays a property."""
     names = [snake_case(name.strip()) for name in header]
-    found: list[str] = []
+    chosen: list[str] = []
     for place, name in enumerate(names):
         field = "timestamp" if place == time else _field(name)
-        if field != name and place != time and (field in names or field in found):
+        if field != name and place != time and (field in names or field in chosen):
             field = name
-        found.append("other_timestamp" if field == "timestamp" and place != time else field)
-    return found
+        chosen.append("other_timestamp" if field == "timestamp" and place != time else field)
+    return chosen
 
 
 def _field(name: str) -> str:

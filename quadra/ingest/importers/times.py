@@ -49,17 +49,17 @@ class Times:
             "Name the one with the time with --time-column NAME, or date all rows at the import with --undated-now."
         )
 
-    def of(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def of(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """An object with its time as `timestamp`. Raises `Refused`."""
-        known = {name if self.column else plain_name(name): name for name in found}
+        known = {name if self.column else plain_name(name): name for name in event}
         for wanted in NAMES if self.column is None else (self.column,):
             name = known.get(wanted)
-            if name is not None and not is_blank(found[name]):
-                rest = {other: value for other, value in found.items() if other != name}
+            if name is not None and not is_blank(event[name]):
+                rest = {other: value for other, value in event.items() if other != name}
                 if "timestamp" in rest:
                     rest["other_timestamp"] = rest.pop("timestamp")
-                return {**rest, "timestamp": found[name]}
-        return self.required(dict(found))
+                return {**rest, "timestamp": event[name]}
+        return self.required(dict(event))
 
     def required(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Fields that must have a `timestamp`. Raises `Refused`."""

@@ -78,13 +78,13 @@ def moment(value: Any) -> Any:
 
 def sent(value: Any) -> int | str | None:
     """The sender's clock when it sent. One that cannot be read corrects nothing; it is no reason to refuse events."""
-    found = moment(value)
-    if isinstance(found, str):
+    at = moment(value)
+    if isinstance(at, str):
         try:
-            return found if datetime.fromisoformat(found).tzinfo else None
+            return at if datetime.fromisoformat(at).tzinfo else None
         except ValueError:
             return None
-    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**53 else None
+    return at if isinstance(at, int) and not isinstance(at, bool) and 0 < at < 2**53 else None
 
 
 def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str = "context") -> dict[str, Any]:
@@ -106,14 +106,14 @@ def described(sender: Sender, user_agent: Any = None, **known: Any) -> Sender:
 
     Whether it is a bot is judged from the request alone, and only of browsers: see `Intake.sender`.
     """
-    found: dict[str, Any] = {}
+    device: dict[str, Any] = {}
     if isinstance(user_agent, str) and user_agent:
         agent = browser_of(user_agent)
         if not agent.bot:
-            found = {"device_type": agent.device_type, "browser": agent.browser, "os": agent.os}
+            device = {"device_type": agent.device_type, "browser": agent.browser, "os": agent.os}
     longest = {"device_type": 16, "browser": 64, "os": 64}
-    found |= {name: value[: longest[name]] for name, value in known.items() if isinstance(value, str) and value}
-    return replace(sender, **found) if found and not sender.bot else sender
+    device |= {name: value[: longest[name]] for name, value in known.items() if isinstance(value, str) and value}
+    return replace(sender, **device) if device and not sender.bot else sender
 
 
 def cors_preflight() -> dict[str, str]:
@@ -128,12 +128,12 @@ def cors_preflight() -> dict[str, str]:
 
 def refusals(outcomes: list[Any]) -> dict[str, Any]:
     """What is told beside the SDK's own answer when some events of a batch were refused."""
-    found = [
+    refused = [
         {"index": index, "event_id": one.event_id, "code": one.code, "fields": one.fields, "message": one.message}
         for index, one in enumerate(outcomes)
         if isinstance(one, Refused)
     ]
-    return {"refused": found} if found else {}
+    return {"refused": refused} if refused else {}
 
 
 def _number(value: str) -> int | float | None:

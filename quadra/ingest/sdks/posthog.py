@@ -165,13 +165,13 @@ def _times(event: Mapping[str, Any], properties: Mapping[str, Any], received_us:
 
 def _page(properties: Mapping[str, Any]) -> dict[str, Any]:
     referrer = properties.get("$referrer")
-    found = {
+    page = {
         "url": properties.get("$current_url"),
         "path": properties.get("$pathname"),
         "title": properties.get("title") or properties.get("$title"),
         "referrer": None if referrer == DIRECT else referrer,
     }
-    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+    return {name: value for name, value in page.items() if isinstance(value, str) and value}
 
 
 def _traits(name: str, kept: dict[str, Any]) -> Any:

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from quadra.insights.digest import Digest
 from quadra.insights.finding import Finding
-from quadra.insights.history import FEW, Scene, compare
+from quadra.insights.history import FEW, BatchContext, compare
 from quadra.insights.odds import ALPHA, confidence, means_differ, pooled
 
 DEARER_TIMES = 1.5
 
 
-def ai_cost(scene: Scene) -> Iterator[Finding]:
+def ai_cost(context: BatchContext) -> Iterator[Finding]:
     """The cost of a call for each model (Welch's test on the means)."""
-    for name, model in scene.now.models.items():
+    for name, model in context.now.models.items():
         past = [
             (old.models[name].calls, old.models[name].mean_usd, old.models[name].variance)
-            for old in scene.before
+            for old in context.before
             if name in old.models
         ]
         calls, usual, _variance = pooled(past)
@@ -38,10 +38,10 @@ def ai_cost(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def ai_failures(scene: Scene) -> Iterator[Finding]:
+def ai_failures(context: BatchContext) -> Iterator[Finding]:
     """The share of calls to a model that fail."""
-    for name, model in scene.now.models.items():
-        change = compare(scene, lambda d, m=name: _failed(d, m), families=len(scene.now.models))  # type: ignore[misc]
+    for name, model in context.now.models.items():
+        change = compare(context, lambda d, m=name: _failed(d, m), families=len(context.now.models))  # type: ignore[misc]
         if change is None or change.share - change.before_share < 0.02 or model.failed < 2:
             continue
         yield Finding(

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from quadra.insights.digest import Digest
 from quadra.insights.finding import Finding
-from quadra.insights.history import FEW, Scene, compare
+from quadra.insights.history import FEW, BatchContext, compare
 from quadra.insights.odds import ALPHA, confidence, means_differ, poisson_two_sided, pooled, robust_z
 
 PEOPLE_Z = 3.5
@@ -24,18 +24,18 @@ SATISFACTION = {
 """How each survey is called and shown, and by how much its headline has to move."""
 
 
-def people(scene: Scene) -> Iterator[Finding]:
+def people(context: BatchContext) -> Iterator[Finding]:
     """Distinct people for each second, where that is not just the volume of events again."""
-    rates = [rate for digest in scene.before if (rate := _rate(digest, digest.people)) is not None]
-    rate = _rate(scene.now, scene.now.people)
+    rates = [rate for digest in context.before if (rate := _rate(digest, digest.people)) is not None]
+    rate = _rate(context.now, context.now.people)
     if rate is None or len(rates) < FEW:
         return
     usual = statistics.median(rates)
     z = robust_z(math.log(rate), [math.log(value) for value in rates], floor=LOG_FLOOR)
-    p = poisson_two_sided(scene.now.people, usual * (scene.now.window_seconds or 0))
+    p = poisson_two_sided(context.now.people, usual * (context.now.window_seconds or 0))
     times = rate / usual
-    events = [found for digest in scene.before if (found := _rate(digest, digest.events)) is not None]
-    of_events = (_rate(scene.now, scene.now.events) or 0) / statistics.median(events) if events else 1.0
+    events = [found for digest in context.before if (found := _rate(digest, digest.events)) is not None]
+    of_events = (_rate(context.now, context.now.events) or 0) / statistics.median(events) if events else 1.0
     if abs(z) < PEOPLE_Z or p >= ALPHA or not (times >= PEOPLE_TIMES or times <= 1 / PEOPLE_TIMES):
         return
     if of_events > 0 and abs(math.log(times / of_events)) < math.log(1.5):
@@ -43,18 +43,18 @@ def people(scene: Scene) -> Iterator[Finding]:
     yield Finding(
         "people.rose" if times > 1 else "people.fell",
         "notice",
-        confidence(p, n=scene.now.people, batches=len(rates)),
+        confidence(p, n=context.now.people, batches=len(rates)),
         "{people:count} different people came, {rate:rate}; usual is {usual:rate}.",
-        {"people": scene.now.people, "rate": rate, "usual": usual, "z": z, "batches": len(rates)},
+        {"people": context.now.people, "rate": rate, "usual": usual, "z": z, "batches": len(rates)},
         "Look at where new people come from."
         if times > 1
         else "Check sign-in and the front page: fewer people get through.",
     )
 
 
-def one_person(scene: Scene) -> Iterator[Finding]:
+def one_person(context: BatchContext) -> Iterator[Finding]:
     """One person who makes a large part of all events."""
-    change = compare(scene, lambda digest: (digest.busiest, digest.identified))
+    change = compare(context, lambda digest: (digest.busiest, digest.identified))
     if change is None or change.share < 0.3 or change.share - change.before_share < 0.2 or change.n < 20:
         return
     yield Finding(
@@ -68,9 +68,9 @@ def one_person(scene: Scene) -> Iterator[Finding]:
     )
 
 
-def sessions(scene: Scene) -> Iterator[Finding]:
+def sessions(context: BatchContext) -> Iterator[Finding]:
     """Sessions that end after their first event."""
-    change = compare(scene, lambda digest: (digest.single_sessions, digest.sessions))
+    change = compare(context, lambda digest: (digest.single_sessions, digest.sessions))
     if change is None or change.share - change.before_share < 0.15 or change.n < 10:
         return
     yield Finding(
@@ -83,7 +83,7 @@ def sessions(scene: Scene) -> Iterator[Finding]:
     )
 
 
-def funnel_drops(scene: Scene) -> Iterator[Finding]:
+def funnel_drops(context: BatchContext) -> Iterator[Finding]:
     """Stages of recorded funnels that fewer people reach from the stage before.
 
     A batch is a short look: people who reach a stage in a later batch are missing here, and were as well in the batches that
@@ -91,13 +91,13 @@ def funnel_drops(scene: Scene) -> Iterator[Finding]:
     """
     steps = [
         (name, stage, following)
-        for name, stages in scene.now.funnels.items()
-        for stage, following in _pairs(scene, name)
+        for name, stages in context.now.funnels.items()
+        for stage, following in _pairs(context, name)
         if stages.get(stage) is not None
     ]
     for name, stage, following in steps:
         change = compare(
-            scene,
+            context,
             lambda d, f=name, a=stage, b=following: _reached(d, f, a, b),  # type: ignore[misc]
             rises=False,
             families=len(steps),
@@ -124,10 +124,10 @@ def funnel_drops(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def satisfaction(scene: Scene) -> Iterator[Finding]:
+def satisfaction(context: BatchContext) -> Iterator[Finding]:
     """Scores of surveys against those of the recent batches (Welch's test on the means)."""
-    for kind, score in scene.now.surveys.items():
-        past = [old.surveys[kind] for old in scene.before if kind in old.surveys]
+    for kind, score in context.now.surveys.items():
+        past = [old.surveys[kind] for old in context.before if kind in old.surveys]
         if len(past) < FEW or kind not in SATISFACTION:
             continue
         p = means_differ(score.answers, score.mean, score.variance, [(s.answers, s.mean, s.variance) for s in past])
@@ -155,10 +155,10 @@ def _rate(digest: Digest, number: int) -> float | None:
     return number / digest.window_seconds if digest.window_seconds and number else None
 
 
-def _pairs(scene: Scene, funnel: str) -> list[tuple[str, str]]:
+def _pairs(context: BatchContext, funnel: str) -> list[tuple[str, str]]:
     """Neighbouring stages, by the order the senders gave, of this batch and of the past: a stage nobody reached is the point."""
     orders: dict[str, int] = {}
-    for digest in (scene.now, *scene.before):
+    for digest in (context.now, *context.before):
         for stage, found in digest.funnels.get(funnel, {}).items():
             orders.setdefault(stage, found.order)
     ordered = sorted(orders, key=lambda stage: (orders[stage], stage))

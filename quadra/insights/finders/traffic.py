@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from quadra.core import clock
 from quadra.insights.digest import Digest
 from quadra.insights.finding import Finding
-from quadra.insights.history import FEW, HourPast, Scene, compare
+from quadra.insights.history import FEW, BatchContext, HourPast, compare
 from quadra.insights.odds import ALPHA, confidence, normal_tail, poisson_two_sided, robust_z
 
 VOLUME_Z = 3.5
@@ -23,21 +23,21 @@ HOUR_EVENTS = 20
 HOUR_DAYS = 5
 
 
-def volume(scene: Scene) -> Iterator[Finding]:
+def volume(context: BatchContext) -> Iterator[Finding]:
     """Events for each second against the median of the recent batches, on a logarithmic scale (median and MAD)."""
-    rates = [rate for digest in scene.before if (rate := _rate(digest)) is not None]
-    rate = _rate(scene.now)
+    rates = [rate for digest in context.before if (rate := _rate(digest)) is not None]
+    rate = _rate(context.now)
     if rate is None or len(rates) < FEW:
         return
     usual = statistics.median(rates)
     z = robust_z(math.log(rate), [math.log(value) for value in rates], floor=LOG_FLOOR)
-    expected = usual * (scene.now.window_seconds or 0)
-    p = max(2 * normal_tail(abs(z)), poisson_two_sided(scene.now.events, expected))
+    expected = usual * (context.now.window_seconds or 0)
+    p = max(2 * normal_tail(abs(z)), poisson_two_sided(context.now.events, expected))
     if abs(z) < VOLUME_Z or p >= ALPHA or not (rate >= usual * VOLUME_TIMES or rate <= usual / VOLUME_TIMES):
         return
-    evidence = {"rate": rate, "usual": usual, "batches": len(rates), "events": scene.now.events, "z": z}
+    evidence = {"rate": rate, "usual": usual, "batches": len(rates), "events": context.now.events, "z": z}
     sure = confidence(
-        p, n=min(scene.now.events, max(expected, 1)) if rate < usual else scene.now.events, batches=len(rates)
+        p, n=min(context.now.events, max(expected, 1)) if rate < usual else context.now.events, batches=len(rates)
     )
     if rate > usual:
         yield Finding(
@@ -61,9 +61,9 @@ def volume(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def unusual_hours(scene: Scene) -> Iterator[Finding]:
+def unusual_hours(context: BatchContext) -> Iterator[Finding]:
     """An hour of the day that is usually quiet. Told once: by the batch with which the hour became unusual."""
-    for hour in scene.hours:
+    for hour in context.hours:
         days = sorted(hour.days_before)
         usual = statistics.median(days) if days else 0
         total = hour.before_this_batch + hour.in_this_batch
@@ -78,41 +78,42 @@ def unusual_hours(scene: Scene) -> Iterator[Finding]:
                 confidence(p, n=total, batches=len(days)),
                 "{total:count} events came in the hour from {hour}; on the {days:count} days before it was "
                 "{usual:count} in that hour, and {most:count} at the most.",
-                {"total": total, "hour": _clock(scene, hour), "days": len(days), "usual": usual, "most": max(days)},
+                {"total": total, "hour": _clock(context, hour), "days": len(days), "usual": usual, "most": max(days)},
                 "Look at who was active in that hour: nightly jobs and attacks look like this, too.",
             )
 
 
-def new_types(scene: Scene) -> Iterator[Finding]:
+def new_types(context: BatchContext) -> Iterator[Finding]:
     """Event types that no recent batch had."""
-    if not scene.enough:
+    if not context.enough:
         return
     fresh = {
         name: number
-        for name, number in scene.now.types.items()
-        if number >= min(NEW_TYPE_EVENTS, scene.now.read) and all(old.known("types", name) == 0 for old in scene.before)
+        for name, number in context.now.types.items()
+        if number >= min(NEW_TYPE_EVENTS, context.now.read)
+        and all(old.known("types", name) == 0 for old in context.before)
     }
     for name, number in sorted(fresh.items(), key=lambda item: (-item[1], item[0]))[:3]:
         yield Finding(
             "type.new",
             "info",
-            confidence(0.0, n=number, batches=len(scene.before)),
+            confidence(0.0, n=number, batches=len(context.before)),
             "“{name}” is new: {number:count} events; the {batches:count} batches before had none.",
-            {"name": name, "number": number, "batches": len(scene.before)},
+            {"name": name, "number": number, "batches": len(context.before)},
             "If nobody released “{name}” on purpose, check the name in the sender.",
             weight=number,
         )
 
 
-def mix(scene: Scene) -> Iterator[Finding]:
+def mix(context: BatchContext) -> Iterator[Finding]:
     """Event types whose share of all events rose, or where none did, fell: one's gain is the others' loss."""
-    names = sorted({name for digest in (scene.now, *scene.before) for name in digest.types})
-    yield from list(_mixed(scene, names, rises=True)) or _mixed(scene, names, rises=False)
+    names = sorted({name for digest in (context.now, *context.before) for name in digest.types})
+    yield from list(_mixed(context, names, rises=True)) or _mixed(context, names, rises=False)
 
 
-def _mixed(scene: Scene, names: list[str], *, rises: bool) -> Iterator[Finding]:
+def _mixed(context: BatchContext, names: list[str], *, rises: bool) -> Iterator[Finding]:
     for name in names:
-        change = compare(scene, lambda d, t=name: _part(d, "types", t), rises=rises, families=2 * len(names))  # type: ignore[misc]
+        change = compare(context, lambda d, t=name: _part(d, "types", t), rises=rises, families=2 * len(names))  # type: ignore[misc]
         if change is None or change.before_share == 0 or abs(change.share - change.before_share) < 0.1:
             continue
         yield Finding(
@@ -125,10 +126,10 @@ def _mixed(scene: Scene, names: list[str], *, rises: bool) -> Iterator[Finding]:
         )
 
 
-def popular_pages(scene: Scene) -> Iterator[Finding]:
+def popular_pages(context: BatchContext) -> Iterator[Finding]:
     """Pages and endpoints that suddenly get a large part of everything."""
-    for name in scene.now.places:
-        change = compare(scene, lambda d, p=name: _part(d, "places", p), families=len(scene.now.places))  # type: ignore[misc]
+    for name in context.now.places:
+        change = compare(context, lambda d, p=name: _part(d, "places", p), families=len(context.now.places))  # type: ignore[misc]
         if change is None or change.share - change.before_share < 0.1:
             continue
         yield Finding(
@@ -142,9 +143,9 @@ def popular_pages(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def bots(scene: Scene) -> Iterator[Finding]:
+def bots(context: BatchContext) -> Iterator[Finding]:
     """The share of crawlers."""
-    change = compare(scene, lambda digest: (digest.bots, digest.read))
+    change = compare(context, lambda digest: (digest.bots, digest.read))
     if change is None or change.share - change.before_share < 0.1:
         return
     yield Finding(
@@ -166,5 +167,5 @@ def _part(digest: Digest, listed: str, name: str) -> tuple[int, int] | None:
     return None if known is None else (known, digest.read)
 
 
-def _clock(scene: Scene, hour: HourPast) -> str:
-    return f"{clock.from_us(hour.hour_us).astimezone(scene.timezone):%H:%M} ({scene.timezone.key})"
+def _clock(context: BatchContext, hour: HourPast) -> str:
+    return f"{clock.from_us(hour.hour_us).astimezone(context.timezone):%H:%M} ({context.timezone.key})"

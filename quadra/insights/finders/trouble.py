@@ -9,7 +9,7 @@ from typing import Any
 
 from quadra.insights.digest import Digest
 from quadra.insights.finding import Finding
-from quadra.insights.history import FEW, Scene, compare
+from quadra.insights.history import FEW, BatchContext, compare
 from quadra.insights.odds import ALPHA, binomial_tail, confidence
 
 MANY = 0.2
@@ -22,11 +22,11 @@ SLOW_SHARE = 0.075
 MOSTLY = 0.6
 
 
-def failures(scene: Scene) -> Iterator[Finding]:
+def failures(context: BatchContext) -> Iterator[Finding]:
     """The share of events that failed: errors, and whatever said that it did not succeed."""
-    rose = compare(scene, lambda digest: (digest.failed, digest.read))
+    rose = compare(context, lambda digest: (digest.failed, digest.read))
     if rose is not None and rose.share - rose.before_share >= 0.01:
-        status, of_status = _top(scene.now.statuses)
+        status, of_status = _top(context.now.statuses)
         evidence: dict[str, Any] = {"share": rose.share, "before": rose.before_share, "failed": rose.k, "of": rose.n}
         tail = ""
         if status and of_status > rose.k / 2:
@@ -42,7 +42,7 @@ def failures(scene: Scene) -> Iterator[Finding]:
             weight=rose.share,
         )
         return
-    fell = compare(scene, lambda digest: (digest.failed, digest.read), rises=False)
+    fell = compare(context, lambda digest: (digest.failed, digest.read), rises=False)
     if fell is not None and fell.before_share - fell.share >= 0.01:
         yield Finding(
             "failures.fell",
@@ -51,26 +51,26 @@ def failures(scene: Scene) -> Iterator[Finding]:
             "Failures fell from {before:percent} to {share:percent} ({failed:count} of {of:count} events).",
             {"share": fell.share, "before": fell.before_share, "failed": fell.k, "of": fell.n},
         )
-    elif not scene.enough and scene.now.failed >= 5 and scene.now.failed >= MANY * scene.now.read:
+    elif not context.enough and context.now.failed >= 5 and context.now.failed >= MANY * context.now.read:
         yield Finding(
             "failures.many",
             "notice",
-            confidence(0.0, n=scene.now.read, batches=1),
+            confidence(0.0, n=context.now.read, batches=1),
             "{failed:count} of {of:count} events failed ({share:percent}).",
             {
-                "failed": scene.now.failed,
-                "of": scene.now.read,
-                "share": scene.now.failed / scene.now.read,
+                "failed": context.now.failed,
+                "of": context.now.read,
+                "share": context.now.failed / context.now.read,
             },
             "Open the errors of this time; there is no earlier batch to say whether this is usual.",
         )
 
 
-def failing_places(scene: Scene) -> Iterator[Finding]:
+def failing_places(context: BatchContext) -> Iterator[Finding]:
     """Endpoints and pages whose share of failures rose, and whom it hits."""
-    failing = {name: place for name, place in scene.now.places.items() if place.failed >= 2}
+    failing = {name: place for name, place in context.now.places.items() if place.failed >= 2}
     for name in failing:
-        change = compare(scene, lambda d, p=name: _place_failed(d, p), families=len(failing))  # type: ignore[misc]
+        change = compare(context, lambda d, p=name: _place_failed(d, p), families=len(failing))  # type: ignore[misc]
         if change is None or change.share - change.before_share < 0.02:
             continue
         evidence = {
@@ -84,31 +84,31 @@ def failing_places(scene: Scene) -> Iterator[Finding]:
             "place.failing",
             "warning",
             confidence(change.p, n=change.n, batches=change.batches),
-            "Errors on {name} rose from {before:percent} to {share:percent}" + _hit(scene, name, change.k, evidence),
+            "Errors on {name} rose from {before:percent} to {share:percent}" + _hit(context, name, change.k, evidence),
             evidence,
             "Try {name} yourself, and look at its errors of this time.",
             weight=change.share * change.k,
         )
 
 
-def error_groups(scene: Scene) -> Iterator[Finding]:
+def error_groups(context: BatchContext) -> Iterator[Finding]:
     """Groups of errors that are new or rose: the same error type and message, numbers aside."""
-    groups = scene.now.errors
+    groups = context.now.errors
     for group, number in groups.items():
-        known = [digest.known("errors", group) for digest in scene.before]
+        known = [digest.known("errors", group) for digest in context.before]
         evidence = {"group": group, "number": number, "batches": len(known)}
-        if scene.enough and number >= 2 and all(count == 0 for count in known):
+        if context.enough and number >= 2 and all(count == 0 for count in known):
             yield Finding(
                 "error.new",
                 "warning",
                 confidence(0.0, n=number, batches=len(known)),
-                "New error “{group}”: {number:count} times" + _who(scene, group, evidence),
+                "New error “{group}”: {number:count} times" + _who(context, group, evidence),
                 evidence,
                 "Read a stack trace of “{group}” first; it did not happen in the {batches:count} batches before.",
                 weight=number,
             )
             continue
-        change = compare(scene, lambda d, g=group: _error_part(d, g), families=len(groups))  # type: ignore[misc]
+        change = compare(context, lambda d, g=group: _error_part(d, g), families=len(groups))  # type: ignore[misc]
         if change is not None and change.before_share > 0 and number >= 3:
             evidence |= {"share": change.share, "before": change.before_share}
             yield Finding(
@@ -116,22 +116,22 @@ def error_groups(scene: Scene) -> Iterator[Finding]:
                 "warning",
                 confidence(change.p, n=number, batches=change.batches),
                 "“{group}” rose from {before:percent} to {share:percent} of all events: {number:count} times"
-                + _who(scene, group, evidence),
+                + _who(context, group, evidence),
                 evidence,
                 "See what changed around “{group}”.",
                 weight=number,
             )
 
 
-def slow_endpoints(scene: Scene) -> Iterator[Finding]:
+def slow_endpoints(context: BatchContext) -> Iterator[Finding]:
     """Endpoints of which more requests than usual are slower than their p95 of before."""
-    timed = {name: place for name, place in scene.now.places.items() if place.timed >= TIMED}
+    timed = {name: place for name, place in context.now.places.items() if place.timed >= TIMED}
     for name, place in timed.items():
-        past = [old.places[name] for old in scene.before if name in old.places and old.places[name].timed >= TIMED]
+        past = [old.places[name] for old in context.before if name in old.places and old.places[name].timed >= TIMED]
         if len(past) < FEW:
             continue
         usual = statistics.median(old.p95_ms for old in past)
-        slow = sum(1 for duration in scene.seen.durations[name] if duration > usual)
+        slow = sum(1 for duration in context.seen.durations[name] if duration > usual)
         p = binomial_tail(slow, place.timed, SLOW_SHARE) * len(timed)
         if p >= ALPHA or place.p95_ms < max(usual * SLOWER_TIMES, usual + SLOWER_MS):
             continue
@@ -147,19 +147,19 @@ def slow_endpoints(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _hit(scene: Scene, name: str, failed: int, evidence: dict[str, Any]) -> str:
+def _hit(context: BatchContext, name: str, failed: int, evidence: dict[str, Any]) -> str:
     """Who: a browser that has more of the failures than of the events."""
-    browser, number = _top(Counter({b: n for b, n in scene.seen.failed_by_place[name].items() if b}))
-    of_all = scene.seen.browsers[browser] / scene.seen.read if browser and scene.seen.read else 0
+    browser, number = _top(Counter({b: n for b, n in context.seen.failed_by_place[name].items() if b}))
+    of_all = context.seen.browsers[browser] / context.seen.read if browser and context.seen.read else 0
     if browser and number >= MOSTLY * failed and number >= 2 and number / failed > of_all + 0.2:
         evidence |= {"browser": browser, "of_browser": number / failed}
         return "; {of_browser:percent} of them are {browser}."
     return " ({failed:count} of {of:count})."
 
 
-def _who(scene: Scene, group: str, evidence: dict[str, Any]) -> str:
-    people = len(scene.seen.error_people[group])
-    place, _number = _top(scene.seen.error_places[group])
+def _who(context: BatchContext, group: str, evidence: dict[str, Any]) -> str:
+    people = len(context.seen.error_people[group])
+    place, _number = _top(context.seen.error_places[group])
     words = ""
     if place:
         evidence["place"] = place

@@ -92,7 +92,7 @@ class System(Struct, kw_only=True):
 
 
 @dataclass
-class Scene:
+class CheckContext:
     """This process as checks see it."""
 
     runtime: Runtime

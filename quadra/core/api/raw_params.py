@@ -57,7 +57,7 @@ class Filters:
         )
 
 
-class Given:
+class RawParams:
     def __init__(self, values: Mapping[str, Sequence[Any]], filters: Filters | None = None):
         """`filters` is given where this is a part of a question."""
         if len(values) > FIELDS_MOST:
@@ -67,7 +67,7 @@ class Given:
         self.wrong: dict[str, str] = {}
 
     @classmethod
-    def of_body(cls, body: Mapping[str, Any], filters: Filters | None = None) -> Given:
+    def of_body(cls, body: Mapping[str, Any], filters: Filters | None = None) -> RawParams:
         """A JSON object; `{"where": {"plan": "pro"}}` is `where[plan]=pro`, `{"where": {"age": {"gt": 3}}}` is
         `where[age][gt]=3`, a list is several values.
         """
@@ -88,14 +88,14 @@ class Given:
         if self.wrong:
             raise Invalid(text, fields=self.wrong)
 
-    def beside(self, other: Given) -> Given:
+    def beside(self, other: RawParams) -> RawParams:
         """This, which also names what is wrong in another part of the same request."""
         self.wrong |= other.wrong
         return self
 
-    def inner(self, item: Mapping[str, Any]) -> Given:
+    def inner(self, item: Mapping[str, Any]) -> RawParams:
         """An object inside this request."""
-        return Given.of_body(item, self.filters)
+        return RawParams.of_body(item, self.filters)
 
     def values(self) -> dict[str, list[Any]]:
         """Everything that was given, by name."""
@@ -114,18 +114,18 @@ class Given:
             more = f"did you mean {near[0]}?" if near else "known are " + (", ".join(known) or "none")
             self.wrong[name[:LONGEST]] = f"is not known here; {more}"
 
-    def raw(self, name: str) -> Any:
+    def value_of(self, name: str) -> Any:
         """The value given, as it came; None where there is none. Of several that differ nobody knows which is meant."""
-        found = self._values.get(name)
-        if not found:
+        values = self._values.get(name)
+        if not values:
             return None
-        if any(value != found[0] for value in found):
+        if any(value != values[0] for value in values):
             self.wrong[name] = "given more than once, with different values"
-        return found[0]
+        return values[0]
 
     def text(self, name: str) -> str | None:
         """None where it is left out or empty."""
-        return self._as_text(name, self.raw(name)) or None
+        return self._as_text(name, self.value_of(name)) or None
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         found = self.text(name)
@@ -139,11 +139,11 @@ class Given:
     @overload
     def number(self, name: str, default: None, least: int | None, most: int | None) -> int | None: ...
     def number(self, name: str, default: int | None, least: int | None, most: int | None) -> int | None:
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return default
-        if found.isascii() and found.removeprefix("-").isdigit() and len(found) < 16:
-            number = int(found)
+        if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 16:
+            number = int(text)
             if (least is None or number >= least) and (most is None or number <= most):
                 return number
         self.wrong[name] = f"a number from {least} to {most}"
@@ -151,26 +151,26 @@ class Given:
 
     def real(self, name: str, most: float | None) -> float | None:
         """None where it is left out."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
         try:
-            number = float(found)
+            number = float(text)
         except ValueError:
             number = float("nan")
-        if isfinite(number) and not isinstance(self.raw(name), bool) and (most is None or number <= most):
+        if isfinite(number) and not isinstance(self.value_of(name), bool) and (most is None or number <= most):
             return number
         self.wrong[name] = "a number" if most is None else f"a number up to {most:g}"
         return None
 
     def flag(self, name: str) -> bool | None:
         """None where it is left out."""
-        found = self.text(name)
-        if found is None:
+        text = self.text(name)
+        if text is None:
             return None
-        if found.lower() not in ("true", "false", "1", "0"):
+        if text.lower() not in ("true", "false", "1", "0"):
             self.wrong[name] = "true or false"
-        return found.lower() in ("true", "1")
+        return text.lower() in ("true", "1")
 
     def names(self, name: str) -> tuple[str, ...]:
         """`a,b` or several times; empty where it is left out."""
@@ -185,7 +185,7 @@ class Given:
 
     def where(self, prefix: str = "where") -> Where:
         """`where[plan]=pro`, `where[age][gt]=3`, several; the same several times is any of the values."""
-        found: list[Filter] = []
+        filters: list[Filter] = []
         for name, values in self._values.items():
             if name == prefix and values != [[]]:
                 self.wrong[name] = f"written {prefix}[property]=value"
@@ -205,8 +205,8 @@ class Given:
             each = tuple(self._as_text(name, value) for value in values)
             if (text := _unfit(op, each)) is not None:
                 self.wrong.setdefault(name, text)
-            found.append(Filter(self._as_text(name, prop), each, op or "is"))
-        return tuple(found)
+            filters.append(Filter(self._as_text(name, prop), each, op or "is"))
+        return tuple(filters)
 
     def _as_text(self, name: str, value: Any) -> str:
         try:
@@ -246,12 +246,12 @@ def text_of(value: Any) -> str:
     return text
 
 
-def given_of(pairs: Iterable[tuple[str, str]]) -> Given:
+def raw_params(pairs: Iterable[tuple[str, str]]) -> RawParams:
     """The parameters of an address."""
     values: dict[str, list[Any]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    return Given(values)
+    return RawParams(values)
 
 
 def _name(name: str) -> str:
@@ -262,7 +262,7 @@ def _name(name: str) -> str:
 
 def where_of(kept: Mapping[str, Any]) -> Where:
     """A filter as it was kept: an object, as a body has it."""
-    return Given.of_body({"where": kept}).where()
+    return RawParams.of_body({"where": kept}).where()
 
 
 def kept_where(where: Where) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Batches made by hand: lines of events, the digests of earlier batches, a scene of both."""
+"""Batches made by hand: lines of events, the digests of earlier batches, a context of both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from quadra.insights.digest import Digest
 from quadra.insights.finding import Finding
-from quadra.insights.history import HourPast, Scene
+from quadra.insights.history import BatchContext, HourPast
 from quadra.insights.local import analyse
 from quadra.insights.seen import Line, add_up
 
@@ -46,17 +46,17 @@ def batch(lines: Iterable[Line], seconds: float | None = 60.0) -> tuple[Digest, 
     return seen.digest(events=seen.read, window_seconds=seconds), seen
 
 
-def scene(
+def context(
     lines: Iterable[Line],
     before: Sequence[Iterable[Line]] = (),
     *,
     seconds: float | None = 60.0,
     seconds_before: Sequence[float | None] | float | None = 60.0,
     hours: Sequence[HourPast] = (),
-) -> Scene:
+) -> BatchContext:
     now, seen = batch(lines, seconds)
     each = seconds_before if isinstance(seconds_before, Sequence) else [seconds_before] * len(before)
-    return Scene(
+    return BatchContext(
         seen=seen, now=now, before=[batch(old, s)[0] for old, s in zip(before, each, strict=True)], hours=hours
     )
 
@@ -64,6 +64,6 @@ def scene(
 def findings(*args: Any, **options: Any) -> dict[str, Finding]:
     """kind -> the first finding of that kind"""
     found: dict[str, Finding] = {}
-    for finding in analyse(scene(*args, **options)).findings:
+    for finding in analyse(context(*args, **options)).findings:
         found.setdefault(finding.kind, finding)
     return found
