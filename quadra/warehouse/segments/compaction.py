@@ -23,7 +23,7 @@ from quadra.warehouse.query.engine import Warehouse, warehouse_of
 from quadra.warehouse.query.links import NOBODY
 from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
 from quadra.warehouse.segments.publishing import StaleRead, publish_compaction
-from quadra.warehouse.segments.rows import Key, read_batches
+from quadra.warehouse.segments.rows import Key, read_batches, take_batches
 from quadra.warehouse.segments.writing import Written, write
 
 logger = logging.getLogger(__name__)
@@ -81,14 +81,7 @@ def _due(session: Session, project_id: int) -> list[Key]:
     """Sealed batches that no compaction has taken, oldest first."""
     waiting = sa.and_(Batch.project_id == project_id, Batch.segment_id.is_(None), Batch.status != "OPEN")
     query = sa.select(Batch.id, Batch.event_count).where(waiting).order_by(Batch.id).limit(BATCHES_AT_ONCE)
-    taken: list[Key] = []
-    rows = 0
-    for batch_id, count in session.execute(query):
-        if taken and rows + count > ROWS_AT_ONCE:
-            break
-        taken.append((batch_id, count))
-        rows += count
-    return taken
+    return take_batches(session, query, ROWS_AT_ONCE)
 
 
 def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:

@@ -27,7 +27,7 @@ from quadra.jobs.tables import Job, rows_hit
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
 from quadra.warehouse.segments.catalogue import day_of, first_kept_us
 from quadra.warehouse.segments.publishing import StaleRead
-from quadra.warehouse.segments.rows import Key, read_batches
+from quadra.warehouse.segments.rows import Key, read_batches, take_batches
 from quadra.warehouse.segments.verifying import require_sound
 from quadra.warehouse.segments.writing import COLUMNS, files
 from quadra.warehouse.tables import LIVE, Segment
@@ -100,14 +100,7 @@ def _cut(settings: Settings) -> datetime:
 def _due(session: Session, settings: Settings, project_id: int) -> list[Key]:
     here = sa.and_(Batch.project_id == project_id, is_due(settings))
     query = sa.select(Batch.id, Batch.event_count).where(here).order_by(Batch.sealed_at).limit(BATCHES_AT_ONCE)
-    taken: list[Key] = []
-    rows = 0
-    for batch_id, count in session.execute(query):
-        if taken and rows + count > ROWS_AT_ONCE:
-            break
-        taken.append((batch_id, count))
-        rows += count
-    return taken
+    return take_batches(session, query, ROWS_AT_ONCE)
 
 
 def _segments(session: Session, project_id: int, rows: pa.Table) -> list[Segment]:

@@ -27,6 +27,18 @@ Key = tuple[str, int]
 """A batch: its id and how many events it has."""
 
 
+def take_batches(session: Session, query: sa.Select[str, int], most_rows: int) -> list[Key]:
+    """The first batches of `query` (id, events) that have no more rows together; one at least, however large."""
+    taken: list[Key] = []
+    rows = 0
+    for batch_id, count in session.execute(query):
+        if taken and rows + count > most_rows:
+            break
+        taken.append((batch_id, count))
+        rows += count
+    return taken
+
+
 def read_batches(session: Session, batches: Iterable[Key]) -> pa.Table:
     """Every row of these batches, in no order."""
     read = READERS[session.connection().dialect.name]
