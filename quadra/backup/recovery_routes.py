@@ -13,7 +13,7 @@ from quadra.backup.backup_routes import ROOT
 from quadra.backup.dumps.databases import opened
 from quadra.backup.replica.database_health import DatabaseHealth, database_health
 from quadra.backup.replica.promotion import Failover, Outcome, Wanted, promote, shown
-from quadra.backup.replica.promotion_checks import FAIL, Step
+from quadra.backup.replica.promotion_checks import FAIL, PromotionStep
 from quadra.backup.replica.sides import address, replica_url
 from quadra.backup.replica.status import UNHEALTHY, Replication, replication_status
 from quadra.core.api.doors import Doors, Other
@@ -51,7 +51,7 @@ REFUSED = FailoverRefused(
     dry_run=False,
     promoted=False,
     timeline=None,
-    steps=[Step("primary as seen from here", FAIL, "10.0.0.11:5432 answers: it is alive.")],
+    steps=[PromotionStep("primary as seen from here", FAIL, "10.0.0.11:5432 answers: it is alive.")],
     may_be_lost=None,
     next_steps=[],
     error=Problem(

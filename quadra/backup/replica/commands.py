@@ -13,7 +13,7 @@ from quadra.backup.dumps.postgres_programs import person
 from quadra.backup.replica import rejoin as replica_rejoin
 from quadra.backup.replica.promotion import MOST_BYTES, Wanted, shown
 from quadra.backup.replica.promotion import promote as promote_replica
-from quadra.backup.replica.promotion_checks import Step
+from quadra.backup.replica.promotion_checks import PromotionStep
 from quadra.backup.replica.rejoin import Rejoin
 from quadra.backup.replica.sides import address, replica_url
 from quadra.backup.replica.status import UNHEALTHY, replication_status
@@ -118,7 +118,7 @@ def rejoin(
     say(as_json, body, [f"It is {state} from {address(url)}."] if state else ["Done."])
 
 
-def _tell(step: Step) -> None:
+def _tell(step: PromotionStep) -> None:
     click.echo(f"{step.status.upper():4}  {step.name}: {step.message}")
 
 

@@ -22,7 +22,7 @@ from quadra.accounts.tables import AuditEntry
 from quadra.backup.dumps.databases import opened
 from quadra.backup.replica import promotion_checks as checks
 from quadra.backup.replica.memory import recall
-from quadra.backup.replica.promotion_checks import FAIL, PASS, WARN, Candidate, Loss, Step
+from quadra.backup.replica.promotion_checks import FAIL, PASS, WARN, Candidate, Loss, PromotionStep
 from quadra.backup.replica.sides import Standby, address, admin_url, connected, one, replica_url
 from quadra.backup.replica.status import ask_replicas, first_line
 from quadra.core.errors import Conflict
@@ -51,14 +51,14 @@ class Wanted:
 class Outcome:
     target: str
     dry_run: bool
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PromotionStep] = field(default_factory=list)
     loss: Loss | None = None
     promoted: bool = False
     timeline: int | None = None
     next_steps: list[str] = field(default_factory=list)
 
     @property
-    def failed(self) -> list[Step]:
+    def failed(self) -> list[PromotionStep]:
         return [step for step in self.steps if step.status == FAIL]
 
     @property
@@ -72,7 +72,7 @@ class Failover(Struct, kw_only=True):
     dry_run: Annotated[bool, Meta(examples=[False])]
     promoted: bool
     timeline: Annotated[int | None, Meta(examples=[2])]
-    steps: list[Step]
+    steps: list[PromotionStep]
     may_be_lost: Loss | None
     next_steps: Annotated[list[str], Meta(examples=[["Take a base backup: quadra wal base"]])]
 
@@ -90,12 +90,14 @@ def shown(outcome: Outcome) -> Failover:
     )
 
 
-def promote(settings: Settings, wanted: Wanted, on_step: Callable[[Step], object] = lambda _step: None) -> Outcome:
+def promote(
+    settings: Settings, wanted: Wanted, on_step: Callable[[PromotionStep], object] = lambda _step: None
+) -> Outcome:
     """Check, fence, promote, prove. Each step is told as soon as it is known. A failed step is in the outcome, not raised."""
     url = replica_url(settings, wanted.target)
     outcome = Outcome(address(url), wanted.dry_run)
 
-    def add(step: Step) -> bool:
+    def add(step: PromotionStep) -> bool:
         outcome.steps.append(step)
         on_step(step)
         return step.status != FAIL
@@ -112,24 +114,24 @@ def promote(settings: Settings, wanted: Wanted, on_step: Callable[[Step], object
                 return outcome
         add(_probe(url, wanted))
     except psycopg.Error as error:
-        add(Step("promotion", FAIL, f"{outcome.target}: {first_line(error)}"))
+        add(PromotionStep("promotion", FAIL, f"{outcome.target}: {first_line(error)}"))
     outcome.next_steps = _next_steps(settings, url)
     return outcome
 
 
 def _check(
-    settings: Settings, wanted: Wanted, url: sa.URL, outcome: Outcome, add: Callable[[Step], bool]
+    settings: Settings, wanted: Wanted, url: sa.URL, outcome: Outcome, add: Callable[[PromotionStep], bool]
 ) -> Candidate | None:
     primary = admin_url(settings)
     if address(primary) == address(url):
-        add(Step("target is a replica", FAIL, f"{address(url)} is the database that Quadra uses already."))
+        add(PromotionStep("target is a replica", FAIL, f"{address(url)} is the database that Quadra uses already."))
         return None
     try:
         candidate = checks.look_at(url)
     except psycopg.Error as error:
-        add(Step("target answers", FAIL, f"{address(url)}: {first_line(error)}"))
+        add(PromotionStep("target answers", FAIL, f"{address(url)}: {first_line(error)}"))
         return None
-    add(Step("target answers", PASS, f"{address(url)}, cluster {candidate.standby.system_identifier}"))
+    add(PromotionStep("target answers", PASS, f"{address(url)}, cluster {candidate.standby.system_identifier}"))
     if not add(checks.is_replica(candidate)):
         return None
     others = [(at, answer) for at, answer in ask_replicas(settings) if at != address(url)]
@@ -142,7 +144,7 @@ def _check(
         return [checks.look_at(url).standby, *(answer for answer in asked if isinstance(answer, Standby))]
 
     silence = checks.wait_for_silence(
-        look, wanted.wait_seconds, lambda text: add(Step("primary as seen from the replicas", WARN, text))
+        look, wanted.wait_seconds, lambda text: add(PromotionStep("primary as seen from the replicas", WARN, text))
     )
     if not add(silence):
         return candidate
@@ -154,10 +156,10 @@ def _check(
     return candidate
 
 
-def _fence(settings: Settings, wanted: Wanted, add: Callable[[Step], bool]) -> bool:
+def _fence(settings: Settings, wanted: Wanted, add: Callable[[PromotionStep], bool]) -> bool:
     name = "old primary is fenced"
     if settings.fence_command and wanted.dry_run:
-        return add(Step(name, WARN, f"a real run first runs: {settings.fence_command}"))
+        return add(PromotionStep(name, WARN, f"a real run first runs: {settings.fence_command}"))
     if settings.fence_command:
         try:
             done = subprocess.run(
@@ -169,16 +171,16 @@ def _fence(settings: Settings, wanted: Wanted, add: Callable[[Step], bool]) -> b
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return add(Step(name, FAIL, f"{settings.fence_command}: {error}"))
+            return add(PromotionStep(name, FAIL, f"{settings.fence_command}: {error}"))
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip()[-300:]
-            return add(Step(name, FAIL, f"{settings.fence_command} ended with {done.returncode}: {said}"))
-        add(Step(name, PASS, f"{settings.fence_command} ended with 0"))
+            return add(PromotionStep(name, FAIL, f"{settings.fence_command} ended with {done.returncode}: {said}"))
+        add(PromotionStep(name, PASS, f"{settings.fence_command} ended with 0"))
     elif wanted.confirm_fenced:
-        add(Step(name, PASS, "you confirmed it"))
+        add(PromotionStep(name, PASS, "you confirmed it"))
     else:
         return add(
-            Step(
+            PromotionStep(
                 name,
                 FAIL,
                 "Make sure that it cannot start or be reached (power, network, its service disabled), then say so with "
@@ -188,37 +190,39 @@ def _fence(settings: Settings, wanted: Wanted, add: Callable[[Step], bool]) -> b
     return add(checks.hear_primary(admin_url(settings), tries=1))
 
 
-def _promote(connection: Any, candidate: Candidate, outcome: Outcome, add: Callable[[Step], bool]) -> bool:
+def _promote(connection: Any, candidate: Candidate, outcome: Outcome, add: Callable[[PromotionStep], bool]) -> bool:
     before = candidate.standby.timeline
     if not one(connection, f"SELECT pg_promote(true, {PROMOTE_SECONDS}) AS done")["done"]:
-        return add(Step("promotion", FAIL, f"It was not promoted within {PROMOTE_SECONDS} s; see its log."))
+        return add(PromotionStep("promotion", FAIL, f"It was not promoted within {PROMOTE_SECONDS} s; see its log."))
     outcome.promoted = True
     connection.execute("CHECKPOINT")
     outcome.timeline = one(connection, "SELECT timeline_id FROM pg_control_checkpoint()")["timeline_id"]
     status = PASS if (outcome.timeline or 0) > before else FAIL
-    add(Step("promotion", status, f"It is the primary, on timeline {outcome.timeline} (before: {before})."))
+    add(PromotionStep("promotion", status, f"It is the primary, on timeline {outcome.timeline} (before: {before})."))
     if candidate.standby.synchronous_standby_names:
         add(_wait_for_nobody(connection, candidate.standby.synchronous_standby_names))
     return True
 
 
-def _wait_for_nobody(connection: Any, names: str) -> Step:
+def _wait_for_nobody(connection: Any, names: str) -> PromotionStep:
     """It brought along the old primary's list of replicas to wait for. None follows it yet: each commit would hang."""
     connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
     connection.execute("SELECT pg_reload_conf()")
     end = time.monotonic() + 10
     while one(connection, "SELECT current_setting('synchronous_standby_names') AS it")["it"]:
         if time.monotonic() > end:
-            return Step("commits wait for nobody", FAIL, f"synchronous_standby_names = {names!r} stays: commits hang.")
+            return PromotionStep(
+                "commits wait for nobody", FAIL, f"synchronous_standby_names = {names!r} stays: commits hang."
+            )
         time.sleep(0.05)
-    return Step(
+    return PromotionStep(
         "commits wait for nobody",
         WARN,
         f"synchronous_standby_names was {names!r} and is '' until a replica follows: set it again then.",
     )
 
 
-def _probe(url: sa.URL, wanted: Wanted) -> Step:
+def _probe(url: sa.URL, wanted: Wanted) -> PromotionStep:
     """A write that was committed and read back: the entry in the audit log that a promotion leaves anyway."""
     with opened(url) as database:
         with database.begin() as session:
@@ -233,7 +237,7 @@ def _probe(url: sa.URL, wanted: Wanted) -> Step:
         with database.read() as session:
             if session.get(AuditEntry, entry.id) is None:
                 raise Conflict("The probe was committed and is not there.")
-    return Step("probe write", PASS, "An entry in the audit log was written and read back.")
+    return PromotionStep("probe write", PASS, "An entry in the audit log was written and read back.")
 
 
 def _next_steps(settings: Settings, url: sa.URL) -> list[str]:

@@ -32,7 +32,7 @@ SILENT_SECONDS = 45
 STALE = timedelta(seconds=60)
 
 
-class Step(Struct, frozen=True):
+class PromotionStep(Struct, frozen=True):
     name: Annotated[str, Meta(examples=["target answers"])]
     status: Mark
     message: Annotated[str, Meta(examples=["10.0.0.12:5432, cluster 7711745817037096158"])]
@@ -60,7 +60,7 @@ class Candidate:
     """application_name, by which the primary knew it."""
 
 
-def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> Step:
+def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> PromotionStep:
     """From this machine. Any answer of a server counts as life, also that it is starting, full, or knows no such user."""
     name = "primary as seen from here"
     answer = ""
@@ -69,13 +69,13 @@ def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> Step
             time.sleep(pause)
         try:
             with connected(url):
-                return Step(name, FAIL, f"{address(url)} answers: it is alive.")
+                return PromotionStep(name, FAIL, f"{address(url)} answers: it is alive.")
         except psycopg.Error as error:
             answer = first_line(error)
             if "FATAL:" in str(error):
-                return Step(name, FAIL, f"{address(url)} answers, though not as it should: {answer}")
+                return PromotionStep(name, FAIL, f"{address(url)} answers, though not as it should: {answer}")
     often = f" in {tries} tries" if tries > 1 else ""
-    return Step(name, PASS, f"{address(url)} does not answer{often}: {answer}")
+    return PromotionStep(name, PASS, f"{address(url)} does not answer{often}: {answer}")
 
 
 def look_at(url: sa.URL) -> Candidate:
@@ -90,28 +90,30 @@ def look_at(url: sa.URL) -> Candidate:
     return Candidate(url, standby, str(given.get("application_name") or row["cluster"] or "walreceiver"))
 
 
-def is_replica(candidate: Candidate) -> Step:
+def is_replica(candidate: Candidate) -> PromotionStep:
     if not candidate.standby.in_recovery:
-        return Step("target is a replica", FAIL, f"{candidate.standby.address} takes writes: it is a primary already.")
+        return PromotionStep(
+            "target is a replica", FAIL, f"{candidate.standby.address} takes writes: it is a primary already."
+        )
     if candidate.standby.paused:
-        return Step("target is a replica", FAIL, "Its replay is paused: SELECT pg_wal_replay_resume() first.")
-    return Step("target is a replica", PASS, f"{candidate.standby.address} is in recovery and replays.")
+        return PromotionStep("target is a replica", FAIL, "Its replay is paused: SELECT pg_wal_replay_resume() first.")
+    return PromotionStep("target is a replica", PASS, f"{candidate.standby.address} is in recovery and replays.")
 
 
-def hears_nothing(standbys: list[Standby]) -> Step:
+def hears_nothing(standbys: list[Standby]) -> PromotionStep:
     """From the replicas' machines: do their receivers still hear the primary?"""
     name = "primary as seen from the replicas"
     for each in standbys:
         if each.receiving and (each.silent_seconds is None or each.silent_seconds < SILENT_SECONDS):
             heard = f"{each.silent_seconds or 0:.0f} s ago"
-            return Step(name, FAIL, f"{each.address} receives from it, last {heard}: it may be alive.")
+            return PromotionStep(name, FAIL, f"{each.address} receives from it, last {heard}: it may be alive.")
     silent = [each for each in standbys if each.receiving]
     if silent:
-        return Step(name, PASS, f"{silent[0].address} has heard nothing for {silent[0].silent_seconds:.0f} s.")
-    return Step(name, PASS, ", ".join(each.address for each in standbys) + ": no connection to it.")
+        return PromotionStep(name, PASS, f"{silent[0].address} has heard nothing for {silent[0].silent_seconds:.0f} s.")
+    return PromotionStep(name, PASS, ", ".join(each.address for each in standbys) + ": no connection to it.")
 
 
-def wait_for_silence(ask: Callable[[], list[Standby]], seconds: float, say: Callable[[str], Any]) -> Step:
+def wait_for_silence(ask: Callable[[], list[Standby]], seconds: float, say: Callable[[str], Any]) -> PromotionStep:
     """`hears_nothing`, asked again until it passes or the time is over: a receiver needs a while to notice."""
     end = time.monotonic() + seconds
     step = hears_nothing(ask())
@@ -122,21 +124,23 @@ def wait_for_silence(ask: Callable[[], list[Standby]], seconds: float, say: Call
     return step
 
 
-def is_foremost(candidate: Candidate, others: list[tuple[str, Standby | str]]) -> Step:
+def is_foremost(candidate: Candidate, others: list[tuple[str, Standby | str]]) -> PromotionStep:
     """No other replica has received more."""
     name = "target has received the most"
     mine = _received(candidate.standby)
     for at, other in others:
         if isinstance(other, Standby) and other.in_recovery and _received(other) > mine:
             ahead = _received(other) - mine
-            return Step(name, FAIL, f"{at} has {ahead:,} bytes more: promote that one.")
+            return PromotionStep(name, FAIL, f"{at} has {ahead:,} bytes more: promote that one.")
     silent = [at for at, other in others if isinstance(other, str)]
     if silent:
-        return Step(name, WARN, f"{', '.join(silent)} does not answer and may have more.")
-    return Step(name, PASS, f"up to {candidate.standby.received_lsn}" + ("" if others else "; it is the only one"))
+        return PromotionStep(name, WARN, f"{', '.join(silent)} does not answer and may have more.")
+    return PromotionStep(
+        name, PASS, f"up to {candidate.standby.received_lsn}" + ("" if others else "; it is the only one")
+    )
 
 
-def reckon_loss(candidate: Candidate, memory: Remembered | None, foremost: Step) -> Loss:
+def reckon_loss(candidate: Candidate, memory: Remembered | None, foremost: PromotionStep) -> Loss:
     standby = candidate.standby
     if memory is None or memory.system_identifier != str(standby.system_identifier):
         return Loss(
@@ -157,15 +161,15 @@ def reckon_loss(candidate: Candidate, memory: Remembered | None, foremost: Step)
     return Loss(False, missing, told)
 
 
-def within_bound(loss: Loss, most_bytes: int, accepted: bool) -> Step:
+def within_bound(loss: Loss, most_bytes: int, accepted: bool) -> PromotionStep:
     name = "what may be lost"
     if loss.nothing:
-        return Step(name, PASS, loss.message)
+        return PromotionStep(name, PASS, loss.message)
     if loss.known_bytes is not None and loss.known_bytes <= most_bytes:
-        return Step(name, WARN, loss.message)
+        return PromotionStep(name, WARN, loss.message)
     if accepted:
-        return Step(name, WARN, f"{loss.message} You accepted that.")
-    return Step(name, FAIL, f"{loss.message} More than {most_bytes:,} bytes or unknown needs --accept-loss.")
+        return PromotionStep(name, WARN, f"{loss.message} You accepted that.")
+    return PromotionStep(name, FAIL, f"{loss.message} More than {most_bytes:,} bytes or unknown needs --accept-loss.")
 
 
 def _received(standby: Standby) -> int:
