@@ -18,6 +18,7 @@ from quadra.analytics.tables import ANNOTATION_MOST, NAME_MOST, Annotation, Goal
 from quadra.core.runtime import Runtime
 from quadra.insights import forgetting
 from quadra.insights.forgetting import named, without
+from quadra.insights.forgetting_field import forget_in_field
 from quadra.jobs.lease import Lease
 
 AT_ONCE = 50
@@ -31,7 +32,7 @@ FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*?)\](?:\[\w+\])?)?", re.
 
 def erase_person(runtime: Runtime, lease: Lease) -> None:
     """The job `erase`, whole: insights, what people keep, rows and files."""
-    forgetting.erase_person(runtime, lease, also=[forget_in_kept])
+    forgetting.erase_person(runtime, lease, also=[forget_in_kept, forget_in_field])
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ PAGES = (
     Page("performance", "Performance", "Services"),
     Page("errors", "Errors", "Services"),
     Page("insights", "Insights", "Engine", lenses=False),
+    Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
     Page("recovery", "Recovery", "Engine", lenses=False),
     Page("releases", "Releases", "Engine", lenses=False),

@@ -1,4 +1,4 @@
-"""Tell the viewers of a project what moves in its pipeline: batches, jobs, insights.
+"""Tell the viewers of a project what moves in its pipeline: batches, jobs, insights, trainings, what the field read.
 
 The database is asked a few times a second for what changed lately, while somebody watches and not otherwise: workers are
 other processes, and a change must reach the page whether Redis joins them or not.
@@ -12,10 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import to_builtins
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.database import Database
+from quadra.field.bodies import training_body
+from quadra.field.tables import FieldState, SignalProgress, TrainingRun
 from quadra.ingest.tables import Batch
 from quadra.insights.answers import batch_body, insight_body
 from quadra.insights.handlers import ANALYSE
@@ -46,6 +49,11 @@ class Feed:
             "batch:update": ("batches", self._fresh(changes.batches, "batch_id", ("status", "event_count"), at)),
             "job:update": ("jobs", self._fresh(changes.jobs, "job_id", ("status", "attempt_count", "updated_at"), at)),
             "insight:new": ("insights", self._fresh(changes.insights, "id", ("updated_at",), at)),
+            "training_status": (
+                "trainings",
+                self._fresh(changes.trainings, "training_id", ("status", "iteration"), at),
+            ),
+            "field:update": ("read", self._fresh(changes.read, "of", ("until",), at)),
         }
         for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
             del self.told[key]
@@ -73,6 +81,9 @@ class Changes:
     batches: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
     insights: list[dict[str, Any]]
+    trainings: list[dict[str, Any]]
+    read: list[dict[str, Any]]
+    """What the field has read: `of` batches or signals, `until` when."""
 
 
 def changes(database: Database, project_id: int, slug: str, since: datetime) -> Changes:
@@ -101,7 +112,28 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
             batches=[batch_body(batch, slug, analyses.get(batch.id)) for batch in batches],
             jobs=[job_body(job, whole=False) for job in jobs],
             insights=[insight_body(insight, slug) for insight in insights],
+            trainings=[
+                to_builtins(training_body(session, run, slug)) for run in _trainings(session, project_id, after)
+            ],
+            read=_read(session, project_id),
         )
+
+
+def _trainings(session: Session, project_id: int, after: datetime) -> list[TrainingRun]:
+    return _some(
+        session,
+        TrainingRun,
+        TrainingRun.updated_at,
+        TrainingRun.project_id == project_id,
+        TrainingRun.updated_at > after,
+    )
+
+
+def _read(session: Session, project_id: int) -> list[dict[str, Any]]:
+    batches = sa.select(FieldState.updated_at).where(FieldState.project_id == project_id)
+    signals = sa.select(SignalProgress.until_at).where(SignalProgress.project_id == project_id)
+    found = {"batches": session.scalar(batches), "signals": session.scalar(signals)}
+    return [{"of": of, "until": clock.iso(until)} for of, until in found.items() if until is not None]
 
 
 def _some(session: Session, table: Any, newest: Any, *conditions: Any) -> list[Any]:

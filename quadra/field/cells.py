@@ -150,10 +150,12 @@ class Field:
     def instability(self) -> float:
         """Mean of the cells in use, 0 always the same share … 1 all or nothing."""
         used = self.mean > 0
-        if not used.any():
-            return 0.0
-        usual = self.mean[used]
-        return float(np.mean(np.minimum(1.0, self.variance[used] / (usual * np.maximum(1 - usual, 1e-9) + 1e-12))))
+        return float(np.mean(self.instability_of_cells[used])) if used.any() else 0.0
+
+    @property
+    def instability_of_cells(self) -> Vector:
+        found: Vector = np.minimum(1.0, self.variance / (self.mean * np.maximum(1 - self.mean, 1e-9) + 1e-12))
+        return found
 
     def score(self, came: Came) -> Reading:
         loss, weights = 0.0, 0.0

@@ -176,4 +176,4 @@ def _judged(tail: Tail, number: float) -> float:
 
 
 def _value(root: float) -> float:
-    return max((root / 2) ** 2 - COUNTED, 0.0)
+    return round(max((root / 2) ** 2 - COUNTED, 0.0), 9)  # of the root of 0 some 1e-17 is left

@@ -43,14 +43,14 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value == 0 or abs(value) >= 10 else f"{value:.2g} %"
 
 
-def milliseconds(value: float) -> str:
-    """850 ms · 2.4 s · 3 min · 5 h"""
+def milliseconds(value: float, beside: float | None = None) -> str:
+    """850 ms · 2.4 s · 3 min · 5 h; in the unit of a smaller one that stands `beside` it."""
     if not math.isfinite(value) or value >= 1e15:
         return "very long"
     for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
-        if value >= size:
+        if min(value, beside or value) >= size:
             return f"{value / size:,.2g} {unit}" if value / size < 100 else f"{value / size:,.0f} {unit}"
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.2g} ms"
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.2g} ms"
 
 
 def dollars(value: float) -> str:
@@ -60,12 +60,12 @@ def dollars(value: float) -> str:
     return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.2g}"
 
 
-def per_time(per_second: float) -> str:
-    """A rate in the unit in which it is easiest to read: `12 a minute`."""
+def per_time(per_second: float, beside: float | None = None) -> str:
+    """A rate in the unit in which it is easiest to read: `12 a minute`; in that of a smaller one that stands `beside` it."""
     if not math.isfinite(per_second):
         return "very many a second"
     for unit, seconds in (("second", 1), ("minute", 60), ("hour", 3600)):
-        if per_second * seconds >= 1:
+        if min(per_second, beside or per_second) * seconds >= 1:
             return f"{count(per_second * seconds)} a {unit}"
     return f"{count(per_second * 86400)} a day"
 
@@ -81,16 +81,33 @@ FORMS: dict[str, Callable[[float], str]] = {
 }
 
 
+WITH_UNITS: dict[str, Callable[[float, float | None], str]] = {"ms": milliseconds, "rate": per_time}
+"""Several of these in one sentence have the same unit: 120 a minute, usually 12 a minute."""
+
+
 class _Sentence(string.Formatter):
+    def __init__(self, smallest: Mapping[str, float]):
+        self._smallest = smallest
+
     def format_field(self, value: Any, form: str) -> str:
         if not form:
             return clean(value)
+        if form in WITH_UNITS:
+            return WITH_UNITS[form](float(value), self._smallest.get(form))
         return FORMS[form](float(value))
 
 
-_sentence = _Sentence()
+@lru_cache(maxsize=256)  # templates are ours, and few
+def _fields(template: str) -> tuple[tuple[str, str], ...]:
+    """(name, form) of what a template shows."""
+    found = string.Formatter().parse(template)
+    return tuple((name, form or "") for _, name, form, _ in found if name)
 
 
 def say(template: str, evidence: Mapping[str, Any]) -> str:
     """The sentence. `{name}` shows text, `{name:percent}` a number in one of FORMS."""
-    return _sentence.vformat(template, (), evidence)
+    smallest: dict[str, float] = {}
+    for name, form in _fields(template):
+        if form in WITH_UNITS and (value := float(evidence[name])) > 0:
+            smallest[form] = min(value, smallest.get(form, value))
+    return _Sentence(smallest).vformat(template, (), evidence)

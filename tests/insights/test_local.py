@@ -10,6 +10,7 @@ from quadra.insights.digest import dump, load
 from quadra.insights.history import HourPast
 from quadra.insights.local import FINDERS, analyse
 from quadra.insights.seen import Line
+from quadra.insights.words import say
 from tests.insights.contexts import START_US, batch, context, findings, line, request
 
 HOUR_US = 3_600_000_000
@@ -240,6 +241,17 @@ def test_a_funnel_stage_that_nobody_reaches_any_more() -> None:
 
 def answers(*scores: int) -> list[Line]:
     return [line(kind="survey", name="survey", value=score, fields={"survey_type": "nps"}) for score in scores]
+
+
+def test_a_handful_of_answers_says_nothing_of_satisfaction() -> None:
+    before = [answers(*[9, 10, 9, 8, 10, 9] * 5)] * 10
+    assert not [kind for kind in findings(answers(1, 1, 1, 1), before) if kind.startswith("satisfaction")]
+
+
+def test_units_in_one_sentence_agree() -> None:
+    numbers = {"rate": 2.0, "usual": 0.2, "now": 2400, "before": 850}
+    said = say("{rate:rate}, usually {usual:rate}; {now:ms} after {before:ms}", numbers)
+    assert said == "120 a minute, usually 12 a minute; 2,400 ms after 850 ms"
 
 
 def test_satisfaction_that_fell() -> None:

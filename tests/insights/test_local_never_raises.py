@@ -70,7 +70,12 @@ def shown(evidence: dict[str, Any]) -> str:
     """Every way in which the numbers and names of the evidence may be shown."""
     texts = [words.clean(value) for value in evidence.values() if isinstance(value, str)]
     values = [value for value in evidence.values() if isinstance(value, int | float)]
-    return " ".join(texts + [form(float(value)) for value in values for form in words.FORMS.values()])
+    shown = [form(float(value)) for value in values for form in words.FORMS.values()]
+    # several of one sentence have the unit of the smallest
+    shown += [
+        form(float(value), float(other)) for value in values for other in values for form in words.WITH_UNITS.values()
+    ]
+    return " ".join(texts + shown)
 
 
 @given(

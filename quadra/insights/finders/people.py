@@ -16,6 +16,8 @@ PEOPLE_Z = 3.5
 PEOPLE_TIMES = 2.0
 LOG_FLOOR = math.log(1.25)
 STAGE_PEOPLE = 8
+ANSWERS = 10
+"""Answers below which a batch says nothing of satisfaction: two scores are two people."""
 SATISFACTION = {
     "nps": ("NPS", "{now:score} points", "{before:score}", 10.0),
     "csat": ("CSAT", "{now:percent}", "{before:percent}", 0.05),
@@ -128,7 +130,7 @@ def satisfaction(context: BatchContext) -> Iterator[Finding]:
     """Scores of surveys against those of the recent batches (Welch's test on the means)."""
     for kind, score in context.now.surveys.items():
         past = [old.surveys[kind] for old in context.before if kind in old.surveys]
-        if len(past) < FEW or kind not in SATISFACTION:
+        if len(past) < FEW or kind not in SATISFACTION or score.answers < ANSWERS:
             continue
         p = means_differ(score.answers, score.mean, score.variance, [(s.answers, s.mean, s.variance) for s in past])
         answers, mean, _variance = pooled([(s.answers, s.mean, s.variance) for s in past])

@@ -18,11 +18,12 @@ class Board {
   #questions = [];
 
   /** `interval`, `compare`, `filters`, `ranged`: which parts of the bar the page has. `kind`: what is exported. */
-  constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null } = {}) {
+  constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, hear = {} } = {}) {
     const { project, timezone, role, echarts, baseUrl, page, shared } = root.dataset;
     Object.assign(this, { root, project, timezone, role, echarts, baseUrl, page });
     this.bar = { interval, compare, filters, ranged, bots, kind };
     this.usual = usual;
+    this.hear = hear;
     this.shared = shared ? JSON.parse(shared) : null;
     this.address = new Address(this.shared?.params ?? null);
     this.source = this.shared ? new SharedSource(this.shared.token, this.shared.keys) : new ProjectSource(project);
@@ -88,7 +89,7 @@ class Board {
     this.address.onChange(() => this.refresh());
     this.refresh();
     const runs = () => !this.bar.ranged || this.range.running;
-    if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }));
+    if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }), this.hear);
     else setInterval(() => !document.hidden && runs() && this.refresh({ quiet: true }), SHARED_EVERY_MS);
   }
 }

@@ -7,8 +7,8 @@ const PAUSE_MS = 4000;
 /** Of the time, at the most, that may go into asking. */
 const SHARE = 0.1;
 
-/** `refresh()` is a promise of everything being asked again. */
-export function keepFresh(project, runs, refresh) {
+/** `refresh()` is a promise of everything being asked again; `hear`: what else the page listens to. */
+export function keepFresh(project, runs, refresh, hear = {}) {
   let due = null;
   let asking = false;
   let pause = PAUSE_MS;
@@ -37,5 +37,5 @@ export function keepFresh(project, runs, refresh) {
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden && waiting) moved();
   });
-  openLine(project, { onUpdate: moved, onCatchUp: ({ missed }) => missed > 0 && moved() }, moved);
+  openLine(project, { ...hear, onUpdate: moved, onField: moved, onCatchUp: ({ missed }) => missed > 0 && moved() }, moved);
 }

@@ -72,6 +72,29 @@ export function lines({ labels, series, format, axis, running = null, area = ser
   });
 }
 
+/** One line within the band that was expected. `low`, `high`: numbers or null; `marked`: whether a point is part of an anomaly. */
+export function banded({ labels, name, values, low, high, marked = [], format = number, axis = compact, unit = 'whole', running = null }) {
+  return (look) => {
+    const known = low.map((value, place) => value !== null && high[place] !== null);
+    const edge = { type: 'line', symbol: 'none', stack: 'band', lineStyle: { opacity: 0 }, emphasis: { disabled: true }, silent: true };
+    const around = frame(look, { labels, format, axis, unit, several: false });
+    around.tooltip.formatter = ([{ dataIndex: place, axisValueLabel }]) => hovered(axisValueLabel, [
+      [look.accent, name, values[place] === null ? 'nothing' : format(values[place])],
+      ...(known[place] ? [[look.line, 'Expected', `${format(low[place])} to ${format(high[place])}`]] : []),
+      ...(marked[place] ? [[look.bad, 'Anomaly', 'outside the band']] : []),
+    ]);
+    return {
+      ...around,
+      series: [
+        { ...edge, id: 'low', name: 'low', data: low.map((value, place) => (known[place] ? value : null)) },
+        { ...edge, id: 'band', name: 'band', data: low.map((value, place) => (known[place] ? high[place] - value : null)), areaStyle: { color: look.muted, opacity: 0.18 } },
+        { id: 'line', name, type: 'line', symbol: 'none', color: look.accent, lineStyle: { width: 1.6 }, data: until(values, running), emphasis: { disabled: true } },
+        { id: 'marked', name: 'Anomaly', type: 'scatter', symbolSize: 0.5 * look.rem, color: look.bad, silent: true, data: values.map((value, place) => (marked[place] ? value : null)) },
+      ],
+    };
+  };
+}
+
 const said = (look, { says }, flat) => ({
   show: Boolean(says), position: flat ? 'right' : 'insideTop', color: flat ? look.ink : look.panel, fontSize: 0.82 * look.rem, formatter: ({ dataIndex }) => says[dataIndex],
 });

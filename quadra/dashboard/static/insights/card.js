@@ -4,6 +4,7 @@
 import { count } from '../shared/format.js';
 import { el, facts } from '../shared/elements.js';
 import { batchHref, href, milliseconds, shortId, span, things, when } from '../shared/words.js';
+import { bandFigure } from './band_figure.js';
 import { numbers, summary } from './evidence.js';
 
 const SEVERITIES = { warning: 'Something is wrong', notice: 'Worth a look', info: 'Good to know' };
@@ -31,13 +32,21 @@ export const analyst = (insight) => `${ANALYSTS[insight.analyst]} ${insight.mode
 /** What it says first, without "2 more below", and without the word that stands above it anyway. */
 export const headline = (insight) => findingsOf(insight)[0]?.text ?? insight.summary.replace(/^Nothing unusual: /, '');
 
+/** Where all of it is: an anomaly of a signal is of minutes, and of no batch. */
+const allOf = ({ batch_id: batch }, project) => href('/insights', project, batch ? { batch } : { analyst: 'field' });
+
+function source({ batch_id: batch }, project) {
+  if (!batch) return el('a', { href: href('/field', project) }, 'signal');
+  return el('a', { href: batchHref(project, batch), title: batch }, `batch ${shortId(batch)}`);
+}
+
 /** One insight in three lines, that leads to all of it. */
 export function brief(insight, project) {
   const [word, tone] = severity(insight);
   return el('li', { class: `insight ${tone}` },
     el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), when(insight.created_at)),
-    el('p', { class: 'headline' }, el('a', { href: href('/insights', project, { batch: insight.batch_id }) }, headline(insight))),
-    el('p', { class: 'meta' }, el('a', { href: batchHref(project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`),
+    el('p', { class: 'headline' }, el('a', { href: allOf(insight, project) }, headline(insight))),
+    el('p', { class: 'meta' }, source(insight, project),
       el('span', {}, things(insight.event_count, 'event')), el('span', {}, analyst(insight))));
 }
 
@@ -51,12 +60,13 @@ export function card(insight, project, { linked = true } = {}) {
     el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), el('span', {}, when(insight.created_at))),
     heading,
     el('p', { class: 'meta' },
-      linked ? el('a', { href: batchHref(project, insight.batch_id), title: insight.batch_id }, `batch ${shortId(insight.batch_id)}`) : null,
+      linked ? source(insight, project) : null,
       el('span', {}, things(insight.event_count, 'event'), ...window_(insight)),
       el('span', {}, analyst(insight)),
       insight.tokens ? el('span', {}, `${count(insight.tokens)} tokens${insight.cost_usd === null ? '' : `, $${insight.cost_usd.toPrecision(2)}`}`) : null,
       tone === 'quiet' ? el('span', {}, summary(insight.evidence ?? {}, true)) : null),
     findings.length > 0 ? evidence(findings[0]) : null,
+    insight.evidence?.points ? bandFigure(insight.evidence) : null,
     others.length > 0 ? el('ol', { class: 'findings' }, ...others.map(finding)) : null,
     spoken.length > 0 ? el('ul', { class: 'bullets' }, ...spoken.map((text) => el('li', {}, text))) : null,
     insight.recommendations?.length > 0

@@ -10,9 +10,11 @@ const number = (value) => (Number.isInteger(value) ? count(value) : three.format
 const percent = (value) => `${value * 100 >= 10 || value === 0 ? Math.round(value * 100) : two.format(value * 100)} %`;
 const usd = (value) => (value >= 1 ? `$${value.toFixed(2)}` : `$${two.format(value)}`);
 
-function rate(value) {
+/** In the unit of the smaller of the two rates of a finding. */
+function rate(value, { rate: one = value, usual = value } = {}) {
+  const smaller = Math.min(...[one, usual, value].filter((each) => each > 0));
   for (const [unit, seconds] of [['second', 1], ['minute', 60], ['hour', 3600]]) {
-    if (value * seconds >= 1) return `${three.format(value * seconds)} a ${unit}`;
+    if (smaller * seconds >= 1) return `${three.format(value * seconds)} a ${unit}`;
   }
   return `${three.format(value * 86_400)} a day`;
 }
@@ -46,7 +48,7 @@ export function numbers({ kind, numbers: found }) {
   return Object.entries(found ?? {}).map(([name, value]) => {
     const given = (found.survey === 'CSAT' && CSAT[name]) || OF_KIND[kind]?.[name] || WORDS[name];
     const [word, write] = given ?? [name.replaceAll('_', ' '), number];
-    return [word, typeof value === 'number' ? write(value) : String(value ?? '—')];
+    return [word, typeof value === 'number' ? write(value, found) : String(value ?? '—')];
   });
 }
 

@@ -11,7 +11,7 @@ const ignore = () => {};
 
 export function connect({
   path, project, onState, onSnapshot = ignore, onUpdate = ignore, onEvents = ignore, onCatchUp = ignore,
-  onBatches = ignore, onJobs = ignore, onInsights = ignore, onDeployment = ignore,
+  onBatches = ignore, onJobs = ignore, onInsights = ignore, onTrainings = ignore, onField = ignore, onDeployment = ignore,
 }) {
   const socket = window.io('/live', {
     path,
@@ -98,6 +98,14 @@ export function connect({
 
   socket.on('job:update', (message) => {
     if (mine(message)) onJobs(message.jobs);
+  });
+
+  socket.on('training_status', (message) => {
+    if (mine(message)) onTrainings(message.trainings);
+  });
+
+  socket.on('field:update', (message) => {
+    if (mine(message)) onField(message.read);
   });
 
   socket.on('insight:new', (message) => {
