@@ -13,7 +13,7 @@ import click
 import psutil
 
 from quadra import __version__
-from quadra.bench import ingest, overload, page
+from quadra.bench import field, ingest, overload, page
 from quadra.bench.replicas import run as run_replicas
 from quadra.core import clock
 
@@ -34,6 +34,7 @@ LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec",
     metavar="MINUTES",
     help="Only send more than Quadra can take for so long, and look whether memory stays bounded and nothing is lost.",
 )
+@click.option("--field", "only_field", is_flag=True, help="Measure only how fast the field scores events, on one core.")
 @click.option("--rounds", default=3, show_default=True, help="Pairs of (limit, Quadra) for each figure.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
@@ -43,6 +44,7 @@ def bench(
     postgres: str | None,
     replicas: str | None,
     overload_minutes: float | None,
+    only_field: bool,
     rounds: int,
     seconds: float,
     output: Path | None,
@@ -50,6 +52,16 @@ def bench(
     markdown: Path | None,
 ) -> None:
     """Measure ingest on this machine, against its limits measured in the same minutes."""
+    if only_field:
+        scored = field.run(rounds=rounds, seconds=seconds)
+        whole_field: dict[str, Any] = {"machine": machine(), "field": scored}
+        for one in scored:
+            click.echo(f"{one['name']}: {one['per_second']:,}/s" + (f" (goal {one['goal']:,})" if one["goal"] else ""))
+        if output:
+            output.write_text(json.dumps(whole_field, indent=2, ensure_ascii=False) + "\n")
+        if markdown:
+            page.put(markdown, page.field(whole_field))
+        return
     if overload_minutes:
         facts = machine()
         whole: dict[str, Any] = {

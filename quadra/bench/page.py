@@ -101,3 +101,23 @@ Measured {facts["measured_at"]} for {figures["minutes"]:g} minutes on {facts["co
     for minute, one in list(enumerate(memory["by_minute"], 1))[::every]:
         lines.append(f"| {minute} | {one['median']} | {one['most']} |")
     return "\n".join(lines) + "\n"
+
+
+def field(report: dict[str, Any]) -> str:
+    """What the field costs."""
+    facts = report["machine"]
+    lines = f"""## The field
+
+Made by `quadra bench --field --markdown docs/benchmarks.md`: made-up traffic, scored on one core. Processor time, so that a busy
+neighbour costs nothing.
+
+Measured {facts["measured_at"]} on {facts["cores"]} cores, Python {facts["python"]}, load {facts["load_before"]:.1f} before the
+start.
+
+| what | a second | goal |
+|---|---|---|
+""".splitlines()
+    for one in report["field"]:
+        goal = "" if one["goal"] is None else f"{one['goal']:,}"
+        lines.append(f"| {one['name']} | {one['per_second']:,} | {goal} |")
+    return "\n".join(lines) + "\n"

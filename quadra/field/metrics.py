@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from quadra.core.observing.metrics import FAST, counter, gauge, histogram, maybe
 from quadra.core.settings import Settings
 from quadra.field.cells import Reading
-from quadra.field.tables import FieldState, FieldVersion, TrainingRun
+from quadra.field.tables import FieldState, FieldVersion, SignalProgress, TrainingRun
 
 training_batches_total = counter("training_batches_total", "Batches that fields learned, as they came or in trainings.")
 training_duration_seconds = histogram("training_duration_seconds", "Of learning a batch as it came.", buckets=FAST)
@@ -49,6 +49,8 @@ def fields(session: Session, _settings: Settings) -> Iterator[GaugeMetricFamily]
     yield maybe("training_field_variance", "Instability of the cells: 0 always the same shares.", variance)
     yield maybe("model_drift", "How far a field has come from its version: 0 not at all, 1 nothing in common.", drift)
     yield maybe("field_size", "Cells of the largest field in use.", cells)
+    going = session.scalars(sa.select(SignalProgress.going)).all()
+    yield gauge("signal_anomalies", "Signals outside of what was expected of them now.", float(sum(map(len, going))))
     yield gauge("iteration_count", "Batches that the fields have learned.", float(iterations or 0))
     yield gauge("active_training_sessions", "Trainings that wait or run.", float(running or 0))
     yield gauge("system_state", "0 nothing learned, 1 learning from batches, 2 training.", _state(running, iterations))

@@ -49,7 +49,7 @@ class BatchReading(Struct, kw_only=True):
     anomalous: bool
 
 
-class Cell(Struct, kw_only=True):
+class FieldCell(Struct, kw_only=True):
     cell: int
     family: str
     label: str
@@ -68,10 +68,10 @@ class FieldShown(Struct, kw_only=True):
     drift_threshold: float
     drift_since: Time | None
     readings: Annotated[list[BatchReading], says("The oldest first.")]
-    cells: Annotated[list[Cell], says("Those in use, by their place.")]
+    cells: Annotated[list[FieldCell], says("Those in use, by their place.")]
 
 
-class Point(Struct, kw_only=True):
+class SignalPoint(Struct, kw_only=True):
     at: Time
     value: float | None
     low: float | None
@@ -84,10 +84,10 @@ class SignalShown(Struct, kw_only=True):
     name: Annotated[str, says("`goal:<id>` for the conversion of a goal.")]
     title: str
     form: Literal["count", "ms", "usd", "percent"]
-    points: list[Point]
+    points: list[SignalPoint]
 
 
-class Signals(Struct, kw_only=True):
+class SignalsShown(Struct, kw_only=True):
     minutes: Annotated[int, says("Of a point: means, the highest score.")]
     signals: list[SignalShown]
 
@@ -131,10 +131,10 @@ def show_field(asked: AskField) -> FieldShown:
     says="What came, the band that was expected, and how surprising it was: judged before it was learned.",
     needs="viewer",
     asks=Params(AskSignals),
-    answers=Signals,
+    answers=SignalsShown,
     refuses=(404,),
 )
-def show_signals(asked: AskSignals) -> Signals:
+def show_signals(asked: AskSignals) -> SignalsShown:
     project = require_project(asked.project, "viewer")
     since = clock.now() - timedelta(hours=asked.hours)
     query = sa.select(SignalMinute).where(SignalMinute.project_id == project.id, SignalMinute.minute_at > since)
@@ -146,7 +146,7 @@ def show_signals(asked: AskSignals) -> Signals:
         for name, reading in readings_typed.convert(row.readings).items():
             found.setdefault(name, []).append((clock.iso(row.minute_at), reading))
     known = {signal.name: (signal.title, signal.form) for signal in SIGNALS}
-    return Signals(
+    return SignalsShown(
         minutes=minutes,
         signals=[_signal(name, *known.get(name, (name, "percent")), found[name], minutes) for name in found],
     )
@@ -165,11 +165,11 @@ def _batch(row: FieldReading) -> BatchReading:
     )
 
 
-def _cells(state: FieldState) -> list[Cell]:
+def _cells(state: FieldState) -> list[FieldCell]:
     field = artifact.unpack(state.data, f"the field of project {state.project_id}")
     unstable = field.instability_of_cells
     return [
-        Cell(
+        FieldCell(
             cell=cell,
             family=family,
             label=field.labels.get(cell, f"cell {cell}"),
@@ -187,9 +187,9 @@ def _signal(name: str, title: str, form: str, found: list[tuple[str, Reading]], 
     return SignalShown(name=name, title=title, form=form, points=points)  # type: ignore[arg-type]
 
 
-def _point(part: list[tuple[str, Reading]]) -> Point:
+def _point(part: list[tuple[str, Reading]]) -> SignalPoint:
     readings = [reading for _, reading in part]
-    return Point(
+    return SignalPoint(
         at=part[0][0],
         value=_mean([one.value for one in readings]),
         low=_mean([one.low for one in readings]),
