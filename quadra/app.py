@@ -50,6 +50,7 @@ def create_app(runtime: Runtime) -> Flask:
     """A Flask app over `runtime`. The caller serves it and calls what is in `runtime.on_start` and `runtime.on_stop`."""
     app = Flask("quadra", static_folder=None, template_folder="dashboard/templates")
     app.extensions["quadra"] = runtime
+    runtime.serves = True
     runtime.batch_kinds = BATCH_KINDS
     runtime.keep(Scrape(runtime, STORED))
 

@@ -48,6 +48,8 @@ class Runtime:
     """Says where rate limits are counted at present: `redis` or `memory`. None where this process counts none."""
     deployed: Callable[[], Mapping[str, Any]] | None = None
     """Says for `/status` which release serves and how deployments went. None where this process knows of none."""
+    serves: bool = False
+    """Whether it answers HTTP."""
     draining: bool = False
     """Told to stop and still serving, until balancers have turned away."""
 

@@ -58,6 +58,7 @@ PAGES = (
     Page("insights", "Insights", "Engine", lenses=False),
     Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
+    Page("sinks", "Sinks", "Engine", lenses=False),
     Page("recovery", "Recovery", "Engine", lenses=False),
     Page("releases", "Releases", "Engine", lenses=False),
     Page("status", "Status", "Engine", lenses=False, endpoint="health.show_status"),
@@ -100,6 +101,11 @@ def pipeline(tab: str = "batches") -> Any:
         batch_states=BATCH_STATES,
         job_states=JOB_STATES,
     )
+
+
+@blueprint.get("/sinks")
+def sinks() -> Any:
+    return page("sinks.html", "dashboard.sinks")
 
 
 @blueprint.get("/recovery")

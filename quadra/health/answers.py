@@ -13,6 +13,7 @@ from quadra.field.standing import FieldModel
 from quadra.health.context import System
 from quadra.health.tables import HealthReport, Verdict
 from quadra.health.verdict import Report
+from quadra.sinks.answers import ShownSink
 
 Probe = Literal["pass", "fail"]
 Count = Annotated[int, Meta(examples=[0])]
@@ -92,8 +93,10 @@ class RecentChecks(Struct, kw_only=True):
 
 
 class Analytics(Struct, kw_only=True):
-    pending_deliveries: Annotated[Count | None, Meta(description="Null while the database does not say.")]
-    sinks: Annotated[list[Any], Meta(examples=[[]])]
+    pending_deliveries: Annotated[
+        Count | None, Meta(description="Batches that sinks wait for. Null while the database does not say.")
+    ]
+    sinks: list[ShownSink]
 
 
 class Status(Struct, kw_only=True):

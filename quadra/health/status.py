@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from quadra import __version__
 from quadra.core import clock
@@ -17,8 +15,8 @@ from quadra.health.answers import Analytics, Deployment, Part, RecentChecks, Sta
 from quadra.health.runner import Runner
 from quadra.health.tables import HealthReport
 from quadra.health.verdict import PARTS
-from quadra.jobs.states import UNFINISHED
-from quadra.jobs.tables import Job
+from quadra.sinks.answers import ShownSink, sink_shown
+from quadra.sinks.state import sink_states
 
 RECENT = 5
 NOT_MANAGED = {
@@ -26,14 +24,13 @@ NOT_MANAGED = {
     "status": "not_managed",
     **dict.fromkeys(("recovery_attempts", "total", "successful", "failed"), 0),
 }
-DELIVERY = "deliver"
-"""What the kinds of jobs that deliver batches to other systems begin with."""
 
 
 def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
     """The answer. `whole` is for viewers: strangers are told verdicts and no numbers of what goes on inside."""
     report = runner.report()
-    kept, pending = _kept(runtime)
+    kept, sinks = _kept(runtime)
+    pending = None if sinks is None else sum(sink.pending_batches for sink in sinks)
     return Status(
         system=SystemStatus(status=report.status, uptime_seconds=runner.context.uptime_seconds, version=__version__),
         parts=[Part(name=name, title=PARTS[name], status=verdict) for name, verdict in report.parts.items()],
@@ -42,19 +39,15 @@ def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
             last_health_check=clock.iso(kept[0].at) if kept else None,
         ),
         health=RecentChecks(recent_checks=[recent(row, whole=whole) for row in kept]),
-        analytics=Analytics(pending_deliveries=pending, sinks=[]) if whole else None,
+        analytics=Analytics(pending_deliveries=pending, sinks=sinks or []) if whole else None,
     )
 
 
-def _kept(runtime: Runtime) -> tuple[Sequence[HealthReport], int | None]:
-    """(recent reports, deliveries that wait); nothing while the database is away, which the report says itself."""
+def _kept(runtime: Runtime) -> tuple[Sequence[HealthReport], list[ShownSink] | None]:
+    """(recent reports, how sinks stand); nothing while the database is away, which the report says itself."""
     try:
         with runtime.database.read() as session:
-            return history.latest(session, RECENT), _pending_deliveries(session)
+            sinks = [sink_shown(state) for state in sink_states(session, runtime.settings)]
+            return history.latest(session, RECENT), sinks
     except (QuadraError, SQLAlchemyError):
         return [], None
-
-
-def _pending_deliveries(session: Session) -> int:
-    waiting = sa.select(sa.func.count()).where(Job.state.in_(UNFINISHED), Job.kind.startswith(DELIVERY))
-    return session.scalar(waiting) or 0

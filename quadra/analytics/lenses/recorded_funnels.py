@@ -152,7 +152,7 @@ def _taken(asked: Params, params: Parameters) -> str:
         ), concluded AS (
             SELECT DISTINCT {NAME} AS funnel FROM events WHERE {where} AND {END}
         ), last_stages AS (
-            SELECT places.* FROM places JOIN (SELECT funnel, max(place) AS place FROM places GROUP BY funnel)
+            SELECT funnel, stage, place FROM places JOIN (SELECT funnel, max(place) AS place FROM places GROUP BY funnel)
             USING (funnel, place) ANTI JOIN concluded USING (funnel)
         ), ended AS (
             SELECT funnel, actor FROM told WHERE ends

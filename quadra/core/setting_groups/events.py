@@ -84,6 +84,12 @@ class Warehouse(BaseModel):
         "", description="bucket or bucket/prefix for segments, DATA_DIR caches; empty: DATA_DIR alone"
     )
     segment_cache_mb: int = Field(20_000, ge=64, description="of segments from S3 that are kept on this machine")
+    warehouse_url: str = Field(
+        "",
+        pattern=r"^($|clickhouses?://|https?://|chdb:)",
+        description="ClickHouse that answers the questions: `clickhouse://user:password@host:8123/database`, or `chdb:///path` "
+        "in the web process; empty: DuckDB does; docs/scale.md",
+    )
     query_memory_mb: int = Field(1024, ge=64, description="for all questions of a process together")
     query_threads: int = Field(2, ge=1)
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import duckdb
@@ -20,12 +21,13 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse.query.duck import connect
 from quadra.warehouse.query.fresh import FreshRows
 from quadra.warehouse.query.people import People
-from quadra.warehouse.query.snapshot import Answer, Look
+from quadra.warehouse.query.snapshot import Answer, Elsewhere, Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.soundness import Soundness
 from quadra.warehouse.segments.stores import store_of
 
+CLICKHOUSE = "quadra.warehouse.clickhouse.engine"
 WAIT_SECONDS = 5.0
 """How long a question may wait for its turn before it is refused."""
 
@@ -73,11 +75,19 @@ class Warehouse:
         try:
             cursor = self.cursor()
             try:
-                yield self._look(cursor, project_id, start_us, end_us)
+                yield self._look(cursor, project_id, start_us, end_us, None if export else self._elsewhere())
             finally:
                 cursor.close()
         finally:
             turns.release()
+
+    def _elsewhere(self) -> Elsewhere | None:
+        """ClickHouse, where questions are asked of it. Its library is optional: imported only here."""
+        url = self.runtime.settings.warehouse_url
+        if not url or (url.startswith("chdb:") and not self.runtime.serves):  # one process can have a chdb open
+            return None
+        engine: Elsewhere = import_module(CLICKHOUSE).clickhouse_of(self.runtime)
+        return engine
 
     def identity_map(self, project_id: int) -> pa.Table:
         """id -> person, for the ids that are not the person's name, as of now."""
@@ -85,7 +95,12 @@ class Warehouse:
             return look.identities()
 
     def _look(
-        self, cursor: duckdb.DuckDBPyConnection, project_id: int, start_us: int | None, end_us: int | None
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        project_id: int,
+        start_us: int | None,
+        end_us: int | None,
+        elsewhere: Elsewhere | None,
     ) -> Look:
         kept_us = catalogue.first_kept_us(self.runtime.settings.retention_days)
         if kept_us is not None:
@@ -95,7 +110,7 @@ class Warehouse:
             fresh = self.fresh.read(session, project_id)
         cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
-        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout)
+        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout, elsewhere)
 
 
 def warehouse_of(runtime: Runtime) -> Warehouse:

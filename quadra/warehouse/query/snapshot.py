@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -57,6 +57,12 @@ class Answer:
         return list(zip(*columns, strict=True)) if columns else []
 
 
+class Elsewhere(Protocol):
+    """Another engine, which answers the statements of a look."""
+
+    def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float, /) -> pa.Table: ...
+
+
 class Look:
     """The events of one project and range as of one moment. Ask from one thread; `cancel` from any."""
 
@@ -70,6 +76,7 @@ class Look:
         fresh: Fresh,
         span: Range,
         timeout: float,
+        elsewhere: Elsewhere | None = None,
     ):
         self._cursor = cursor
         self._soundness = soundness
@@ -81,7 +88,9 @@ class Look:
         self._fresh = fresh
         self._timeout = timeout
         self._view = ""
-        self._chosen = False
+        self.chosen: pa.Table | None = None
+        """The people (a column `person`) whose events alone are seen."""
+        self.elsewhere: Elsewhere | None = elsewhere
         self._overlapping = [segment for segment in segments if span.overlaps(segment)]
         self.rows_read = sum(segment.rows for segment in self._overlapping)
         self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
@@ -92,6 +101,9 @@ class Look:
         Raises `Unavailable` when it takes too long or too much memory.
         """
         began = time.perf_counter()
+        if self.elsewhere is not None:
+            table = self.elsewhere.ask(self, sql, params or {}, timeout or self._timeout)
+            return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
         with self._bounded(timeout or self._timeout) as late:
             self._prepare(sql)
             if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted
@@ -114,7 +126,7 @@ class Look:
     def stream_by_day(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
         """`stream`, the statement being asked of one UTC day after another: what it sorts is never more than a day."""
         until = time.monotonic() + STREAM_SECONDS
-        if _says_person(sql):
+        if says_person(sql):
             with self._bounded(STREAM_SECONDS):
                 self.known  # noqa: B018  of all days at once
         for day in self._days():
@@ -132,7 +144,7 @@ class Look:
         """The same moment: only the events of these people (a column `person`), and only those of a shorter range."""
         self._cursor.register("chosen_people", people)
         look = self._of(span)
-        look._chosen = True
+        look.chosen = people
         return look
 
     def _of(self, span: Range) -> Look:
@@ -154,6 +166,27 @@ class Look:
         for number in sorted(days):
             yield self._of(Range(number * DAY_US, (number + 1) * DAY_US))
 
+    @property
+    def span(self) -> Range:
+        return self._span
+
+    @property
+    def project_id(self) -> int:
+        return self._project_id
+
+    @property
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        return self._cursor
+
+    @property
+    def fresh_rows(self) -> pa.Table:
+        """Those that no compaction has taken."""
+        return self._fresh.table
+
+    def files(self) -> list[tuple[Listed, str]]:
+        """Every segment of the project, whatever range is asked, with its path."""
+        return list(zip(self._segments, self._paths(self._segments), strict=True))
+
     def cancel(self) -> None:
         self._cursor.interrupt()
 
@@ -161,7 +194,7 @@ class Look:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
         if len(sql) > STATEMENT_MOST:
             raise Unavailable("The question is too long to be planned; ask about less.", code="query_too_large")
-        view = self._events(_says_person(sql))
+        view = self._events(says_person(sql))
         if view != self._view:
             self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
             self._view = view
@@ -175,10 +208,12 @@ class Look:
             sources.append((files(self._paths(whole)), "true"))
         if partial:
             sources.append((files(self._paths(partial)), self._span.sql))
-        parts = [self._part(source, condition, columns, who or self._chosen) for source, condition in sources]
+        parts = [
+            self._part(source, condition, columns, who or self.chosen is not None) for source, condition in sources
+        ]
         times = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
         everything = f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
-        if not self._chosen:
+        if self.chosen is None:
             return everything
         columns = "*" if who else "* EXCLUDE (person)"
         return f"SELECT {columns} FROM ({everything}) SEMI JOIN chosen_people USING (person)"
@@ -210,8 +245,7 @@ class Look:
     @cached_property
     def known(self) -> Known:
         """The identity map. It comes from all of history, whatever range is asked."""
-        pairs = list(zip(self._segments, self._paths(self._segments), strict=True))
-        known = self._who.of(self._cursor, self._project_id, pairs, self._fresh)
+        known = self._who.of(self._cursor, self._project_id, self.files(), self._fresh)
         self._cursor.register("people", known.people)
         self._cursor.register("stale_identities", known.stale_identities)
         return known
@@ -249,7 +283,7 @@ class Look:
             watch.join()  # an interrupt that came later strikes the next statement
 
 
-def _says_person(sql: str) -> bool:
+def says_person(sql: str) -> bool:
     return re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
 
 
