@@ -109,7 +109,8 @@ HISTORY = """(
         ['Chrome', 'Firefox', 'Safari'][1 + (hash(u, 1) % 3)::INT] AS browser,
         ['Windows', 'Android', 'macOS'][1 + (hash(u, 2) % 3)::INT] AS os,
         ['de', 'en-GB', 'fr'][1 + (hash(u, 5) % 3)::INT] AS language, '1920x1080' AS screen,
-        ['DE', 'FR', 'IR', 'US'][1 + (hash(u, 4) % 4)::INT] AS country, NULL::VARCHAR AS region, NULL::VARCHAR AS page_query,
+        ['DE', 'FR', 'IR', 'US'][1 + (hash(u, 4) % 4)::INT] AS country, NULL::VARCHAR AS region,
+        NULL::VARCHAR AS page_query, 'http' AS door,
         round((hash(i, 6) % 30000) / 10, 1) AS duration_ms, NULL::DOUBLE AS value, NULL::BOOLEAN AS success, false AS bot,
         NULL::VARCHAR AS fields,
         '{{"plan":"' || ['free', 'pro', 'team'][1 + (hash(u, 3) % 3)::INT] || '","amount":' || (hash(i, 7) % 1000)

@@ -218,7 +218,7 @@ def time(wire: Any, row: Row, _sender: Sender, sent_at: Any) -> None:
 def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
     """The sender's device, and whether it is a bot: marked, never dropped."""
     row.device_type, row.browser, row.os = sender.device_type, sender.browser, sender.os
-    row.bot = sender.bot
+    row.bot, row.door = sender.bot, sender.door
     row.country, row.region, row.language = sender.country, sender.region, sender.language
 
 

@@ -69,6 +69,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     region: Annotated[str | None, Kept(sa.String(100), later=True)] = None
     page_query: Annotated[str | None, Kept(sa.String(500), sent=True, later=True)] = None
     """The parameters of the address that name a page of their own, as `data-query` of the tracker keeps them: `id=7`."""
+    door: Annotated[str | None, Kept(sa.String(16), later=True)] = None
+    """How it came in: `http`, `socket`, `segment`, `import`, …"""
     duration_ms: Float = None
     value: Float = None
     """The kind's number: survey score, AI cost in USD, metric value."""

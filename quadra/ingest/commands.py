@@ -19,9 +19,10 @@ from quadra.core.migrate import upgrade
 from quadra.core.runtime import Runtime
 from quadra.core.setting_types import UNITS
 from quadra.ingest import tail
+from quadra.ingest.counts import Counts
 from quadra.ingest.importers import formats, progress
 from quadra.ingest.importers.access_log_events import Visitors
-from quadra.ingest.importers.run import Ids, Result, run
+from quadra.ingest.importers.run import Ids, Result, count, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.kinds import KINDS
@@ -94,6 +95,8 @@ def import_(
                 stopped = "Stopped before the end."
             except QuadraError as error:
                 stopped = error.message
+        if not dry_run:
+            count(Counts(runtime), project_id, result)
     body = {name: getattr(result, name) for name in ("read", "stored", "duplicates", "refused", "bots")}
     if dry_run:
         body |= {"dry_run": True, "accepted": result.accepted}

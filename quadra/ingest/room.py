@@ -30,8 +30,8 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     intake = runtime.kept(Intake)
     Sockets(runtime.kept(SocketIO), intake, runtime.loop)
     runtime.kept(Scrape).live.append(metrics.depth(intake.writer))
-    runtime.on_start += (intake.writer.start, intake.senders.quota.start)
-    runtime.on_stop.append(partial(intake.writer.stop, FLUSH_SECONDS))
+    runtime.on_start += (intake.writer.start, intake.senders.quota.start, intake.counts.start)
+    runtime.on_stop += (partial(intake.writer.stop, FLUSH_SECONDS), intake.counts.stop)
 
 
 def answer_events(app: Flask, runtime: Runtime) -> None:

@@ -79,3 +79,17 @@ class Event(Base):
         bot: Mapped[bool]
         fields: Mapped[dict[str, object] | None]
         properties: Mapped[dict[str, object] | None]
+
+
+class IngestCount(Base):
+    """How many events of an hour of receipt were not stored: duplicates, and what was refused."""
+
+    __tablename__ = "ingest_count"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Since 1970, in UTC."""
+    door: Mapped[str] = mapped_column(name_column(16), primary_key=True)
+    outcome: Mapped[str] = mapped_column(name_column(16), primary_key=True)
+    reason: Mapped[str] = mapped_column(name_column(64), primary_key=True)
+    number: Mapped[int] = mapped_column(sa.BigInteger())

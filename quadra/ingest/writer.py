@@ -82,6 +82,8 @@ class Writer:
         """Called on the loop after the tickets of a flush were settled; doors send their answers in bulk here."""
         self.on_stored: list[Callable[[Appended], None]] = []
         """Called on the loop after that, with what is new in the log."""
+        self.on_not_new: list[Callable[[Ticket, Sequence[Outcome]], None]] = []
+        """Called on the loop for each ticket of a flush in which not every event was new, with what became of its rows."""
 
     @property
     def depth(self) -> int:
@@ -173,6 +175,8 @@ class Writer:
                 self._tell(ticket.settle, outcomes[at : at + len(ticket.rows)])
             at += len(ticket.rows)
         new = sum(len(fresh) for appended in stored for _, fresh in appended.stored)
+        if error is None and new < at:
+            self._tell_not_new(tickets, outcomes)
         self._tell(metrics.flushed, tickets, at, outcomes, new, error)
         if at:
             self._flush_log.flushed(at, new, failed=error is not None)
@@ -182,6 +186,13 @@ class Writer:
         for appended in stored:
             for listener in self.on_stored:
                 self._tell(listener, appended)
+
+    def _tell_not_new(self, tickets: list[Ticket], outcomes: Sequence[Outcome]) -> None:
+        at = 0
+        for ticket in tickets:
+            for listener in self.on_not_new:
+                self._tell(listener, ticket, outcomes[at : at + len(ticket.rows)])
+            at += len(ticket.rows)
 
     def _give_up(self, tickets: list[Ticket]) -> None:
         """The database is frozen: no error comes out of its driver. Nobody waits for it any longer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from quadra.ingest.wire import from_dict
 from tests.analytics.conftest import Place
 from tests.analytics.stories import KINDS
 
-OF_THE_INSTALLATION = ("batch_id", "received_at")
+OF_THE_INSTALLATION = ("batch_id", "received_at", "door")
 START_US = clock.to_us(clock.from_us(1_772_409_600_000_000))
 TEXT = st.one_of(
     st.sampled_from(
@@ -63,7 +64,8 @@ def rows(draw: st.DrawFn) -> list[tuple[dict[str, Any], Sender]]:
             draw(st.none() | TEXT),
             draw(st.none() | TEXT),
         )
-        told.append((wire, Sender(0, "http", device, browser, os, bot=draw(st.booleans()))))
+        place = draw(st.sampled_from([(None, None), ("DE", None), ("AT", "Vienna")]))
+        told.append((wire, Sender(0, "http", device, browser, os, draw(st.booleans()), *place)))
     return told
 
 
@@ -94,7 +96,7 @@ def test_an_export_that_is_imported_is_the_same_events(place: Place, tmp_path: P
         project, other, path = place.project(), place.project(), tmp_path / f"export.{form}"
         stored: list[Row] = []
         for wire, sender in told:
-            who = Sender(project.id, "http", sender.device_type, sender.browser, sender.os, sender.bot)
+            who = replace(sender, project_id=project.id)
             stored.append(accept(from_dict(wire), who, clock.now_us()))
         Log(place.runtime.database, writer="test", batch_max_events=10_000).append(stored)
         path.write_bytes(exported(place, project, form))

@@ -17,6 +17,7 @@ from quadra.core.web.loop import Loop, Threads
 from quadra.ingest import metrics
 from quadra.ingest.accept import Sender, accept_or_refuse
 from quadra.ingest.columns import Row
+from quadra.ingest.counts import Counts
 from quadra.ingest.doors.quota import Meter
 from quadra.ingest.doors.senders import Senders
 from quadra.ingest.doors.tickets import Stored, Ticket, WaitingTicket
@@ -41,6 +42,8 @@ class Intake:
     def __init__(self, runtime: Runtime, writer: Writer):
         self.writer = writer
         self.senders = Senders(runtime)
+        self.counts = Counts(runtime)
+        writer.on_not_new.append(self.counts.not_new)
         self.loop: Loop = runtime.loop
         self.timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
         # two: more at once take turns within the interpreter anyway, and each holds its body in memory
@@ -84,7 +87,9 @@ class Intake:
                 results = self.aside(heavy, accept_all, wires, senders, received_us, sent_at)
             ticket.results, ticket.rows = results, [one for one in results if type(one) is not Refused]
             if len(ticket.rows) < number:
-                metrics.not_accepted(ticket.door, [one for one in results if type(one) is Refused])
+                refusals = [one for one in results if type(one) is Refused]
+                metrics.not_accepted(ticket.door, refusals)
+                self.counts.refused(sender.project_id, ticket.door, refusals)
             if ticket.rows:
                 self.writer.submit(ticket)
             else:

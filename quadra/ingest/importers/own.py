@@ -1,6 +1,7 @@
 """Rows of Quadra's own export, or of `events tail --json`, read back: the import of an export is the same events.
 
-All but two columns: the batch and the time of receipt belong to the installation that took the event, not to the event.
+All but three columns: the batch, the time of receipt and the door belong to the installation that took the event, not to the
+event.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TABLE_NAMES = {"event_name": "name", "event_category": "category", "occurred_at"
 """Columns that are called otherwise by `events tail`, or in an answer."""
 AGENT = {"device_type": 16, "browser": 64, "os": 64, "country": 2, "region": 100}
 """Of the device and where it was; and how long each may be."""
-MOVED = {*AGENT, "bot", "value", "fields", "properties", "project_id", "occurred_at", "received_at"}
+MOVED = {*AGENT, "bot", "door", "value", "fields", "properties", "project_id", "occurred_at", "received_at"}
 PLAIN = tuple(column.outside for column in COLUMNS if column.name not in MOVED)
 """What a sender of the event calls as the export does."""
 GUARDED = re.compile(r"'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")

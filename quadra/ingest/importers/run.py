@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,11 +15,13 @@ from quadra.core import clock
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.columns import Row
+from quadra.ingest.counts import DUPLICATE, REFUSED, Counts, reason_of
 from quadra.ingest.importers.formats import Item
 from quadra.ingest.log import Log
 from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused
 
+DOOR = "import"
 SHOWN = 5
 ID_NAMES = ("event_id", "eventId")
 SENT_NAMES = ("sent_at", "sentAt")
@@ -36,11 +39,14 @@ class Result:
     bots: int = 0
     accepted: int = 0
     """What a dry run would have stored, as far as it is not there yet."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of the refusals."""
     refusals: list[tuple[int, str, str]] = field(default_factory=list)
     """The first ones: line, why, how it begins."""
 
     def refuse(self, item: Item, refused: Refused) -> None:
         self.refused += 1
+        self.reasons[reason_of(refused)] += 1
         if len(self.refusals) < SHOWN:
             begins = item.identity[:120].decode(errors="replace").replace("\0", ", ")  # the cells of a row
             self.refusals.append((item.number, refused.message.removeprefix("line: "), begins))
@@ -81,7 +87,7 @@ def run(
     on_progress: Callable[[], None] = lambda: None,
 ) -> None:
     """Import `items` into `result`; without a `log` nothing is stored. Raises `Invalid`, `Unavailable`."""
-    sender = lru_cache(maxsize=4096)(lambda agent: Sender(project_id, "import", *agent))
+    sender = lru_cache(maxsize=4096)(lambda agent: Sender(project_id, DOOR, *agent))
     waiting: list[tuple[Item, Row]] = []
     try:
         for item in items:
@@ -134,3 +140,12 @@ def _wire(item: Item, ids: Ids) -> Any:
     if "timestamp" in fields:
         fields["timestamp"] = foreign.moment(fields["timestamp"])
     return foreign.wire(fields, {})
+
+
+def count(counts: Counts, project_id: int, result: Result) -> None:
+    """What an import did not store."""
+    if result.duplicates:
+        counts.add(project_id, DOOR, DUPLICATE, number=result.duplicates)
+    for reason, number in result.reasons.items():
+        counts.add(project_id, DOOR, REFUSED, reason, number)
+    counts.write()
