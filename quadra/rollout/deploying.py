@@ -73,8 +73,9 @@ def finish(fleet: Fleet) -> None:
         for kept in [kept for kept in state.processes if kept.role != "balancer"]:
             if kept.deployment != deployment.id:
                 fleet.stop(kept)
-    if deployment.trigger == "heal":  # whence we came is no place to go back to
-        state.previous = None
+    if deployment.trigger == "heal":
+        state.previous = None  # whence we came is no place to go back to
+        _mark_left(fleet, deployment)
     elif deployment.previous not in (None, deployment.release):
         state.previous = deployment.previous
         state.rolled_back = [one for one in state.rolled_back if one != deployment.release]
@@ -91,27 +92,30 @@ def mark(fleet: Fleet, deployment: Deployment) -> None:
 
 
 def go_back(fleet: Fleet, reason: str, kind: str, figures: dict[str, object], tell: Tell) -> Deployment:
-    """To the release before, by itself. The one that is left is marked in the history, with why."""
+    """To the release before, by itself."""
     state = fleet.state
     assert state.previous is not None
-    left, serving = state.release, state.serving
     back = Deployment(
         id=uuid7(),
         release=state.previous,
-        previous=left,
+        previous=state.release,
         trigger="heal",
         started_at=clock.iso(clock.now()),
         reason=reason,
+        figures={"fault_kind": kind, **figures},
     )
-    state.rolled_back.append(left or "")
+    state.rolled_back.append(state.release or "")
     deploy(fleet, back, tell, BACK)
-    if back.status == "completed":
-        for bad in deployments(fleet.place):
-            if bad.id == serving:
-                bad.status, bad.reason, bad.failure_kind = "rolled_back", reason, kind
-                bad.figures |= figures
-                note(fleet.place, deployment=bad)
     return back
+
+
+def _mark_left(fleet: Fleet, back: Deployment) -> None:
+    """The deployment that was gone back from has not ended as it seemed to, and says why."""
+    for left in deployments(fleet.place):
+        if left.id == fleet.state.before:
+            left.status, left.reason = "rolled_back", back.reason
+            left.failure_kind = back.figures.get("fault_kind")
+            note(fleet.place, deployment=left)
 
 
 def settle(fleet: Fleet) -> None:

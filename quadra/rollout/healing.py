@@ -39,6 +39,11 @@ class Healer:
         self._settings = fleet.settings
         self._tell = tell
         self._dry_run = dry_run
+        if fleet.state.dry_run:  # what was not done does not count
+            fleet.state.care = Care()
+            for kept in fleet.state.processes:
+                kept.attempts, kept.next_attempt = 0, 0.0
+        fleet.state.dry_run = dry_run
 
     def mend(self, kept: Kept, fault: str, reason: str, figures: dict[str, Any]) -> None:
         """One process that ended, hangs or takes too much. It has attempts of its own."""
@@ -46,7 +51,7 @@ class Healer:
             return
         ladder = FAULTS[fault].ladder
         if kept.attempts >= min(self._settings.supervisor_attempts, len(ladder)):
-            if self._dry_run:  # it gave nothing up: the next watcher begins where there was none
+            if self._dry_run:
                 return
             kept.state = "given_up"
             self._note("restart", kept.name, kept.release, "given_up", reason, figures, kept.attempts)
@@ -160,6 +165,8 @@ class Healer:
             if fault != "memory":
                 processes.kill(kept)
             return "failed", str(error)
+        except QuadraError as error:  # of the balancer, which is told again at the next turn
+            return "failed", error.message
         kept.fault = ""
         return "succeeded", ""
 

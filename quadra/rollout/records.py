@@ -117,6 +117,8 @@ class State(Struct):
     rolled_back: list[str] = field(default_factory=list)
     """Releases that were gone back from, which is done once for each."""
     care: Care = field(default_factory=Care)
+    dry_run: bool = False
+    """Whether the last watcher only said what it did not do."""
     p95_before_ms: float | None = None
     """Of the release before, when the present one came."""
     schema: str | None = None

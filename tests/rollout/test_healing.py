@@ -13,7 +13,7 @@ from quadra.rollout.gates import Refused
 from quadra.rollout.healing import Healer, backoff
 from quadra.rollout.looking import Seen
 from quadra.rollout.place import Place
-from quadra.rollout.records import Deployment, Kept, Migration, history
+from quadra.rollout.records import Deployment, Kept, Migration, history, note
 from tests.rollout.fakes import FakeFleet
 
 SICK = Seen("errors", "web-1: 9 of 20 requests failed.", "failing", {"errors": 9, "requests": 20})
@@ -43,6 +43,8 @@ class Ward:
             Kept("web-1", "web", 1, 1.0, "", "two", deployment="d2", port=7001, slot=0),
             Kept("balancer", "balancer", 1, 1.0, "", "haproxy"),
         ]
+        made = Deployment(id="d2", release="two", previous="one", trigger="cli", started_at="", status="completed")
+        note(place, deployment=made)
         self.healer = Healer(self.fleet, lambda _: None, dry_run=dry_run)
 
     def _switch(self, fleet: FakeFleet, deployment: Deployment) -> None:
@@ -81,7 +83,13 @@ def test_the_ladder_is_climbed_while_the_fault_comes_back_and_goes_back_at_last(
     found = history(ward.place)
     assert [one["attempt"] for one in reversed(found["acts"])] == [1, 2, 3, 4]
     assert found["acts"][0]["figures"] == SICK.figures
-    [back] = found["deployments"]
+    back, left = found["deployments"]
+    assert (left["id"], left["status"], left["failure_kind"], left["reason"]) == (
+        "d2",
+        "rolled_back",
+        "health",
+        SICK.reason,
+    )
     assert (back["release"], back["previous"], back["trigger"], back["status"]) == ("one", "two", "heal", "completed")
 
 
@@ -136,6 +144,9 @@ def test_a_dry_run_writes_down_what_it_does_not_do(place: Place, monkeypatch: py
     ward.healer.mend(ward.fleet.serving()[0], "ended", "web-1 ended.", {})
     assert ward.acts()[-1] == ("restart", "dry_run")
     assert ward.fleet.did == []
+    assert ward.state.care.attempts == 4
+    Healer(ward.fleet, lambda _: None)  # the next watcher, which means it
+    assert (ward.state.care.attempts, ward.fleet.serving()[0].attempts) == (0, 0)
 
 
 @pytest.mark.parametrize("fault", ["ended", "hangs", "memory"])
