@@ -1,6 +1,6 @@
 """Every fault that a release, a process or a machine may have, for real and under load, and what the watcher does about it.
 
-    python -m tests.rollout.fault_table [NAME …]      # all of them take some twenty minutes; root may fill a disk too
+    python -m tests.rollout.fault_table [--replicas N] [NAME …]      # all of them take half an hour; root may fill a disk too
 
 Prints the table of docs/rollout.md, and ends with 1 where something else was done than was expected.
 """
@@ -247,7 +247,10 @@ FAULTS: dict[str, tuple[str, str, Callable[[Table], tuple[str, float]]]] = {
 }
 
 
-def main(wanted: list[str]) -> int:
+@click.command()
+@click.option("--replicas", default=2, show_default=True, type=click.IntRange(1, 8))
+@click.argument("wanted", nargs=-1, type=click.Choice(list(FAULTS)))
+def main(replicas: int, wanted: tuple[str, ...]) -> None:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quadra-faults-")))
         keeper = stack.enter_context(closing(Keeper()))
@@ -261,7 +264,7 @@ def main(wanted: list[str]) -> int:
             stack.callback(lambda: subprocess.run(["umount", "-l", str(directory / "data")], check=True))
         else:
             click.echo("No disk can be filled here: that needs root. The row `disk` is left out.")
-        rollout = Rollout(keeper, directory, postgres.database(), redis.url, "haproxy", 2, **ENV)
+        rollout = Rollout(keeper, directory, postgres.database(), redis.url, "haproxy", replicas, **ENV)
         stack.callback(rollout.close)
         rollout.release("one")
         rollout.watch()
@@ -279,8 +282,8 @@ def main(wanted: list[str]) -> int:
         click.echo("\n".join(table.rows))
         with suppress(FileNotFoundError):
             (directory / "data" / "filler").unlink()
-        return int(table.wrong > 0)
+    sys.exit(1 if table.wrong else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -128,7 +128,7 @@ class Rollout:
         return self.command("status")[1]
 
     def deploy(self, name: str) -> tuple[int, Any]:
-        code, said = self.command("deploy", name)
+        code, said = self.command("deploy", name, timeout=900)
         for one in self.status()["processes"]:
             self._keeper.tell(f"pid {one['pid']}")
         return code, said
