@@ -62,13 +62,16 @@ class Settings(
 
 
 def _read_secret_files() -> dict[str, str]:
-    """`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value; the plain variable wins."""
+    """`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value; the plain variable wins.
+
+    A setting that is itself named so, such as `QUADRA_BACKUP_KEY_FILE`, is no such pair: its file need not be text.
+    """
     secrets: dict[str, str] = {}
     for name, path in os.environ.items():
         if not name.endswith("_FILE") or not name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")):
             continue
         plain = name.removesuffix("_FILE")
-        if plain in os.environ:
+        if plain in os.environ or name.removeprefix("QUADRA_").lower() in Settings.model_fields:
             continue
         try:
             secrets[plain] = Path(path).read_text().strip()

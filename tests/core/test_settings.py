@@ -146,6 +146,14 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) ->
         load()
 
 
+def test_a_setting_that_is_a_file_is_not_read_as_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(128, 160)))  # no text
+    monkeypatch.setitem(os.environ, "QUADRA_BACKUP_KEY_FILE", str(key))
+    assert load().backup_key_file == key
+    assert "QUADRA_BACKUP_KEY" not in os.environ
+
+
 def test_redis_is_named_by_its_parts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOST": "r.example", "PORT": "6380", "PASSWORD": "p", "DB": "3", "SSL": "true"}.items():
         monkeypatch.setitem(os.environ, f"QUADRA_REDIS_{name}", value)
