@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -42,37 +43,44 @@ class Looked:
 
 def plan(runtime: Runtime, *, gather: bool = True) -> None:
     """Put what was sealed into the queues and enqueue jobs. Without `gather` nothing waits for more of its like."""
+    sinks = configured(runtime.settings)
+    if not sinks:
+        return
     looked = runtime.the(Looked)
     thorough = time.monotonic() - looked.at > THOROUGH_EVERY.total_seconds()
-    for listed in configured(runtime.settings):
-        _fill(runtime, listed, thorough=thorough)
-        with runtime.database.read() as session:
-            due = _due(session, listed, runtime.settings, gather)
-        for project_id in due:
-            with runtime.database.begin() as session:
-                _enqueue(session, listed, project_id, runtime.settings)
+    _fill(runtime, sinks, thorough=thorough)
     if thorough:
         looked.at = time.monotonic()
-
-
-def _fill(runtime: Runtime, listed: Listed, *, thorough: bool) -> None:
-    at = clock.now()
     with runtime.database.read() as session:
-        row = session.get(SinkRow, listed.name)
-    if row is None:
+        due = [(sink, project_id) for sink in sinks for project_id in _due(session, sink, runtime.settings, gather)]
+    if due:
         with runtime.database.begin() as session:
-            row = queue.row_of(session, listed.name)
-    after = row.looked_at - (FAR_BACK if thorough else BACK)
-    while True:
-        with runtime.database.read() as session:
-            found = queue.find_new(session, row, sealed_after=after)
-        if not found:
-            break
-        with runtime.database.begin() as session:
-            queue.add(session, listed.name, found)
-    if thorough:
-        with runtime.database.begin() as session:
-            queue.row_of(session, listed.name).looked_at = at
+            for sink, project_id in due:
+                _enqueue(session, sink, project_id, runtime.settings)
+
+
+def _fill(runtime: Runtime, sinks: Sequence[Listed], *, thorough: bool) -> None:
+    """One transaction for all sinks, and none where nothing is new: on SQLite senders wait for it. What is left over is found
+    at the next turn."""
+    at = clock.now()
+    back = FAR_BACK if thorough else BACK
+    with runtime.database.read() as session:
+        rows = {sink.name: session.get(SinkRow, sink.name) for sink in sinks}
+        found = {
+            name: queue.find_new(session, row, sealed_after=row.looked_at - back)
+            for name, row in rows.items()
+            if row is not None
+        }
+    if not thorough and len(found) == len(sinks) and not any(found.values()):
+        return
+    with runtime.database.begin() as session:
+        for name in rows:
+            row = queue.row_of(session, name)
+            if name not in found:  # it is seen for the first time
+                found[name] = queue.find_new(session, row, sealed_after=row.looked_at - back)
+            queue.add(session, name, found[name])
+            if thorough and len(found[name]) < queue.AT_ONCE:
+                row.looked_at = at
 
 
 def _due(session: Session, listed: Listed, settings: Settings, gather: bool) -> list[int]:
