@@ -10,6 +10,7 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+additive = True
 
 
 def exact(length: int) -> sa.String:
