@@ -119,6 +119,13 @@ def require_role(role: str) -> Caller:
     return found
 
 
+def person() -> Member:
+    """Who is logged in. Raises `Unauthorised`, and `Forbidden` for a key."""
+    if (found := require("viewer").user) is None:
+        raise Forbidden("A key has neither password nor sessions. Log in.")
+    return found
+
+
 def require(role: str) -> Caller:
     """The caller, who has at least `role`. Raises `Unauthorised` or `Forbidden`.
 
@@ -213,8 +220,10 @@ def _find_caller() -> Caller:
     if not sessions.session_id() or not flask_login.current_user.is_authenticated:
         return STRANGER
     check_csrf()
-    sessions.note_use()
-    return _of_member(flask_login.current_user._get_current_object())
+    found = flask_login.current_user._get_current_object()
+    if sessions.note_use():
+        _touch_session(found)
+    return _of_member(found)
 
 
 def _by_key(session: Session, plain: str) -> Caller:
@@ -253,3 +262,11 @@ def _touch(key: Key, last_used_at: datetime | None) -> None:
             touch_keys(session, {key.id: now})
     except Unavailable as error:  # a question is answered though the note about it could not be made
         log.warning("accounts.key.not_touched", extra={"key": key.prefix, "reason": error.message})
+
+
+def _touch_session(found: Member) -> None:
+    try:
+        with runtime().database.begin() as session:
+            sessions.touch(session, found.session)
+    except Unavailable as error:
+        log.warning("accounts.session.not_touched", extra={"user": found.id, "reason": error.message})

@@ -94,6 +94,10 @@ class Projects(Struct, kw_only=True):
     projects: list[Project]
 
 
+class TheProject(Struct, kw_only=True):
+    project: Project
+
+
 class Key(Struct, kw_only=True):
     id: KeyId
     project: Slug

@@ -38,14 +38,22 @@ def record(
 
 
 def list_entries(
-    session: Session, *, limit: int = 50, before_id: int | None = None, project_id: int | None = None, action: str = ""
+    session: Session,
+    *,
+    limit: int = 50,
+    before_id: int | None = None,
+    project_id: int | None = None,
+    action: str = "",
+    actor: str = "",
 ) -> list[AuditEntry]:
-    """Newest first. `before_id` continues after the last entry of the page before."""
+    """Newest first. `before_id` continues after the last entry of the page before. `action` and `actor` are beginnings."""
     query = sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(AuditEntry.id < before_id)
     if project_id is not None:
         query = query.where(AuditEntry.project_id == project_id)
     if action:
-        query = query.where(AuditEntry.action == action)
+        query = query.where(AuditEntry.action.startswith(action, autoescape=True))
+    if actor:
+        query = query.where(AuditEntry.actor.startswith(actor, autoescape=True))
     return list(session.scalars(query))

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from quadra.accounts.access import caller
 from quadra.accounts.csrf import check_csrf, csrf_token
-from quadra.accounts.logging_in import MOST_BYTES, enter, leave
+from quadra.accounts.logging_in import MOST_BYTES, enter_by_page, leave
+from quadra.accounts.second_factor import REQUIRED, WRONG
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
 from quadra.core.web.http import bound_body
 
@@ -30,10 +31,16 @@ def submit_page() -> ResponseReturnValue:
     target = same_site_path(request.form.get("next", ""))
     try:
         check_csrf()
-        enter(request.form.get("email", ""), request.form.get("password", ""))
+        enter_by_page(request.form.get("email", ""), request.form.get("password", ""), request.form.get("code", ""))
     except (Forbidden, Unauthorised, Limited) as error:
         return _page(error, target)
     return redirect(target, 303)
+
+
+@pages.get("/set-password")
+def show_set_password() -> ResponseReturnValue:
+    """For who was given a link. What opens it stands behind the `#`, which browsers send to nobody."""
+    return render_template("set_password.html"), 200, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 @pages.post("/logout")
@@ -56,6 +63,7 @@ def _page(error: QuadraError | None, target: str) -> ResponseReturnValue:
         error=error.message if error else None,
         email=request.form.get("email", ""),
         next=target,
+        asks_code=error is not None and error.code in (REQUIRED, WRONG),
         csrf_token=csrf_token(),
     )
     headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Limited) else {}

@@ -7,17 +7,16 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct
 
 from quadra.accounts import audit, sessions
-from quadra.accounts.access import caller, require
+from quadra.accounts.access import caller, person
 from quadra.accounts.answers import Done, LoggedIn, Me, UsedKey, used_key, user_shown
 from quadra.accounts.csrf import csrf_token, refuse_foreign_form
 from quadra.accounts.logging_in import MOST_BYTES, enter, leave, try_password
 from quadra.accounts.passwords import NewPassword, Password, hash_password
 from quadra.accounts.projects import list_projects
-from quadra.accounts.sessions import Member
 from quadra.accounts.users import set_password
 from quadra.core.api.doors import Doors
 from quadra.core.api.params import Params
-from quadra.core.errors import Forbidden, Unauthorised
+from quadra.core.errors import Unauthorised
 from quadra.core.web.http import bound_body, runtime
 from quadra.core.web.limits import client_address
 
@@ -29,6 +28,10 @@ TRIES = "Five tries a minute for an account and an address (setting `QUADRA_RATE
 class Login(Struct, kw_only=True):
     email: Annotated[str, Meta(examples=["ada@example.com"])]
     password: Annotated[Password, Meta(examples=["correct horse battery"])]
+    code: Annotated[
+        str,
+        Meta(max_length=64, description="Of the authenticator app, or a recovery code, where the account has them."),
+    ] = ""
 
 
 class PasswordChange(Struct, kw_only=True):
@@ -41,18 +44,12 @@ def _small_and_our_own() -> None:
     bound_body(MOST_BYTES)
 
 
-def _person() -> Member:
-    """Who is logged in. Raises `Forbidden` for a key."""
-    if (member := require("viewer").user) is None:
-        raise Forbidden("A key has no password.")
-    return member
-
-
 @doors(
     "POST",
     "/api/auth/login",
     title="Log in",
-    says=f"Sets the session cookie. {TRIES}",
+    says=f"Sets the session cookie. {TRIES} Where the account has a second factor, a login without `code` is refused as "
+    "`second_factor_required`; each code is taken once.",
     first=_small_and_our_own,
     asks=Params(Login),
     answers=LoggedIn,
@@ -60,7 +57,7 @@ def _person() -> Member:
     refuses=(401, 403, 429, 503),
 )
 def log_in(asked: Login) -> LoggedIn:
-    user = enter(asked.email, asked.password)
+    user = enter(asked.email, asked.password, asked.code)
     return LoggedIn(user=user_shown(user), csrf_token=csrf_token())
 
 
@@ -117,19 +114,20 @@ def who_am_i() -> Me:
     title="Change your password",
     says=f"Every other session of yours ends; this one goes on. For people only: a key has no password. {TRIES}",
     needs="viewer",
-    first=_person,
+    first=person,
     asks=Params(PasswordChange),
     answers=LoggedIn,
     answer_says="It is changed; here is a new token.",
     refuses=(429,),
 )
 def change_password(asked: PasswordChange) -> LoggedIn:
-    member = _person()
+    member = person()
     try_password(member.email, asked.current_password, known=True)
     hashed = hash_password(asked.new_password, email=member.email, name=member.name, field="new_password")
     with runtime().database.begin() as session:
         user = set_password(session, user_id=member.id, password=hashed)
         actor, address = f"user:{user.email}", client_address()
         audit.record(session, actor=actor, action="accounts.user.password_changed", subject=user.email, address=address)
-    sessions.sign_in(user)
+        named = sessions.record_session(session, user)
+    sessions.sign_in(user, named)
     return LoggedIn(user=user_shown(user), csrf_token=csrf_token())

@@ -17,13 +17,14 @@ from quadra.accounts.answers import (
     Projects,
     Slug,
     TheKey,
+    TheProject,
     Zone,
     key_shown,
     project_shown,
 )
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
 from quadra.accounts.params import OF_PROJECT, OfProject
-from quadra.accounts.projects import create_project, list_projects
+from quadra.accounts.projects import change_project, create_project, list_projects
 from quadra.accounts.tables import WEEK_START, Project, Scope, WeekStart
 from quadra.accounts.user_routes import OF_ALL
 from quadra.core.api.doors import Doors
@@ -55,6 +56,14 @@ class NewKey(Struct, kw_only=True):
         tuple[str, ...],
         says("At most 100 pages that may use it, such as https://*.example.com; none means any."),
     ] = ()
+
+
+class ProjectChange(Struct, kw_only=True):
+    name: Annotated[str | None, Meta(examples=["Shop"])] = None
+    timezone: Annotated[str | None, Meta(description="A name such as Europe/Berlin.", examples=["Europe/Berlin"])] = (
+        None
+    )
+    week_start: WeekStart | None = None
 
 
 NEW_PROJECT = Params(NewProject)
@@ -102,6 +111,35 @@ def add_project(asked: NewProject) -> MadeProject:
                 address=client_address(),
             )
     return MadeProject(**structs.asdict(project_shown(project)), project=project.slug, write_key=plain)
+
+
+@doors(
+    "PATCH",
+    "/api/projects/{slug}",
+    title="Change a project",
+    says="What is left out stays. The slug never changes. Another time zone moves the bounds of all days, also of days gone by.",
+    needs="admin",
+    named={"slug": Param(name="slug", shape=str, example="shop")},
+    asks=Params(ProjectChange),
+    answers=TheProject,
+    answer_says="It is changed.",
+    refuses=(404,),
+)
+def alter_project(asked: ProjectChange, slug: str) -> TheProject:
+    found = require_project(slug, "admin")
+    changes = {name: value for name, value in structs.asdict(asked).items() if value is not None}
+    with runtime().database.begin() as session:
+        project = change_project(session, project_id=found.id, **changes)
+        audit.record(
+            session,
+            actor=caller().actor,
+            action="accounts.project.changed",
+            subject=project.slug,
+            project_id=project.id,
+            address=client_address(),
+            details=changes,
+        )
+        return TheProject(project=project_shown(project))
 
 
 @doors(

@@ -45,6 +45,23 @@ def create_project(
     raise Conflict(f"There is a project {slug or name!r} already; choose another slug.", fields={"slug": "taken"})
 
 
+def change_project(session: Session, *, project_id: int, **changes: str) -> Project:
+    """Change name, time zone or the start of the week. Raises `Invalid` with the wrong fields."""
+    project = session.get_one(Project, project_id, with_for_update=True)
+    if "name" in changes:
+        changes["name"] = changes["name"].strip()
+    _check(
+        name=changes.get("name", project.name),
+        slug=None,
+        timezone=changes.get("timezone", project.timezone),
+        week_start=changes.get("week_start", project.week_start),
+    )
+    for name, value in changes.items():
+        setattr(project, name, value)
+    session.flush()
+    return project
+
+
 def get_project(session: Session, slug: str) -> Project:
     """Raises `NotFound`."""
     found = session.scalar(sa.select(Project).where(Project.slug == slug)) if SLUG.fullmatch(slug) else None

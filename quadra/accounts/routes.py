@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from quadra.accounts import login_routes, project_routes, user_routes
+from quadra.accounts import audit_routes, login_routes, me_routes, password_links, project_routes, user_routes
 from quadra.accounts.login_pages import pages
 
 accounts = Blueprint("accounts", __name__)
 accounts.register_blueprint(pages)
-for _doors in (login_routes.doors, user_routes.doors, project_routes.doors):
+for _doors in (
+    login_routes.doors,
+    me_routes.doors,
+    user_routes.doors,
+    password_links.doors,
+    project_routes.doors,
+    audit_routes.doors,
+):
     accounts.register_blueprint(_doors.blueprint)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, has_request_context, session
+from flask import Flask, has_request_context, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, login_user, logout_user
 from sqlalchemy.orm import Session
@@ -18,9 +18,9 @@ from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
 from quadra.accounts.secure_cookies import cookie_name
-from quadra.accounts.tables import EndedSession, Role, User
+from quadra.accounts.tables import EndedSession, Role, User, UserSession
 from quadra.core import clock
-from quadra.core.web.addresses import over_tls
+from quadra.core.web.addresses import client_address, over_tls
 from quadra.core.web.http import runtime
 
 LASTS = timedelta(days=30)
@@ -78,21 +78,45 @@ def set_up(app: Flask, *, secret: str) -> None:
     app.context_processor(_template_values)
 
 
-def sign_in(user: User) -> None:
-    """Begin a session in this request's answer; whatever the cookie held before is forgotten."""
+def record_session(database_session: Session, user: User) -> str:
+    """Note that a session of `user` begins with this request. Its id, for `sign_in`."""
+    database_session.execute(sa.delete(UserSession).where(UserSession.began_at < clock.now() - LASTS))
+    named = secrets.token_hex(16)
+    agent = "".join(one for one in request.user_agent.string[:300] if one.isprintable())
+    address = client_address()[:64]
+    database_session.add(UserSession(id=named, user_id=user.id, epoch=user.session_epoch, address=address, agent=agent))
+    return named
+
+
+def sign_in(user: User, named: str) -> None:
+    """Begin the session `named` in this request's answer; whatever the cookie held before is forgotten."""
     session.clear()
     session.permanent = True
     session[BEGAN] = session[SEEN] = _now()
-    login_user(replace(member(user), session=secrets.token_hex(16)))
+    login_user(replace(member(user), session=named))
 
 
 def sign_out(database_session: Session) -> None:
-    """End the session of this request for good, and forget those whose cookies have run out by themselves."""
+    """End the session of this request for good."""
     if named := _parts(session_id())[2]:
-        database_session.execute(sa.delete(EndedSession).where(EndedSession.at < clock.now() - LASTS))
-        database_session.merge(EndedSession(id=named))
+        end(database_session, named)
     logout_user()
     session.clear()
+
+
+def end(database_session: Session, named: str) -> None:
+    """The cookie of this session opens nothing any more. Forgets those whose cookies have run out by themselves."""
+    database_session.execute(sa.delete(EndedSession).where(EndedSession.at < clock.now() - LASTS))
+    database_session.merge(EndedSession(id=named))
+
+
+def list_sessions(database_session: Session, *, user: Member) -> list[UserSession]:
+    """The sessions of `user` that go on, the one that was used last first."""
+    now = clock.now()
+    ended = sa.exists().where(EndedSession.id == UserSession.id)
+    query = sa.select(UserSession).where(UserSession.user_id == user.id, UserSession.epoch == user.epoch, ~ended)
+    query = query.where(UserSession.began_at > now - LASTS, UserSession.seen_at > now - runtime().settings.session_idle)
+    return list(database_session.scalars(query.order_by(UserSession.seen_at.desc(), UserSession.id)))
 
 
 def session_id() -> str:
@@ -108,11 +132,19 @@ def ends_at() -> float:
     return min(began + LASTS.total_seconds(), seen + runtime().settings.session_idle.total_seconds())
 
 
-def note_use() -> None:
-    """The session of this request is in use. Written into the cookie once an hour, or as often as the setting needs."""
+def note_use() -> bool:
+    """The session of this request is in use. Written into the cookie once an hour, or as often as the setting needs: whether
+    it was just now."""
     every = min(NOTED_EVERY, runtime().settings.session_idle / 10).total_seconds()
     if (now := _now()) - session[SEEN] >= every:
         session[SEEN] = now
+        return True
+    return False
+
+
+def touch(database_session: Session, named: str) -> None:
+    """The session is in use: for its owner, who looks at the list."""
+    database_session.execute(sa.update(UserSession).where(UserSession.id == named).values(seen_at=clock.now()))
 
 
 def find_member(database_session: Session, claim: str) -> Member | None:

@@ -77,6 +77,45 @@ class EndedSession(Base):
     at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
 
 
+class UserSession(Base):
+    """A login, so that its owner can look at it and end it. It opens nothing: the cookie does."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[str] = mapped_column(name_column(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), index=True)
+    epoch: Mapped[int] = mapped_column()
+    """The user's when the session began: a session of another epoch has ended."""
+    began_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    seen_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    address: Mapped[str] = mapped_column(sa.String(64), default="")
+    agent: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class SecondFactor(Base):
+    """What a user's authenticator app makes its codes of. It counts from `confirmed_at` on."""
+
+    __tablename__ = "second_factor"
+
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), primary_key=True, autoincrement=False)
+    secret: Mapped[str] = mapped_column(sa.String(300))
+    """Encrypted by `secrets_at_rest.py`."""
+    last_step: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """The 30 seconds, counted since 1970, of the newest code that was taken. No code of then or before is taken again."""
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class RecoveryCode(Base):
+    """One login without the authenticator app. The table keeps the SHA-256 of 80 random bits."""
+
+    __tablename__ = "recovery_code"
+
+    sha256: Mapped[str] = mapped_column(name_column(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), index=True)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
 class AuditEntry(Base):
     """Who did what, when, from where. Rows are only ever added."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
+from quadra.accounts import audit, second_factor
 from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.tables import ROLES, User
 from quadra.accounts.terminal import json_option, opened, say, table
@@ -89,6 +89,19 @@ def change_role(email: str, role: str, as_json: bool) -> None:
         changed = set_role(session, user_id=find_user(session, email).id, role=role)
         _record(session, "accounts.user.changed", changed, role=role)
     say(as_json, _row(changed), [f"{changed.email} is {role} now."])
+
+
+@user.command("second-factor-off")
+@click.argument("email")
+@json_option
+def second_factor_off(email: str, as_json: bool) -> None:
+    """Let somebody who lost app and recovery codes log in with the password alone."""
+    with opened() as runtime, runtime.database.begin() as session:
+        changed = find_user(session, email)
+        removed = second_factor.remove(session, user_id=changed.id)
+        _record(session, "accounts.second_factor.removed", changed)
+    done = f"{changed.email} logs in with the password alone." if removed else f"{changed.email} had no second factor."
+    say(as_json, _row(changed), [done])
 
 
 @user.command("disable")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from quadra.accounts import audit
+from quadra.accounts import audit, second_factor
 from quadra.accounts.access import Caller, caller, require
 from quadra.accounts.answers import Email, Name, TheUser, TheUserDetails, UserId, Users, user_details, user_shown
 from quadra.accounts.csrf import refuse_foreign_form
@@ -36,6 +36,9 @@ class UserChange(Struct, kw_only=True):
     role: Annotated[Role | None, Meta(examples=["editor"])] = None
     disabled: Annotated[bool | None, Meta(description="Who is disabled is logged out and cannot log in.")] = None
     password: NewPassword | None = None
+    second_factor: Annotated[
+        Literal["off"] | None, Meta(description="For who lost both app and recovery codes.", examples=["off"])
+    ] = None
 
 
 def _is_admin() -> bool:
@@ -103,7 +106,7 @@ def show_users() -> Users:
     "POST",
     "/api/users/{user_id}",
     title="Change a user",
-    says="Role, password, or whether the account is disabled. The last admin keeps both role and account.",
+    says="Role, password, whether the account is disabled, or its second factor off. The last admin keeps both role and account.",
     needs="admin",
     named={"user_id": Param(name="user_id", shape=UserId, example=2)},
     asks=Params(UserChange),
@@ -124,8 +127,12 @@ def change_user(asked: UserChange, user_id: int) -> TheUserDetails:
             changed["disabled"] = asked.disabled
         if hashed is not None:
             user, changed["password"] = set_password(session, user_id=user_id, password=hashed), "changed"
+        if asked.second_factor is not None:
+            user = user or get_user(session, user_id)
+            second_factor.remove(session, user_id=user_id)
+            changed["second_factor"] = asked.second_factor
         if user is None:
-            raise Invalid("Say what to change: role, disabled or password.")
+            raise Invalid("Say what to change: role, disabled, password or second_factor.")
         audit.record(
             session,
             actor=by.actor,

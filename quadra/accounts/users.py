@@ -29,11 +29,9 @@ def normalise_email(email: str) -> str:
 def create_user(session: Session, *, email: str, password: Hashed, role: str = "viewer", name: str = "") -> User:
     """Raises `Invalid` with the wrong fields, `Conflict` when the address has an account already."""
     email, name = normalise_email(email), name.strip()
-    fields = _wrong_role(role)
+    fields = _wrong_role(role) | _wrong_name(name)
     if not _is_email(email):
         fields["email"] = "an e-mail address such as ada@example.com"
-    if len(name) > 200 or (name and not name.isprintable()):
-        fields["name"] = "at most 200 printable characters"
     if fields:
         raise Invalid("The user cannot be made like this.", fields=fields)
     user = User(email=email, name=name, role=role, password_hash=password.text)
@@ -93,9 +91,27 @@ def list_users(session: Session) -> list[User]:
     return list(session.scalars(sa.select(User).order_by(User.email)))
 
 
-def set_password(session: Session, *, user_id: int, password: Hashed) -> User:
-    """Ends every session of the user. Raises `NotFound`."""
-    _update(session, User.id == user_id, password_hash=password.text, session_epoch=User.session_epoch + 1)
+def set_password(session: Session, *, user_id: int, password: Hashed, epoch: int | None = None) -> User:
+    """Ends every session of the user. Raises `NotFound`, and `Conflict` where the user has not the `epoch` any more."""
+    same = (User.id == user_id,) if epoch is None else (User.id == user_id, User.session_epoch == epoch)
+    values = {"password_hash": password.text, "session_epoch": User.session_epoch + 1}
+    if _update(session, *same, **values) == 0 and epoch is not None:
+        raise Conflict("The account has changed meanwhile.")
+    return get_user(session, user_id)
+
+
+def rename(session: Session, *, user_id: int, name: str) -> User:
+    """Raises `Invalid`, `NotFound`."""
+    name = name.strip()
+    if fields := _wrong_name(name):
+        raise Invalid("The name cannot be taken.", fields=fields)
+    _update(session, User.id == user_id, name=name)
+    return get_user(session, user_id)
+
+
+def end_sessions(session: Session, *, user_id: int) -> User:
+    """Every session of the user. Raises `NotFound`."""
+    _update(session, User.id == user_id, session_epoch=User.session_epoch + 1)
     return get_user(session, user_id)
 
 
@@ -145,6 +161,11 @@ def _update(session: Session, *where: sa.ColumnElement[bool], **values: Any) -> 
 
 def _is_email(email: str) -> bool:
     return len(email) <= 254 and email.isprintable() and EMAIL.fullmatch(email) is not None
+
+
+def _wrong_name(name: str) -> dict[str, str]:
+    fine = len(name) <= 200 and (not name or name.isprintable())
+    return {} if fine else {"name": "at most 200 printable characters"}
 
 
 def _wrong_role(role: str) -> dict[str, str]:
