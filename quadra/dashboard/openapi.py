@@ -9,7 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
 from quadra.core.api.openapi_shapes import Reconnect
 
-PAGES = ("accounts.login_pages.show_page", "accounts.login_pages.submit_page", "accounts.login_pages.leave_page")
+PAGES = tuple(
+    f"accounts.login_pages.{name}" for name in ("show_page", "submit_page", "leave_page", "show_set_password")
+)
 """Endpoints outside of this room that are pages for people: they are no part of the API."""
 
 
