@@ -176,8 +176,8 @@ def show_factor() -> Factor:
     with runtime().database.read() as session:
         found = second_factor.find(session, member.id)
         left = second_factor.count_recovery_codes(session, member.id)
-    at = found and found.confirmed_at
-    return Factor(enabled=at is not None, confirmed_at=at and clock.iso(at), recovery_codes_left=left)
+    at = None if found is None else found.confirmed_at
+    return Factor(enabled=at is not None, confirmed_at=None if at is None else clock.iso(at), recovery_codes_left=left)
 
 
 @doors(
