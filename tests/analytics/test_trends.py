@@ -250,3 +250,28 @@ def test_what_is_wrong_is_named(place: Place, asked: dict[str, str], field: str)
     with pytest.raises(Invalid) as error:
         place.ask(trends, project, asked)
     assert list(error.value.fields) == [field]
+
+
+def test_a_band_is_what_the_time_before_expects_of_each_point(place: Place) -> None:
+    """A later event changes no band of an earlier point; far from what came before lies outside."""
+    days = [f"2026-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]
+    told = [ev(f"u{n}", f"{day} 10:00") for at, day in enumerate(days) for n in range(8 + at % 5)]
+    asked = {"from": "2026-02-20", "to": "2026-03-03", "band": "true"}
+    plain = place.ask(trends, place.tell(told), {**asked, "band": "false"})
+    assert "low" not in plain["series"][0]["points"][0]
+    quiet = place.ask(trends, place.tell(told), asked)
+    loud = place.ask(trends, place.tell([*told, *(ev(f"v{n}", "2026-03-01 10:00") for n in range(90))]), asked)
+    points, changed = quiet["series"][0]["points"], loud["series"][0]["points"]
+    assert all(0 <= point["low"] <= point["high"] for point in points)
+    place_of = [point["at"] for point in points].index("2026-03-01T00:00:00.000Z")
+    assert changed[:place_of] == points[:place_of]
+    assert changed[place_of]["value"] == 90 > changed[place_of]["high"] == points[place_of]["high"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"breakdown": "plan"}, {"cumulative": "true"}, {"aggregate": "weekly_active"}, {"interval": "whole"}]
+)
+def test_a_band_is_of_one_plain_series(place: Place, more: dict[str, str]) -> None:
+    with pytest.raises(Invalid) as error:
+        place.ask(trends, place.tell([ev("u", "2026-03-02")]), to="2026-03-03", band="true", **more)
+    assert "band" in error.value.fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
@@ -17,6 +17,7 @@ from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
 from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
+from quadra.field.series import Series as Judge
 from quadra.warehouse.query.span import Range
 
 AGGREGATES = {
@@ -42,6 +43,8 @@ WINDOWS = {
 OTHER = "Other"
 EVERYTHING = "All events"
 POINTS_MOST = 200_000
+BAND_PERIODS = {"hour": 28 * 24, "day": 63, "week": 52, "month": 36}
+"""Periods before the range that a band is learned from."""
 
 
 class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
@@ -51,8 +54,11 @@ class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
     breakdown: Annotated[str | None, says("A field or property: one series for each of its values.")] = None
     breakdown_limit: Annotated[int, within(1, 200, "The largest keep their names, the rest becomes `Other`.")] = 25
     cumulative: Annotated[bool, says("Running sums.")] = False
+    band: Annotated[bool, says("Beside each point what was expected, from the time before it alone.")] = False
 
     def check(self, raw: RawParams) -> None:
+        if self.band and (self.breakdown or self.cumulative or self.width > 1 or self.question.interval == "whole"):
+            raw.wrong["band"] = "not with a breakdown, running sums, active people or the whole range"
         if self.aggregate in OF_NUMBERS and self.number is None:
             raw.wrong["property"] = f"needed for the {self.aggregate}"
 
@@ -68,12 +74,20 @@ class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
     @property
     def periods(self) -> Periods:
         """Those of the range, and before them those that the window of the first one reaches back to."""
-        return self.question.periods(before=self.width - 1)
+        return self.question.periods(before=self.before)
+
+    @property
+    def before(self) -> int:
+        """Periods before the range."""
+        return BAND_PERIODS[self.question.interval] if self.band else self.width - 1
 
 
 class Point(Struct):
     at: Time
     value: float
+    low: float | UnsetType | None = UNSET
+    high: float | UnsetType | None = UNSET
+    """With `band`; null where too little came before."""
 
 
 class Series(Struct):
@@ -86,7 +100,7 @@ class Trends(Measured, kw_only=True):
 
 
 def reach(asked: Params) -> Range:
-    start_us = asked.question.start_us if asked.width == 1 else asked.periods.starts[0]
+    start_us = asked.question.start_us if asked.before == 0 else asked.periods.starts[0]
     return Range(start_us, asked.question.end_us)
 
 
@@ -195,12 +209,25 @@ def _series(asked: Params, periods: Periods, width: int, rows: list[tuple[Any, .
             values.setdefault(key, [0] * len(periods))[period] = value
     series = []
     for (_rest, _place, label), points in sorted(values.items()):
-        shown = list(accumulate(points)) if width > 1 else points
-        shown = shown[width - 1 :]
+        shown = (list(accumulate(points)) if width > 1 else points)[asked.before :]
         if asked.cumulative:
             shown = list(accumulate(shown))
-        series.append(Series(label, [Point(periods.at(at), value) for at, value in enumerate(shown, start=width - 1)]))
+        points_shown = [Point(periods.at(at), value) for at, value in enumerate(shown, start=asked.before)]
+        if asked.band:
+            _add_band(points_shown, periods, points)
+        series.append(Series(label, points_shown))
     return series
+
+
+def _add_band(shown: list[Point], periods: Periods, values: list[float]) -> None:
+    """What was expected of each point by the values before it. Where history begins, the empty time before is not learned."""
+    judge, begun, bands = Judge(), False, []
+    for start_us, value in zip(periods.starts, values, strict=True):
+        begun = begun or value != 0
+        judged = judge.judge(value, start_us / 1e6) if begun else None
+        bands.append((judged.low, judged.high) if judged else (None, None))
+    for point, (low, high) in zip(shown, bands[-len(shown) :], strict=True):
+        point.low, point.high = (None if edge is None else max(edge, 0.0) for edge in (low, high))
 
 
 LENS = Lens(

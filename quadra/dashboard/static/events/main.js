@@ -4,7 +4,7 @@ import { openBoard } from '../board/board.js';
 import { choice, controls, field } from '../board/controls.js';
 import { firstEvent } from '../board/empty.js';
 import { eventNames, properties } from '../board/names.js';
-import { lines } from '../board/options.js';
+import { banded, lines } from '../board/options.js';
 import { along, periodTable, rankedTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
 import { latest } from './latest.js';
@@ -36,7 +36,9 @@ function trend(common, more) {
 }
 
 const breakdown = () => (address.get('breakdown') ? { breakdown: address.get('breakdown'), breakdown_limit: '25' } : {});
-const series = board.ask('series', (common) => trend(common, { interval: board.interval, ...breakdown() }), { compare: true });
+/** The band is of one series as it is, not of a window or of the values of a property. */
+const bands = () => address.get('band') === 'yes' && !address.get('breakdown') && !['weekly_active', 'monthly_active'].includes(measure());
+const series = board.ask('series', (common) => trend(common, { interval: board.interval, ...breakdown(), ...(bands() ? { band: 'true' } : {}) }), { compare: true });
 const values = board.ask('values', (common) => trend(common, { interval: 'whole', breakdown: address.get('breakdown', 'event_name'), breakdown_limit: '25' }), { compare: true });
 
 const name = (label) => (address.get('breakdown') ? named(label) : address.get('event') || measured());
@@ -58,9 +60,17 @@ const over = board.panel({
   idle,
   isEmpty,
   empty: firstEvent(board, 'No matching events in this period.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
-  chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), area: answer.series.length === 1 }),
+  chart: (answer, before) => (bands() && answer.series[0]?.points[0]?.low !== undefined ? withBand(answer) : lines({ ...along(board, ats(answer)), series: drawn(answer, before).slice(0, SHOWN), area: answer.series.length === 1 })),
   table: (answer, before) => periodTable(board, ats(answer), drawn(answer, before)),
 });
+
+function withBand({ series: [{ points }] }) {
+  const column = (field) => points.map((point) => point[field]);
+  const { labels, running } = along(board, column('at'));
+  // what is not over yet is not outside of anything
+  const marked = points.map(({ value, low, high }, place) => high !== null && place !== running && (value < low || value > high));
+  return banded({ labels, running, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
+}
 
 const which = board.panel({
   of: values,
@@ -85,6 +95,7 @@ board.start(
     choice(board, 'measure', 'Count', MEASURES),
     field(board, 'property', 'of property', () => properties(board), { placeholder: 'for sum and mean' }),
     field(board, 'breakdown', 'Split by', () => properties(board), { placeholder: 'nothing' }),
+    choice(board, 'band', 'Expected', [['', 'not shown'], ['yes', 'as a band']]),
   ),
   over.element,
   which.element,
