@@ -13,6 +13,7 @@ from quadra.analytics.questions.matching import Match, Parameters, number_sql, p
 from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
+from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
 from quadra.core.api.raw_params import RawParams
@@ -220,11 +221,12 @@ def _series(asked: Params, periods: Periods, width: int, rows: list[tuple[Any, .
 
 
 def _add_band(shown: list[Point], periods: Periods, values: list[float]) -> None:
-    """What was expected of each point by the values before it. Where history begins, the empty time before is not learned."""
-    judge, begun, bands = Judge(), False, []
+    """What was expected of each point by the values before it. The empty time before history begins and after now is
+    not learned."""
+    judge, begun, bands, now_us = Judge(), False, [], clock.now_us()
     for start_us, value in zip(periods.starts, values, strict=True):
         begun = begun or value != 0
-        judged = judge.judge(value, start_us / 1e6) if begun else None
+        judged = judge.judge(value, start_us / 1e6) if begun and start_us <= now_us else None
         bands.append((judged.low, judged.high) if judged else (None, None))
     for point, (low, high) in zip(shown, bands[-len(shown) :], strict=True):
         point.low, point.high = (None if edge is None else max(edge, 0.0) for edge in (low, high))

@@ -56,7 +56,7 @@ const idle = 'Choose a numeric property.';
 const over = board.panel({
   of: series,
   title: 'Events over time',
-  sub: ({ series: found }) => (found.length > SHOWN ? `Top ${SHOWN} of ${found.length} values; the table shows all` : board.compares && !address.get('breakdown') ? 'Dashed line: previous period' : ''),
+  sub: ({ series: found }) => (found.length > SHOWN ? `Top ${SHOWN} of ${found.length} values; the table shows all` : bands() ? 'The band is what the time before expects' : board.compares && !address.get('breakdown') ? 'Dashed line: previous period' : ''),
   idle,
   isEmpty,
   empty: firstEvent(board, 'No matching events in this period.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
@@ -68,7 +68,7 @@ function withBand({ series: [{ points }] }) {
   const column = (field) => points.map((point) => point[field]);
   const { labels, running } = along(board, column('at'));
   // what is not over yet is not outside of anything
-  const marked = points.map(({ value, low, high }, place) => high !== null && place !== running && (value < low || value > high));
+  const marked = points.map(({ value, low, high }, place) => high !== null && (running === null || place < running) && (value < low || value > high));
   return banded({ labels, running, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
 }
 
