@@ -115,6 +115,8 @@
     event.anonymousId = anonymousId();
     event.sessionId = sessionId();
     event.pageUrl = location.href;
+    event.language = navigator.language || undefined;
+    event.screen = window.screen ? screen.width + 'x' + screen.height : undefined;
     event.userId = read('user') || undefined;
     try {
       event = JSON.parse(JSON.stringify(event)); // now, not when it is sent: the page may change its object later
