@@ -94,16 +94,22 @@ def sql(export: Export, params: Parameters, erased: Sequence[tuple[str, int]]) -
         said.append(f"list_contains({params.add(list(export.kind))}, kind)")
     if export.question.include_bots is False:
         said.append("NOT bot")
-    for user_id, until_us in erased:
-        user = params.add(user_id)
-        named = f"coalesce((SELECT people.person FROM people WHERE people.id = {user}), {user})"
-        said.append(f"NOT coalesce(person = {named} AND received_us <= {params.add(until_us)}, false)")
+    beside = ""
+    if erased:
+        # two parameters, however many there are: what planning takes grows with the statement
+        users, untils = (params.add(list(column)) for column in zip(*erased, strict=True))
+        beside = (
+            f"WITH wishes AS (SELECT unnest({users}) AS id, unnest({untils}) AS until_us), erased AS ("
+            "SELECT coalesce(people.person, wishes.id) AS person, max(until_us) AS until_us "
+            "FROM wishes LEFT JOIN people ON people.id = wishes.id GROUP BY ALL) "
+        )
+        said.append("received_us > coalesce((SELECT until_us FROM erased WHERE erased.person = events.person), -1)")
     where = f"FROM events WHERE {' AND '.join(said)}"
     if export.format == "parquet":
         columns = (f'{column} AS "{name}"' for name, column in COLUMNS.items())
-        return f"SELECT {', '.join(columns)} {where}"
+        return f"{beside}SELECT {', '.join(columns)} {where}"
     made = _for_spreadsheets() if export.format == "csv" else [f"{as_json()} AS line"]
-    return f"SELECT {', '.join(made)} {where} ORDER BY occurred_us, event_id"
+    return f"{beside}SELECT {', '.join(made)} {where} ORDER BY occurred_us, event_id"
 
 
 def _for_spreadsheets() -> Iterable[str]:

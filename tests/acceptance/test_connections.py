@@ -198,6 +198,19 @@ def sessions(quadra: QuadraProcess) -> float:
     )
 
 
+PAYLOADS = [b"\x1e".join([b"6"] * 10_001), b"x", b"\xff\xfe", b"9", b"4" + b"\x1e\x1e"]
+
+
+@pytest.mark.parametrize("body", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_what_is_no_payload_of_a_polling_client_is_400_and_no_traceback(quadra: QuadraProcess, body: bytes) -> None:
+    opened = send(quadra, "/socket.io/?EIO=4&transport=polling", method="GET", key=None)
+    sid = json.loads(opened.body[1:])["sid"]
+    answer = send(quadra, f"/socket.io/?EIO=4&transport=polling&sid={sid}", body, key=None, Content_Type="text/plain")
+    assert answer.status == 400, answer.body
+    assert send(quadra, body=event()).status == 200
+    assert "Traceback" not in quadra.log()
+
+
 CHUNKS = [
     b"x\r\n{}\r\n0\r\n\r\n",
     b"-1\r\n{}\r\n0\r\n\r\n",

@@ -19,12 +19,14 @@ from quadra.accounts.audit import list_entries
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import get_project
 from quadra.analytics import room
-from quadra.analytics.export import COLUMNS, FORMATS, read
+from quadra.analytics.export import COLUMNS, FORMATS, read, sql
 from quadra.analytics.export_stream import Pieces
+from quadra.analytics.questions.matching import Parameters
 from quadra.core.api.raw_params import raw_params
 from quadra.core.rooms import open_rooms
 from quadra.core.web import http
 from quadra.warehouse.erasure.jobs import request_erasure
+from quadra.warehouse.query import parts
 from quadra.warehouse.query.engine import EXPORTS_AT_ONCE, warehouse_of
 from tests.analytics.conftest import Place
 from tests.analytics.reference import ev
@@ -237,3 +239,33 @@ def _pieces(place: Place, slug: str) -> Pieces:
         project = get_project(session, slug)
     asked = read(raw_params([("from", "2026-03-01"), ("to", "2026-03-31")]), project)
     return Pieces(place.runtime, asked)
+
+
+def test_erasures_that_wait_do_not_make_the_statement_longer(place: Place) -> None:
+    project = place.tell(HISTORY)
+    asked = read(raw_params([("format", "csv")]), project)
+    few, many = ([(f"user-{number}", number) for number in range(count)] for count in (1, 5_000))
+    assert len(sql(asked, Parameters(), many)) <= len(sql(asked, Parameters(), few)) + 2
+    with warehouse_of(place.runtime).look(project.id, export=True) as look:
+        params = Parameters()
+        statement = sql(asked, params, [*many, ("v", 2**60)])
+        rows = [row for batch in look.stream_by_day(statement, params) for row in batch.to_pylist()]
+    assert [row["user_id"] for row in rows] == ["u", "u"]
+
+
+def test_a_day_that_is_sorted_in_parts_has_each_event_once_and_in_order(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SORTED_ROWS", 7)
+    same = [ev("w", "2026-03-02 10:00", f"same{number}") for number in range(20)]  # of one moment
+    spread = [ev("w", f"2026-03-02 {hour:02}:{minute:02}", "x") for hour in range(24) for minute in (0, 31)]
+    project = place.tell([*spread, *same])
+    asked, params = (
+        read(raw_params([("format", "csv"), ("from", "2026-03-01"), ("to", "2026-03-31")]), project),
+        Parameters(),
+    )
+    with warehouse_of(place.runtime).look(project.id, export=True) as look:
+        statement = sql(asked, params, [])
+        rows = [row for batch in look.stream_by_day(statement, params) for row in batch.to_pylist()]
+    assert len({row["event_id"] for row in rows}) == len(rows) == 68
+    assert [row["occurred_at"] for row in rows] == sorted(row["occurred_at"] for row in rows)

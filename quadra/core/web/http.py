@@ -21,6 +21,7 @@ from quadra.core.errors import Invalid, NotFound, QuadraError, TooLarge
 from quadra.core.ids import uuid7
 from quadra.core.names import snake_case
 from quadra.core.runtime import Runtime
+from quadra.core.web.loop import Loop, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +183,7 @@ class OffLoop:
 
     def __init__(self, app: WSGIApp, runtime: Runtime):
         self._app = app
+        self._loop = runtime.loop
         self._threads = runtime.threads
         self._on_loop = runtime.on_loop
         self._apart = runtime.apart
@@ -210,19 +212,37 @@ class OffLoop:
         if isinstance(chunks, list | tuple):
             start_response(*started)
             return chunks
-        first = self._threads.run(_next, iter(chunks))
+        pieces = _Pieces(chunks, self._loop)
         start_response(*started)
-        return self._stream(first, chunks)
+        return pieces
 
-    def _stream(self, first: bytes | None, chunks: Any) -> Iterator[bytes]:
-        iterator = iter(chunks)
+
+class _Pieces:
+    """An answer that is made as it is sent, all of it on one thread: each thread that ever made a piece keeps tens of megabytes
+    for its allocators. The first piece is made at once, so that what is wrong is told while there is still a status."""
+
+    def __init__(self, chunks: Any, loop: Loop):
+        self._chunks = chunks
+        self._iterator = iter(chunks)
+        self._thread = Threads(loop, 1, "stream")
         try:
-            while first is not None:
-                yield first
-                first = self._threads.run(_next, iterator)
+            self._piece: bytes | None = self._thread.run(_next, self._iterator)
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._piece is not None:
+            yield self._piece
+            self._piece = self._thread.run(_next, self._iterator)
+
+    def close(self) -> None:
+        """Called by the server however the answer ended."""
+        try:
+            if hasattr(self._chunks, "close"):
+                self._thread.run(self._chunks.close)
         finally:
-            if hasattr(chunks, "close"):
-                self._threads.run(chunks.close)
+            self._thread.stop()
 
 
 class _Unreadable:

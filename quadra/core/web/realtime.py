@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import orjson
+from engineio.exceptions import EngineIOError
 from engineio.payload import Payload
+from engineio.socket import Socket as EngineSocket
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio.pubsub_manager import PubSubManager
 
 from quadra.core.bus import NoBus
-from quadra.core.observing.metrics import Live, counter, gauge
+from quadra.core.errors import QuadraError
+from quadra.core.observing.metrics import Live, counter, errors_total, gauge
 from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
 from quadra.core.web import slow
@@ -22,6 +26,8 @@ from quadra.core.web.answer_headers import uncached
 from quadra.core.web.handshakes import Handshakes
 from quadra.core.web.http import MAX_BODY_BYTES
 from quadra.core.web.loop import Loop
+
+access = logging.getLogger("quadra.access")
 
 TOPIC = "socketio"
 MOST_JSON = 128 * 1024
@@ -36,7 +42,7 @@ RECONNECT_MS = 1_000
 FETCH_SECONDS = 2.0
 """For polling clients to fetch that word: between two polls nothing can be sent to them. Who has left without a word is not
 waited for any longer."""
-PRIVATE_PARTS = ((Payload, "decode"),)
+PRIVATE_PARTS = ((Payload, "decode"), (EngineSocket, "handle_post_request"))
 
 websocket_messages_total = counter(
     "websocket_messages_total",
@@ -96,19 +102,33 @@ def set_up(app: Flask, runtime: Runtime) -> None:
 
 
 def _bound_payloads() -> None:
-    """Count the packets of a polling client's body before the library makes an object of each."""
-    original = Payload.decode
-    if getattr(original, "_quadra", False):
+    """Count the packets of a polling client's body before the library makes an object of each; and end the session of a body
+    that is none with a 400. The library writes a traceback for each, and answers 200: whoever likes could fill the log."""
+    decode_any, read_any = Payload.decode, EngineSocket.handle_post_request
+    if getattr(decode_any, "_quadra", False):
         return
 
     def decode(self: Any, encoded_payload: str) -> Any:
         form = encoded_payload.startswith("d=")
         if encoded_payload.count("\x1e") >= MOST_PACKETS or (form and len(encoded_payload) > MOST_FORM):
             raise ValueError("Too many packets in payload")
-        return original(self, encoded_payload)
+        return decode_any(self, encoded_payload)
+
+    def handle_post_request(self: Any, environ: dict[str, Any]) -> None:
+        try:
+            read_any(self, environ)
+        except (ValueError, LookupError, TypeError, QuadraError, EngineIOError) as error:
+            reason = error.message if isinstance(error, QuadraError) else str(error)[:100]
+            errors_total.labels(type(error).__name__, "socket").inc()
+            access.info("socket.payload.refused", extra={"status": 400, "reason": reason})
+            # by ourselves: the library waits until the client has taken what is queued, which it may never do
+            self.server.sockets.pop(self.sid, None)
+            self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+            raise EngineIOError("The body is no payload of packets.") from error
 
     decode._quadra = True  # type: ignore[attr-defined]
     Payload.decode = decode
+    EngineSocket.handle_post_request = handle_post_request
 
 
 def close_connections(socketio: SocketIO, loop: Loop) -> None:

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.warehouse.columns import NAMES
 from quadra.warehouse.query.duck import arrow, quoted
 from quadra.warehouse.query.fresh import Fresh
+from quadra.warehouse.query.parts import days_of, parts_of
 from quadra.warehouse.query.people import Known, People
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
@@ -32,6 +32,8 @@ from quadra.warehouse.segments.writing import files
 STREAM_SECONDS = 1_800.0
 """How long an export may take. Less than the grace that replaced files have."""
 STREAM_ROWS = 2_000
+SAVED_ROWS = 10_240
+"""Of a row group: each thread holds one, unpacked."""
 STATEMENT_MOST = 2_000_000
 """Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
 INTERRUPT_AGAIN_SECONDS = 0.05
@@ -130,14 +132,16 @@ class Look:
             with self._bounded(STREAM_SECONDS):
                 self.known  # noqa: B018  of all days at once
         for day in self._days():
-            yield from day.stream(sql, params, timeout=max(0.001, until - time.monotonic()))
+            for span in parts_of(day.query):
+                yield from day._of(span).stream(sql, params, timeout=max(0.001, until - time.monotonic()))
 
     def save(self, sql: str, params: Mapping[str, Any] | None, path: Path) -> None:
         """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
         with self._bounded(STREAM_SECONDS):
             self._prepare(sql)
             self._cursor.execute(
-                f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)", dict(params or {})
+                f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {SAVED_ROWS})",
+                dict(params or {}),
             )
 
     def only(self, people: pa.Table, span: Range) -> Look:
@@ -157,13 +161,8 @@ class Look:
 
     def _days(self) -> Iterator[Look]:
         """One for each day that has events, of the same moment."""
-        days = {
-            us // DAY_US for segment in self._overlapping for us in (segment.min_occurred_us, segment.max_occurred_us)
-        }
-        for table in (self._fresh.sealed, self._fresh.opened):
-            found = pc.unique(pc.floor_temporal(table["occurred_at"], unit="day")).cast(pa.int64())
-            days.update(us // DAY_US for us in found.to_pylist())
-        for number in sorted(days):
+        days = days_of(self._overlapping, (self._fresh.sealed, self._fresh.opened))
+        for number in days:
             yield self._of(Range(number * DAY_US, (number + 1) * DAY_US))
 
     @property
