@@ -43,6 +43,7 @@ class Page:
 
 PAGES = (
     Page("overview", "Overview"),
+    Page("visits", "Visits"),
     Page("live", "Live", lenses=False),
     Page("events", "Events", "Product"),
     Page("funnels", "Funnels", "Product"),

@@ -23,6 +23,7 @@ from tests.servers.quadra import QuadraProcess
 
 PAGES = {
     "overview": "How many events arrive?",
+    "visits": "How many people visit?",
     "events": "Events over time",
     "funnels": "Where do users stop?",
     "journeys": "Which paths do people take?",
@@ -269,6 +270,40 @@ def test_today_is_compared_with_yesterday_until_the_same_time(page: Page, quadra
     assert earlier[1] == earlier[2]
     page.get_by_label("Compare").uncheck()
     expect(tile(page, "Active users").locator(".delta")).not_to_contain_text("before")
+
+
+def test_a_row_of_visits_filters_the_page_and_alt_leaves_it_out(page: Page, full: Project) -> None:
+    page.goto(full.at("visits", days="7"))
+    settled(page)
+    pages = panel(page, "Which pages?")
+    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS), timeout=15_000)
+    pages.get_by_role("button", name="/signup", exact=True).click()
+    expect(page).to_have_url(re.compile(r"where%5Bpage%5D=%2Fsignup"))
+    expect(tile(page, "Visitors").locator(".num")).to_have_text("2", timeout=15_000)
+    page.get_by_role("button", name=re.compile("Page is .signup.*remove this filter")).click()
+    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS), timeout=15_000)
+    pages.get_by_role("button", name="Entry", exact=True).click()
+    pages.get_by_role("button", name="/", exact=True).focus()
+    page.keyboard.press("Alt+Enter")
+    expect(page).to_have_url(re.compile(r"where%5Bentry_page%5D%5Bis_not%5D=%2F"))
+    expect(tile(page, "Visitors").locator(".num")).to_have_text("0", timeout=15_000)
+
+
+def test_time_and_filters_go_along_to_other_pages_and_projects(page: Page, full: Project, empty: Project) -> None:
+    page.goto(full.at("visits"))
+    settled(page)
+    page.get_by_label("Time", exact=True).select_option("7")
+    panel(page, "Which pages?").get_by_role("button", name="/signup", exact=True).click()
+    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page).to_have_url(re.compile(rf"/events\?project={full.slug}&days=7&where%5Bpage%5D=%2Fsignup$"))
+    settled(page)
+    expect(page.get_by_role("button", name=re.compile("Page is .signup.*not used on this page"))).to_be_visible()
+    expect(panel(page, "Top events").locator("tbody tr")).not_to_have_count(0)
+    page.get_by_role("link", name="Insights", exact=True).click()
+    page.get_by_role("link", name="Users", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/users\?.*days=7&where%5Bpage%5D=%2Fsignup$"))
+    page.get_by_label("Project", exact=True).select_option(empty.slug)
+    expect(page).to_have_url(re.compile(rf"/users\?project={empty.slug}&days=7&where%5Bpage%5D=%2Fsignup$"))
 
 
 def test_a_funnel_is_built_by_clicking(page: Page, full: Project) -> None:

@@ -1,4 +1,7 @@
-// What every signed-in page can do: choose colours, choose a project, open the menu on a small screen.
+// What every signed-in page can do: choose colours, choose a project, open the menu on a small screen. Time, filters and segment
+// go along to every other page, and time and filters to other projects.
+
+import { CHANGED, carried } from './shared/carried.js';
 
 const root = document.documentElement;
 
@@ -22,6 +25,25 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => docu
 
 const picker = document.getElementById('picker');
 picker?.addEventListener('change', () => picker.requestSubmit());
+
+function hidden([name, value]) {
+  const field = document.createElement('input');
+  Object.assign(field, { type: 'hidden', name, value });
+  return field;
+}
+
+function carry() {
+  for (const link of document.querySelectorAll('nav[aria-label="Main"] a')) {
+    const url = new URL(link.href);
+    const project = url.searchParams.get('project');
+    url.search = new URLSearchParams([...(project ? [['project', project]] : []), ...carried()]);
+    link.href = url.href;
+  }
+  for (const field of picker?.querySelectorAll('input[type="hidden"]') ?? []) field.remove();
+  picker?.append(...carried({ toOtherProject: true }).map(hidden));
+}
+document.addEventListener(CHANGED, carry);
+carry();
 
 const menu = document.getElementById('menu');
 const menuButton = document.querySelector('.menu-button');

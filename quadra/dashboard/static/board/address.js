@@ -1,7 +1,13 @@
 // What a page shows stands in its address, so that every view can be bookmarked, shared and gone back to: range, interval,
 // comparison, filters, and what the page itself adds. A shared page is given its address by the server instead.
 
-const WHERE = /^where\[(.+)\]$/s;
+import { CHANGED } from '../shared/carried.js';
+
+/** The operator is the server's; without one a filter is for equality. */
+const WHERE = /^where\[(.+?)\](?:\[(is_not|contains|not_contains|gt|gte|lt|lte|set|not_set|is)\])?$/s;
+export const IS = 'is';
+
+export const filterName = (property, op = IS) => (op === IS ? `where[${property}]` : `where[${property}][${op}]`);
 
 export class Address {
   #values;
@@ -24,14 +30,18 @@ export class Address {
     return this.#values.get(name) ?? fallback;
   }
 
-  /** [[property, [value, …]], …] */
+  /** [{name, property, op, values: [value, …]}, …]; `name` is the parameter. */
   get filters() {
-    const found = new Map();
-    for (const [name, value] of this.#values) {
-      const property = WHERE.exec(name)?.[1];
-      if (property) found.set(property, [...(found.get(property) ?? []), value]);
-    }
-    return [...found];
+    return [...new Set(this.#values.keys())].flatMap((name) => {
+      const [, property, op = IS] = WHERE.exec(name) ?? [];
+      return property ? [{ name, property, op, values: this.#values.getAll(name) }] : [];
+    });
+  }
+
+  /** One more value for a filter, which there may be already. */
+  filterBy(property, value, op = IS) {
+    const name = filterName(property, op);
+    this.change({ [name]: [...new Set([...this.#values.getAll(name), value])] });
   }
 
   /** Parameter -> value or list of values, without the project: what a saved view keeps. */
@@ -64,6 +74,7 @@ export class Address {
 
   #tell() {
     for (const hear of this.#hear) hear();
+    document.dispatchEvent(new Event(CHANGED));
   }
 }
 

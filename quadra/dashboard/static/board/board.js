@@ -2,8 +2,10 @@
 // A page opens a board, makes Questions and Panels with it, and calls `start`.
 
 import { el } from '../shared/elements.js';
+import { CARRIED } from '../shared/carried.js';
 import { Address } from './address.js';
 import { bar } from './bar.js';
+import { OF_VISITS } from './dimensions.js';
 import { elsewhere } from './elsewhere.js';
 import { keepFresh } from './live.js';
 import { Panel } from './panel.js';
@@ -17,11 +19,14 @@ const SHARED_EVERY_MS = 60_000;
 class Board {
   #questions = [];
 
-  /** `interval`, `compare`, `filters`, `ranged`: which parts of the bar the page has. `kind`: what is exported. */
-  constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, hear = {} } = {}) {
+  /**
+   * `interval`, `compare`, `filters`, `ranged`: which parts of the bar the page has. `kind`: what is exported. `visits`: its lenses
+   * take filters by dimensions of visits.
+   */
+  constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, visits = false, hear = {} } = {}) {
     const { project, timezone, role, echarts, baseUrl, page, shared } = root.dataset;
     Object.assign(this, { root, project, timezone, role, echarts, baseUrl, page });
-    this.bar = { interval, compare, filters, ranged, bots, kind };
+    this.bar = { interval, compare, filters, ranged, bots, kind, visits };
     this.usual = usual;
     this.hear = hear;
     this.shared = shared ? JSON.parse(shared) : null;
@@ -48,9 +53,21 @@ class Board {
   common(before = false) {
     const { asked, before: earlier } = this.range;
     const found = this.bar.ranged ? { ...(before ? earlier : asked) } : {};
-    if (this.bar.filters) for (const [property, values] of this.address.filters) found[`where[${property}]`] = values;
+    if (this.bar.filters) for (const filter of this.address.filters) if (this.takes(filter)) found[filter.name] = filter.values;
     if (this.address.get('bots') === 'yes') found.include_bots = 'true';
     return found;
+  }
+
+  /** Whether the lenses of this page know what the filter is about; otherwise it is kept for the pages that do. */
+  takes({ property }) {
+    return this.bar.visits || !OF_VISITS.has(property);
+  }
+
+  /** What a lens is asked that has the time before in its answer. */
+  get beside() {
+    if (!this.compares) return { compare: 'none' };
+    const { from, to } = this.range.before;
+    return { compare_from: from, compare_to: to };
   }
 
   ask(key, make, options) {
@@ -76,8 +93,8 @@ class Board {
   /** The address of another page about the same time and people. */
   href(path, more = {}) {
     const query = new URLSearchParams({ project: this.project });
-    for (const name of ['days', 'from', 'to', 'compare', 'bots']) if (this.address.get(name)) query.set(name, this.address.get(name));
-    for (const [property, values] of this.address.filters) for (const value of values) query.append(`where[${property}]`, value);
+    for (const name of CARRIED) if (this.address.get(name)) query.set(name, this.address.get(name));
+    for (const { name, values } of this.address.filters) for (const value of values) query.append(name, value);
     for (const [name, value] of Object.entries(more)) if (value !== null && value !== '') query.set(name, value);
     return `${path}?${query}`;
   }

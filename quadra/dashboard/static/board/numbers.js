@@ -3,40 +3,49 @@
 import { change, put } from '../shared/format.js';
 import { el } from '../shared/elements.js';
 import { sparkline } from './sparkline.js';
+import { number as asNumber } from './words.js';
 
 const MOST_IN_A_ROW = 6;
 
 /**
  * `numbers`: [{title, value: (answer) => number, write, good?: 'up' | 'down', spark?: (answer) => [number], aside?: (answer) => text,
- * points?: the change is a difference in points, not in per cent}].
+ * points?: the change is a difference in points, not in per cent, choose?: () => void, chosen?: () => whether it is what the chart shows,
+ * shown?: () => whether there is such a number now}].
  */
 export function keyNumbers(question, label, numbers) {
   const section = el('section', { class: 'kpis flow-kpis', 'aria-label': label });
   section.hidden = !question.offered;
   const drawn = numbers.map((one) => tile(one));
   section.append(...drawn.map(({ element }) => element));
-  const rows = Math.ceil(numbers.length / MOST_IN_A_ROW);
-  section.style.setProperty('--columns', Math.ceil(numbers.length / rows));
+  const spread = () => {
+    const shown = drawn.filter(({ element }) => !element.hidden).length;
+    section.style.setProperty('--columns', Math.ceil(shown / Math.ceil(shown / MOST_IN_A_ROW)));
+  };
+  spread();
   question.on(({ state, answer, before }) => {
     section.setAttribute('aria-busy', String(state === 'loading'));
+    numbers.forEach(({ shown }, place) => { drawn[place].element.hidden = shown ? !shown() : false; });
+    spread();
     for (const { draw } of drawn) draw(state, answer, before);
   });
   return section;
 }
 
-function tile({ title, value, write, good = null, spark = null, aside = null, points = false }) {
+function tile({ title, value, write, good = null, spark = null, aside = null, points = false, choose = null, chosen = null }) {
   const number = el('p', { class: 'num' }, el('span', { class: 'skeleton' }));
   const delta = el('p', { class: 'delta' }, el('span', { class: 'skeleton' }));
   const line = spark ? el('div', { class: 'spark', 'aria-hidden': 'true' }) : null;
-  const element = el('article', { class: 'kpi' }, el('h2', {}, title), number, delta, line);
+  const chooses = choose ? el('button', { class: 'choose', type: 'button', onclick: choose }, title) : null;
+  const element = el('article', { class: 'kpi' }, el('h2', {}, chooses ?? title), number, delta, line);
 
   function draw(state, answer, before) {
+    chooses?.setAttribute('aria-pressed', String(chosen()));
     if (state === 'loading') return;
     const known = state === 'ready';
     const now = known ? value(answer) : null;
     put(number, known ? write(now) : '—');
     const was = known && before ? value(before) : null;
-    const { text, direction } = difference(now, was, points);
+    const { text, direction } = difference(now, was, points, write === asNumber && Number.isInteger(now) && Number.isInteger(was));
     // which way is good: for errors and waiting it is down
     delta.dataset.direction = good === null || direction === 'same' ? 'same' : direction === good ? 'up' : 'down';
     const more = known && aside ? aside(answer) : null;
@@ -51,10 +60,10 @@ function tile({ title, value, write, good = null, spark = null, aside = null, po
   return { element, draw };
 }
 
-function difference(now, was, points) {
+function difference(now, was, points, counted) {
   if (was === null || was === undefined || now === null || now === undefined) return { text: null, direction: 'same' };
-  if (!points) return change(now, was);
+  if (!points) return change(now, was, { counted });
   const by = Math.round((now - was) * 10) / 10;
-  if (by === 0) return { text: '±0', direction: 'same' };
-  return { text: `${by > 0 ? '+' : '−'}${Math.abs(by)}`, direction: by > 0 ? 'up' : 'down' };
+  if (by === 0) return { text: '±0 points', direction: 'same' };
+  return { text: `${by > 0 ? '+' : '−'}${Math.abs(by)} ${Math.abs(by) === 1 ? 'point' : 'points'}`, direction: by > 0 ? 'up' : 'down' };
 }

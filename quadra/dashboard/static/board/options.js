@@ -30,7 +30,7 @@ const legend = (look, shown) => ({
   formatter: (name) => shortened(name), tooltip: { show: false },
 });
 
-function frame(look, { labels, format, several, axis = compact, unit, letters = 18 }) {
+function frame(look, { labels, format, several, axis = compact, unit, letters = 18, marks = [] }) {
   return {
     grid: { left: 4, right: 1.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
     legend: legend(look, several),
@@ -45,17 +45,34 @@ function frame(look, { labels, format, several, axis = compact, unit, letters = 
     tooltip: tooltip(look, {
       trigger: 'axis', axisPointer: { type: 'line', lineStyle: { color: look.muted } },
       formatter: (points) => hovered(points[0].axisValueLabel, points.filter((point) => point.value !== null && point.value !== undefined)
-        .map((point) => [point.color, point.seriesName, (format ?? number)(point.value)])),
+        .map((point) => [point.color, point.seriesName, (format ?? number)(point.value)])
+        .concat(marks.filter(({ place }) => place === points[0].dataIndex).map(({ text: words }) => [null, words, '']))),
     }),
   };
 }
 
 const until = (values, running) => (running === null ? values : values.map((value, place) => (place > running ? null : value)));
 
-/** `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the place of the period that is not over yet. */
-export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole' }) {
+/** Of the axis, between two marks whose words do not run into one another. */
+const APART = 0.2;
+
+/** What happened at places of the axis, as lines across the chart. Their words are told while hovered, and where there is room. */
+function marked(look, marks, periods) {
+  const room = marks.every(({ place }, at) => at === 0 || place - marks[at - 1].place > periods * APART);
+  return {
+    silent: true, symbol: 'none', animation: false, lineStyle: { color: look.warn, type: [3, 3], width: 1 },
+    label: { show: room, position: 'insideEndTop', rotate: 0, color: look.warn, fontSize: 0.79 * look.rem, formatter: ({ name }) => shortened(name, 22) },
+    data: marks.map(({ place, text: words }) => ({ xAxis: place, name: words })),
+  };
+}
+
+/**
+ * `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the place of the period that is not over yet.
+ * `marks`: [{place, text}] on the axis, in its order, one to a place.
+ */
+export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole', marks = [] }) {
   return (look) => ({
-    ...frame(look, { labels, format, axis, unit, several: series.length > 1 }),
+    ...frame(look, { labels, format, axis, unit, several: series.length > 1, marks }),
     series: series.map((one, index) => {
       const colour = one.faint ? look.muted : look.series[index % look.series.length];
       const shaded = running > 0 && index === 0;
@@ -64,6 +81,7 @@ export function lines({ labels, series, format, axis, running = null, area = ser
         lineStyle: { width: one.faint ? 1.25 : 2, type: one.faint ? [3, 3] : DASHES[index % DASHES.length] },
         areaStyle: area && !one.faint ? { color: colour, opacity: 0.12 } : undefined,
         emphasis: { disabled: true },
+        markLine: index === 0 && marks.length ? marked(look, marks, labels.length) : undefined,
         markArea: shaded ? {
           silent: true, itemStyle: { color: look.muted, opacity: 0.08 }, data: [[{ xAxis: running - 1 }, { xAxis: running }]],
         } : undefined,

@@ -15,6 +15,7 @@ let made = 0;
  * table     (answer, before) => {columns, rows}
  * body      (answer, before) => elements
  * isEmpty   (answer) => whether nothing has happened; `empty` () => elements that say what to do
+ * foot      (answer) => elements under all of it; `also`: Questions whose answers are drawn too
  * idle      what is said where there is nothing to ask yet
  * tools     elements for the head; `size` 'low' or 'tall'; `scrolls`: the body is long and scrolls within the panel
  */
@@ -30,7 +31,7 @@ export class Panel {
     this.#options = options;
     made += 1;
     const id = `panel-${made}`;
-    const { title, tools = [], chart, table, body, size, board, scrolls } = options;
+    const { title, tools = [], chart, table, body, size, board, scrolls, foot, also = [] } = options;
     const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
     const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} Chart; the Table button shows the same numbers` }) : null;
     if (table) this.#table = new Table(title);
@@ -42,9 +43,10 @@ export class Panel {
       empty: el('div', { class: 'nothing', hidden: true }),
       skeleton: el('div', { class: `loading ${chart ? `chart ${size ?? ''}` : ''}` }, ...Array.from({ length: chart ? 1 : 4 }, () => el('span', { class: 'skeleton wide' }))),
       content: el('div', { class: 'content', hidden: true }, box, this.#table?.element),
+      foot: foot ? el('p', { class: 'sub panel-foot' }) : null,
       body: body ? el('div', scrolls ? { class: 'made scroll', tabindex: '0', role: 'region', 'aria-labelledby': id } : { class: 'made' }) : null,
     };
-    if (this.#parts.body) this.#parts.content.append(this.#parts.body);
+    this.#parts.content.append(...[this.#parts.body, this.#parts.foot].filter(Boolean));
     if (this.#table && chart) this.#table.element.hidden = true;
     const { sub, problem, empty, skeleton, content } = this.#parts;
     this.element = el('section', { class: 'panel', 'aria-labelledby': id },
@@ -53,6 +55,7 @@ export class Panel {
     this.#say(null);
     this.element.hidden = !options.of.offered;
     options.of.on((question) => this.#draw(question));
+    for (const other of also) other.on(() => this.#draw(options.of));
   }
 
   #show(asTable) {
@@ -92,7 +95,12 @@ export class Panel {
       this.#parts.sub.hidden = typeof this.#options.sub === 'function';
       return;
     }
-    const { chart, table, body } = this.#options;
+    const { chart, table, body, foot } = this.#options;
+    if (foot) {
+      const parts = foot(answer);
+      fill(this.#parts.foot, parts.map(({ facts, textContent }) => facts ?? textContent), () => parts);
+      this.#parts.foot.hidden = parts.length === 0;
+    }
     if (chart) this.#chart.draw(chart(answer, before));
     if (table) {
       const { columns, rows } = table(answer, before);

@@ -16,13 +16,15 @@ export class Question {
 
   /**
    * `make(common)` gives {lens, params}, or null where nothing can be asked yet; `common` are the range, filters and bots.
-   * With `compare` the same is asked of the time before, where the page compares.
+   * With `compare` the same is asked of the time before, where the page compares. `earlier(answer)` finds it in the answer of a
+   * lens that has it there, or null.
    */
-  constructor(board, key, make, { compare = false } = {}) {
+  constructor(board, key, make, { compare = false, earlier = () => null } = {}) {
     this.board = board;
     this.key = key;
     this.make = make;
     this.compare = compare;
+    this.earlier = earlier;
   }
 
   /** Whether it can be asked here at all: a shared page has the questions that were saved with it. */
@@ -60,7 +62,7 @@ export class Question {
     if (!(quiet && this.state === 'ready' && same)) this.#become('loading');
     try {
       const { source } = this.board;
-      const [answer, before = null] = await Promise.all(
+      const [answer, before = this.earlier(answer)] = await Promise.all(
         Object.entries(asked).filter(([key]) => key === this.key || source.has(key)).map(([key, one]) => inTurn(() => source.ask(key, one, ended.signal), ended.signal)),
       );
       if (ended.signal.aborted) return;

@@ -24,7 +24,7 @@ export function rankedTable(what, measure, pairs, before = null, { write = numbe
     const cells = [{ text: named(name), href: href?.(name) }, { bar: value / most }, write(value)];
     if (before) {
       const was = before.get(name) ?? 0;
-      cells.push(write(was), { text: change(value, was).text });
+      cells.push(write(was), { text: change(value, was, { counted: write === number }).text });
     }
     return cells;
   });

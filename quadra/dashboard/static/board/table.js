@@ -3,7 +3,7 @@
 import { el, fill } from '../shared/elements.js';
 import { named } from './words.js';
 
-/** `columns`: [{title, n?, hidden?, wide?}]; the first one names the row. */
+/** `columns`: [{title, n?, hidden?, wide?, spare?, sorted?, sort?: () => void}]; the first one names the row, and a phone has no room for spare ones. */
 export class Table {
   #columns = null;
   #head = el('thead');
@@ -21,9 +21,10 @@ export class Table {
    */
   draw(columns, rows) {
     if (JSON.stringify(columns) !== JSON.stringify(this.#columns)) {
+      const place = [...this.#head.querySelectorAll('th')].findIndex((cell) => cell.contains(document.activeElement));
       this.#columns = columns;
-      this.#head.replaceChildren(el('tr', {}, ...columns.map(({ title, n, hidden }) => el('th', { scope: 'col', class: n ? 'n' : null },
-        hidden ? el('span', { class: 'hidden' }, title) : title))));
+      this.#head.replaceChildren(el('tr', {}, ...columns.map(heading)));
+      this.#head.querySelectorAll('th')[place]?.querySelector('button')?.focus();
       this.#body.replaceChildren();
     }
     while (this.#body.rows.length > rows.length) this.#body.lastChild.remove();
@@ -34,15 +35,20 @@ export class Table {
   }
 
   #row() {
-    return el('tr', {}, ...this.#columns.map(({ n, wide, bar }, place) => (place === 0
+    return el('tr', {}, ...this.#columns.map(({ n, wide, bar, spare }, place) => (place === 0
       ? el('th', { scope: 'row' })
-      : el('td', { class: [n && 'n', wide && 'wide', bar && 'bar'].filter(Boolean).join(' ') || null }))));
+      : el('td', { class: [n && 'n', wide && 'wide', bar && 'bar', spare && 'spare'].filter(Boolean).join(' ') || null }))));
   }
 
   #fill(place, cell) {
     const whole = cell !== null && typeof cell === 'object' ? cell : { text: cell };
     fill(place, whole.make ? whole.facts : whole, () => make(whole));
   }
+}
+
+function heading({ title, n, hidden, sort, sorted, spare }) {
+  const words = hidden ? el('span', { class: 'hidden' }, title) : sort ? el('button', { class: 'sort', type: 'button', onclick: sort }, title, el('span', { 'aria-hidden': 'true' }, sorted ? ' ↓' : '')) : title;
+  return el('th', { scope: 'col', class: [n && 'n', spare && 'spare'].filter(Boolean).join(' ') || null, 'aria-sort': sorted ? 'descending' : null }, words);
 }
 
 function make({ text, href, title, tone, bar, make: build }) {

@@ -30,11 +30,18 @@ export function duration(ms) {
 
 export const signed = (value) => (value > 0 ? `+${whole.format(value)}` : value < 0 ? `−${whole.format(-value)}` : '±0');
 
-/** A change as people say it: percent, or "×13" once percents stop meaning anything, or "new" where nothing was before. */
-export function change(now, before) {
+/** Of fewer things per cent say nothing. */
+const LEAST_BASE = 30;
+
+/**
+ * A change as people say it: percent, or "×13" once percents stop meaning anything, or "new" where nothing was before.
+ * `counted`: both are counts of things; of few things the difference itself is said.
+ */
+export function change(now, before, { counted = true } = {}) {
   if (before === 0) return now === 0 ? { text: '—', direction: 'same' } : { text: 'new', direction: 'up' };
   const ratio = now / before;
   const direction = now > before ? 'up' : now < before ? 'down' : 'same';
+  if (counted && before > 0 && before < LEAST_BASE) return { text: signed(now - before), direction };
   if (ratio >= 10) return { text: `×${whole.format(Math.round(ratio))}`, direction };
   const percent = Math.abs(ratio - 1) * 100;
   const sign = direction === 'up' ? '+' : direction === 'down' ? '−' : '±';
