@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -45,7 +45,7 @@ class Entry(Struct, kw_only=True):
     subject: Annotated[str, Meta(description="What it was done to.", examples=["qk_Zm9vYmFy"])]
     project: Slug | None
     address: Annotated[str, Meta(description="From where; empty for what was done on the machine.", examples=["::1"])]
-    details: Annotated[dict[str, object], Meta(examples=[{"scope": "read"}])]
+    details: Annotated[dict[str, Any], Meta(examples=[{"scope": "read"}])]
 
 
 class Entries(Struct, kw_only=True):
