@@ -30,7 +30,7 @@ class Which(Struct, kw_only=True):
     limit: Annotated[int, within(1, 1000, "How many.")] = 100
 
 
-class Entry(Struct, kw_only=True):
+class AuditEntry(Struct, kw_only=True):
     id: Annotated[int, Meta(examples=[41])]
     at: Time
     actor: Annotated[
@@ -48,8 +48,8 @@ class Entry(Struct, kw_only=True):
     details: Annotated[dict[str, Any], Meta(examples=[{"scope": "read"}])]
 
 
-class Entries(Struct, kw_only=True):
-    entries: list[Entry]
+class AuditEntries(Struct, kw_only=True):
+    entries: list[AuditEntry]
 
 
 @doors(
@@ -59,11 +59,11 @@ class Entries(Struct, kw_only=True):
     says=f"Who did what, when and from where. Entries are only ever added. {OF_ALL}",
     needs="admin",
     asks=Params(Which),
-    answers=Entries,
+    answers=AuditEntries,
     answer_says="Newest first.",
     refuses=(404,),
 )
-def show_audit(asked: Which) -> Entries:
+def show_audit(asked: Which) -> AuditEntries:
     require("admin")
     project = None if asked.project is None else require_project(asked.project, "admin").id
     with runtime().database.read() as session:
@@ -76,9 +76,9 @@ def show_audit(asked: Which) -> Entries:
             action=asked.action,
             actor=asked.actor,
         )
-        return Entries(
+        return AuditEntries(
             entries=[
-                Entry(
+                AuditEntry(
                     id=one.id,
                     at=clock.iso(one.at),
                     actor=one.actor,

@@ -35,7 +35,7 @@ class NewName(Struct, kw_only=True):
     name: Name
 
 
-class OneSession(Struct, kw_only=True):
+class YourSession(Struct, kw_only=True):
     id: SessionId
     began_at: Time
     seen_at: Annotated[Time, Meta(description="Noted once an hour.")]
@@ -44,11 +44,11 @@ class OneSession(Struct, kw_only=True):
     current: Annotated[bool, Meta(description="Whether it is the one that asks.")]
 
 
-class Sessions(Struct, kw_only=True):
-    sessions: list[OneSession]
+class YourSessions(Struct, kw_only=True):
+    sessions: list[YourSession]
 
 
-class Factor(Struct, kw_only=True):
+class SecondFactor(Struct, kw_only=True):
     enabled: bool
     confirmed_at: Annotated[Time | None, Meta(description="Since when.")]
     recovery_codes_left: Annotated[int, Meta(ge=0, le=second_factor.RECOVERY_CODES, examples=[10])]
@@ -66,7 +66,7 @@ class FirstCode(Struct, kw_only=True):
     code: Code
 
 
-class Begun(Struct, kw_only=True):
+class BegunFactor(Struct, kw_only=True):
     secret: Annotated[str, Meta(description="To type into the app.", examples=["JBSWY3DPEHPK3PXP"])]
     uri: Annotated[str, Meta(description="What a QR code of it says.", examples=["otpauth://totp/…"])]
 
@@ -102,15 +102,15 @@ def change_name(asked: NewName) -> TheUser:
     says="Those that go on. A session that began before Quadra noted them is not listed; ending all of them ends it too.",
     needs="viewer",
     first=person,
-    answers=Sessions,
+    answers=YourSessions,
     answer_says="The one that was used last first.",
 )
-def show_sessions() -> Sessions:
+def show_sessions() -> YourSessions:
     member = person()
     with runtime().database.read() as session:
-        return Sessions(
+        return YourSessions(
             sessions=[
-                OneSession(
+                YourSession(
                     id=one.id,
                     began_at=clock.iso(one.began_at),
                     seen_at=clock.iso(one.seen_at),
@@ -169,15 +169,17 @@ def end_other_sessions() -> LoggedIn:
     title="Whether you have a second factor",
     needs="viewer",
     first=person,
-    answers=Factor,
+    answers=SecondFactor,
 )
-def show_factor() -> Factor:
+def show_factor() -> SecondFactor:
     member = person()
     with runtime().database.read() as session:
         found = second_factor.find(session, member.id)
         left = second_factor.count_recovery_codes(session, member.id)
     at = None if found is None else found.confirmed_at
-    return Factor(enabled=at is not None, confirmed_at=None if at is None else clock.iso(at), recovery_codes_left=left)
+    return SecondFactor(
+        enabled=at is not None, confirmed_at=None if at is None else clock.iso(at), recovery_codes_left=left
+    )
 
 
 @doors(
@@ -188,17 +190,17 @@ def show_factor() -> Factor:
     needs="viewer",
     first=person,
     asks=Params(WithPassword),
-    answers=Begun,
+    answers=BegunFactor,
     answer_says="Give this to an authenticator app.",
     refuses=(409, 429),
 )
-def begin_factor(asked: WithPassword) -> Begun:
+def begin_factor(asked: WithPassword) -> BegunFactor:
     member = person()
     try_password(member.email, asked.current_password, known=True)
     with runtime().database.begin() as session:
         secret = second_factor.begin(session, user_id=member.id, key=second_factor.key())
         _record(session, member, "accounts.second_factor.begun")
-    return Begun(secret=second_factor.typed(secret), uri=second_factor.uri(secret, member.email))
+    return BegunFactor(secret=second_factor.typed(secret), uri=second_factor.uri(secret, member.email))
 
 
 @doors(

@@ -40,7 +40,7 @@ class Invitation(Struct, kw_only=True):
     role: Annotated[Role, Meta(examples=["editor"])] = "viewer"
 
 
-class Link(Struct, kw_only=True):
+class PasswordLink(Struct, kw_only=True):
     user: User
     url: Annotated[
         str,
@@ -52,7 +52,7 @@ class Link(Struct, kw_only=True):
     expires_at: Time
 
 
-class Choice(Struct, kw_only=True):
+class PasswordChoice(Struct, kw_only=True):
     token: Annotated[str, Meta(max_length=300, description="What stands behind the `#` of the link.")]
     new_password: Annotated[NewPassword, Meta(examples=["a better battery"])]
 
@@ -64,12 +64,12 @@ class Choice(Struct, kw_only=True):
     says="Makes an account without a password that anybody knows, and a link by which its owner chooses one within a week.",
     needs="admin",
     asks=Params(Invitation),
-    answers=Link,
+    answers=PasswordLink,
     answer_says="The link, shown only now.",
     status=201,
     refuses=(409,),
 )
-def invite(asked: Invitation) -> Link:
+def invite(asked: Invitation) -> PasswordLink:
     by = require("admin")
     hashed = hash_password(random_password(), email=asked.email, name=asked.name)
     with runtime().database.begin() as session:
@@ -92,11 +92,11 @@ def invite(asked: Invitation) -> Link:
     says="For who forgot the password. It stays as it is until the link is used.",
     needs="admin",
     named={"user_id": Param(name="user_id", shape=UserId, example=2)},
-    answers=Link,
+    answers=PasswordLink,
     answer_says="The link, shown only now.",
     refuses=(404, 409),
 )
-def make_link(user_id: int) -> Link:
+def make_link(user_id: int) -> PasswordLink:
     by = require("admin")
     with runtime().database.begin() as session:
         user = get_user(session, user_id)
@@ -123,17 +123,17 @@ def _small_and_our_own() -> None:
     title="Choose a password by a link",
     says="Ends every session of the account. Ten a minute for an address.",
     first=_small_and_our_own,
-    asks=Params(Choice),
+    asks=Params(PasswordChoice),
     answers=TheUser,
     answer_says="It is chosen; log in with it.",
     refuses=(403, 429, 503),
 )
-def choose_password(asked: Choice) -> TheUser:
+def choose_password(asked: PasswordChoice) -> TheUser:
     return _choose(asked)
 
 
 @limiter.limit("10/minute", scope="password-link")
-def _choose(asked: Choice) -> TheUser:
+def _choose(asked: PasswordChoice) -> TheUser:
     user_id, epoch = _read(asked.token)
     gone = Invalid(
         "This link was used, or it is too old. Ask an admin for a new one.", fields={"token": "a fresh link"}
@@ -159,10 +159,10 @@ def _choose(asked: Choice) -> TheUser:
         raise gone from error
 
 
-def _link(user: UserRow) -> Link:
+def _link(user: UserRow) -> PasswordLink:
     token = _serializer().dumps([user.id, user.session_epoch])
     url = f"{runtime().settings.public_url.rstrip('/')}/set-password#{token}"
-    return Link(user=user_shown(user), url=url, expires_at=clock.iso(clock.now() + LASTS))
+    return PasswordLink(user=user_shown(user), url=url, expires_at=clock.iso(clock.now() + LASTS))
 
 
 def _read(token: str) -> tuple[int, int]:
