@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from quadra.core import clock
 from quadra.sinks.registry import SINKS
 from quadra.sinks.verbs import replay
+from quadra.warehouse.columns import SCHEMA
 from tests.servers.clickhouse import chdb_url
 from tests.sinks.conftest import Make, do, seal, state
 
@@ -55,7 +57,7 @@ def test_each_event_is_a_row_in_the_table_of_its_project(url: str, client: Any, 
     assert state(runtime, "clickhouse").delivered_events == 4
 
 
-def test_a_replay_is_dropped_by_the_token_of_its_batch(url: str, client: Any, make: Make) -> None:
+def test_a_replay_changes_nothing_there(url: str, client: Any, make: Make) -> None:
     runtime = make(clickhouse_url=url)
     sent = seal(runtime, *"abc")
     do(runtime, "clickhouse")
@@ -65,6 +67,25 @@ def test_a_replay_is_dropped_by_the_token_of_its_batch(url: str, client: Any, ma
     assert do(runtime, "clickhouse") is not None
     assert ids(client, final="") == sent
     assert state(runtime, "clickhouse").delivered_events == 6
+
+
+def test_a_batch_that_comes_again_is_dropped_by_its_token_even_where_rows_were_erased_meanwhile(
+    url: str, client: Any
+) -> None:
+    """Without the token a block is told by its rows alone, and this one would be another."""
+    server = pytest.importorskip("quadra.warehouse.clickhouse.server")
+    server.create_table(client)
+    at = clock.now()
+    columns: dict[str, Any] = {name: [None, None] for name in SCHEMA.names}
+    columns |= {"kind": ["event"] * 2, "name": ["a"] * 2, "event_type": ["a"] * 2, "batch_id": ["b"] * 2}
+    columns |= {"event_id": ["t1", "t2"], "bot": [False] * 2, "occurred_at": [at] * 2, "received_at": [at] * 2}
+    rows = pa.table(columns, schema=SCHEMA)
+    server.insert(client, "tokens", rows, "batch-1")
+    server.insert(client, "tokens", rows.slice(0, 1), "batch-1")
+    assert client.query("SELECT count() FROM events WHERE project = 'tokens'").result_rows == [(2,)]
+    server.insert(client, "tokens", rows.slice(0, 1), "batch-2")
+    assert client.query("SELECT count() FROM events WHERE project = 'tokens'").result_rows == [(3,)]
+    assert client.query("SELECT count() FROM events FINAL WHERE project = 'tokens'").result_rows == [(2,)]
 
 
 def test_a_table_from_before_gets_the_columns_that_came_later(
