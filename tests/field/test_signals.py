@@ -67,7 +67,7 @@ def followed(values: Sequence[float], signal: Signal = EVENTS) -> tuple[list[Rea
 def test_a_minute_is_judged_by_those_before_it_alone() -> None:
     past = traffic(3_000)
     one, _ = followed([*past, *[0.0] * 100])
-    other, _ = followed([*past, *traffic(100, seed=9)])
+    other, _ = followed([*past, *[300.0] * 100])  # on the other side: the level follows neither far
     assert one[:3_000] == other[:3_000]
     assert one[3_000].low == other[3_000].low  # the band of a minute is made before its value is known
     assert one[3_001:] != other[3_001:]
