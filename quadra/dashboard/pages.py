@@ -63,12 +63,24 @@ PAGES = (
     Page("recovery", "Recovery", "Engine", lenses=False),
     Page("releases", "Releases", "Engine", lenses=False),
     Page("status", "Status", "Engine", lenses=False, endpoint="health.show_status"),
+    Page("settings", "Settings", "Engine", lenses=False),
 )
 """Every page, in the order of the navigation. A new page is a line here and its folder in `static/`."""
 
 BOARDS = {one.slug: one for one in PAGES if one.lenses}
 
 PIPELINE_TABS = {"batches": "Batches", "jobs": "Jobs", "dead-letters": "Dead letters"}
+
+SETTINGS = {
+    "start": "First steps",
+    "me": "Me",
+    "project": "Project",
+    "keys": "Keys",
+    "people": "People",
+    "audit": "Audit log",
+}
+"""The pages of settings; each has `templates/settings/<name>.html` and `static/settings/<name>.js`."""
+FOR_ADMINS = ("project", "keys", "people", "audit")
 
 
 @blueprint.app_context_processor
@@ -117,6 +129,21 @@ def recovery() -> Any:
 @blueprint.get("/releases")
 def releases() -> Any:
     return page("releases.html", "dashboard.releases")
+
+
+@blueprint.get("/settings")
+@blueprint.get("/settings/<any(" + ", ".join(f"'{name}'" for name in SETTINGS) + "):name>")
+def settings(name: str = "me") -> Any:
+    return page(
+        "settings.html",
+        "dashboard.settings",
+        name=name,
+        title=SETTINGS[name],
+        tabs=SETTINGS.items(),
+        for_admins=name in FOR_ADMINS,
+        base_url=base_url(),
+        retention_days=runtime().settings.retention_days,
+    )
 
 
 @blueprint.get("/api/docs")

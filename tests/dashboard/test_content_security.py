@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from quadra.dashboard.pages import PAGES, PIPELINE_TABS
+from quadra.dashboard.pages import PAGES, PIPELINE_TABS, SETTINGS
 from tests.clients import eventually, make_project
 from tests.dashboard.lens_sample import sample
 from tests.servers.keeper import Keeper
@@ -26,8 +26,13 @@ document.addEventListener('securitypolicyviolation', (event) => {
   window.forbidden.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`);
 });
 """
-INSIDE = [f"/{page.slug}" for page in PAGES] + [f"/pipeline/{tab}" for tab in PIPELINE_TABS] + ["/nothing-is-here"]
-OUTSIDE = ["/login", "/status", "/api/docs", "/share/nothing"]
+INSIDE = [
+    *(f"/{page.slug}" for page in PAGES),
+    *(f"/pipeline/{tab}" for tab in PIPELINE_TABS),
+    *(f"/settings/{name}" for name in SETTINGS),
+    "/nothing-is-here",
+]
+OUTSIDE = ["/login", "/set-password", "/status", "/api/docs", "/share/nothing"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,15 @@
+// Cells of the tables of settings: a row becomes a card on a small screen, where each cell says what it is.
+
+import { el } from '../shared/elements.js';
+import { moment } from '../shared/format.js';
+
+export const head = (...words) => el('th', { scope: 'row', class: 'wide' }, ...words);
+export const cell = (label, ...words) => el('td', { 'data-label': label }, ...words);
+export const acts = (...buttons) => el('td', { class: 'act' }, ...buttons);
+export const button = (words, label, onclick) => el('button', { class: 'button', type: 'button', 'aria-label': label, onclick }, words);
+export const when = (label, iso, never = 'never') => cell(label, iso === null ? never : el('time', { datetime: iso }, moment(Date.parse(iso))));
+
+export function show(rows, columns, nothing) {
+  const empty = el('tr', {}, el('td', { colspan: columns, class: 'nothing full' }, nothing));
+  document.getElementById('rows').replaceChildren(...(rows.length > 0 ? rows : [empty]));
+}

@@ -1,0 +1,155 @@
+"""Settings in a real browser: a key, an invitation, a second factor, the first steps, and what a viewer sees."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b32decode
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from playwright.sync_api import Browser, Page, expect
+
+from quadra.core import clock
+from quadra.dashboard.pages import FOR_ADMINS, SETTINGS
+from tests.dashboard.looks import fits
+from tests.servers.keeper import Keeper
+from tests.servers.quadra import QuadraProcess
+
+PATIENCE_MS = 60_000
+PASSWORD = "nine purple llamas sing"
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
+    with closing(QuadraProcess(keeper)) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, quadra: QuadraProcess) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        log_in(page, quadra, quadra.init["admin_email"], quadra.init["admin_password"])
+        yield page
+
+
+def log_in(page: Page, quadra: QuadraProcess, email: str, password: str) -> None:
+    page.goto(f"{quadra.base_url}/login?next=/settings")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def kept(page: Page) -> str:
+    """What the dialog shows once."""
+    expect(page.locator("#once")).to_be_visible(timeout=PATIENCE_MS)
+    text = page.locator("#once-text").inner_text()
+    page.get_by_role("button", name="I have kept it").click()
+    return text
+
+
+def test_every_page_fits_a_phone_and_complains_of_nothing(admin: Page, quadra: QuadraProcess) -> None:
+    problems: list[str] = []
+    admin.on("pageerror", lambda error: problems.append(str(error)))
+    for name in SETTINGS:
+        admin.goto(f"{quadra.base_url}/settings/{name}")
+        expect(admin.locator("h1")).to_have_text(SETTINGS[name])
+        expect(admin.locator(".skeleton")).to_have_count(0, timeout=PATIENCE_MS)
+        expect(admin.locator("#problem")).to_be_hidden()
+        fits(admin)
+    assert problems == []
+
+
+def test_a_key_is_shown_once_opens_and_is_revoked(admin: Page, quadra: QuadraProcess) -> None:
+    admin.goto(f"{quadra.base_url}/settings/keys")
+    admin.get_by_label("What it is for").fill("reports")
+    admin.get_by_label("Scope").select_option("read")
+    admin.get_by_label("Pages that may use it").fill("nonsense")
+    admin.get_by_role("button", name="Make the key").click()
+    expect(admin.get_by_label("Pages that may use it")).to_have_attribute("aria-invalid", "true")
+    admin.get_by_label("Pages that may use it").fill("")
+    admin.get_by_role("button", name="Make the key").click()
+    key = kept(admin)
+    headers = {"Authorization": f"Bearer {key}"}
+    asked = admin.request.get(f"{quadra.base_url}/api/projects", headers=headers)
+    assert asked.status == 200
+    admin.get_by_role("button", name="Revoke reports").click()
+    admin.get_by_role("button", name="Revoke it").click()
+    expect(admin.locator("#rows")).to_contain_text("revoked")
+    assert admin.request.get(f"{quadra.base_url}/api/projects", headers=headers).status == 401
+
+
+def test_who_is_invited_chooses_a_password_and_turns_a_second_factor_on(
+    admin: Page, quadra: QuadraProcess, browser: Browser
+) -> None:
+    admin.goto(f"{quadra.base_url}/settings/people")
+    admin.get_by_label("E-mail").fill("eve@example.com")
+    admin.get_by_role("button", name="Make the link").click()
+    link = kept(admin)
+    expect(admin.locator("#rows")).to_contain_text("eve@example.com")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(link)
+        page.get_by_label("New password").fill(PASSWORD)
+        page.get_by_role("button", name="Use this password").click()
+        page.wait_for_url("**/login")
+        log_in(page, quadra, "eve@example.com", PASSWORD)
+
+        page.locator("#begin-factor").get_by_label("Present password").fill(PASSWORD)
+        page.get_by_role("button", name="Set it up").click()
+        secret = b32decode(page.get_by_label("Key for the app").inner_text().replace(" ", ""))
+        page.get_by_label("Code that the app shows").fill(
+            TOTP(secret, 6, SHA1(), 30).generate(int(clock.now().timestamp())).decode()
+        )
+        page.get_by_role("button", name="Turn it on").click()
+        codes = kept(page).split()
+        assert len(codes) == 10
+        expect(page.locator("#factor")).to_contain_text("10 of 10 recovery codes are left")
+
+        page.get_by_role("button", name="Log out").click()
+        log_in(page, quadra, "eve@example.com", PASSWORD)
+        page.get_by_label("Code").fill(codes[0])
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#factor")).to_contain_text("9 of 10 recovery codes are left")
+        expect(page.locator("#rows")).to_contain_text("this one")
+
+        for name in FOR_ADMINS:
+            page.goto(f"{quadra.base_url}/settings/{name}")
+            expect(page.get_by_text("Only admins can see and change this")).to_be_visible()
+
+
+def test_a_project_gets_another_zone_which_stands_in_the_audit_log(admin: Page, quadra: QuadraProcess) -> None:
+    admin.goto(f"{quadra.base_url}/settings/project")
+    admin.get_by_label("Time zone").fill("Europe/Nowhere")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
+    admin.get_by_label("Time zone").fill("Europe/Berlin")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.get_by_text("The project is saved.")).to_be_visible()
+    admin.goto(f"{quadra.base_url}/settings/audit?action=accounts.project.changed")
+    expect(admin.locator("#rows")).to_contain_text("timezone: Europe/Berlin")
+    with admin.expect_download() as waiting:
+        admin.get_by_role("button", name="Export CSV").click()
+    assert re.search(r'"accounts.project.changed","default"', waiting.value.path().read_text())
+
+
+def test_the_first_steps_tick_themselves(admin: Page, quadra: QuadraProcess) -> None:
+    admin.goto(f"{quadra.base_url}/settings/start")
+    send = admin.locator("[data-step=send]")
+    expect(send).to_contain_text("not done yet")
+    admin.get_by_label("From").select_option("curl")
+    admin.get_by_role("button", name="Fill in a new write key").click()
+    expect(admin.locator("#snippet")).to_contain_text("X-Quadra-Key: qk_")
+    key = re.search(r"qk_[\w-]+", admin.locator("#snippet").inner_text())
+    assert key
+    body = json.dumps({"eventType": "hello", "userId": "me"})
+    headers = {"X-Quadra-Key": key[0], "Content-Type": "application/json"}
+    assert admin.request.post(f"{quadra.base_url}/api/events", data=body, headers=headers).ok
+    expect(send.locator(".tick")).to_have_text("✓", timeout=PATIENCE_MS)
