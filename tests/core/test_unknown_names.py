@@ -84,3 +84,21 @@ def test_the_nearest_known_name_is_told_and_known_ones_are_taken(
 def test_probes_take_whatever_a_balancer_adds(admin: tuple[Flask, FlaskClient, dict[str, str]]) -> None:
     _, client, _ = admin
     assert client.get("/health?evnt=1").status_code == 200
+
+
+def test_an_address_that_is_no_text_is_refused(admin: tuple[Flask, FlaskClient, dict[str, str]]) -> None:
+    _, client, _ = admin
+    for path in ("/health", "/api/keys", "/v1/track"):
+        answer = client.get(path, environ_overrides={"QUERY_STRING": "\xe9=1"})
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("sent", ["Basic \xff\xff", "Basic !!!", "Basic /w=="])
+def test_basic_authentication_that_is_none_is_401(admin: tuple[Flask, FlaskClient, dict[str, str]], sent: str) -> None:
+    _, client, _ = admin
+    assert client.post("/v1/track", json={}, headers={"Authorization": sent}).status_code == 401
+
+
+def test_the_description_can_be_made(admin: tuple[Flask, FlaskClient, dict[str, str]]) -> None:
+    _, client, _ = admin
+    assert client.get("/api/openapi.json").status_code == 200

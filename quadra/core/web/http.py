@@ -60,7 +60,7 @@ def set_up(app: Flask) -> None:
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.before_request(_take_request_id)
-    app.before_request(_refuse_nul)
+    app.before_request(_refuse_unreadable)
     app.after_request(_send_request_id)
     app.register_error_handler(QuadraError, _on_quadra_error)
     app.register_error_handler(HTTPException, _on_http_exception)
@@ -135,15 +135,16 @@ def _take_request_id() -> None:
     g.request_id = came if REQUEST_ID.fullmatch(came) else uuid7()
 
 
-def _refuse_nul() -> None:
-    """No name or value of ours has the character, and PostgreSQL takes it for a mistake of the program."""
+def _refuse_unreadable() -> None:
+    """An address that is no text; and one with NUL, which no name or value of ours has, and which PostgreSQL takes for a mistake
+    of the program."""
     if "\0" in request.path:
         raise NotFound("There is nothing at this address.")
-    wrong = {
-        name.replace("\0", ""): "holds a NUL character"
-        for name, value in request.args.items(multi=True)
-        if "\0" in name or "\0" in value
-    }
+    try:
+        pairs = list(request.args.items(multi=True))
+    except UnicodeDecodeError as error:  # bytes as they are, where percent signs belong
+        raise Invalid("The address cannot be read: write what is not ASCII as UTF-8, percent-encoded.") from error
+    wrong = {name.replace("\0", ""): "holds a NUL character" for name, value in pairs if "\0" in name or "\0" in value}
     if wrong:
         raise Invalid("The question cannot be read.", fields=wrong)
 
