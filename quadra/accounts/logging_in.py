@@ -20,6 +20,7 @@ MOST_BYTES = 16 * 1024
 """Of a body by which somebody logs in: no stranger needs more."""
 STEP, STEP_LASTS = "second_step", 300
 """Whose password was right, and when, in the cookie of a browser that is to send the code; for how many seconds."""
+AGAIN = "It took too long, or the account has changed. Enter your e-mail address and your password once more."
 
 
 def enter(email: str, password: str, code: str = "") -> User:
@@ -40,14 +41,17 @@ def enter_by_page(email: str, password: str, code: str) -> User:
             return enter(email, password, code)
         except Unauthorised as error:
             if error.code in (second_factor.REQUIRED, second_factor.WRONG):
-                cookie[STEP] = [normalise_email(email), int(clock.now().timestamp())]
+                with runtime().database.read() as session:
+                    user = find_user(session, email)
+                cookie[STEP] = [user.email, user.session_epoch, int(clock.now().timestamp())]
             raise
-    if not waiting or clock.now().timestamp() - waiting[1] > STEP_LASTS:
-        raise Unauthorised("That took too long. Enter your e-mail address and your password once more.")
-    email = waiting[0]
-    _count_try(email, known=False)
+    if not waiting or clock.now().timestamp() - waiting[2] > STEP_LASTS:
+        raise Unauthorised(AGAIN)
+    _count_try(waiting[0], known=False)
     with runtime().database.read() as session:
-        user = find_user(session, email)
+        user = find_user(session, waiting[0])
+    if user.session_epoch != waiting[1]:  # it has another password by now, or is disabled
+        raise Unauthorised(AGAIN)
     try:
         return _begin(user, code, rehashed=None)
     except Unauthorised:
