@@ -51,6 +51,7 @@ PAGES = (
     Page("retention", "Retention", "Product"),
     Page("users", "Users", "Product"),
     Page("user", "User", "Product", under="users"),
+    Page("goals", "Goals", "Product"),
     Page("features", "Features", "Product"),
     Page("satisfaction", "Satisfaction", "Product"),
     Page("ai", "AI usage", "Services"),

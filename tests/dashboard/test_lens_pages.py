@@ -289,6 +289,31 @@ def test_a_row_of_visits_filters_the_page_and_alt_leaves_it_out(page: Page, full
     expect(tile(page, "Visitors").locator(".num")).to_have_text("0", timeout=15_000)
 
 
+def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project) -> None:
+    page.goto(full.at("goals", days="7"))
+    settled(page)
+    shown = panel(page, "Which goals are reached?")
+    shown.get_by_role("button", name="+ Goal").click()
+    page.get_by_label("Name", exact=True).fill("Bought")
+    page.get_by_label("Event", exact=True).fill("bought")
+    page.get_by_label("Currency", exact=True).fill("EUR")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("with a value_property")
+    page.get_by_label("Currency", exact=True).fill("")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    row = shown.locator("tbody tr")
+    expect(row).to_contain_text("event bought", timeout=15_000)
+    expect(row.locator("td").nth(1)).to_have_text("2")
+    row.get_by_role("link", name="Bought").click()
+    settled(page)
+    expect(tile(page, "Conversions").locator(".num")).not_to_have_text("0")
+    expect(panel(page, "Which pages?").get_by_role("button", name="Revenue")).to_be_visible()
+    page.goto(full.at("goals", days="7"))
+    shown.get_by_role("button", name="Delete the goal Bought").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(shown).to_contain_text("No goals yet", timeout=15_000)
+
+
 def test_time_and_filters_go_along_to_other_pages_and_projects(page: Page, full: Project, empty: Project) -> None:
     page.goto(full.at("visits"))
     settled(page)
