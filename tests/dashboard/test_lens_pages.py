@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -235,7 +235,7 @@ def test_what_is_chosen_stands_in_the_address(page: Page, full: Project) -> None
     page.goto(full.at("events"))
     settled(page)
     page.get_by_label("Time", exact=True).select_option("7")
-    page.get_by_label("Compare").uncheck()
+    page.get_by_label("Compare").select_option("no")
     page.get_by_label("Split by").fill("plan")
     page.get_by_label("Split by").press("Enter")
     page.get_by_role("button", name="+ Filter").click()
@@ -266,9 +266,11 @@ def test_today_is_compared_with_yesterday_until_the_same_time(page: Page, quadra
     settled(page)
     expect(tile(page, "Active users").locator(".num")).to_have_text("3")
     expect(tile(page, "Active users").locator(".delta")).to_contain_text("before: 0")
-    (earlier,) = {found for url in asked if (found := re.search(r"/dashboard\?from=(\S+?)&to=(\S+?)T\d\d:\d\d&", url))}
+    (earlier,) = {
+        found for url in asked if (found := re.search(r"/dashboard\?.*?\bfrom=(\S+?)&to=(\S+?)T\d\d:\d\d&", url))
+    }
     assert earlier[1] == earlier[2]
-    page.get_by_label("Compare").uncheck()
+    page.get_by_label("Compare").select_option("no")
     expect(tile(page, "Active users").locator(".delta")).not_to_contain_text("before")
 
 
@@ -287,6 +289,27 @@ def test_a_row_of_visits_filters_the_page_and_alt_leaves_it_out(page: Page, full
     page.keyboard.press("Alt+Enter")
     expect(page).to_have_url(re.compile(r"where%5Bentry_page%5D%5Bis_not%5D=%2F"))
     expect(tile(page, "Visitors").locator(".num")).to_have_text("0", timeout=15_000)
+
+
+def test_keys_choose_the_time_and_move_it(page: Page, full: Project) -> None:
+    page.goto(full.at("goals", range="last-week", compare="year"))
+    settled(page)
+    time = page.get_by_label("Time", exact=True)
+    expect(time).to_have_value("last-week")
+    expect(page.get_by_label("Compare", exact=True)).to_have_value("year")
+    page.keyboard.press("d")
+    expect(time).to_have_value("1")
+    expect(page).to_have_url(re.compile(r"\?project=[^&]+&compare=year&days=1$"))
+    page.keyboard.press("ArrowLeft")
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    expect(page).to_have_url(re.compile(rf"&from={yesterday}&to={yesterday}$"))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.get_by_label("a field or property").press("w")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"&from={yesterday}&to={yesterday}$"))
 
 
 def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project) -> None:
@@ -327,6 +350,7 @@ def test_time_and_filters_go_along_to_other_pages_and_projects(page: Page, full:
     page.get_by_role("link", name="Insights", exact=True).click()
     page.get_by_role("link", name="Users", exact=True).click()
     expect(page).to_have_url(re.compile(r"/users\?.*days=7&where%5Bpage%5D=%2Fsignup$"))
+    settled(page)
     page.get_by_label("Project", exact=True).select_option(empty.slug)
     expect(page).to_have_url(re.compile(rf"/users\?project={empty.slug}&days=7&where%5Bpage%5D=%2Fsignup$"))
 

@@ -4,18 +4,21 @@
 import { el } from '../shared/elements.js';
 import { exportMenu } from './export.js';
 import { filterChips } from './filters.js';
-import { INTERVALS, PRESETS } from './range.js';
+import { INTERVALS, NAMED, PRESETS } from './range.js';
+import { segments } from './segments.js';
 import { savedViews } from './views.js';
 import { day } from './words.js';
+
+const COMPARISONS = [['before', 'vs time before'], ['year', 'vs last year'], ['no', 'not compared']];
 
 export function bar(board) {
   const { address, bar: has } = board;
   const parts = [];
   if (has.ranged) parts.push(period(board));
   if (has.interval) parts.push(interval(board));
-  if (has.compare) parts.push(check(board, 'Compare', 'compare', (given) => given !== 'no', (on) => (on ? null : 'no'), 'compare with previous period'));
+  if (has.compare) parts.push(comparison(board));
   if (has.bots) parts.push(check(board, 'Bots', 'bots', (given) => given === 'yes', (on) => (on ? 'yes' : null), 'include bots'));
-  if (has.filters) parts.push(filterChips(board));
+  if (has.filters) parts.push(segments(board), filterChips(board));
   const right = el('div', { class: 'bar-end' }, exportMenu(board), savedViews(board));
   const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'Options' }, ...parts.map((part) => part.element), right);
   const draw = () => parts.forEach((part) => part.draw());
@@ -32,34 +35,47 @@ function period(board) {
   const dates = el('span', { class: 'dates', hidden: true }, from, ' to ', to);
 
   function draw() {
-    const { preset, first, last, days } = board.range;
-    const known = PRESETS.some(([number]) => number === preset);
+    const { preset, name, first, last, days } = board.range;
+    const known = name !== null || PRESETS.some(([number]) => number === preset);
     const own = preset === null ? `${day(first)} – ${day(last)}` : `Last ${days} days`;
     select.replaceChildren(
-      ...PRESETS.map(([number, name]) => el('option', { value: number }, name)),
+      ...PRESETS.map(([number, words]) => el('option', { value: number }, words)),
+      ...Object.entries(NAMED).map(([value, [words]]) => el('option', { value }, words)),
       ...(known ? [] : [el('option', { value: 'own' }, own)]),
       el('option', { value: 'choose' }, 'Choose days…'),
     );
-    select.value = known ? String(preset) : 'own';
+    select.value = known ? name ?? String(preset) : 'own';
     from.value = first;
     to.value = last;
-    dates.hidden = preset !== null;
+    dates.hidden = preset !== null || name !== null;
   }
 
   select.addEventListener('change', () => {
     if (select.value === 'choose') {
       dates.hidden = false;
       from.focus();
-    } else if (select.value !== 'own') address.change({ days: select.value, from: null, to: null });
+    } else if (select.value in NAMED) address.change({ range: select.value, days: null, from: null, to: null });
+    else if (select.value !== 'own') address.change({ range: null, days: select.value, from: null, to: null });
   });
   const choose = () => {
     if (!from.value || !to.value) return;
     const [first, last] = [from.value, to.value].sort();
-    address.change({ days: null, from: first, to: last });
+    address.change({ range: null, days: null, from: first, to: last });
   };
   from.addEventListener('change', choose);
   to.addEventListener('change', choose);
   return { element: el('span', { class: 'period' }, select, dates), draw };
+}
+
+function comparison(board) {
+  const select = el('select', { class: 'pill', 'aria-label': 'Compare', autocomplete: 'off' },
+    ...COMPARISONS.map(([value, words]) => el('option', { value }, words)));
+  select.addEventListener('change', () => board.address.change({ compare: select.value === 'before' ? null : select.value }));
+  const draw = () => {
+    const given = board.address.get('compare');
+    select.value = COMPARISONS.some(([value]) => value === given) ? given : 'before';
+  };
+  return { element: select, draw };
 }
 
 function interval(board) {

@@ -7,6 +7,7 @@ import { Address } from './address.js';
 import { bar } from './bar.js';
 import { OF_VISITS } from './dimensions.js';
 import { elsewhere } from './elsewhere.js';
+import { listenToKeys } from './keys.js';
 import { keepFresh } from './live.js';
 import { Panel } from './panel.js';
 import { Question } from './question.js';
@@ -24,10 +25,11 @@ class Board {
    * take filters by dimensions of visits.
    */
   constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, visits = false, hear = {} } = {}) {
-    const { project, timezone, role, echarts, baseUrl, page, shared } = root.dataset;
+    const { project, timezone, role, echarts, baseUrl, page, shared, weekStart } = root.dataset;
     Object.assign(this, { root, project, timezone, role, echarts, baseUrl, page });
     this.bar = { interval, compare, filters, ranged, bots, kind, visits };
     this.usual = usual;
+    this.weekStart = weekStart === 'sunday' ? 0 : 1;
     this.hear = hear;
     this.shared = shared ? JSON.parse(shared) : null;
     this.address = new Address(this.shared?.params ?? null);
@@ -37,7 +39,7 @@ class Board {
   }
 
   get range() {
-    return rangeOf(this.address, this.timezone, this.usual);
+    return rangeOf(this.address, this.timezone, this.usual, this.weekStart);
   }
 
   get interval() {
@@ -55,6 +57,7 @@ class Board {
     const found = this.bar.ranged ? { ...(before ? earlier : asked) } : {};
     if (this.bar.filters) for (const filter of this.address.filters) if (this.takes(filter)) found[filter.name] = filter.values;
     if (this.address.get('bots') === 'yes') found.include_bots = 'true';
+    if (this.bar.filters && this.address.get('segment')) found.segment = this.address.get('segment');
     return found;
   }
 
@@ -106,6 +109,7 @@ class Board {
     this.address.onChange(() => this.refresh());
     this.refresh();
     const runs = () => !this.bar.ranged || this.range.running;
+    if (!this.shared) listenToKeys(this);
     if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }), this.hear);
     else setInterval(() => !document.hidden && runs() && this.refresh({ quiet: true }), SHARED_EVERY_MS);
   }

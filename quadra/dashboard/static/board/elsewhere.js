@@ -18,7 +18,7 @@ export function elsewhere(board) {
     const year = latest.slice(0, 4);
     fill(place, latest, () => [
       el('p', {}, `No events in this period. The latest event of this project is from ${day(latest)} ${year}.`),
-      el('button', { class: 'button accent', type: 'button', onclick: () => board.address.change({ days: null, from: moved(latest, 1 - DAYS), to: latest }) }, `Show the ${DAYS} days up to then`),
+      el('button', { class: 'button accent', type: 'button', onclick: () => board.address.change({ range: null, days: null, from: moved(latest, 1 - DAYS), to: latest }) }, `Show the ${DAYS} days up to then`),
     ]);
   }
 

@@ -35,7 +35,7 @@ export function savedViews(board) {
   form?.addEventListener('submit', (event) => {
     event.preventDefault();
     attempt(async () => {
-      const params = { ...board.address.kept, timezone: board.timezone };
+      const params = { ...fixed(board), timezone: board.timezone };
       await order(PATH, 'POST', { project: board.project, name: name.value, page: board.page, params, questions: kept(board) });
       name.value = '';
       await load();
@@ -44,10 +44,21 @@ export function savedViews(board) {
   return menu('Save & share', [form, el('h3', {}, 'Saved views'), list, problem].filter(Boolean), () => attempt(load));
 }
 
+/** A time that has a name is kept as its days: the questions are. */
+function fixed(board) {
+  const { range, ...kept } = board.address.kept;
+  return board.range.name ? { ...kept, from: board.range.first, to: board.range.last } : board.address.kept;
+}
+
 /** A range that moves with the days has no fixed time before it, so a view of one is kept without the comparison. */
 function kept(board) {
   const all = Object.entries(board.asked());
-  return Object.fromEntries(board.range.preset === null ? all : all.filter(([key]) => !key.endsWith('-before')));
+  if (board.range.preset === null) return Object.fromEntries(all);
+  return Object.fromEntries(all.filter(([key]) => !key.endsWith('-before')).map(([key, { lens, params }]) => [key, { lens, params: moving(params) }]));
+}
+
+function moving({ compare_from: from, compare_to: to, ...params }) {
+  return from && to ? { ...params, compare: 'before' } : params;
 }
 
 function row(board, view, attempt, load) {

@@ -34,9 +34,9 @@ const fresh = board.acts && !board.shared ? [el('button', { class: 'button accen
 /** Against what it is compared with: of people in numbers, of the rate in points. */
 const became = (now, previous) => (previous ? change(now.visitors, previous.visitors).text : '');
 
-function points(now, previous) {
+function points(now, previous, visitors) {
   const by = previous ? Math.round((now.conversion_rate - previous.conversion_rate) * 10) / 10 : 0;
-  return previous ? `${by > 0 ? '+' : by < 0 ? '−' : '±'}${Math.abs(by)}` : '';
+  return previous && visitors ? `${by > 0 ? '+' : by < 0 ? '−' : '±'}${Math.abs(by)}` : '';
 }
 
 board.start(board.panel({
@@ -47,14 +47,14 @@ board.start(board.panel({
   tools: fresh,
   isEmpty: ({ goals }) => goals.length === 0,
   empty: () => [el('p', {}, 'No goals yet. A goal is an event or a page that matters to you, such as an order or a thank-you page. It counts all events that are stored already, too.')],
-  table({ goals }) {
+  table({ goals, totals }) {
     const compared = board.compares ? [{ title: 'Change', n: true }, { title: 'Points', n: true, spare: true }] : [];
     return {
       columns: [{ title: 'Goal' }, { title: 'Reached by' }, { title: 'Visitors', n: true }, { title: 'Conversions', n: true, spare: true }, { title: 'Rate', n: true }, { title: 'Revenue', n: true }, ...compared, { title: 'Change or delete', hidden: true, spare: true }],
       rows: goals.map((goal) => [
         { text: goal.name, href: board.shared ? null : board.href('/visits', { goal: goal.id }), title: 'Who reached it, by source, page and country' },
         words(definition(goal.id)), number(goal.visitors), number(goal.conversions), percent(goal.conversion_rate), money(goal.revenue, goal.currency),
-        ...(board.compares ? [became(goal, goal.previous), points(goal, goal.previous)] : []),
+        ...(board.compares ? [became(goal, goal.previous), points(goal, goal.previous, totals.previous)] : []),
         acts(goal.id),
       ]),
     };

@@ -25,15 +25,17 @@ const goals = board.ask('goals', (common) => ({ lens: 'goals', params: { ...comm
 const happened = board.ask('annotations', () => ({ lens: '/api/annotations', params: { from: board.range.first, to: board.range.last, timezone: board.timezone } }));
 
 const total = (name) => ({ totals }) => totals[name];
+/** Of no visits there is no rate, and no average. */
+const each = (name) => ({ totals }) => (totals.visits ? totals[name] : null);
 const drawnBy = (name) => ({ choose: () => address.change({ measure: name === 'visitors' ? null : name }), chosen: () => name === measure(), spark: ({ series }) => begun(series).map((point) => point[name]) });
 const ofGoal = { shown: () => Boolean(address.get('goal')) };
 const numbers = keyNumbers(visits, 'Totals', [
   ...Object.entries(MEASURES).map(([name, title]) => ({ title, value: total(name), write: number, good: 'up', ...drawnBy(name) })),
-  { title: 'Views per visit', value: total('views_per_visit'), write: number, good: 'up' },
-  { title: 'Bounce rate', value: total('bounce_rate'), write: percent, good: 'down', points: true },
-  { title: 'Visit duration', value: total('avg_duration_seconds'), write: seconds, good: 'up' },
+  { title: 'Views per visit', value: each('views_per_visit'), write: number, good: 'up' },
+  { title: 'Bounce rate', value: each('bounce_rate'), write: percent, good: 'down', points: true },
+  { title: 'Visit duration', value: each('avg_duration_seconds'), write: seconds, good: 'up' },
   { title: 'Conversions', value: total('conversions'), write: number, good: 'up', ...ofGoal },
-  { title: 'Conversion rate', value: total('conversion_rate'), write: percent, good: 'up', points: true, ...ofGoal },
+  { title: 'Conversion rate', value: each('conversion_rate'), write: percent, good: 'up', points: true, ...ofGoal },
   { title: 'Revenue', value: total('revenue'), write: (value) => money(value, currencyOf(board, goals)), good: 'up', ...ofGoal },
 ]);
 
