@@ -8,6 +8,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from quadra.accounts import room as accounts
+from quadra.alerts import room as alerts
 from quadra.analytics import room as analytics
 from quadra.backup import room as backup
 from quadra.core.api import openapi_document, unknown_names
@@ -41,6 +42,7 @@ ROOMS: tuple[Room, ...] = (
     sinks,
     backup,
     health,
+    alerts,
     rollout,
 )
 """In the order in which they start and stop."""

@@ -6,6 +6,7 @@ The order is that of the page `/api/docs`.
 from __future__ import annotations
 
 from quadra.accounts import openapi as accounts
+from quadra.alerts import openapi as alerts
 from quadra.analytics import openapi as analytics
 from quadra.backup import openapi as backup
 from quadra.core.api.openapi import Group
@@ -28,6 +29,7 @@ DESCRIBED: tuple[Group, ...] = (
     *jobs.GROUPS,
     *warehouse.GROUPS,
     *sinks.GROUPS,
+    *alerts.GROUPS,
     *backup.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,

@@ -6,6 +6,7 @@ seconds.
 
 from __future__ import annotations
 
+from quadra.alerts import metrics as alerts
 from quadra.backup import metrics as backup
 from quadra.core.observing.metrics import Stored
 from quadra.field import metrics as field
@@ -25,4 +26,5 @@ STORED: tuple[Stored, ...] = (
     *field.GAUGES,
     *health.GAUGES,
     *backup.GAUGES,
+    *alerts.GAUGES,
 )

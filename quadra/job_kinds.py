@@ -5,6 +5,7 @@ Those of sinks depend on the settings: a sink that is not configured has none.
 
 from __future__ import annotations
 
+from quadra.alerts import handlers as alerts
 from quadra.analytics import handlers as analytics
 from quadra.backup import handlers as backup
 from quadra.core.settings import Settings
@@ -22,6 +23,7 @@ HANDLERS: dict[str, Handler] = {
     **unusual.HANDLERS,
     **analytics.HANDLERS,
     **backup.HANDLERS,
+    **alerts.HANDLERS,
 }
 """kind -> how it is done"""
 

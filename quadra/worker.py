@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import click
 
+from quadra.alerts import upkeep as alerts
 from quadra.analytics import upkeep as analytics
 from quadra.backup import upkeep as backup
 from quadra.core import file_modes, migrate, settings
@@ -41,6 +42,7 @@ UPKEEP: tuple[Upkeep, ...] = (
     *sinks.UPKEEP,
     *backup.UPKEEP,
     *health.UPKEEP,
+    *alerts.UPKEEP,
 )
 TURN_SECONDS = 10
 """How long a tick of upkeep may take to end when the worker stops."""

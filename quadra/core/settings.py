@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quadra.core.errors import Misconfigured
 from quadra.core.setting_groups.backups import Backups
 from quadra.core.setting_groups.events import Analysts, Ingest, Jobs, Sinks, Warehouse
+from quadra.core.setting_groups.messages import Messages
 from quadra.core.setting_groups.operating import Accounts, Health, Observing, Rollout
 from quadra.core.setting_groups.redis import Redis
 from quadra.core.setting_groups.serving import Serving
@@ -28,6 +29,7 @@ class Settings(
     Observing,
     Backups,
     Warehouse,
+    Messages,
     Sinks,
     Analysts,
     Jobs,

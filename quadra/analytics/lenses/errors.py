@@ -22,11 +22,13 @@ from quadra.analytics.questions.snapshot import (
     field,
     filled,
     iso,
+    snapshot,
     where_clause,
 )
 from quadra.analytics.resolving import Resolutions, resolutions
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import says, within
+from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
 from quadra.warehouse.query.span import Range
 
@@ -125,6 +127,15 @@ def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
                 any_value(resolved_us) AS resolved_us, coalesce(max(received_us) <= any_value(resolved_us), false) AS resolved
             FROM seen LEFT JOIN resolutions USING (id) GROUP BY id
         )"""
+
+
+def ids_in_range(runtime: Runtime, asked: Params) -> set[str]:
+    """The groups with errors in the range. Reads nothing that is before it: for whoever asks again and again."""
+    params = Parameters()
+    where = where_clause(asked.question, params, kind="error")
+    sql = f"SELECT DISTINCT {GROUP_ID} AS id FROM events WHERE {asked.question.range.sql} AND {where}"
+    with snapshot(runtime, asked.question, asked.question.range) as events:
+        return {row["id"] for row in events.rows(Statement(sql, params))}
 
 
 def totals(question: Question, said: Resolutions) -> Statement:

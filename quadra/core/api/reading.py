@@ -50,6 +50,8 @@ def _real(field: Field, raw: RawParams) -> float | None:
 
 
 def _tuple(field: Field, raw: RawParams) -> Any:
+    if field.default is None and raw.value_of(field.name) is None:  # left out is not the same as empty
+        return None
     return raw.where(field.name) if field.filters else raw.names(field.name)
 
 

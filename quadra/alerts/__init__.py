@@ -1,0 +1,1 @@
+"""Alerts: rules over the same lenses that pages ask, and the channels over which people are told."""

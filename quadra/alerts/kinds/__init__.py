@@ -1,0 +1,1 @@
+"""The kinds of conditions, one file each; `kind_list.py` lists them."""

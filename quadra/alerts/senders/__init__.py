@@ -1,0 +1,1 @@
+"""The kinds of channels, one file each; `sender_list.py` lists them."""
