@@ -198,6 +198,13 @@ def sessions(quadra: QuadraProcess) -> float:
     )
 
 
+@pytest.mark.parametrize("more", [b"", b"Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 99\r\n"])
+def test_half_a_handshake_of_websocket_is_400(quadra: QuadraProcess, more: bytes) -> None:
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n" + more
+    answer = send_raw(quadra, b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n")
+    assert answer.split(b" ")[1] == b"400"
+
+
 PAYLOADS = [b"\x1e".join([b"6"] * 10_001), b"x", b"\xff\xfe", b"9", b"4" + b"\x1e\x1e"]
 
 

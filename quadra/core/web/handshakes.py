@@ -7,10 +7,40 @@ key. Of the others the oldest are closed when there are too many: a client that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
+
+from quadra.core.ids import uuid7
+from quadra.core.web.http import WSGIApp
+
 MOST = 2_000
+VERSION = "13"
+"""Of WebSocket, the only one there is (RFC 6455)."""
+
+
+def refuse_half(app: WSGIApp) -> WSGIApp:
+    """`app`, which fails on a handshake of WebSocket that has not all its headers: that is told instead."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        if not asked or (
+            environ.get("HTTP_SEC_WEBSOCKET_KEY") and environ.get("HTTP_SEC_WEBSOCKET_VERSION") == VERSION
+        ):
+            return app(environ, start_response)
+        message = f"A handshake of WebSocket has Sec-WebSocket-Key, and Sec-WebSocket-Version: {VERSION}."
+        request_id = uuid7()
+        error = {"code": "invalid", "message": message, "fields": {}, "request_id": request_id}
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Sec-WebSocket-Version", VERSION),
+            ("X-Request-ID", request_id),
+        ]
+        start_response("400 Bad Request", headers)
+        return [orjson.dumps({"error": error})]
+
+    return answer
 
 
 class Handshakes:

@@ -23,7 +23,7 @@ from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
 from quadra.core.web import slow
 from quadra.core.web.answer_headers import uncached
-from quadra.core.web.handshakes import Handshakes
+from quadra.core.web.handshakes import Handshakes, refuse_half
 from quadra.core.web.http import MAX_BODY_BYTES
 from quadra.core.web.loop import Loop
 
@@ -94,7 +94,7 @@ def set_up(app: Flask, runtime: Runtime) -> None:
         ping_interval=20,
         ping_timeout=20,
     )
-    socketio.server.handle_request = uncached(socketio.server.handle_request)
+    socketio.server.handle_request = uncached(refuse_half(socketio.server.handle_request))
     Handshakes(socketio.server)
     runtime.keep(socketio)
     runtime.kept(Scrape).live.append(connections(socketio))
