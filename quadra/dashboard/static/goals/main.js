@@ -48,9 +48,9 @@ board.start(board.panel({
   isEmpty: ({ goals }) => goals.length === 0,
   empty: () => [el('p', {}, 'No goals yet. A goal is an event or a page that matters to you, such as an order or a thank-you page. It counts all events that are stored already, too.')],
   table({ goals, totals }) {
-    const compared = board.compares ? [{ title: 'Change', n: true }, { title: 'Points', n: true, spare: true }] : [];
+    const compared = board.compares ? [{ title: 'Change', n: true, spare: true }, { title: 'Points', n: true, spare: true }] : [];
     return {
-      columns: [{ title: 'Goal' }, { title: 'Reached by' }, { title: 'Visitors', n: true }, { title: 'Conversions', n: true, spare: true }, { title: 'Rate', n: true }, { title: 'Revenue', n: true }, ...compared, { title: 'Change or delete', hidden: true, spare: true }],
+      columns: [{ title: 'Goal' }, { title: 'Reached by', spare: true }, { title: 'Visitors', n: true }, { title: 'Conversions', n: true, spare: true }, { title: 'Rate', n: true }, { title: 'Revenue', n: true }, ...compared, { title: 'Change or delete', hidden: true, spare: true }],
       rows: goals.map((goal) => [
         { text: goal.name, href: board.shared ? null : board.href('/visits', { goal: goal.id }), title: 'Who reached it, by source, page and country' },
         words(definition(goal.id)), number(goal.visitors), number(goal.conversions), percent(goal.conversion_rate), money(goal.revenue, goal.currency),
