@@ -69,6 +69,7 @@ class FirstCode(Struct, kw_only=True):
 class BegunFactor(Struct, kw_only=True):
     secret: Annotated[str, Meta(description="To type into the app.", examples=["JBSWY3DPEHPK3PXP"])]
     uri: Annotated[str, Meta(description="What a QR code of it says.", examples=["otpauth://totp/…"])]
+    qr: Annotated[list[str], Meta(description="The rows of that code; 1 is dark.", examples=[["1011", "0110"]])]
 
 
 class RecoveryCodes(Struct, kw_only=True):
@@ -200,7 +201,8 @@ def begin_factor(asked: WithPassword) -> BegunFactor:
     with runtime().database.begin() as session:
         secret = second_factor.begin(session, user_id=member.id, key=second_factor.key())
         _record(session, member, "accounts.second_factor.begun")
-    return BegunFactor(secret=second_factor.typed(secret), uri=second_factor.uri(secret, member.email))
+    uri = second_factor.uri(secret, member.email)
+    return BegunFactor(secret=second_factor.typed(secret), uri=uri, qr=second_factor.qr(uri))
 
 
 @doors(

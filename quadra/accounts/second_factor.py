@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 
+import segno
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -61,6 +62,11 @@ def begin(session: Session, *, user_id: int, key: Fernet) -> bytes:
 def uri(secret: bytes, email: str) -> str:
     """What the QR code says to an authenticator app."""
     return _totp(secret).get_provisioning_uri(email, ISSUER)
+
+
+def qr(text: str) -> list[str]:
+    """The QR code of `text`: its rows, where 1 is dark."""
+    return ["".join(map(str, row)) for row in segno.make_qr(text).matrix]
 
 
 def typed(secret: bytes) -> str:

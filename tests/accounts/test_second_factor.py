@@ -24,6 +24,7 @@ from quadra.core.database import Database
 from tests.accounts.conftest import PASSWORD, bearer
 
 ADA = {"email": "ada@example.com", "password": PASSWORD}
+FINDER = ["1111111", "1000001", "1011101", "1011101", "1011101", "1000001", "1111111"]
 
 
 class Watch:
@@ -68,6 +69,9 @@ def factor(
     begun = client.post("/api/auth/second-factor", json={"current_password": PASSWORD}, headers=token)
     assert begun.status_code == 200, begun.text
     secret = begun.json["secret"]
+    rows = begun.json["qr"]
+    assert {len(row) for row in rows} == {len(rows)}, "a square"
+    assert [row[:7] for row in rows[:7]] == FINDER, "which begins with the mark that cameras look for"
     code = {"code": code_at(secret, watch.now)}
     confirmed = client.post("/api/auth/second-factor/confirm", json=code, headers=token)
     assert confirmed.status_code == 200, confirmed.text

@@ -105,6 +105,7 @@ def test_who_is_invited_chooses_a_password_and_turns_a_second_factor_on(
         page.locator("#begin-factor").get_by_label("Present password").fill(PASSWORD)
         page.get_by_role("button", name="Set it up").click()
         secret = b32decode(page.get_by_label("Key for the app").inner_text().replace(" ", ""))
+        expect(page.get_by_role("img", name="QR code for the app")).to_be_visible()
         page.get_by_label("Code that the app shows").fill(
             TOTP(secret, 6, SHA1(), 30).generate(int(clock.now().timestamp())).decode()
         )

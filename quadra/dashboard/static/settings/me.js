@@ -23,10 +23,25 @@ function formOf(id, fields, act, work) {
 
 const showCodes = (codes) => showOnce('Recovery codes', 'Each logs you in once without the app. They are shown only now: print them, or keep them where you keep passwords.', codes.join('\n'));
 
-function begin({ secret, uri }) {
+const QUIET = 4;
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** The code as a drawing, dark on light in every colour scheme, within the empty edge that cameras need. */
+function drawn(rows) {
+  const whole = rows.length + 2 * QUIET;
+  const svg = document.createElementNS(SVG, 'svg');
+  const path = document.createElementNS(SVG, 'path');
+  for (const [name, value] of Object.entries({ viewBox: `0 0 ${whole} ${whole}`, class: 'qr', role: 'img', 'aria-label': 'QR code for the app', 'shape-rendering': 'crispEdges' })) svg.setAttribute(name, value);
+  path.setAttribute('d', rows.flatMap((row, y) => [...row].map((dark, x) => (dark === '1' ? `M${x + QUIET} ${y + QUIET}h1v1h-1z` : ''))).join(''));
+  svg.append(path);
+  return svg;
+}
+
+function begin({ secret, uri, qr }) {
   const grouped = secret.match(/.{1,4}/g).join(' ');
   factor.replaceChildren(
-    el('p', {}, 'Add an account to your authenticator app: ', el('a', { href: uri }, 'open the app on this device'), ', or type this key into it:'),
+    el('p', {}, 'Let your authenticator app read this, or ', el('a', { href: uri }, 'open the app on this device'), ', or type the key below into it:'),
+    drawn(qr),
     el('pre', { tabindex: '0', 'aria-label': 'Key for the app' }, el('code', {}, grouped)),
     formOf('confirm-factor', [codeField('Code that the app shows')], 'Turn it on', async ({ code }) => {
       const made = await send(`${FACTOR}/confirm`, { method: 'POST', body: { code: code.value } });
