@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 
 import pytest
+import websocket
 
 from quadra.core.web.handshakes import MOST
 from tests.clients import connected, event, eventually, send, send_raw
@@ -203,6 +204,18 @@ def test_half_a_handshake_of_websocket_is_400(quadra: QuadraProcess, more: bytes
     upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n" + more
     answer = send_raw(quadra, b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n")
     assert answer.split(b" ")[1] == b"400"
+
+
+@pytest.mark.parametrize("frame", ["x", ""])
+def test_a_frame_that_is_no_packet_ends_its_session_without_a_traceback(quadra: QuadraProcess, frame: str) -> None:
+    before = sessions(quadra)
+    url = f"ws://127.0.0.1:{quadra.port}/socket.io/?EIO=4&transport=websocket"
+    with closing(websocket.create_connection(url, timeout=30, suppress_origin=True)) as client:
+        client.recv()
+        client.send(frame)
+        eventually(lambda: sessions(quadra) <= before, 15)
+    assert send(quadra, body=event()).status == 200
+    assert "Traceback" not in quadra.log()
 
 
 PAYLOADS = [b"\x1e".join([b"6"] * 10_001), b"x", b"\xff\xfe", b"9", b"4" + b"\x1e\x1e"]

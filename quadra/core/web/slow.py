@@ -14,9 +14,11 @@ from typing import Any
 from engineio.socket import Socket
 from socketio import Server
 
+from quadra.core.observing.metrics import errors_total
 from quadra.core.web.loop import Loop
 
 logger = logging.getLogger(__name__)
+access = logging.getLogger("quadra.access")
 
 LOOK_SECONDS = 1.0
 MOST_PACKETS = 1_000
@@ -72,7 +74,17 @@ def _remember_websockets() -> None:
 
     def handler(self: Any, ws: Any) -> Any:
         self.quadra_websocket = ws
-        return original(self, ws)
+        try:
+            return original(self, ws)
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+        ) as error:  # a frame that is no packet: the library leaves its session open
+            errors_total.labels(type(error).__name__, "socket").inc()
+            access.info("socket.frame.refused", extra={"reason": str(error)[:100]})
+            self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+            return []
 
     handler._quadra = True  # type: ignore[attr-defined]
     Socket._websocket_handler = handler
