@@ -78,6 +78,8 @@ SETTINGS = {
     "project": "Project",
     "keys": "Keys",
     "people": "People",
+    "channels": "Channels",
+    "alerts": "Alerts",
     "audit": "Audit log",
 }
 """The pages of settings; each has `templates/settings/<name>.html` and `static/settings/<name>.js`."""

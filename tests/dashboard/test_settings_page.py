@@ -154,3 +154,34 @@ def test_the_first_steps_tick_themselves(admin: Page, quadra: QuadraProcess) -> 
     headers = {"X-Quadra-Key": key[0], "Content-Type": "application/json"}
     assert admin.request.post(f"{quadra.base_url}/api/events", data=body, headers=headers).ok
     expect(send.locator(".tick")).to_have_text("✓", timeout=PATIENCE_MS)
+
+
+def test_an_alert_is_made_with_the_channel_it_tells(admin: Page, quadra: QuadraProcess) -> None:
+    admin.goto(f"{quadra.base_url}/settings/channels")
+    admin.get_by_label("Kind").select_option("webhook")
+    admin.get_by_label("Address").fill("nowhere")
+    admin.get_by_role("button", name="Make the channel").click()
+    expect(admin.get_by_label("Address")).to_have_attribute("aria-invalid", "true")
+    admin.get_by_label("Address").fill("http://127.0.0.1:1/hook")
+    admin.get_by_label("Name").fill("Nobody listens")
+    admin.get_by_role("button", name="Make the channel").click()
+    assert kept(admin).startswith("whs_")
+    admin.get_by_role("button", name="Test Nobody listens").click()
+    expect(admin.locator("#said")).to_contain_text("cannot be reached")
+
+    admin.goto(f"{quadra.base_url}/settings/alerts")
+    admin.get_by_label("Name").fill("Silence")
+    admin.get_by_label("Minutes without an event").fill("0")
+    admin.get_by_role("button", name="Make the alert").click()
+    expect(admin.get_by_label("Minutes without an event")).to_have_attribute("aria-invalid", "true")
+    admin.get_by_label("Minutes without an event").fill("5")
+    admin.get_by_role("button", name="Make the alert").click()
+    expect(admin.locator("#rows")).to_contain_text("no event for 5 min")
+    expect(admin.locator("#rows")).to_contain_text("Nobody listens")
+    admin.get_by_role("button", name="Add the usual ones").click()
+    expect(admin.locator("#rows tr")).to_have_count(8)
+    admin.get_by_role("button", name="History of Silence").click()
+    expect(admin.locator("#firings")).to_contain_text("It has not fired yet.")
+    admin.get_by_role("button", name="Mute Silence").click()
+    expect(admin.locator("#rows")).to_contain_text("muted until")
+    fits(admin)
