@@ -19,8 +19,8 @@ PLACEHOLDERS = frozenset(
     }
 )
 """In lower case, without blanks and quotes around."""
-_QUOTES = "\"'`\u201c\u201d\u2018\u2019 \t\r\n"
-_NOTHING = re.compile(r"[0-]*")
+QUOTES = "\"'`\u201c\u201d\u2018\u2019 \t\r\n"
+NOTHING = re.compile(r"[0-]*")
 """Zeros and dashes alone, such as a UUID of zeros."""
 
 ALIASES = ("alias", "$create_alias")
@@ -35,8 +35,8 @@ _decode = msgspec.json.Decoder().decode
 def is_placeholder(value: Any) -> bool:
     if not isinstance(value, str):
         return False
-    bare = value.strip().strip(_QUOTES).lower()
-    return bare in PLACEHOLDERS or _NOTHING.fullmatch(bare) is not None
+    bare = value.strip().strip(QUOTES).lower()
+    return bare in PLACEHOLDERS or NOTHING.fullmatch(bare) is not None
 
 
 def wrong_ids(wire: Any) -> dict[str, str]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec import convert
 
 from quadra.accounts.projects import get_project
 from quadra.analytics.kept.annotations import annotate
 from quadra.analytics.lens_list import read_asked
 from quadra.analytics.tables import Annotation, GoalRow, SegmentOfPeople
-from quadra.analytics.views.saved_views import find_shared, list_views, save_view, share_view
+from quadra.analytics.views.saved_views import NewView, find_shared, list_views, save_view, share_view
 from quadra.core.runtime import Runtime
 from quadra.insights.forgetting import ERASED
 from tests.warehouse.conftest import erase, event, installation, store
@@ -38,7 +39,9 @@ def view(who: str, other: str = "u-4") -> dict[str, Any]:
 
 def save(runtime: Runtime, slug: str, body: dict[str, Any]) -> str:
     with runtime.database.begin() as session:
-        return share_view(session, save_view(session, get_project(session, slug), body, by="admin"), by="admin")
+        return share_view(
+            session, save_view(session, get_project(session, slug), convert(body, NewView), by="admin"), by="admin"
+        )
 
 
 def kept(runtime: Runtime, token: str) -> Any:

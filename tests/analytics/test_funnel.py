@@ -253,7 +253,8 @@ def test_rule_38_the_rest_and_a_cut_empty_value_become_other(place: Place) -> No
         ({"steps": [{"event": {}}]}, "steps[0].event"),
         ({"steps": [{}, {"event": ["a"]}]}, "steps[1].event"),
         ({"breakdown_limit": {}}, "breakdown_limit"),
-        ({"steps": [{"where": {"p": {"deep": 1}}}]}, "steps[0].where[p]"),
+        ({"steps": [{"where": {"p": {"deep": 1}}}]}, "steps[0].where[p][deep]"),  # an object is an operator
+        ({"steps": [{"where": {"p": {"is": {"deep": 1}}}}]}, "steps[0].where[p][is]"),
         ({"order": "sideways"}, "order"),
         ({"window_seconds": "long"}, "window_seconds"),
         ({"window_seconds": True}, "window_seconds"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quadra.accounts.projects import get_project
-from quadra.analytics.views.saved_views import list_views, save_view
+from quadra.analytics.views.saved_views import NewView, list_views, save_view
 from quadra.backup.recover.replay_erasures import erase_again
 from quadra.core import clock
 from quadra.insights.forgetting import ERASED
@@ -20,7 +20,7 @@ def test_nothing_that_was_kept_about_an_erased_person_comes_back(tmp_path: Path)
     with installation(f"sqlite:///{tmp_path / 'quadra.db'}", tmp_path) as runtime:  # as a restore left it
         store(runtime, [event(3), event(4)])
         with runtime.database.begin() as session:
-            view = {"name": "What u-3 did", "page": "user", "params": {"user": "u-3"}}
+            view = NewView(name="What u-3 did", page="user", params={"user": "u-3"})
             save_view(session, get_project(session, "shop"), view, by="admin")
             session.add(insight(1, "u-3"))
         remember(runtime.settings, warehouse_of(runtime).store, Entry("shop", "u-3", clock.now_us()))

@@ -63,7 +63,8 @@ def writer() -> FakeWriter:
 @pytest.fixture
 def submit(writer: FakeWriter) -> Callable[..., Noted]:
     """Submits wire events; every ticket must have exactly one answer."""
-    intake: Any = SimpleNamespace(writer=writer, aside=lambda heavy, function, *args: function(*args))
+    counts = SimpleNamespace(refused=lambda _project_id, _door, _refusals: None)
+    intake: Any = SimpleNamespace(writer=writer, counts=counts, aside=lambda heavy, function, *args: function(*args))
 
     def submit(*wires: Any, meter: Meter | None = None, needs_identity: bool = False) -> Noted:
         ticket = Noted()

@@ -68,7 +68,20 @@ def test_an_alias_joins_two_ids(runtime: Runtime, event_type: str, properties: d
 
 
 @pytest.mark.parametrize(
-    "nobody", ["undefined", "NULL", " None ", "[object Object]", "NaN", "0", "-1", "true", "guest"]
+    "nobody",
+    [
+        "undefined",
+        "NULL",
+        " None ",
+        "[object Object]",
+        "NaN",
+        "0",
+        "-1",
+        "true",
+        "guest",
+        '"null"',
+        "00000000-0000-0000-0000-000000000000",
+    ],
 )
 def test_placeholders_join_nobody(runtime: Runtime, nobody: str) -> None:
     told = [seen(1, 0, anon="a"), seen(2, 1, nobody, "a"), seen(3, 2, anon="b"), seen(4, 3, nobody, "b")]

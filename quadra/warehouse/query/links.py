@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quadra.ingest.placeholders import ALIASES, OLD_IDS, PLACEHOLDERS
+from quadra.ingest.placeholders import ALIASES, NOTHING, OLD_IDS, PLACEHOLDERS, QUOTES
 from quadra.warehouse.query.duck import arrow, quoted
 
 LINKS = pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
@@ -24,6 +24,14 @@ NOBODY = PEOPLE.empty_table()
 IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
 OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
 NAMES_NOBODY = ", ".join(quoted(name) for name in sorted(PLACEHOLDERS))
+
+
+def is_placeholder_sql(name: str) -> str:
+    """As `ingest.placeholders.is_placeholder` says it."""
+    bare = f"lower(trim(trim({name}, ' \t\r\n'), {quoted(QUOTES)}))"
+    return f"({bare} IN ({NAMES_NOBODY}) OR regexp_full_match({bare}, {quoted(NOTHING.pattern)}))"
+
+
 IS_LINK = f"((anonymous_id IS NOT NULL AND user_id <> anonymous_id) OR ({IS_ALIAS}))"
 
 
@@ -35,8 +43,7 @@ def links_sql(source: str) -> str:
             FROM {source} WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id
             UNION ALL
             SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us FROM {source} WHERE {IS_ALIAS}
-        ) WHERE id IS NOT NULL AND id <> leads_to AND lower(trim(id, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
-            AND lower(trim(leads_to, ' \t\r\n')) NOT IN ({NAMES_NOBODY})
+        ) WHERE id IS NOT NULL AND id <> leads_to AND NOT {is_placeholder_sql("id")} AND NOT {is_placeholder_sql("leads_to")}
         GROUP BY id, leads_to"""
 
 
