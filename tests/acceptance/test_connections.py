@@ -136,6 +136,8 @@ def test_a_head_that_drips_is_closed_as_well(quadra: QuadraProcess) -> None:
 
     with closing(dial(quadra, HALF)) as connection:
         eventually(is_closed(connection), 30)
+    assert send(quadra, body=event()).status == 200
+    assert "Traceback" not in quadra.log()
 
 
 @pytest.mark.parametrize("path", ["/api/events", "/v1/batch", "/api/auth/login"])

@@ -62,9 +62,14 @@ class Handler(gevent.pywsgi.WSGIHandler):  # type: ignore[misc]
         return line
 
     def handle_one_request(self) -> Any:
-        """Its base answers with (status, bytes) what it cannot read."""
+        """Its base answers with (status, bytes) what it cannot read, and writes a traceback where nobody is there to be told:
+        whoever sends half a head, and leaves or is shut out, could fill the log."""
         answer = super().handle_one_request()
-        return (answer[0], bare_answer(int(answer[0]))) if isinstance(answer, tuple) else answer
+        if not isinstance(answer, tuple):
+            return answer
+        with suppress(OSError):
+            self.socket.sendall(bare_answer(int(answer[0])))
+        return None
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
         # a line that is too long, or too many of them
