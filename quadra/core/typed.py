@@ -26,6 +26,6 @@ class Typed(Generic[T]):
         """Raises msgspec.DecodeError, UnicodeDecodeError and, for depth, RecursionError."""
         return self._decoder.decode(text)
 
-    def convert(self, value: Any) -> T:
+    def convert(self, value: Any, *, from_attributes: bool = False) -> T:
         """The same from what is decoded already. Raises msgspec.ValidationError."""
-        return msgspec.convert(value, self._type, strict=self._strict)
+        return msgspec.convert(value, self._type, strict=self._strict, from_attributes=from_attributes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from quadra.accounts import audit
@@ -12,6 +11,7 @@ from quadra.accounts.access import caller, require
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import Params, says
+from quadra.core.typed import Typed
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 from quadra.rollout import requests
@@ -75,6 +75,8 @@ class History(Struct, kw_only=True):
 
 doors = Doors("rollout", __name__)
 WANTED = Params(Wanted)
+_deployments = Typed(list[ShownDeployment])
+_acts = Typed(list[ShownAct])
 
 
 def _admin() -> object:
@@ -125,6 +127,6 @@ def show_history() -> History:
         release=told.state.release,
         watcher_pid=requests.watcher(releases.place),
         releases=releases.place.names()[:MOST],
-        deployments=msgspec.convert(told.deployments[:MOST], list[ShownDeployment], from_attributes=True),
-        acts=msgspec.convert(told.acts[:MOST], list[ShownAct], from_attributes=True),
+        deployments=_deployments.convert(told.deployments[:MOST], from_attributes=True),
+        acts=_acts.convert(told.acts[:MOST], from_attributes=True),
     )

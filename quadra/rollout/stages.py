@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from quadra.core import clock
+from quadra.core.typed import Typed
 from quadra.rollout.fleet import Fleet
 from quadra.rollout.gates import Refused, answers, ask_many, measure, wait_until_ready
 from quadra.rollout.place import write
@@ -41,6 +42,9 @@ class Plan(msgspec.Struct):
     steps: list[Migration]
 
 
+_plan = Typed(Plan)
+
+
 def check(fleet: Fleet, deployment: Deployment) -> None:
     """The balancer runs, the release can be run at all, there is room, and its migrations let the old release go on."""
     fleet.route()
@@ -60,7 +64,7 @@ def check(fleet: Fleet, deployment: Deployment) -> None:
 def _check_migrations(fleet: Fleet, deployment: Deployment) -> None:
     state, release = fleet.state, deployment.release
     try:
-        plan = msgspec.convert(printed(fleet, release, "init", "--plan", "--json"), Plan)
+        plan = _plan.convert(printed(fleet, release, "init", "--plan", "--json"))
     except msgspec.ValidationError as error:
         raise Refused("build", f"`quadra init --plan` of {release} does not say what it migrates: {error}.") from None
     deployment.figures["migrations"] = [one.revision for one in plan.pending]
@@ -114,7 +118,7 @@ def migrate(fleet: Fleet, deployment: Deployment) -> None:
     if any(made.get(name) for name in SECRETS):  # said once, by the very first start: nobody else can show them
         write(fleet.place.root / "first_start.json", json.dumps(made, indent=2).encode() + b"\n")
     if deployment.figures.get("migrations"):
-        plan = msgspec.convert(printed(fleet, deployment.release, "init", "--plan", "--json"), Plan)
+        plan = _plan.convert(printed(fleet, deployment.release, "init", "--plan", "--json"))
         fleet.state.schema, fleet.state.migrations = plan.at, plan.steps
         fleet.save()
 

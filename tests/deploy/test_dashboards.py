@@ -22,6 +22,7 @@ from tests.insights.fake_llm import FakeLlm
 from tests.servers.keeper import Keeper
 from tests.servers.prometheus import PrometheusServer
 from tests.servers.quadra import QuadraProcess
+from tests.sinks.kafka_cluster import kafka_cluster
 
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
@@ -66,10 +67,11 @@ def test_what_is_provisioned_is_there() -> None:
 
 @pytest.fixture(scope="module")
 def busy(keeper: Keeper) -> Iterator[QuadraProcess]:
-    """A Quadra that has done a little of everything, its LLM a fake one."""
-    with FakeLlm() as llm:
+    """A Quadra that has done a little of everything, its LLM a fake one and its sink a mock of Kafka."""
+    with FakeLlm() as llm, kafka_cluster() as kafka:
         env = {
             "QUADRA_BATCH_MAX_EVENTS": "3",
+            "QUADRA_KAFKA_BROKERS": kafka.brokers,
             "QUADRA_LLM_BASE_URL": llm.url,
             "QUADRA_LLM_API_KEY": "none",
             "QUADRA_LLM_MODEL": "fake",

@@ -81,8 +81,8 @@ def lines(logging_quadra: QuadraProcess) -> list[dict[str, Any]]:
     """What stands in the files after a little of everything."""
     key = {"Authorization": f"Bearer {logging_quadra.init['admin_key']}", "X-Request-ID": "look-for-me"}
     send(logging_quadra, {"event_type": "a"}, {"event_type": "b"})
-    assert get(logging_quadra, "/api/analytics/trends?project=default", key)[0] == 200
-    assert get(logging_quadra, "/api/keys?password=hunter22", key)[0] == 200
+    assert get(logging_quadra, "/api/analytics/trends?project=default&event=hunter22", key)[0] == 200
+    assert get(logging_quadra, "/api/keys?password=hunter22", key)[0] == 400
     end = time.monotonic() + 60
     while True:
         found = [

@@ -73,12 +73,12 @@ def test_refusals_are_counted_by_step_and_code(quadra: QuadraProcess) -> None:
 
 def test_a_request_is_counted_under_its_route_and_never_under_its_path(quadra: QuadraProcess) -> None:
     key = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
-    get(quadra, "/api/admin/batches/no-such-batch-4711", key)
-    get(quadra, "/somebody/typed/this-4711")
-    post(quadra, "/api/admin/dead-letter-queue/4711-x/requeue", {}, key)
+    get(quadra, "/api/admin/batches/no-such-batch-zebra", key)
+    get(quadra, "/somebody/typed/this-zebra")
+    post(quadra, "/api/admin/dead-letter-queue/zebra-x/requeue", {}, key)
     send(quadra, {"event_type": "a"})
     found = scrape(quadra)
-    assert "4711" not in found.text
+    assert "zebra" not in found.text
     endpoints = found.labels("http_requests_total", "endpoint")
     assert {"unmatched", "/api/events", "/api/admin/dead-letter-queue/<job_id>/requeue"} <= endpoints
     assert found.get("http_requests_total", method="GET", endpoint="unmatched", status="404")

@@ -110,7 +110,7 @@ def test_quadra_does_not_ask_about_its_own_asking(with_llm: MakeRuntime) -> None
 def test_what_leaves_is_a_digest_without_people(with_llm: MakeRuntime, fake_llm: FakeLlm) -> None:
     runtime = with_llm()
     secrets = [
-        "ada@example.com",
+        "xenia@example.com",
         "203.0.113.77",
         "2001:db8::42",
         "qk_abcdefghijklmnop",
@@ -120,10 +120,10 @@ def test_what_leaves_is_a_digest_without_people(with_llm: MakeRuntime, fake_llm:
     leaks = " ".join(secrets[:5])
     rows = [
         event(
-            user_id="ada@example.com",
+            user_id="xenia@example.com",
             kind="error",
             name=f"error of {leaks}",
-            page_url=f"https://shop.example/reset/ada%40example.com?token={secrets[3]}",
+            page_url=f"https://shop.example/reset/xenia%40example.com?token={secrets[3]}",
             fields=msgspec.Raw(msgspec.json.encode({"error_type": "Denied", "message": leaks})),
             properties=msgspec.Raw(msgspec.json.encode({"token": secrets[5]})),
         )
@@ -132,13 +132,13 @@ def test_what_leaves_is_a_digest_without_people(with_llm: MakeRuntime, fake_llm:
     _, ended = analyse(runtime, fill(runtime, rows))
     assert ended.state == "SUCCESS"
     sent = json.dumps(fake_llm.requests)
-    for secret in [*secrets, "ada"]:
+    for secret in [*secrets, "xenia"]:
         assert secret not in sent
     assert re.search(r"user-[0-9a-f]{10}", sent)
     local = sa.select(Insight.digest, Insight.patterns, Insight.evidence, Insight.summary)
     with runtime.database.read() as session:
         kept = str(session.execute(local).all())
-    assert "ada@" not in kept
+    assert "xenia@" not in kept
     assert "203.0.113" not in kept
 
 
