@@ -42,6 +42,11 @@ class Secret(Struct, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
+class Labels(Struct, kw_only=True):
+    label: Annotated[str, Meta(max_length=3)] = ""
+    owner: Annotated[str, Meta(min_length=1, max_length=3)] | None = None
+
+
 class Things(Struct, kw_only=True):
     names: list[str]
     limit: int
@@ -95,6 +100,16 @@ def show_stock(number: int) -> Things | Response:
 @doors("GET", "/links", title="A link", answers=Things, lenient=True)
 def show_link() -> Things:
     return Things(names=[], limit=1)
+
+
+@doors("GET", "/labels", title="Labels", asks=Params(Labels), answers=Things)
+def show_labels(asked: Labels) -> Things:
+    return Things(names=[asked.label, str(asked.owner)], limit=1)
+
+
+@doors("PATCH", "/labels", title="Change the labels", asks=Params(Labels), answers=Things)
+def change_labels(asked: Labels) -> Things:
+    return Things(names=[asked.label, str(asked.owner)], limit=1)
 
 
 @doors("POST", "/vault", title="The vault", needs="admin", asks=Params(Wanted), answers=Things)
@@ -166,6 +181,23 @@ def test_a_body_is_read_in_the_same_manner(client: FlaskClient, body: Any, field
 def test_a_body_becomes_the_struct(client: FlaskClient) -> None:
     answer = client.post("/things", json={"name": 5, "weight": "1.5", "parts": [{"size": 2}, {"size": 3}]})
     assert (answer.status_code, answer.json) == (201, {"names": ["5", "1.5"], "limit": 5})
+
+
+def test_a_text_is_as_long_as_is_described_and_no_longer(client: FlaskClient) -> None:
+    asked, long = {"label": "äöü", "owner": "ada"}, {"label": "äöü!", "owner": "adam"}
+    for answer in (client.get("/labels", query_string=asked), client.patch("/labels", json=asked)):
+        assert (answer.status_code, answer.json["names"]) == (200, ["äöü", "ada"])
+    for answer in (client.get("/labels", query_string=long), client.patch("/labels", json=long)):
+        wrong = {"label": "at most 3 characters", "owner": "at most 3 characters"}
+        assert (answer.status_code, answer.json["error"]["fields"]) == (400, wrong)
+
+
+def test_a_body_of_which_nothing_is_needed_may_be_left_out_and_is_described_so(client: FlaskClient) -> None:
+    assert client.patch("/labels").json["names"] == ["", "None"]
+    assert client.post("/things").status_code == 400
+    found = document([Group(title="Things", doors=tuple(doors.described))], "http://x")["paths"]
+    assert not found["/labels"]["patch"]["requestBody"]["required"]
+    assert found["/things"]["post"]["requestBody"]["required"]
 
 
 def test_half_a_megabyte_is_read_and_one_byte_more_is_too_large(client: FlaskClient) -> None:

@@ -96,7 +96,7 @@ class Doors:
         in_body = asks is not None and method not in IN_ADDRESS and not in_address
         inside = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
         params = [*inside, *(asks.params() if asks is not None and not in_body else ())]
-        body = Body(shape=asks.body(), example=asks.example()) if asks is not None and in_body else None
+        body = _body(asks) if asks is not None and in_body else None
         usual = answers if isinstance(answers, Answer) else _usual(answers, answer_says, example)
         self.described.append(
             Door(
@@ -173,6 +173,11 @@ def _rule(path: str, inside: Sequence[Param], slashes: Sequence[str]) -> str:
         converter = "path:" if param.name in slashes else "" if most is None else f"int(max={most}):"
         rule = rule.replace(f"{{{param.name}}}", f"<{converter}{param.name}>")
     return rule
+
+
+def _body(asks: Params[Any]) -> Body:
+    """No body is an empty object: where no field is needed, it may be left out."""
+    return Body(shape=asks.body(), example=asks.example(), required=any(field.required for field in asks.fields.all))
 
 
 def _usual(shape: type[Struct], text: str, example: Struct | None) -> Answer:

@@ -31,6 +31,10 @@ def _text(field: Field, raw: RawParams) -> str | None:
         found = raw.text(field.name)
         if found is None and raw.value_of(field.name) == "" and getattr(field.type, "min_length", None):
             raw.wrong[field.name] = "is needed" if field.required else "not empty; leave it out instead"
+        bounds: Any = field.type
+        if found is not None and bounds.max_length is not None and len(found) > bounds.max_length:
+            raw.wrong[field.name] = f"at most {bounds.max_length} characters"
+            return None
         return found
     secret = raw.value_of(field.name)
     if secret is None or isinstance(secret, str):
