@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -22,9 +22,7 @@ from quadra.core.runtime import Runtime
 from quadra.ingest.halving import Outcome
 from quadra.ingest.tables import IngestCount
 from quadra.ingest.wire import Refused
-
-if TYPE_CHECKING:
-    from quadra.ingest.writer import Ticket
+from quadra.ingest.writer import Ticket
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ class Stored(NamedTuple):
     duplicate: bool
 
 
-class Ticket:
+class Ticket(ABC):
     """Handed to `Intake.submit`, which fills it. It is settled or failed, exactly once, on the loop."""
 
     __slots__ = ("door", "results", "rows", "weight")
@@ -37,13 +38,13 @@ class Ticket:
         self.weight = weight
         """Bytes that the events hold on to while they wait."""
 
+    @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """`outcomes` are those of `rows`, which are durable now, or refused by the database for good. Must not block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, error: QuadraError) -> None:
         """Nothing may be taken for stored. Must not block."""
-        raise NotImplementedError
 
 
 class WaitingTicket(Ticket):
