@@ -23,6 +23,7 @@ from quadra.accounts.answers import (
     project_shown,
 )
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.accounts.projects import change_project, create_project, list_projects
 from quadra.accounts.tables import WEEK_START, Project, Scope, WeekStart
@@ -130,15 +131,7 @@ def alter_project(asked: ProjectChange, slug: str) -> TheProject:
     changes = {name: value for name, value in structs.asdict(asked).items() if value is not None}
     with runtime().database.begin() as session:
         project = change_project(session, project_id=found.id, **changes)
-        audit.record(
-            session,
-            actor=caller().actor,
-            action="accounts.project.changed",
-            subject=project.slug,
-            project_id=project.id,
-            address=client_address(),
-            details=changes,
-        )
+        note(session, "accounts.project.changed", subject=project.slug, project_id=project.id, details=changes)
         return TheProject(project=project_shown(project))
 
 
@@ -175,15 +168,7 @@ def add_key(asked: NewKey) -> MadeKey:
     project = require_project(asked.project, "admin")
     with runtime().database.begin() as session:
         row, plain = make_key(session, project=project, scope=asked.scope, name=asked.name, origins=asked.origins)
-        audit.record(
-            session,
-            actor=caller().actor,
-            action="accounts.key.created",
-            subject=row.prefix,
-            project_id=project.id,
-            address=client_address(),
-            details={"scope": row.scope},
-        )
+        note(session, "accounts.key.created", subject=row.prefix, project_id=project.id, details={"scope": row.scope})
     return MadeKey(**structs.asdict(key_shown(row, project)), key=plain)
 
 
@@ -202,14 +187,7 @@ def remove_key(key_id: int) -> TheKey:
     project = _project_of(key_id)
     with runtime().database.begin() as session:
         row = revoke_key(session, key_id=key_id)
-        audit.record(
-            session,
-            actor=caller().actor,
-            action="accounts.key.revoked",
-            subject=row.prefix,
-            project_id=project.id,
-            address=client_address(),
-        )
+        note(session, "accounts.key.revoked", subject=row.prefix, project_id=project.id)
     return TheKey(key=key_shown(row, project))
 
 

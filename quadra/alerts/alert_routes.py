@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, check_installation, require, require_project
 from quadra.accounts.answers import Done
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
 from quadra.accounts.tables import Project
 from quadra.alerts import answers, firing
@@ -26,7 +26,6 @@ from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Conflict, Invalid, NotFound
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.jobs.tables import rows_hit
 
 doors = Doors("alerts", __name__)
@@ -245,12 +244,10 @@ def _burning(session: Session, rows: Sequence[Alert]) -> set[str]:
 
 
 def _record(session: Session, deed: str, row: Alert, details: dict[str, object] | None = None) -> None:
-    audit.record(
+    note(
         session,
-        actor=caller().actor,
-        action=f"alerts.alert.{deed}",
+        f"alerts.alert.{deed}",
         subject=row.id,
         project_id=row.project_id,
-        address=client_address(),
         details={"name": row.name, **(details or {})},
     )

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.answers import Done
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
 from quadra.accounts.tables import Project
 from quadra.alerts import answers, firing
@@ -28,7 +28,6 @@ from quadra.core.api.params import Params, says
 from quadra.core.errors import Conflict, Invalid, NotFound
 from quadra.core.ids import uuid7
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.jobs.tables import rows_hit
 
 doors = Doors("channels", __name__)
@@ -223,12 +222,10 @@ def _check(target: str | None, name: str | None, secret: str | None) -> None:
 
 
 def _record(session: Session, deed: str, row: Channel) -> None:
-    audit.record(
+    note(
         session,
-        actor=caller().actor,
-        action=f"alerts.channel.{deed}",
+        f"alerts.channel.{deed}",
         subject=row.id,
         project_id=row.project_id,
-        address=client_address(),
         details={"kind": row.kind, "name": row.name},
     )

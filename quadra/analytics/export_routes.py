@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require_project
+from quadra.accounts.access import require_project
+from quadra.accounts.noting import note
 from quadra.analytics import export
 from quadra.analytics.export import Export
 from quadra.analytics.export_stream import MEDIA, Pieces
@@ -15,7 +15,6 @@ from quadra.core.api.openapi import Answer, Param
 from quadra.core.api.params import Params
 from quadra.core.api.raw_params import RawParams
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 
 doors = Doors("export", __name__)
 
@@ -66,12 +65,5 @@ def show_export(asked: Export) -> Response:
         return Response(headers=headers)
     pieces = Pieces(runtime(), export.loaded(runtime(), asked))
     with runtime().database.begin() as session:
-        audit.record(
-            session,
-            actor=caller().actor,
-            action="analytics.events.exported",
-            subject=asked.name,
-            project_id=project.id,
-            address=client_address(),
-        )
+        note(session, "analytics.events.exported", subject=asked.name, project_id=project.id)
     return Response(pieces, headers=headers, direct_passthrough=True)

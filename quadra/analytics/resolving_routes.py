@@ -7,8 +7,8 @@ import re
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.accounts.tables import Project
 from quadra.analytics.lenses.errors import GROUP_ID
@@ -19,7 +19,6 @@ from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param, Time
 from quadra.core.errors import NotFound
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.warehouse.query.engine import query
 
 GROUP = re.compile(r"[0-9a-f]{32}")
@@ -89,11 +88,4 @@ def _project(asked: OfProject, group_id: str) -> Project:
 
 
 def _note(session: Session, verb: str, project: Project, group_id: str) -> None:
-    audit.record(
-        session,
-        actor=caller().actor,
-        action=f"analytics.error.{verb}",
-        subject=group_id,
-        project_id=project.id,
-        address=client_address(),
-    )
+    note(session, f"analytics.error.{verb}", subject=group_id, project_id=project.id)

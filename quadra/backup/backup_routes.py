@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require
+from quadra.accounts.access import require
+from quadra.accounts.noting import note
 from quadra.backup.handlers import TAKE, VERIFY
 from quadra.backup.recover.points import RecoveryPoints, recovery_points
 from quadra.backup.replica.database_health import DatabaseHealth, database_health
@@ -20,7 +20,6 @@ from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params
 from quadra.core.errors import Conflict
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.jobs.answers import TheJob, job_shown
 from quadra.jobs.queue import MANUAL, enqueue
 
@@ -205,4 +204,4 @@ def _enqueue(kind: str, args: dict[str, Any], action: str, subject: str) -> TheJ
 
 
 def _note(session: Any, action: str, subject: str) -> None:
-    audit.record(session, actor=caller().actor, action=action, subject=subject, address=client_address())
+    note(session, action, subject=subject)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require_project
+from quadra.accounts.access import require_project
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
 from quadra.core import clock
 from quadra.core.api.doors import Doors
@@ -17,7 +17,6 @@ from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.field import training, versions
 from quadra.field.bodies import ModelVersion, ModelVersions, Training, latest, training_body, version_body
 from quadra.field.cells import LEAST_CELLS, MOST_CELLS
@@ -205,6 +204,4 @@ def _moment(name: str, text: str | None, wrong: dict[str, str]) -> datetime | No
 
 
 def _record(session: Session, action: str, subject: str, project_id: int) -> None:
-    audit.record(
-        session, actor=caller().actor, action=action, subject=subject, project_id=project_id, address=client_address()
-    )
+    note(session, action, subject=subject, project_id=project_id)

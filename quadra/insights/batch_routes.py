@@ -10,8 +10,8 @@ from typing import Annotated
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.projects import list_projects
 from quadra.accounts.tables import Project
@@ -23,7 +23,6 @@ from quadra.core.errors import Conflict, NotFound, Unavailable
 from quadra.core.paging import Paged
 from quadra.core.runtime import Runtime
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.ingest import batches
 from quadra.ingest.tables import Batch, BatchState
 from quadra.insights import answers, questions
@@ -228,11 +227,4 @@ def _find(batch_id: str, role: str) -> tuple[Batch, Project]:
 
 
 def _record(session: Session, action: str, batch_id: str, project: Project) -> None:
-    audit.record(
-        session,
-        actor=caller().actor,
-        action=action,
-        subject=batch_id,
-        project_id=project.id,
-        address=client_address(),
-    )
+    note(session, action, subject=batch_id, project_id=project.id)

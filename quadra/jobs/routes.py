@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.noting import note
 from quadra.accounts.tables import Project
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
@@ -13,7 +13,6 @@ from quadra.core.api.params import Params, says
 from quadra.core.errors import NotFound
 from quadra.core.paging import Paged
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.jobs import dead_letters, questions
 from quadra.jobs.answers import DeadLetterPage, JobId, JobPage, TheJob, dead_letter_shown, job_shown
 from quadra.jobs.questions import Wanted
@@ -126,14 +125,8 @@ def _require_editor(job_id: str) -> None:
 
 
 def _record(session: Any, action: str, job: Job) -> None:
-    audit.record(
-        session,
-        actor=caller().actor,
-        action=action,
-        subject=job.id,
-        project_id=job.project_id,
-        address=client_address(),
-        details={"kind": job.kind, "batch_id": job.batch_id},
+    note(
+        session, action, subject=job.id, project_id=job.project_id, details={"kind": job.kind, "batch_id": job.batch_id}
     )
 
 

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Struct
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require
+from quadra.accounts.access import require
+from quadra.accounts.noting import note
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import Params, says
 from quadra.core.typed import Typed
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.rollout import requests
 from quadra.rollout.faults import Action
 from quadra.rollout.records import Status, Step
@@ -100,12 +99,10 @@ def trigger(asked: Wanted) -> DeploymentAsked:
     place = runtime().the(Releases).place
     made = requests.ask(place, asked.image_tag, "api", environment=asked.environment[:LONGEST], field="image_tag")
     with runtime().database.begin() as session:
-        audit.record(
+        note(
             session,
-            actor=caller().actor,
-            action="rollout.deployment.requested",
+            "rollout.deployment.requested",
             subject=asked.image_tag,
-            address=client_address(),
             details={"deployment_id": made, "environment": asked.environment[:LONGEST]},
         )
     return DeploymentAsked(deployment_id=made, status="running")

@@ -8,15 +8,14 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require
+from quadra.accounts.access import require
+from quadra.accounts.noting import note
 from quadra.accounts.projects import list_projects
 from quadra.core import clock
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says, within
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.sinks import verbs
 from quadra.sinks.answers import Quarantine, Replayed, SinkList, TheSink, row_shown, sink_shown
 from quadra.sinks.registry import Listed
@@ -142,11 +141,4 @@ def _decided(name: str, deed: Literal["paused", "resumed"]) -> TheSink:
 
 
 def _record(session: Session, sink: Listed, deed: str, details: dict[str, object] | None = None) -> None:
-    audit.record(
-        session,
-        actor=caller().actor,
-        action=f"sinks.sink.{deed}",
-        subject=sink.name,
-        address=client_address(),
-        details=details,
-    )
+    note(session, f"sinks.sink.{deed}", subject=sink.name, details=details)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require_project
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_PROJECT, OfProject
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 from quadra.jobs.answers import TheJob, job_shown
 from quadra.warehouse.erasure.erase_list import remember_request
 from quadra.warehouse.erasure.jobs import request_erasure
@@ -35,13 +34,6 @@ def erase_user(asked: OfProject, user_id: str) -> TheJob:
     with runtime().database.begin() as session:
         erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime().settings.job_max_attempts)
         # not whom: the audit log stays, and must not remember them for ever
-        audit.record(
-            session,
-            actor=caller().actor,
-            action="warehouse.erasure.requested",
-            subject=erasure.id,
-            project_id=project.id,
-            address=client_address(),
-        )
+        note(session, "warehouse.erasure.requested", subject=erasure.id, project_id=project.id)
     remember_request(runtime(), project.slug, erasure)
     return TheJob(job=job_shown(job, whole=caller().sees_installation))

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
 from quadra.accounts.access import caller, require, require_project
 from quadra.accounts.answers import Done, Slug
+from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics import tables
@@ -25,7 +25,6 @@ from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.typed import Typed
 from quadra.core.web.http import runtime
-from quadra.core.web.limits import client_address
 
 doors = Doors("saved_views", __name__)
 
@@ -209,13 +208,11 @@ def _of_caller(session: Session, view_id: str, role: str) -> tuple[tables.SavedV
 
 
 def _note(session: Session, verb: str, view: tables.SavedView) -> None:
-    audit.record(
+    note(
         session,
-        actor=caller().actor,
-        action=f"analytics.saved_view.{verb}",
+        f"analytics.saved_view.{verb}",
         subject=view.id,
         project_id=view.project_id,
-        address=client_address(),
         details={"name": view.name},
     )
 
