@@ -13,7 +13,7 @@ import logging
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal, Protocol, TypeVar, cast
 
 import flask_login
 from flask import abort, g, redirect, request, url_for
@@ -32,6 +32,16 @@ from quadra.core.web.http import runtime
 
 log = logging.getLogger(__name__)
 KEY_ROLES: dict[Scope, Role] = {"read": "viewer", "admin": "admin"}
+
+
+class Owned(Protocol):
+    """A row that belongs to a project."""
+
+    @property
+    def project_id(self) -> int: ...
+
+
+R = TypeVar("R", bound=Owned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,18 @@ def require_project(slug: str | None, role: str) -> Project:
         raise NotFound(f"There is no project {wanted!r}.")
     g.project = project.slug
     return project
+
+
+def require_owned(session: Session, row: R | None, role: str, what: str) -> tuple[R, Project]:
+    """The row with its project, where the caller has at least `role` in that. Raises `NotFound` for one of a project that the
+    caller may not see, just as for one that is not there; `what` is its name in the message.
+    """
+    require_role("viewer")
+    if row is None or not caller().sees(row.project_id):
+        raise NotFound(f"There is no such {what}.")
+    project = session.get_one(Project, row.project_id)
+    require_project(project.slug, role)
+    return row, project
 
 
 def require_page(role: str = "viewer") -> Caller:

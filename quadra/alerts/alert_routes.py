@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, check_installation, require, require_project
+from quadra.accounts.access import caller, check_installation, require_owned, require_project
 from quadra.accounts.answers import Done
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
@@ -125,7 +125,7 @@ def add_alert(asked: NewAlert) -> answers.Alert:
 )
 def change_alert(asked: ChangedAlert, alert_id: str) -> answers.Alert:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, alert_id, "editor")
+        row, project = require_owned(session, session.get(Alert, alert_id), "editor", "alert")
         _check(project, asked.name, asked.when)
         row.name = (asked.name or row.name).strip()
         row.quiet_minutes = row.quiet_minutes if asked.quiet_minutes is None else asked.quiet_minutes
@@ -151,7 +151,7 @@ def change_alert(asked: ChangedAlert, alert_id: str) -> answers.Alert:
 )
 def remove_alert(alert_id: str) -> Done:
     with runtime().database.begin() as session:
-        row, _project = of_caller(session, alert_id, "editor")
+        row, _project = require_owned(session, session.get(Alert, alert_id), "editor", "alert")
         # first, and it waits for an evaluation that is writing: no firing comes after those that are looked up here
         rows_hit(session, sa.update(Alert).where(Alert.id == row.id).values(changes=Alert.changes + 1, taken_by=None))
         firing.delete(session, session.scalars(sa.select(Firing.id).where(Firing.alert_id == row.id)).all())
@@ -173,7 +173,7 @@ def remove_alert(alert_id: str) -> Done:
 )
 def mute_alert(asked: Mute, alert_id: str) -> answers.Alert:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, alert_id, "editor")
+        row, project = require_owned(session, session.get(Alert, alert_id), "editor", "alert")
         row.muted_until = clock.now() + timedelta(minutes=asked.minutes) if asked.minutes else None
         row.changes += 1
         _record(session, "muted", row, {"minutes": asked.minutes})
@@ -194,7 +194,7 @@ def mute_alert(asked: Mute, alert_id: str) -> answers.Alert:
 def show_firings(asked: Which, alert_id: str) -> answers.Firings:
     here = runtime()
     with here.database.read() as session:
-        row, _project = of_caller(session, alert_id, "viewer")
+        row, _project = require_owned(session, session.get(Alert, alert_id), "viewer", "alert")
         newest = sa.select(Firing).where(Firing.alert_id == row.id).order_by(Firing.at.desc(), Firing.id.desc())
         rows = session.scalars(newest.limit(asked.limit)).all()
         sent = sa.select(Delivery).where(Delivery.firing_id.in_([one.id for one in rows])).order_by(Delivery.id)
@@ -202,17 +202,6 @@ def show_firings(asked: Which, alert_id: str) -> answers.Firings:
         for one in session.scalars(sent):
             messages.setdefault(one.firing_id, []).append(one)
         return answers.Firings(firings=[answers.firing_shown(one, here.settings, messages) for one in rows])
-
-
-def of_caller(session: Session, alert_id: str, role: str) -> tuple[Alert, Project]:
-    """Raises `NotFound` for an alert of a project that the caller may not see, just as for one that is not there."""
-    require("viewer")
-    row = session.get(Alert, alert_id) if len(alert_id) <= 36 else None
-    if row is None or not caller().sees(row.project_id):
-        raise NotFound("There is no such alert.")
-    project = session.get_one(Project, row.project_id)
-    require_project(project.slug, role)
-    return row, project
 
 
 def _check(project: Project, name: str | None, when: dict[str, Any] | None) -> None:

@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.answers import Done
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
-from quadra.accounts.tables import Project
 from quadra.alerts import answers, firing
 from quadra.alerts.answers import Id
 from quadra.alerts.sender import ChannelKind, Message
@@ -25,7 +24,7 @@ from quadra.core import clock
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says
-from quadra.core.errors import Conflict, Invalid, NotFound
+from quadra.core.errors import Conflict, Invalid
 from quadra.core.ids import uuid7
 from quadra.core.web.http import runtime
 from quadra.jobs.tables import rows_hit
@@ -128,7 +127,7 @@ def add_channel(asked: NewChannel) -> answers.MadeChannel:
 )
 def change_channel(asked: ChangedChannel, channel_id: str) -> answers.Channel:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, channel_id, "editor")
+        row, project = require_owned(session, session.get(Channel, channel_id), "editor", "channel")
         sender = SENDERS[row.kind]
         if asked.target is not None:
             sender.check(asked.target.strip(), runtime().settings)
@@ -152,7 +151,7 @@ def change_channel(asked: ChangedChannel, channel_id: str) -> answers.Channel:
 )
 def remove_channel(channel_id: str) -> Done:
     with runtime().database.begin() as session:
-        row, _project = of_caller(session, channel_id, "editor")
+        row, _project = require_owned(session, session.get(Channel, channel_id), "editor", "channel")
         alerts = session.scalars(sa.select(Alert).where(Alert.project_id == row.project_id))
         users = [alert.name for alert in alerts if row.id in alert.to]
         if users:
@@ -176,7 +175,7 @@ def remove_channel(channel_id: str) -> Done:
 )
 def test_channel(channel_id: str) -> answers.Tested:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, channel_id, "editor")
+        row, project = require_owned(session, session.get(Channel, channel_id), "editor", "channel")
         _record(session, "tested", row)
     settings, began = runtime().settings, time.perf_counter()
     message = Message(
@@ -196,17 +195,6 @@ def test_channel(channel_id: str) -> answers.Tested:
     except Refused as error:
         said, ok = error.message, False
     return answers.Tested(ok=ok, answer=said, seconds=round(time.perf_counter() - began, 3))
-
-
-def of_caller(session: Session, channel_id: str, role: str) -> tuple[Channel, Project]:
-    """Raises `NotFound` for a channel of a project that the caller may not see, just as for one that is not there."""
-    require("viewer")
-    row = session.get(Channel, channel_id) if len(channel_id) <= 36 else None
-    if row is None or not caller().sees(row.project_id):
-        raise NotFound("There is no such channel.")
-    project = session.get_one(Project, row.project_id)
-    require_project(project.slug, role)
-    return row, project
 
 
 def _check(target: str | None, name: str | None, secret: str | None) -> None:

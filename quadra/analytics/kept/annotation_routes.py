@@ -8,11 +8,11 @@ from typing import Annotated
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 
-from quadra.accounts.access import caller, require_project
+from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics.kept.annotations import annotate, find_annotation
-from quadra.analytics.kept.doors import Gone, check_room, note, of_caller
+from quadra.analytics.kept.doors import Gone, check_room, note
 from quadra.analytics.questions.question import read_bounds
 from quadra.analytics.tables import ANNOTATION_MOST, Annotation
 from quadra.core import clock
@@ -123,7 +123,7 @@ def add_annotation(asked: NewAnnotation) -> KeptAnnotation:
 )
 def remove_annotation(annotation_id: str) -> Gone:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, find_annotation(session, annotation_id), "editor", "annotation")
+        row, project = require_owned(session, find_annotation(session, annotation_id), "editor", "annotation")
         session.delete(row)
         note(session, "annotation.deleted", row, project)
     return Gone(success=True)

@@ -8,15 +8,13 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts import audit
-from quadra.accounts.access import caller, require_project
+from quadra.accounts import noting
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics.tables import Annotation, GoalRow, SegmentOfPeople
 from quadra.core.api.params import says, within
-from quadra.core.errors import Conflict, NotFound
+from quadra.core.errors import Conflict
 from quadra.core.web.http import json_body
-from quadra.core.web.limits import client_address
 
 KEPT_MOST = 500
 """Of each, in a project: a question looks at all goals of it."""
@@ -51,27 +49,10 @@ def check_room(session: Session, table: type[K], project_id: int, what: str) -> 
         raise Conflict(f"The project has {KEPT_MOST} {what}; delete some.")
 
 
-def of_caller(session: Session, row: K, role: str, what: str) -> tuple[K, Project]:
-    """The row, where the caller sees its project and has the role. Raises `NotFound` as for one that is not there."""
-    project = session.get_one(Project, row.project_id)
-    if not caller().sees(project.id):
-        raise NotFound(f"There is no such {what}.")
-    require_project(project.slug, role)
-    return row, project
-
-
 def given_names() -> set[str]:
     """The fields of the body, also those that say null: a change leaves out what stays."""
     return set(json_body())
 
 
 def note(session: Session, action: str, row: Any, project: Project, details: dict[str, object] | None = None) -> None:
-    audit.record(
-        session,
-        actor=caller().actor,
-        action=f"analytics.{action}",
-        subject=row.id,
-        project_id=project.id,
-        address=client_address(),
-        details=details or {},
-    )
+    noting.note(session, f"analytics.{action}", subject=row.id, project_id=project.id, details=details)

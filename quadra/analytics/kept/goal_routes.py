@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from quadra.accounts.access import caller, require_project
+from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note, of_caller
+from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note
 from quadra.analytics.kept.goals import find_goal
 from quadra.analytics.tables import NAME_MOST, GoalRow
 from quadra.core import clock
@@ -144,7 +144,7 @@ def add_goal(asked: NewGoal) -> KeptGoal:
 def change_goal(asked: GoalChange, goal_id: str) -> KeptGoal:
     raw = given_names()
     with runtime().database.begin() as session:
-        row, project = of_caller(session, find_goal(session, goal_id), "editor", "goal")
+        row, project = require_owned(session, find_goal(session, goal_id), "editor", "goal")
         for name in ("name", "event", "page", "value_property", "currency"):
             if name in raw or _camel(name) in raw:
                 setattr(row, name, getattr(asked, name) or ("" if name == "name" else None))
@@ -167,7 +167,7 @@ def change_goal(asked: GoalChange, goal_id: str) -> KeptGoal:
 )
 def remove_goal(goal_id: str) -> Gone:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, find_goal(session, goal_id), "editor", "goal")
+        row, project = require_owned(session, find_goal(session, goal_id), "editor", "goal")
         session.delete(row)
         note(session, "goal.deleted", row, project, {"name": row.name})
     return Gone(success=True)

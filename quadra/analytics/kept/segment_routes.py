@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from quadra.accounts.access import caller, require_project
+from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note, of_caller
+from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note
 from quadra.analytics.kept.segments import Rule, find_segment
 from quadra.analytics.tables import NAME_MOST, SegmentOfPeople
 from quadra.core import clock
@@ -112,7 +112,7 @@ def add_segment(asked: NewSegment) -> KeptSegment:
 def change_segment(asked: SegmentChange, segment_id: str) -> KeptSegment:
     given = given_names()
     with runtime().database.begin() as session:
-        row, project = of_caller(session, find_segment(session, segment_id), "editor", "segment")
+        row, project = require_owned(session, find_segment(session, segment_id), "editor", "segment")
         if "name" in given:
             row.name = asked.name or ""
         new = asked.kept
@@ -134,7 +134,7 @@ def change_segment(asked: SegmentChange, segment_id: str) -> KeptSegment:
 )
 def remove_segment(segment_id: str) -> Gone:
     with runtime().database.begin() as session:
-        row, project = of_caller(session, find_segment(session, segment_id), "editor", "segment")
+        row, project = require_owned(session, find_segment(session, segment_id), "editor", "segment")
         session.delete(row)
         note(session, "segment.deleted", row, project, {"name": row.name})
     return Gone(success=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.access import caller, require, require_owned, require_project
 from quadra.accounts.answers import Done, Slug
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY
@@ -22,7 +22,7 @@ from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params, says, within
 from quadra.core.api.raw_params import RawParams
-from quadra.core.errors import Invalid, NotFound
+from quadra.core.errors import Invalid
 from quadra.core.typed import Typed
 from quadra.core.web.http import runtime
 
@@ -197,14 +197,8 @@ def unshare(view_id: str) -> Done:
 
 
 def _of_caller(session: Session, view_id: str, role: str) -> tuple[tables.SavedView, Project]:
-    """Raises `NotFound` for a view of a project that the caller may not see, just as for one that is not there."""
-    require("viewer")
-    view = saved_views.get_view(session, view_id)
-    project = session.get_one(Project, view.project_id)
-    if not caller().sees(project.id):
-        raise NotFound("There is no such saved view.")
-    require_project(project.slug, role)
-    return view, project
+    require("viewer")  # first: strangers learn of no view whether it is there
+    return require_owned(session, saved_views.get_view(session, view_id), role, "saved view")
 
 
 def _note(session: Session, verb: str, view: tables.SavedView) -> None:
