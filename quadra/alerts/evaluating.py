@@ -36,9 +36,10 @@ def evaluate(runtime: Runtime) -> None:
     while taken := _take(runtime, look.at):
         with runtime.database.read() as session:
             projects = {project.id: project for project in session.scalars(sa.select(Project))}
+            still_open = firing.open_firings(session, [alert.id for alert in taken])
         for alert in taken:
             began = time.perf_counter()
-            _evaluate(look, projects[alert.project_id], alert)
+            _evaluate(look, projects[alert.project_id], alert, still_open.get(alert.id, {}))
             metrics.alert_evaluation_seconds.labels(str(alert.when.get("kind"))).observe(time.perf_counter() - began)
 
 
@@ -58,7 +59,8 @@ def _take(runtime: Runtime, at: datetime) -> Sequence[Alert]:
         return session.scalars(sa.select(Alert).where(Alert.taken_by == token).order_by(Alert.project_id)).all()
 
 
-def _evaluate(look: Look, project: Project, alert: Alert) -> None:
+def _evaluate(look: Look, project: Project, alert: Alert, still_open: Mapping[str, Firing]) -> None:
+    """`still_open` was read after the alert was: what changed since then makes this evaluation one without effect."""
     runtime = look.runtime
     try:
         kind, when = read_when(alert.when, project)
@@ -70,9 +72,6 @@ def _evaluate(look: Look, project: Project, alert: Alert) -> None:
         problem = None
     except QuadraError as error:
         found, problem = {}, error.message
-    with runtime.database.read() as session:
-        still_open = {one.subject: one for one in firing.open_firings(session, alert.id)}
-        quiet = firing.quiet_subjects(session, alert, look.at)
     if problem is not None:  # what cannot be asked is neither firing nor over
         if problem != alert.last_error:
             _note(runtime, alert, last_error=problem)
@@ -81,7 +80,10 @@ def _evaluate(look: Look, project: Project, alert: Alert) -> None:
     begins = [
         one for subject, one in found.items() if subject not in still_open and _held(pending, subject, one, look.at)
     ]
-    begins = [one for one in begins if one.subject not in quiet]
+    if begins:
+        with runtime.database.read() as session:
+            quiet = firing.quiet_subjects(session, alert, look.at)
+        begins = [one for one in begins if one.subject not in quiet]
     ends = [one for subject, one in still_open.items() if subject not in found]
     muted = alert.muted_until is not None and alert.muted_until > look.at
     untold = [one for one in still_open.values() if not one.told and one.subject in found and not muted]
@@ -92,7 +94,7 @@ def _evaluate(look: Look, project: Project, alert: Alert) -> None:
         if not _still_as_it_was(session, alert, kept):
             return
         for one in begins:
-            firing.begin(session, runtime.settings, alert, project, one, at=look.at, tell=not muted)
+            firing.begin(session, runtime.settings, alert, project, one, at=look.at, tell_now=not muted)
         for row in untold:
             firing.tell(session, runtime.settings, alert, project, session.merge(row), "firing")
         for row in ends:

@@ -4,7 +4,7 @@ that send them exist together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -25,9 +25,13 @@ NOTIFY = "notify"
 PRIORITY = 0
 
 
-def open_firings(session: Session, alert_id: str) -> Sequence[Firing]:
-    query = sa.select(Firing).where(Firing.alert_id == alert_id, Firing.resolved_at.is_(None))
-    return session.scalars(query).all()
+def open_firings(session: Session, alert_ids: Collection[str]) -> dict[str, dict[str, Firing]]:
+    """alert -> subject -> what is not over."""
+    found: dict[str, dict[str, Firing]] = {}
+    query = sa.select(Firing).where(Firing.alert_id.in_(alert_ids), Firing.resolved_at.is_(None))
+    for row in session.scalars(query):
+        found.setdefault(row.alert_id, {})[row.subject] = row
+    return found
 
 
 def quiet_subjects(session: Session, alert: Alert, at: datetime) -> set[str]:
@@ -37,7 +41,7 @@ def quiet_subjects(session: Session, alert: Alert, at: datetime) -> set[str]:
 
 
 def begin(
-    session: Session, settings: Settings, alert: Alert, project: Project, found: Found, *, at: datetime, tell: bool
+    session: Session, settings: Settings, alert: Alert, project: Project, found: Found, *, at: datetime, tell_now: bool
 ) -> Firing:
     row = Firing(
         alert_id=alert.id,
@@ -51,26 +55,19 @@ def begin(
     )
     session.add(row)
     session.flush()
-    if tell:
-        _tell(session, settings, alert, project, row, "firing")
+    if tell_now:
+        tell(session, settings, alert, project, row, "firing")
     return row
-
-
-def tell(
-    session: Session, settings: Settings, alert: Alert, project: Project, row: Firing, state: Literal["firing"]
-) -> None:
-    """A firing that began while the alert was muted."""
-    _tell(session, settings, alert, project, row, state)
 
 
 def end(session: Session, settings: Settings, alert: Alert, project: Project, row: Firing, *, at: datetime) -> None:
     """Told only where its beginning was."""
     row.resolved_at = at
     if row.told:
-        _tell(session, settings, alert, project, row, "resolved")
+        tell(session, settings, alert, project, row, "resolved")
 
 
-def _tell(
+def tell(
     session: Session,
     settings: Settings,
     alert: Alert,
@@ -78,6 +75,7 @@ def _tell(
     row: Firing,
     state: Literal["firing", "resolved"],
 ) -> None:
+    """One message to each channel, and its job."""
     row.told = True
     known = set(session.scalars(sa.select(Channel.id).where(Channel.id.in_(alert.to))))
     for channel_id in alert.to:
