@@ -11,11 +11,11 @@ from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.counts import DUPLICATE, HOUR_US, Counts
-from quadra.ingest.doors.tickets import Ticket
 from quadra.ingest.importers.run import Result, count
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused, from_dict
 from tests.analytics.conftest import Place
+from tests.ingest.conftest import Ticket
 
 
 def test_sources_stand_beside_one_another_day_by_day(place: Place) -> None:
@@ -73,9 +73,11 @@ def test_sources_stand_beside_one_another_day_by_day(place: Place) -> None:
 
 def test_what_a_flush_found_there_already_and_what_an_import_did_not_store_is_counted(place: Place) -> None:
     project = place.project()
-    counts, ticket = Counts(place.runtime), Ticket("socket", 1)
+    counts = Counts(place.runtime)
     wires = [from_dict({"event_id": f"d{number}", "event_type": "x", "user_id": "u"}) for number in range(3)]
-    ticket.rows = [accept(wire, Sender(project.id, "socket"), clock.now_us()) for wire in wires]
+    rows = [accept(wire, Sender(project.id, "socket"), clock.now_us()) for wire in wires]
+    ticket = Ticket(rows=rows)
+    ticket.door = "socket"
     counts.not_new(ticket, [("b", True), ("b", False), Refused("invalid", {"name": "no"})])
     result = Result(duplicates=4)
     result.reasons["decode: invalid"] = 2
