@@ -52,11 +52,13 @@ PAGES = (
     Page("users", "Users", "Product"),
     Page("user", "User", "Product", under="users"),
     Page("goals", "Goals", "Product"),
+    Page("segments", "Segments", "Product"),
     Page("features", "Features", "Product"),
     Page("satisfaction", "Satisfaction", "Product"),
     Page("ai", "AI usage", "Services"),
     Page("performance", "Performance", "Services"),
     Page("errors", "Errors", "Services"),
+    Page("numbers", "Numbers", "Engine"),
     Page("insights", "Insights", "Engine", lenses=False),
     Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
@@ -93,7 +95,7 @@ def _socket_path() -> dict[str, Any]:
 
 @blueprint.get("/")
 def home() -> Any:
-    return redirect(url_for("dashboard.live"))
+    return redirect(url_for("dashboard.overview"))
 
 
 @blueprint.get("/live")

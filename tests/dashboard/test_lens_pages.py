@@ -337,6 +337,30 @@ def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project)
     expect(shown).to_contain_text("No goals yet", timeout=15_000)
 
 
+def test_a_segment_is_put_together_by_keys_and_its_people_looked_at(page: Page, full: Project) -> None:
+    page.goto(full.at("segments", days="7"))
+    settled(page)
+    shown = panel(page, "Which people belong together?")
+    shown.get_by_role("button", name="+ Segment").click()
+    page.get_by_label("Name", exact=True).fill("Buyers")
+    page.get_by_role("button", name="+ What they did").click()
+    page.keyboard.type("bou")
+    expect(page.get_by_role("listbox", name="Suggestions").get_by_role("option")).to_have_text("bought")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Event 1", exact=True)).to_have_value("bought")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    row = shown.locator("tbody tr")
+    expect(row).to_contain_text("did “bought” at least once", timeout=15_000)
+    expect(row.locator("td").nth(1)).to_have_text("2", timeout=15_000)
+    row.get_by_role("link", name="People of Buyers").click()
+    expect(tile(page, "Active").locator(".num")).to_have_text("2", timeout=15_000)
+    page.go_back()
+    shown.get_by_role("button", name="Delete the segment Buyers").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(shown).to_contain_text("No segments yet", timeout=15_000)
+
+
 def test_time_and_filters_go_along_to_other_pages_and_projects(page: Page, full: Project, empty: Project) -> None:
     page.goto(full.at("visits"))
     settled(page)

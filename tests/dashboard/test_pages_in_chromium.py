@@ -100,13 +100,13 @@ def rows(page: Page) -> Any:
     return page.locator("#feed li:not(.loading)")
 
 
-def test_a_stranger_is_asked_to_log_in_and_then_sees_the_live_page(browser: Browser, quadra: QuadraProcess) -> None:
+def test_a_stranger_is_asked_to_log_in_and_then_sees_the_overview(browser: Browser, quadra: QuadraProcess) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{quadra.base_url}/")
         expect(page).to_have_url(re.compile("/login"))
         log_in(page, quadra)
-        expect(page).to_have_url(re.compile("/live"))
+        expect(page).to_have_url(re.compile("/overview"))
         expect(page.locator("#connection")).to_contain_text("live")
 
 

@@ -141,7 +141,7 @@ def log_in(browser: Browser, quadra: QuadraProcess, email: str, password: str) -
         page.get_by_label("E-mail").fill(email)
         page.get_by_label("Password").fill(password)
         page.get_by_role("button", name="Log in").click()
-        expect(page).to_have_url(re.compile("/live"))
+        expect(page).to_have_url(re.compile("/overview"))
         return context.storage_state()
 
 

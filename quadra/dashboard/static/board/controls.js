@@ -1,9 +1,7 @@
 // What a page lets people choose, each bound to a parameter of the address.
 
 import { el } from '../shared/elements.js';
-import { offer } from './names.js';
-
-let made = 0;
+import { picker } from './picker.js';
 
 /** A select; `choices`: [[value, name], …], the first one is what holds where the address says nothing. */
 export function choice(board, parameter, label, choices) {
@@ -20,12 +18,10 @@ export function choice(board, parameter, label, choices) {
 
 /** A text with names to choose from; `names()` is a promise of them, asked for when somebody goes there. */
 export function field(board, parameter, label, names, { placeholder = '' } = {}) {
-  made += 1;
-  const list = el('datalist', { id: `names-${made}` });
-  const input = el('input', { class: 'pill', list: list.id, placeholder, autocomplete: 'off', maxlength: '200', spellcheck: 'false' });
-  input.addEventListener('focus', () => offer(list, names()));
+  const input = el('input', { class: 'pill', placeholder, maxlength: '200' });
+  const list = picker(input, names);
   input.addEventListener('change', () => board.address.change({ [parameter]: input.value.trim() }));
-  input.addEventListener('keydown', (event) => event.key === 'Enter' && input.blur());
+  input.addEventListener('keydown', (event) => event.key === 'Enter' && !event.defaultPrevented && input.blur());
   const draw = () => {
     if (document.activeElement !== input) input.value = board.address.get(parameter);
   };

@@ -28,6 +28,6 @@ export function firstEvent(board, sentence, event, path = '/api/events') {
   return () => {
     if (board.shared) return [el('p', {}, 'No data in this period.')];
     const code = `curl ${board.baseUrl}${path} \\\n  -H "X-Quadra-Key: YOUR_WRITE_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${JSON.stringify(event)}'`;
-    return [el('p', {}, sentence), copyable('Send your first event', code)];
+    return [el('p', {}, sentence, ' ', el('a', { href: `/settings/start?project=${encodeURIComponent(board.project)}` }, 'First steps'), ' shows all ways to send events, with your key.'), copyable('Send your first event', code)];
   };
 }

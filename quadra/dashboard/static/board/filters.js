@@ -2,7 +2,8 @@
 
 import { el } from '../shared/elements.js';
 import { BARE, OPS, filterWords } from './dimensions.js';
-import { offer, properties, valuesOf } from './names.js';
+import { properties, valuesOf } from './names.js';
+import { picker } from './picker.js';
 import { shortened } from './words.js';
 
 export function filterChips(board) {
@@ -32,15 +33,13 @@ export function filterChips(board) {
 
 /** A dialog for one filter; `take(property, op, value)` gets it. `ops`: how values can be compared where it goes. */
 export function chooseFilter(board, take, ops = Object.keys(OPS)) {
-  const property = el('input', { id: 'filter-property', list: 'filter-properties', required: true, autocomplete: 'off', maxlength: '200' });
+  const property = el('input', { id: 'filter-property', required: true, autocomplete: 'off', maxlength: '200' });
   const op = el('select', { id: 'filter-op', class: 'field', 'aria-label': 'How to compare', autocomplete: 'off' }, ...ops.map((name) => el('option', { value: name }, OPS[name])));
   op.hidden = ops.length < 2;
-  const value = el('input', { id: 'filter-value', list: 'filter-values', autocomplete: 'off', maxlength: '1000' });
+  const value = el('input', { id: 'filter-value', autocomplete: 'off', maxlength: '1000' });
   const label = el('label', { for: 'filter-value' }, OPS[ops[0]]);
-  const names = el('datalist', { id: 'filter-properties' });
-  const values = el('datalist', { id: 'filter-values' });
-  offer(names, properties(board));
-  property.addEventListener('change', () => property.value.trim() && offer(values, valuesOf(board, property.value.trim())));
+  const names = picker(property, () => properties(board));
+  const values = picker(value, async () => (property.value.trim() ? valuesOf(board, property.value.trim()) : []));
   op.addEventListener('change', () => {
     label.textContent = OPS[op.value];
     value.hidden = label.hidden = BARE.includes(op.value);

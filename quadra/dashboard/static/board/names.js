@@ -32,13 +32,3 @@ export function properties(board) {
     return [...new Set([...FIELDS, ...own.sort()])];
   });
 }
-
-/** Fills a <datalist>, in silence: whoever knows the name can write it. */
-export async function offer(list, names) {
-  const known = await names.catch(() => []);
-  list.replaceChildren(...known.slice(0, MOST).map((name) => {
-    const option = document.createElement('option');
-    option.value = name;
-    return option;
-  }));
-}

@@ -3,15 +3,17 @@
 import { change } from '../shared/format.js';
 import { named, number, period } from './words.js';
 
+export const PERIODS = { hour: 'Hour', day: 'Day', week: 'Week from', month: 'Month' };
+
+export const periodName = ({ interval, timezone }, at) => period(at, interval === 'day' || interval === 'week' ? 'date' : interval, timezone);
+
 /** A series as a table: one row a period, the newest first, one column a series. `series`: [{name, values}]. */
 export function periodTable(board, ats, series, write = number) {
-  const { interval, timezone } = board;
-  const name = { hour: 'Hour', day: 'Day', week: 'Week from', month: 'Month' }[interval];
   const rows = ats.map((at, place) => [
-    period(at, interval === 'day' || interval === 'week' ? 'date' : interval, timezone),
+    periodName(board, at),
     ...series.map(({ values, format }) => (values[place] === undefined ? '—' : (format ?? write)(values[place]))),
   ]);
-  const columns = [{ title: name }, ...series.map((one) => ({ title: named(one.name), n: true }))];
+  const columns = [{ title: PERIODS[board.interval] }, ...series.map((one) => ({ title: named(one.name), n: true }))];
   return { columns, rows: rows.filter((_, place) => Date.parse(ats[place]) <= Date.now()).reverse() };
 }
 

@@ -2,7 +2,8 @@
 
 import { choice, field } from '../board/controls.js';
 import { chooseFilter } from '../board/filters.js';
-import { eventNames, offer, properties } from '../board/names.js';
+import { eventNames, properties } from '../board/names.js';
+import { picker } from '../board/picker.js';
 import { named, shortened } from '../board/words.js';
 import { el } from '../shared/elements.js';
 import { WINDOWS, USUAL_WINDOW, list } from './definition.js';
@@ -11,7 +12,6 @@ const STEPS_MOST = 20;
 
 export function builder(board) {
   const { address } = board;
-  const names = el('datalist', { id: 'funnel-events' });
   const places = { steps: el('ol', { class: 'steps' }), exclusions: el('ol', { class: 'steps' }) };
   const state = { steps: [], exclusions: [] };
 
@@ -33,13 +33,13 @@ export function builder(board) {
   }
 
   function eventInput(one, label) {
-    const input = el('input', { class: 'pill', list: names.id, value: one.event ?? '', 'aria-label': label, placeholder: 'event', autocomplete: 'off', maxlength: '200', spellcheck: 'false' });
-    input.addEventListener('focus', () => offer(names, eventNames(board)));
+    const input = el('input', { class: 'pill', value: one.event ?? '', 'aria-label': label, placeholder: 'event', maxlength: '200' });
+    const list = picker(input, () => eventNames(board));
     input.addEventListener('change', () => {
       one.event = input.value.trim();
       commit();
     });
-    return input;
+    return [input, list];
   }
 
   const button = (text, label, act, more = {}) => el('button', { class: 'button', type: 'button', 'aria-label': label, title: label, onclick: act, ...more }, text);
@@ -81,7 +81,7 @@ export function builder(board) {
   }
 
   function stepRow(step, at) {
-    return el('li', {}, el('span', { class: 'place' }, `${at + 1}`), eventInput(step, `Event of step ${at + 1}`), ...filters(step, at),
+    return el('li', {}, el('span', { class: 'place' }, `${at + 1}`), ...eventInput(step, `Event of step ${at + 1}`), ...filters(step, at),
       el('span', { class: 'choices' }, button('↑', `Move step ${at + 1} up`, () => move(at, at - 1), { disabled: at === 0 }),
         button('↓', `Move step ${at + 1} down`, () => move(at, at + 1), { disabled: at === state.steps.length - 1 }),
         button('✕', `Remove step ${at + 1}`, () => remove('steps', at))));
@@ -95,7 +95,7 @@ export function builder(board) {
       [one.from_step, one.to_step] = between.value.split(' ').map(Number);
       commit();
     });
-    return el('li', {}, el('span', { class: 'place' }, 'not'), eventInput(one, `Excluded event ${at + 1}`), between,
+    return el('li', {}, el('span', { class: 'place' }, 'not'), ...eventInput(one, `Excluded event ${at + 1}`), between,
       el('span', { class: 'choices' }, button('✕', `Remove exclusion ${at + 1}`, () => remove('exclusions', at))));
   }
 
@@ -111,7 +111,7 @@ export function builder(board) {
   });
   load();
   return el('section', { class: 'panel builder', 'aria-labelledby': 'builder-title' },
-    el('h2', { id: 'builder-title' }, 'Which steps do people take?'), names, places.steps, places.exclusions,
+    el('h2', { id: 'builder-title' }, 'Which steps do people take?'), places.steps, places.exclusions,
     el('div', { class: 'choices' },
       el('button', { class: 'button accent', type: 'button', onclick: () => add('steps', () => ({ event: '' })) }, '+ Step'),
       el('button', { class: 'button', type: 'button', onclick: () => add('exclusions', () => ({ event: '', from_step: 0, to_step: state.steps.length - 1 })) }, '+ Exclude event')),

@@ -1,37 +1,35 @@
 // The dialogs that make, change and delete a goal.
 
-import { eventNames, offer, properties } from '../board/names.js';
+import { attempt, deleteDialog, problemPlace, shown } from '../board/dialogs.js';
+import { eventNames, properties } from '../board/names.js';
+import { picker } from '../board/picker.js';
 import { el } from '../shared/elements.js';
-import { Refused, send } from '../shared/rest.js';
+import { send } from '../shared/rest.js';
 
 const PATH = '/api/goals';
 
 /** `goal`: the one to change, or null for a new one. `done()` is called once it is kept. */
 export function chooseGoal(board, goal, done) {
-  const events = el('datalist', { id: 'goal-events' });
-  const names = el('datalist', { id: 'goal-properties' });
-  offer(events, eventNames(board));
-  offer(names, properties(board));
   const input = (id, value, more = {}) => el('input', { id, value: value ?? '', autocomplete: 'off', maxlength: '200', ...more });
   const name = input('goal-name', goal?.name, { required: true });
   const kind = el('select', { id: 'goal-kind', class: 'field', autocomplete: 'off' }, el('option', { value: 'event' }, 'an event'), el('option', { value: 'page' }, 'a page'));
   kind.value = goal?.page ? 'page' : 'event';
   const what = input('goal-what', goal?.event ?? goal?.page, { required: true, maxlength: '1000' });
-  const value = input('goal-value', goal?.value_property, { list: names.id, placeholder: 'none' });
+  const value = input('goal-value', goal?.value_property, { placeholder: 'none' });
   const currency = input('goal-currency', goal?.currency, { placeholder: 'EUR', pattern: '[A-Za-z]{3}', maxlength: '3' });
   const hint = el('p', { class: 'sub' });
   const label = el('label', { for: what.id });
-  const problem = el('div', { class: 'wrong', role: 'alert' });
+  const problem = problemPlace();
 
   function draw() {
     const event = kind.value === 'event';
     label.textContent = event ? 'Event' : 'Page';
     hint.textContent = event ? 'Each event of this name counts.' : 'A path such as /thanks. * stands for anything within one part of it, ** for more.';
-    if (event) what.setAttribute('list', events.id);
-    else what.removeAttribute('list');
   }
   kind.addEventListener('change', draw);
   draw();
+  const events = picker(what, async () => (kind.value === 'event' ? eventNames(board) : []));
+  const names = picker(value, () => properties(board));
 
   async function keep(event) {
     event.preventDefault();
@@ -56,32 +54,6 @@ export function chooseGoal(board, goal, done) {
   const dialog = shown(form, 'goal-title');
 }
 
-export function deleteGoal(goal, done) {
-  const problem = el('div', { class: 'wrong', role: 'alert' });
-  const remove = () => attempt(problem, async () => {
-    await send(`${PATH}/${goal.id}`, { method: 'DELETE' });
-    dialog.close();
-    done();
-  });
-  const dialog = shown(el('form', { onsubmit: (event) => event.preventDefault() }, el('h2', { id: 'goal-gone' }, `Delete the goal ${goal.name}?`),
-    el('p', {}, 'No event is deleted. You can make the same goal again, and it counts the same.'), problem,
-    el('div', { class: 'choices' }, el('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Cancel'), el('button', { class: 'button primary danger', type: 'button', onclick: remove }, 'Delete'))), 'goal-gone');
-}
-
-function shown(content, title) {
-  const dialog = el('dialog', { class: 'form', 'aria-labelledby': title }, content);
-  dialog.addEventListener('close', () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
-}
-
-async function attempt(problem, act) {
-  problem.replaceChildren();
-  try {
-    await act();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    problem.append(el('p', {}, error.message), ...Object.entries(error.fields ?? {}).map(([field, says]) => el('p', {}, el('code', {}, field), `: ${says}`)));
-  }
-}
+export const deleteGoal = (goal, done) => deleteDialog({
+  title: `Delete the goal ${goal.name}?`, body: 'No event is deleted. You can make the same goal again, and it counts the same.', path: `${PATH}/${goal.id}`, done,
+});
