@@ -1,7 +1,8 @@
 """The job kind `field`: each sealed batch is scored by what came before it, then learned. Both in one transaction.
 
 Jobs of one project may run side by side in several workers: each holds the project's row while it scores and learns, so
-that no batch is lost and none is learned twice. The events are read and counted before that.
+that no batch is lost and none is learned twice. The events are read and counted before that, and so is the batch learned:
+on SQLite whoever writes holds up every event that comes in. It is learned once more where the row has changed meanwhile.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +22,7 @@ from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 from quadra.field import artifact, metrics, versions
 from quadra.field.cells import Field, Moved, Reading
-from quadra.field.features import Sight, count
+from quadra.field.features import Counts, Sight, count
 from quadra.field.tables import FieldReading, FieldState
 from quadra.ingest.tables import Batch, Event
 from quadra.jobs.errors import Permanent
@@ -46,18 +47,20 @@ def learn_batch(runtime: Runtime, lease: Lease, *, tell: Tell | None = None) -> 
     with runtime.database.snapshot() as session:
         batch = _batch(session, lease)
         counts = count(read_batch(session, batch.id))
+    if not counts["type"]:
+        return  # its events were erased
     project_id = batch.project_id
-    make_state(runtime, project_id)
+    known = make_state(runtime, project_id)
+    learned = _learn(known, project_id, counts)
     with runtime.database.begin() as session:
         lease.succeed(session)
-        if session.get(FieldReading, batch.id) is not None or not counts["type"]:
-            return  # another look at the same batch, or one whose events were erased
+        if session.get(FieldReading, batch.id) is not None:
+            return  # another look at the same batch
         state = hold_state(session, project_id)
-        field = artifact.unpack(state.data, f"the field of project {project_id}")
-        came = field.came(counts)
-        reading = field.score(came)
-        field.learn(came, reading)
-        state.data = artifact.pack(field)
+        if state.data != known:  # another worker was faster, or a version was promoted
+            learned = _learn(state.data, project_id, counts)
+        field, reading = learned.field, learned.reading
+        state.data = learned.data
         state.iterations, state.loss, state.variance = field.iterations, reading.loss, reading.variance
         state.updated_at = clock.now()
         versions.note_drift(session, runtime.settings, state, field)
@@ -82,6 +85,23 @@ HANDLERS = {
 }
 
 
+class Learned(NamedTuple):
+    field: Field
+    """After the batch."""
+    data: str
+    """The same, packed."""
+    reading: Reading
+    """What the field before it said of the batch."""
+
+
+def _learn(data: str, project_id: int, counts: Counts) -> Learned:
+    field = artifact.unpack(data, f"the field of project {project_id}")
+    came = field.came(counts)
+    reading = field.score(came)
+    field.learn(came, reading)
+    return Learned(field, artifact.pack(field), reading)
+
+
 def read_batch(session: Session, batch_id: str) -> Iterator[Sight]:
     """Its events in the order in which they occurred."""
     query = (
@@ -98,16 +118,20 @@ def read_batch(session: Session, batch_id: str) -> Iterator[Sight]:
     return map(Sight._make, session.execute(query))
 
 
-def make_state(runtime: Runtime, project_id: int) -> None:
-    """The row of a project, once. Two workers may try: the second finds it there."""
+def make_state(runtime: Runtime, project_id: int) -> str:
+    """The packed field of a project, whose row is made where there is none. Two workers may try: the second finds it."""
+    query = sa.select(FieldState.data).where(FieldState.project_id == project_id)
     with runtime.database.read() as session:
-        if session.get(FieldState, project_id) is not None:
-            return
+        data = session.scalar(query)
+    if data is not None:
+        return data
+    fresh = artifact.pack(Field(CELLS, SEED, DECAY))
     try:
         with runtime.database.begin() as session:
-            session.add(FieldState(project_id=project_id, data=artifact.pack(Field(CELLS, SEED, DECAY))))
+            session.add(FieldState(project_id=project_id, data=fresh))
     except IntegrityError:
         logger.debug("field.state.there", extra={"project_id": project_id})
+    return fresh
 
 
 def hold_state(session: Session, project_id: int) -> FieldState:

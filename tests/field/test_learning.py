@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from quadra.accounts.projects import get_project
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
-from quadra.field import artifact, training, versions
+from quadra.field import artifact, learning, training, versions
 from quadra.field.artifact import BadArtifact
 from quadra.field.handlers import HANDLERS
 from quadra.field.tables import FieldReading, FieldState, FieldVersion, TrainingRun
@@ -151,6 +152,28 @@ def test_two_workers_lose_no_batch(any_runtime: Runtime) -> None:
         assert not failed
         assert session.get_one(FieldState, 1).iterations == 8
         assert session.scalar(sa.select(sa.func.count()).select_from(FieldReading)) == 8
+
+
+def test_a_batch_is_learned_again_where_another_was_learned_meanwhile(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = random.Random(3)
+    for _ in range(2):
+        fill(runtime, source, size=20)
+    learn = learning._learn
+
+    def meanwhile(*asked: Any) -> learning.Learned:
+        monkeypatch.setattr(learning, "_learn", learn)
+        learned = learn(*asked)
+        other = do(runtime, "field")
+        assert other is not None
+        assert other.state == "SUCCESS"
+        return learned
+
+    monkeypatch.setattr(learning, "_learn", meanwhile)
+    do(runtime, "field")
+    with runtime.database.read() as session:
+        assert session.get_one(FieldState, 1).iterations == 2
 
 
 def test_a_training_makes_a_version_with_files_and_history(runtime: Runtime) -> None:
