@@ -37,7 +37,7 @@ def ends(process: psutil.Process) -> bool:
 def test_a_worker_that_dies_is_started_again_and_leaves_with_the_web(
     quadra_process: Callable[..., QuadraProcess],
 ) -> None:
-    quadra = quadra_process()
+    quadra = quadra_process(cold=True)
     first = worker_of(quadra.pid)
     first.kill()
     second = worker_of(quadra.pid, besides=first.pid)
@@ -46,7 +46,7 @@ def test_a_worker_that_dies_is_started_again_and_leaves_with_the_web(
 
 
 def test_the_worker_leaves_when_the_web_process_is_killed(quadra_process: Callable[..., QuadraProcess]) -> None:
-    quadra = quadra_process()
+    quadra = quadra_process(cold=True)
     worker = worker_of(quadra.pid)
     os.kill(quadra.pid, signal.SIGKILL)
     assert ends(worker)

@@ -48,10 +48,6 @@ class Deafened(QuadraProcess):
     def _command(self) -> list[str]:
         return [sys.executable, "-c", DEAFEN, *super()._command()[3:]]
 
-    def wait(self, seconds: float) -> int:
-        assert self._process is not None
-        return self._process.wait(seconds)
-
 
 DEAFEN = """
 import os, pathlib, socket, threading, time

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 import urllib.request
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from tests.acceptance.load import Load, assert_kept
@@ -24,9 +24,8 @@ def test_stopping_under_load_loses_nothing_acknowledged_and_takes_seconds(
     with Load(quadra.init["write_key"]).on(quadra) as load, connected(quadra) as idle:
         assert idle.call("user:event", event())["duplicate"] is False
         load.wait_for_more(500)
-        process = psutil.Process(quadra.pid)
-        process.send_signal(number)
-        assert process.wait(timeout=60) == 0
+        os.kill(quadra.pid, number)
+        assert quadra.wait(60) == 0
     assert "Stopped: everything acknowledged is stored." in quadra.log()
     assert "Traceback" not in quadra.log()
     with database_of(quadra) as database:
@@ -47,8 +46,7 @@ def test_a_client_that_is_between_two_polls_is_told_to_come_back(
     url += f"&sid={json.loads(ask()[1:])['sid']}"
     assert ask(b"40" + json.dumps({"key": quadra.init["write_key"]}).encode()) == "OK"
     assert ask().startswith("40{")
-    process = psutil.Process(quadra.pid)
-    process.terminate()
+    os.kill(quadra.pid, signal.SIGTERM)
     time.sleep(0.5)  # it thinks about what it got
     assert '"server:reconnect",{"reason":"restart"' in ask()
-    assert process.wait(timeout=60) == 0
+    assert quadra.wait(60) == 0

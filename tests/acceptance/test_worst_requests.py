@@ -30,7 +30,7 @@ MOST_MEGABYTES = 150
 
 def started(keeper: Keeper, mode: str) -> Iterator[QuadraProcess]:
     env = {"QUADRA_ASYNC_MODE": mode, "QUADRA_RATE_LIMIT_LOGIN": "100000"}
-    with closing(QuadraProcess(keeper, env, command=("serve", "--no-worker"))) as process:
+    with closing(QuadraProcess(keeper, env, command=("serve", "--no-worker"), cold=True)) as process:
         for _ in range(20):
             send(process, body=event())
         yield process

@@ -24,7 +24,7 @@ EVENTS, DAYS = 300_000, 4
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as process:
+    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"), cold=True)) as process:
         data = process.directory / "data"
         runtime = build(load(data_dir=data, database_url=f"sqlite:///{data / 'quadra.db'}"))
         with closing(warehouse_of(runtime)):

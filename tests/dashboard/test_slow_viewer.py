@@ -36,7 +36,7 @@ def deaf_viewer(quadra: QuadraProcess, key: str) -> WebSocket:
 def test_a_viewer_that_does_not_read_is_cut_off_and_others_see_everything(
     quadra_process: Callable[..., QuadraProcess],
 ) -> None:
-    quadra = quadra_process(command=("serve", "--no-worker"))
+    quadra = quadra_process(command=("serve", "--no-worker"), cold=True)
     key = make_key(quadra, "read")["key"]
     with ExitStack() as stack:
         names = (UPDATE,)

@@ -27,7 +27,7 @@ from tests.servers.quadra import QuadraProcess
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
     """One for this module: a worker beside it, small batches."""
     with closing(
-        QuadraProcess(keeper, {"QUADRA_BATCH_MAX_EVENTS": "3", "QUADRA_TRUSTED_PROXIES": "127.0.0.9"})
+        QuadraProcess(keeper, {"QUADRA_BATCH_MAX_EVENTS": "3", "QUADRA_TRUSTED_PROXIES": "127.0.0.9"}, cold=True)
     ) as server:
         yield server
 

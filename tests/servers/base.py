@@ -14,12 +14,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import psutil
 
 from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
+from tests.servers.nursery import Forked
 
 NOBODY = 65534
 Mount = Callable[[Path, int], object]
@@ -42,7 +43,7 @@ class Server(ABC):
 
     def __init__(self, keeper: Keeper):
         self._keeper = keeper
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._numbers = itertools.count(1)
         # short: a Unix socket's path may have some hundred bytes; not tmp_path: as root, only root may enter that
         self.directory = Path(tempfile.mkdtemp(prefix="quadra-test-"))
@@ -85,16 +86,7 @@ class Server(ABC):
         assert not self.running, f"{self.name} is running already"
         with self.log_file.open("ab") as log:
             self._own(self.log_file)
-            self._process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                env=self._environment(),
-                start_new_session=True,  # Ctrl-C is for the tests; they end their servers
-                **self._demotion(),
-            )
+            self._process = self._spawn(log)
         self._keeper.tell(f"pid {self._process.pid}")
         end = time.monotonic() + self.start_seconds
         while True:
@@ -107,6 +99,18 @@ class Server(ABC):
                     self.kill()
                     raise AssertionError(f"{self.name} did not start: {reason}\n{self.log()[-3000:]}") from reason
             time.sleep(0.05)
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+        return subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            env=self._environment(),
+            start_new_session=True,  # Ctrl-C is for the tests; they end their servers
+            **self._demotion(),
+        )
 
     def stop(self) -> None:
         """Ask it to end, as an operator would, and wait."""

@@ -10,11 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.servers.base import Server
 from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
+from tests.servers.nursery import Forked, nursery
 
 TOP = Path(__file__).resolve().parents[2]
 OURS = ("QUADRA_", "DATABASE_URL", "REDIS_URL")
@@ -26,8 +27,18 @@ class QuadraProcess(Server):
     name = "Quadra"
     as_nobody = False  # its code may lie under a home directory that nobody may not enter
 
-    def __init__(self, keeper: Keeper, env: Mapping[str, str] | None = None, *, command: tuple[str, ...] = ("serve",)):
-        """`env` goes on top of what isolates this process; `command` is what follows `quadra` (or gunicorn's settings)."""
+    def __init__(
+        self,
+        keeper: Keeper,
+        env: Mapping[str, str] | None = None,
+        *,
+        command: tuple[str, ...] = ("serve",),
+        cold: bool = False,
+    ):
+        """`env` goes on top of what isolates this process; `command` is what follows `quadra` (or gunicorn's settings).
+        `cold`: by the interpreter, as people start it, and not forked from a process that has made the imports.
+        """
+        self._cold = cold
         self._extra = dict(env or {})
         self._arguments = command
         self.init: dict[str, Any] = {}
@@ -42,6 +53,11 @@ class QuadraProcess(Server):
         process = self._process
         self.stop()
         return int(process.returncode)
+
+    def wait(self, seconds: float) -> int:
+        """Until it ends by itself or by a signal. Returns the exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
 
     def restart(self) -> None:
         self.stop()
@@ -60,6 +76,12 @@ class QuadraProcess(Server):
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "quadra", *self._arguments]
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+        command, env = self._command(), self._environment()
+        if self._cold or command[:3] != [sys.executable, "-m", "quadra"] or "QUADRA_ASYNC_MODE" in env:
+            return super()._spawn(log)
+        return nursery().start(*command[3:], env=env, cwd=self.directory, log=self.log_file)
 
     def _probe(self) -> None:
         try:

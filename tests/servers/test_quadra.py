@@ -31,7 +31,7 @@ def test_quadra_starts_on_every_database_and_hands_out_its_first_keys(
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper)) as process:
+    with closing(QuadraProcess(keeper, cold=True)) as process:
         yield process
 
 
