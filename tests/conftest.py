@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from quadra.core.environment import PLAIN, RENAMED
 from tests.servers import available
 from tests.servers.available import NotAvailable
 from tests.servers.base import Server
@@ -29,6 +30,10 @@ from tests.servers.redis import RedisServer
 # without bytecode every process that a test starts compiles all files anew; the processes inherit this
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# settings of whoever runs the tests: a key of theirs must not be used, nor the .env of this checkout be read
+for name in {*PLAIN, *RENAMED} & set(os.environ):
+    del os.environ[name]
+os.environ["QUADRA_ENV_FILE"] = os.devnull
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

@@ -170,10 +170,10 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mariadb_charset="utf8mb4",
     )
-    bind = op.get_bind()
+    dialect = op.get_context().dialect.name
     for name in VIEWS:
-        # as it is: a colon in it is no parameter
-        bind.exec_driver_sql(_view(name, "mysql" if bind.dialect.name == "mariadb" else bind.dialect.name))
+        view = _view(name, "mysql" if dialect == "mariadb" else dialect)
+        op.execute(sa.text(view.replace(":", r"\:")))  # a colon in it is no parameter
 
 
 def downgrade() -> None:

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator
@@ -73,6 +73,15 @@ def _kafka_options(value: Any) -> Any:
     return words
 
 
+LEVELS = {"TRACE": "DEBUG", "NOTICE": "INFO", "WARN": "WARNING", "CRITICAL": "ERROR", "FATAL": "ERROR"}
+
+
+def _log_level(value: Any) -> Any:
+    """As other systems write it. `LOG_LEVEL` may be in the environment for another program."""
+    upper = str(value).strip().upper()
+    return LEVELS.get(upper, upper)
+
+
 def data_directory(path: Path) -> Path:
     """Absolute. Raises `ValueError`."""
     absolute = path.absolute()
@@ -81,6 +90,7 @@ def data_directory(path: Path) -> Path:
     return absolute
 
 
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_log_level)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_origins)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from quadra.core import environment
 from quadra.core.errors import Misconfigured
 from quadra.core.setting_groups.backups import Backups
 from quadra.core.setting_groups.events import Analysts, Ingest, Jobs, Sinks, Warehouse
@@ -52,8 +51,7 @@ class Settings(
             self.database_url = sqlite_url(self.data_dir / "quadra.db")
         self.database_url = with_driver(self.database_url)
         self.check_redis()
-        if (self.llm_base_url or self.llm_api_key) and not self.llm_model:
-            raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL and _API_KEY empty")
+        self.check_llm()
         if self.environment == "production" and (why := why_guessable(self.secret_key)):
             raise ValueError(f"QUADRA_SECRET_KEY: it {why}. {SECRET_ACCEPTED}")
         return self
@@ -63,25 +61,6 @@ class Settings(
         return self.database_url.startswith("sqlite")
 
 
-def _read_secret_files() -> dict[str, str]:
-    """`QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value; the plain variable wins.
-
-    A setting that is itself named so, such as `QUADRA_BACKUP_KEY_FILE`, is no such pair: its file need not be text.
-    """
-    secrets: dict[str, str] = {}
-    for name, path in os.environ.items():
-        if not name.endswith("_FILE") or not name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")):
-            continue
-        plain = name.removesuffix("_FILE")
-        if plain in os.environ or name.removeprefix("QUADRA_").lower() in Settings.model_fields:
-            continue
-        try:
-            secrets[plain] = Path(path).read_text().strip()
-        except OSError as error:
-            raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
-    return secrets
-
-
 SECRET_NAMES = re.compile(r"SECRET|PASSWORD|TOKEN|KEY$")
 PASSWORD_OF_A_URL = re.compile(r"(://[^/\s:@]*:)[^/\s]*@")
 """As far as the last @: a password that should have been escaped holds some itself."""
@@ -89,7 +68,7 @@ PASSWORD_OF_A_URL = re.compile(r"(://[^/\s:@]*:)[^/\s]*@")
 
 def load(**overrides: Any) -> Settings:
     """The settings of this process. `overrides` win over the environment. Raises `Misconfigured` with every wrong name."""
-    os.environ.update(_read_secret_files())
+    environment.complete(Settings.model_fields)
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -101,7 +80,7 @@ def _explain(item: Any) -> str:
     if not item["loc"]:
         return str(message)
     name = str(item["loc"][0]).upper()
-    name = name if name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL")) else f"QUADRA_{name}"
+    name = environment.given_as(name if name.startswith(("QUADRA_", *environment.OWN)) else f"QUADRA_{name}")
     return f"{name}={_shown(name, str(item['input']))!r} is not accepted: {_shown('', message)}"
 
 

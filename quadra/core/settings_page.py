@@ -1,4 +1,8 @@
-"""docs/settings.md, made from the settings themselves: `python -m quadra.core.settings_page > docs/settings.md`."""
+"""docs/settings.md and .env.example, made from the settings themselves:
+
+python -m quadra.core.settings_page > docs/settings.md
+python -m quadra.core.settings_page env > .env.example
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from quadra.core.environment import OWN, PLAIN, RENAMED
 from quadra.core.setting_types import (
     BaseSchedule,
     BucketName,
@@ -15,16 +20,22 @@ from quadra.core.setting_types import (
     Duration,
     HttpAddress,
     KafkaOptions,
+    LogLevel,
     Networks,
     Origins,
     Words,
 )
 from quadra.core.settings import Settings
 
+RENAMED_SAID = "; ".join(f"`{old}` is read as `{new}`" for old, new in RENAMED.items())
 HEAD = """# Settings
 
 Environment variables, read once at the start. A wrong value stops the start with the variable's name and what it accepts.
 `QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value from a file. Durations: `250ms`, `60s`, `10m`, `1h`, `7d`.
+
+`.env` in the working directory, or the file that `QUADRA_ENV_FILE` names, is read too; what the environment itself says wins.
+`.env.example` lists every name. These are also read without the prefix: {plain}. {renamed}. `serve` and
+`quadra doctor` say of unknown names, and of those of other systems, what to set instead.
 
 This page is made from the code: `python -m quadra.core.settings_page > docs/settings.md`.
 
@@ -32,6 +43,10 @@ This page is made from the code: `python -m quadra.core.settings_page > docs/set
 |---|---|---|---|
 """
 
+
+EXAMPLE_HEAD = """# Settings of Quadra. Copy this file to .env and take the # away before what you change.
+# Made from the code: python -m quadra.core.settings_page env > .env.example
+"""
 
 WRITTEN = {
     Networks: "list, with commas",
@@ -51,7 +66,18 @@ def page() -> str:
     for name, field in Settings.model_fields.items():
         accepts = _accepts(hints[name], field.metadata)
         lines.append(f"| `QUADRA_{name.upper()}` | {accepts} | {_shown(field.default)} | {field.description or ''} |")
-    return HEAD + "\n".join(lines) + "\n"
+    names = ", ".join(f"`{name}`" for name in (*OWN, *PLAIN))
+    return HEAD.format(plain=names, renamed=RENAMED_SAID) + "\n".join(lines) + "\n"
+
+
+def example() -> str:
+    """.env.example: every setting, its sentence and its default, each of them out of use."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    lines = [EXAMPLE_HEAD]
+    for name, field in Settings.model_fields.items():
+        said = "; ".join(part for part in (field.description, _accepts(hints[name], field.metadata)) if part)
+        lines.append(f"# {said}\n# QUADRA_{name.upper()}={_shown(field.default).strip('`')}\n".replace("`", ""))
+    return "\n".join(lines)
 
 
 def _accepts(hint: Any, metadata: list[Any]) -> str:
@@ -60,6 +86,8 @@ def _accepts(hint: Any, metadata: list[Any]) -> str:
         return "duration"
     if hint in WRITTEN:
         return WRITTEN[hint]
+    if hint is LogLevel:
+        hint = typing.get_args(hint)[0]
     if typing.get_origin(hint) is typing.Literal:
         return ", ".join(f"`{choice}`" for choice in typing.get_args(hint))
     signs = {"ge": "≥", "gt": ">", "le": "≤"}
@@ -87,4 +115,4 @@ def _shown(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(example() if sys.argv[1:] == ["env"] else page())

@@ -11,6 +11,7 @@ import msgspec
 from quadra.core import settings
 from quadra.core.connections import raise_file_limit
 from quadra.core.runtime import build
+from quadra.core.setting_names import notes
 from quadra.health.answers import detailed
 from quadra.health.checks import CHECKS
 from quadra.health.context import CheckContext
@@ -30,6 +31,8 @@ SAID = {
 def doctor(as_json: bool) -> None:
     """Check database, Redis, workers, disk and all else. Exit code 1 when something is unhealthy."""
     runtime = build(settings.load())
+    for note in notes():
+        click.echo(note, err=True)
     runner = Runner(CheckContext(runtime, "command"), CHECKS)
     try:
         report = runner.report()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from quadra.core import environment
 from quadra.core.errors import Misconfigured
-from quadra.core.setting_names import unknown
+from quadra.core.setting_names import notes, unknown
 from quadra.core.setting_types import sentinel_address
-from quadra.core.settings import load
+from quadra.core.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,9 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ours(name: str) -> bool:
-    return name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_URL"))
+    return name.startswith(("QUADRA_", "DATABASE_URL", "REDIS_")) or name in environment.PLAIN + tuple(
+        environment.RENAMED
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,3 +204,119 @@ def test_a_wrong_value_is_told_without_its_secrets(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Misconfigured, match=name) as caught:
         load()
     assert "hunter2" not in str(caught.value)
+
+
+SAMPLES = {
+    "REDIS_ENABLED": ("true", "redis_enabled", True),
+    "REDIS_HOST": ("r.example", "redis_host", "r.example"),
+    "REDIS_PORT": ("6380", "redis_port", 6380),
+    "REDIS_PASSWORD": ("p", "redis_password", "p"),
+    "REDIS_DB": ("3", "redis_db", 3),
+    "REDIS_MAX_CONNECTIONS": ("7", "redis_max_connections", 7),
+    "REDIS_SSL": ("true", "redis_ssl", True),
+    "REDIS_USE_SENTINEL": ("false", "redis_use_sentinel", False),
+    "REDIS_SENTINEL_MASTER": ("main", "redis_sentinel_master", "main"),
+    "USE_STRUCTURED_LOGGING": ("true", "use_structured_logging", True),
+    "LOG_LEVEL": ("warn", "log_level", "WARNING"),
+    "KAFKA_BROKERS": ("a:1,b:2", "kafka_brokers", ["a:1", "b:2"]),
+    "KAFKA_CLIENT_ID": ("me", "kafka_client_id", "me"),
+    "OPENAI_API_KEY": ("sk-x", "llm_api_key", "sk-x"),
+    "BACKUP_SECONDARY_STORAGE": ("/mnt/second", "backup_secondary_dir", Path("/mnt/second")),
+}
+
+
+@pytest.mark.parametrize("name", [*environment.PLAIN, *environment.RENAMED])
+def test_a_name_that_people_bring_along_is_read_and_the_one_with_prefix_wins(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "REDIS_SENTINEL_HOSTS":
+        monkeypatch.setitem(os.environ, "REDIS_USE_SENTINEL", "true")
+    value, field, expected = SAMPLES.get(name, ("a:1,b:2", "redis_sentinel_hosts", ["a:1", "b:2"]))
+    monkeypatch.setitem(os.environ, name, value)
+    assert getattr(load(), field) == expected
+    monkeypatch.setitem(os.environ, f"QUADRA_{field.upper()}", "nonsense" if field == "redis_port" else value)
+    monkeypatch.setitem(os.environ, name, "")
+    if field != "redis_port":
+        assert getattr(load(), field) == expected
+    else:
+        with pytest.raises(Misconfigured, match="QUADRA_REDIS_PORT='nonsense'"):
+            load()
+
+
+def test_a_wrong_value_names_the_variable_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "REDIS_PORT", "many")
+    with pytest.raises(Misconfigured, match=r"^REDIS_PORT='many'"):
+        load()
+
+
+def test_the_address_that_containers_are_given_for_a_service_named_redis_is_no_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(os.environ, "REDIS_PORT", "tcp://10.0.0.7:6379")
+    assert load().redis_port == 6379
+    assert not load().redis_configured
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({"REDIS_ENABLED": "true"}, "redis://127.0.0.1:6379/0"),
+        ({"REDIS_ENABLED": "true", "REDIS_HOST": "r"}, "redis://r:6379/0"),
+        ({"REDIS_ENABLED": "false", "REDIS_HOST": "r"}, ""),
+        ({"REDIS_ENABLED": "false", "REDIS_URL": "redis://r"}, ""),
+        ({"REDIS_ENABLED": "false", "REDIS_USE_SENTINEL": "true", "REDIS_SENTINEL_HOSTS": "a"}, ""),
+    ],
+)
+def test_redis_is_turned_on_and_off_by_one_name(
+    given: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setitem(os.environ, name, value)
+    found = load()
+    assert found.redis_url == url
+    assert found.redis_configured == bool(url)
+
+
+def test_a_key_of_openai_is_enough_for_its_analyst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "OPENAI_API_KEY", "sk-x")
+    assert load().llm_configured
+    assert load().llm_model
+
+
+def test_a_second_store_that_is_a_bucket_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "BACKUP_SECONDARY_STORAGE", "s3://bucket/prefix/")
+    found = load()
+    assert (found.backup_s3, found.backup_secondary_dir) == ("bucket/prefix", None)
+
+
+def test_an_env_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text('\ufeffQUADRA_PORT=6001\n# a line\nexport REDIS_HOST="r"\nQUADRA_HOST=\n')
+    monkeypatch.setitem(os.environ, "QUADRA_HOST", "0.0.0.0")
+    found = load()
+    assert (found.port, found.host, found.redis_url) == (6001, "0.0.0.0", "redis://r:6379/0")
+
+
+def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "QUADRA_ENV_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(Misconfigured, match=r"QUADRA_ENV_FILE: cannot read .*nowhere: No such file"):
+        load()
+    (tmp_path / "bytes").write_bytes(b"QUADRA_PORT=\xff")
+    monkeypatch.setitem(os.environ, "QUADRA_ENV_FILE", str(tmp_path / "bytes"))
+    with pytest.raises(Misconfigured, match="bytes: cannot read it: it is not UTF-8"):
+        load()
+
+
+def test_names_that_do_nothing_here_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ADMIN_ID", "BETTER_AUTH_SECRET", "NEXT_PUBLIC_APP_URL", "QUADRA_BACKUP_KEEP_DAYLY"):
+        monkeypatch.setitem(os.environ, name, "1")
+    said = notes()
+    assert len(said) == 4
+    assert "QUADRA_BACKUP_KEEP_DAYLY is no setting; did you mean QUADRA_BACKUP_KEEP_DAILY?" in said
+    assert "NEXT_PUBLIC_APP_URL does nothing here: QUADRA_PUBLIC_URL is what people type to come here." in said
+
+
+@pytest.mark.parametrize("name", environment.ANSWERED)
+def test_an_answer_names_a_setting_that_is_there(name: str) -> None:
+    named = [word.strip("`") for word in environment.ANSWERED[name].split() if word.startswith("QUADRA_")]
+    assert all(word.removeprefix("QUADRA_").lower() in Settings.model_fields for word in named)

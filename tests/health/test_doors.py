@@ -159,8 +159,10 @@ def test_doctor_says_that_nobody_works(quadra: QuadraProcess, tmp_path: Any) -> 
 
 
 def test_doctor_says_what_to_do_about_an_empty_database(quadra: QuadraProcess, tmp_path: Any) -> None:
-    done = doctor(quadra, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}")
+    done = doctor(quadra, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.db'}", QUADRA_POORT="1", ADMIN_ID="1")
     assert done.returncode == 1
+    assert "QUADRA_POORT is no setting; did you mean QUADRA_PORT?" in done.stderr
+    assert "ADMIN_ID does nothing here: " in done.stderr
     assert "run `quadra init`" in done.stdout
     assert "Traceback" not in done.stderr
 

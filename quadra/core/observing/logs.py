@@ -16,6 +16,7 @@ from logging.handlers import QueueHandler, QueueListener
 from queue import Full, Queue
 from typing import Any
 
+from quadra.core.environment import answered
 from quadra.core.observing.log_files import open_files
 from quadra.core.observing.log_lines import FOREIGN_EVENT, JsonLines, LineFormatter, event_of
 from quadra.core.observing.metrics import counter, errors_total
@@ -111,6 +112,8 @@ def set_up(settings: Settings, role: str = "web", about: Callable[[], Mapping[st
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     for name, meant in unknown().items():
         logger.warning("settings.name.unknown", extra={"setting": name, "perhaps": meant or None})
+    for name, instead in answered().items():
+        logger.info("settings.name.answered", extra={"setting": name, "instead": instead})
 
 
 @atexit.register

@@ -30,12 +30,16 @@ class Jobs(BaseModel):
     stuck_after: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), description="of one attempt")
 
 
+OPENAI_MODEL = "gpt-4o-mini"
+"""A summary of a batch asks no large model."""
+
+
 class Analysts(BaseModel):
     llm_base_url: HttpAddress = Field(
         "", description="any server that speaks OpenAI's chat completions; empty is OpenAI's own"
     )
-    llm_api_key: str = ""
-    llm_model: str = ""
+    llm_api_key: str = Field("", description="also read as OPENAI_API_KEY")
+    llm_model: str = Field("", description=f"needed with LLM_BASE_URL; with a key of OpenAI alone it is {OPENAI_MODEL}")
     llm_timeout: Duration = Field(timedelta(seconds=30), ge=timedelta(milliseconds=100), le=timedelta(minutes=5))
     llm_redact: bool = Field(True, description="whether user ids leave this machine only as keyed hashes")
     llm_max_tokens: int = Field(700, ge=50, le=32_000, description="of an answer")
@@ -48,6 +52,13 @@ class Analysts(BaseModel):
     @property
     def llm_configured(self) -> bool:
         return bool(self.llm_base_url or self.llm_api_key)
+
+    def check_llm(self) -> None:
+        """Which model a server of one's own has, nobody knows. Raises `ValueError`."""
+        if self.llm_base_url and not self.llm_model:
+            raise ValueError("QUADRA_LLM_MODEL: name the model to ask, or leave QUADRA_LLM_BASE_URL empty")
+        if self.llm_api_key and not self.llm_model:
+            self.llm_model = OPENAI_MODEL
 
 
 class Sinks(BaseModel):

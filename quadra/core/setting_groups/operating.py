@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from quadra.core.setting_types import Duration, Networks
+from quadra.core.setting_types import Duration, LogLevel, Networks
 
 
 class Observing(BaseModel):
     use_structured_logging: bool = Field(False, description="JSON lines instead of lines for people")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = Field(
+        "INFO", description="in any case; `warn`, `critical` and the like are taken for the nearest"
+    )
     logs_dir: Path | None = Field(None, description="for files of JSON lines, all and errors only; empty: none")
     log_file_mb: int = Field(50, ge=1, description="size at which a log file is rotated")
     log_files_kept: int = Field(5, ge=1, description="rotated files that are kept of each")

@@ -19,6 +19,9 @@ class Redis(BaseModel):
         description="joins replicas, shares limits; empty: none; `rediss://` is TLS; also read without the prefix",
         validation_alias=AliasChoices("QUADRA_REDIS_URL", "REDIS_URL"),
     )
+    redis_enabled: bool | None = Field(
+        None, description="false: none, whatever else names one; true where nothing does: this machine's, on port 6379"
+    )
     redis_host: str = Field("", description="instead of REDIS_URL, with the following")
     redis_port: int = Field(6379, ge=1, le=65535)
     redis_username: str = ""
@@ -34,6 +37,10 @@ class Redis(BaseModel):
 
     def check_redis(self) -> None:
         """`redis_url` is where Redis is, whichever way it was named; with Sentinel nobody knows before asking."""
+        if self.redis_enabled is False:
+            self.redis_url, self.redis_host, self.redis_use_sentinel, self.redis_sentinel_hosts = "", "", False, []
+        elif self.redis_enabled and not (self.redis_url or self.redis_host or self.redis_use_sentinel):
+            self.redis_host = "127.0.0.1"
         if self.redis_use_sentinel:
             if not self.redis_sentinel_hosts:
                 raise ValueError("QUADRA_REDIS_SENTINEL_HOSTS: name the Sentinels, such as a:26379,b:26379,c:26379")
