@@ -20,8 +20,9 @@ from quadra.core.runtime import Runtime
 from quadra.core.setting_types import UNITS
 from quadra.ingest import tail
 from quadra.ingest.counts import Counts
-from quadra.ingest.importers import formats, progress
+from quadra.ingest.importers import formats, mapping, progress, shown
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.items import Reading
 from quadra.ingest.importers.run import Ids, Result, count, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
@@ -53,15 +54,19 @@ class Span(click.ParamType[timedelta]):
 @click.option("--format", "name", type=click.Choice(["auto", *formats.READERS]), default="auto", show_default=True)
 @project_option
 @click.option("--time-column", metavar="NAME", help="The column or key that says when; else timestamp, time, date, …")
+@click.option(
+    "--map", "mapped", metavar="FIELD=COLUMN,…", help="Of a CSV: event=name,user=uid,time=ts and any other field."
+)
 @click.option("--undated-now", is_flag=True, help="Date rows without a time at the import; else they are refused.")
 @click.option("--complete", is_flag=True, help="Nobody writes the file any more: take a last line without its newline.")
-@click.option("--dry-run", is_flag=True, help="Read and check everything, store nothing.")
+@click.option("--dry-run", is_flag=True, help="Store nothing: check everything, and show the first ten rows.")
 @json_option
 def import_(
     file: str,
     name: str,
     slug: str,
     time_column: str | None,
+    mapped: str | None,
     undated_now: bool,
     complete: bool,
     dry_run: bool,
@@ -69,17 +74,19 @@ def import_(
 ) -> None:
     """Import a file of events: an access log, NDJSON, JSON, CSV or Parquet, also as .gz; - is standard input.
 
-    Importing a file again stores nothing twice. combined: access logs in Combined or Common format. ndjson: one JSON
-    object a line, an event or a line of the JSON log of nginx, Caddy or Traefik. csv: a header that names a column event,
-    event_type or kind; columns that Quadra does not know become properties. A file that Quadra exported gives the same
-    events. Times without an offset are taken for UTC. docs/import.md says the rest.
+    Importing a file again stores nothing twice, so an import that was stopped is run again. combined: access logs in
+    Combined or Common format. ndjson: one JSON object a line, an event or a line of the JSON log of nginx, Caddy or
+    Traefik. csv: a header that names a column event, event_type or kind, or --map; columns that Quadra does not know
+    become properties. A file that Quadra exported gives the same events. umami, posthog, matomo: what those tools export.
+    Times without an offset are taken for UTC. docs/import.md says the rest.
     """
     result, began = Result(), time.monotonic()
     stopped = ""
     with opened(upgrade) as runtime, contextlib.closing(Source(file, complete=complete)) as source:
         project_id, secret = _prepared(runtime, slug)
         ids = Ids(secret)
-        reading = formats.Reading(Visitors(secret), Times(time_column, undated_now), runtime.the(Places))
+        chosen = mapping.read(mapped, time_column)
+        reading = Reading(Visitors(secret), Times(chosen.time, undated_now), runtime.the(Places), chosen.fields)
         format_name, items = formats.read(source, name, reading)
         with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
             try:
@@ -87,7 +94,7 @@ def import_(
                     items,
                     project_id=project_id,
                     ids=ids,
-                    log=None if dry_run else make_log(runtime),
+                    log=None if dry_run else make_log(runtime, alone=True),
                     result=result,
                     on_progress=lambda: tell(source.bytes_read, f"{result.read:,} read, {result.stored:,} stored"),
                 )
@@ -99,7 +106,7 @@ def import_(
             count(Counts(runtime), project_id, result)
     body = {name: getattr(result, name) for name in ("read", "stored", "duplicates", "refused", "bots")}
     if dry_run:
-        body |= {"dry_run": True, "accepted": result.accepted}
+        body |= {"dry_run": True, "accepted": result.accepted, "rows": [shown.as_object(row) for row in result.first]}
     if stopped:
         body["error"] = stopped
     if source.unfinished:
@@ -134,6 +141,7 @@ def _summary(result: Result, name: str, format_name: str, slug: str, seconds: fl
     lines = [f"Read {result.read:,} {_things(format_name, result.read)} of {name} in {seconds:.1f} s."]
     if dry_run:
         lines.append(f"  {result.accepted:>9,}  would be accepted; nothing was stored (--dry-run)")
+        lines += [f"  {shown.as_line(row)}" for row in result.first]
     else:
         lines.append(f"  {result.stored:>9,}  stored in project {slug}")
         lines.append(f"  {result.duplicates:>9,}  were there already")

@@ -18,6 +18,7 @@ COLUMNS = Row.__struct_fields__
 JSONS = tuple(column.name for column in columns.COLUMNS if column.type is msgspec.Raw)
 FLAGS = tuple(column.name for column in columns.COLUMNS if column.type is bool and not column.nullable)
 """Left out of a row's JSON where they are false."""
+_JSON_AT = tuple(COLUMNS.index(name) + 1 for name in JSONS)
 _encode = msgspec.json.encode
 
 
@@ -75,8 +76,23 @@ class SqliteInserter:
         existing = _by_event(connection.exec_driver_sql(self._find, (rows[0].project_id, ids)))
         fresh = [row for row in rows if row.event_id not in existing] if existing else rows
         if fresh:
-            connection.exec_driver_sql(self._insert, (batch_id, _encode(fresh).decode()))
+            self._add(connection, batch_id, fresh)
         return existing
+
+    def _add(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> None:
+        connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
+
+
+class SqliteAloneInserter(SqliteInserter):
+    """A statement for each row: half the work altogether, for a process in which no other thread wants the interpreter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = ", ".join(f'"{name}"' for name in ("batch_id", *COLUMNS))
+        self._insert = f"INSERT INTO event ({names}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
+
+    def _add(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> None:
+        connection.exec_driver_sql(self._insert, [_values(batch_id, row) for row in rows])
 
 
 class MysqlInserter:
@@ -87,13 +103,12 @@ class MysqlInserter:
         marks = ", ".join(["%s"] * (len(COLUMNS) + 1))
         # not INSERT IGNORE: that would also turn a value that does not fit into a silently cut one
         self._insert = f"INSERT INTO event ({names}) VALUES ({marks}) ON DUPLICATE KEY UPDATE project_id = project_id"
-        self._json_at = [COLUMNS.index(name) + 1 for name in JSONS]
 
     def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
         existing = self._existing(connection, rows)
         fresh = [row for row in rows if row.event_id not in existing]
         if fresh:
-            connection.exec_driver_sql(self._insert, [self._values(batch_id, row) for row in fresh])
+            connection.exec_driver_sql(self._insert, [_values(batch_id, row) for row in fresh])
             # another writer may have been quicker: its events lie in a batch that is not ours. The row count does not tell,
             # it counts a row that was there like a new one (CLIENT_FOUND_ROWS, which SQLAlchemy's own row counts need)
             raced = self._existing(connection, fresh)
@@ -106,12 +121,13 @@ class MysqlInserter:
         found = connection.exec_driver_sql(find, (rows[0].project_id, *(row.event_id for row in rows)))
         return _by_event(found)
 
-    def _values(self, batch_id: str, row: Row) -> tuple[Any, ...]:
-        values = [batch_id, *msgspec.structs.astuple(row)]
-        for at in self._json_at:
-            if values[at] is not None:
-                values[at] = bytes(values[at]).decode()
-        return tuple(values)
+
+def _values(batch_id: str, row: Row) -> tuple[Any, ...]:
+    values = [batch_id, *msgspec.structs.astuple(row)]
+    for at in _JSON_AT:
+        if values[at] is not None:
+            values[at] = bytes(values[at]).decode()
+    return tuple(values)
 
 
 def _by_event(found: sa.CursorResult[Any]) -> dict[str, str]:
@@ -123,3 +139,5 @@ INSERTERS: dict[str, type[Inserter]] = {
     "sqlite": SqliteInserter,
     "mysql": MysqlInserter,
 }
+ALONE: dict[str, type[Inserter]] = {**INSERTERS, "sqlite": SqliteAloneInserter}
+"""For a command that does nothing else meanwhile."""

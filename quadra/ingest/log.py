@@ -22,7 +22,7 @@ from quadra.core.database_errors import refuses_a_value
 from quadra.core.ids import process_name, uuid7
 from quadra.core.runtime import Runtime
 from quadra.ingest.columns import Row
-from quadra.ingest.inserters import INSERTERS
+from quadra.ingest.inserters import ALONE, INSERTERS
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batches
 
@@ -73,13 +73,15 @@ class Log:
         batch_max_events: int,
         job_kinds: Mapping[str, int] | None = None,
         max_attempts: int = 5,
+        alone: bool = False,
     ):
+        """`alone` says that no other thread of this process has anything to do."""
         self._database = database
         self._writer = writer
         self._batch_max_events = batch_max_events
         self._job_kinds = job_kinds or {}
         self._max_attempts = max_attempts
-        self._inserter = INSERTERS[database.dialect]()
+        self._inserter = (ALONE if alone else INSERTERS)[database.dialect]()
         self._open: dict[int, OpenBatch] = {}
 
     def append(self, rows: Sequence[Row]) -> Appended:
@@ -172,7 +174,7 @@ class Log:
             )
 
 
-def make_log(runtime: Runtime) -> Log:
+def make_log(runtime: Runtime, *, alone: bool = False) -> Log:
     """A log with a writer identity of its own: no two processes, no two logs and no two starts share an open batch."""
     settings = runtime.settings
     return Log(
@@ -181,4 +183,5 @@ def make_log(runtime: Runtime) -> Log:
         batch_max_events=settings.batch_max_events,
         job_kinds=runtime.batch_kinds,
         max_attempts=settings.job_max_attempts,
+        alone=alone,
     )

@@ -117,13 +117,13 @@ def as_line(event: Event, *, coloured: bool = False) -> str:
     """When, what, who, where, and what else is said about it."""
     at = event.occurred_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{event.occurred_at.microsecond // 1000:03}"
     more = {**(event.fields or {}), **(event.properties or {})}
-    about = [_short(event.page_url or "")]
-    about += [f"{name}={_short(value)}" for name, value in _columns(event) if value is not None]
-    about += [f"{_short(name)}={_short(value)}" for name, value in more.items()]
-    name = f"{_short(event.name):<22}"
+    about = [short(event.page_url or "")]
+    about += [f"{name}={short(value)}" for name, value in _columns(event) if value is not None]
+    about += [f"{short(name)}={short(value)}" for name, value in more.items()]
+    name = f"{short(event.name):<22}"
     if coloured:
         at, name = click.style(at, dim=True), click.style(name, bold=True)
-    who = _short(event.user_id or "-")
+    who = short(event.user_id or "-")
     return f"{at}  {event.kind:<8} {name} {who:<20} {' '.join(word for word in about if word)}".rstrip()
 
 
@@ -144,7 +144,7 @@ def _columns(event: Event) -> list[tuple[str, Any]]:
     ]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """On one line, not too long, and without characters that would make a terminal do something."""
     if isinstance(value, float):
         value = f"{value:g}" if abs(value) < 1e6 else round(value)

@@ -39,6 +39,7 @@ CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=
 
 _ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
 _PLAIN = msgspec.json.Decoder()
+_encode = msgspec.json.encode
 _PLAIN_WIRE = Typed[Any](Wire)
 _CHECK = {name: Typed[Any](type_ | None).convert for name, type_ in FIELDS.items()}
 _RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
@@ -128,7 +129,33 @@ def from_dict(fields: dict[Any, Any]) -> Any:
     if extra:
         objects["properties"] = {**extra, **objects.get("properties", {})}
     for name, value in objects.items():
-        setattr(wire, name, msgspec.Raw(msgspec.json.encode(value)))
+        setattr(wire, name, msgspec.Raw(_encode(value)))
+    return wire
+
+
+def from_known(fields: dict[str, Any]) -> Any:
+    """The same, quicker, where every field stands under our name and fits: no value is walked through for that."""
+    plain: dict[str, Any] = {}
+    raws: list[tuple[str, msgspec.Raw]] = []
+    try:
+        for name, value in fields.items():
+            if value is None:
+                continue
+            if name not in _RAW_FIELDS:
+                plain[name] = value
+                continue
+            raw = _encode(value)
+            # null may have been NaN
+            if type(value) is not dict or b"null" in raw or b"\\u0000" in raw:
+                return from_dict(fields)
+            raws.append((name, msgspec.Raw(raw)))
+        wire = _PLAIN_WIRE.convert(plain)
+    except (ArithmeticError, RecursionError, TypeError, ValueError):
+        return from_dict(fields)
+    if _BAD_TEXT.search("".join([value for value in plain.values() if type(value) is str])):
+        return from_dict(fields)
+    for name, raw in raws:
+        setattr(wire, name, raw)
     return wire
 
 

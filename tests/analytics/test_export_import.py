@@ -22,6 +22,7 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.importers import formats
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.items import Reading
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
@@ -83,7 +84,7 @@ def events(place: Place, project: Project) -> list[dict[str, Any]]:
 def bring(place: Place, project: Project, path: Path) -> Result:
     result, log = Result(), Log(place.runtime.database, writer="import", batch_max_events=10_000)
     with closing(Source(str(path))) as source, closing(Ids("secret")) as ids:
-        items = formats.read(source, "auto", formats.Reading(Visitors("secret"), Times()))[1]
+        items = formats.read(source, "auto", Reading(Visitors("secret"), Times()))[1]
         run(items, project_id=project.id, ids=ids, log=log, result=result)
     return result
 

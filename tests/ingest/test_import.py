@@ -18,10 +18,12 @@ from quadra.accounts.setup import installation_secret
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
 from quadra.ingest.accept import Sender, accept
-from quadra.ingest.importers import access_log, formats, source, table
+from quadra.ingest.importers import access_log, formats, source
 from quadra.ingest.importers.access_log import Entry, read_line
 from quadra.ingest.importers.access_log_events import Visitors, fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
+from quadra.ingest.importers.items import Item, Reading
+from quadra.ingest.importers.records import DELIMITERS
 from quadra.ingest.importers.run import Ids, Result, _wire, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
@@ -48,12 +50,10 @@ def kind(request: str = "GET /a HTTP/1.1", status: int = 200, agent: str = FIREF
 NOW, KNOWN = Times(or_now=True), Times()
 
 
-def imported(
-    name: Path | str, form: str = "auto", times: Times = KNOWN, **more: Any
-) -> tuple[Result, list[formats.Item]]:
+def imported(name: Path | str, form: str = "auto", times: Times = KNOWN, **more: Any) -> tuple[Result, list[Item]]:
     """A dry run, and what was read."""
     with closing(Source(str(name), **more)) as opened_source, closing(Ids("secret")) as ids:
-        items = list(formats.read(opened_source, form, formats.Reading(VISITORS, times))[1])
+        items = list(formats.read(opened_source, form, Reading(VISITORS, times))[1])
         result = Result()
         run(items, project_id=1, ids=ids, log=None, result=result)
     return result, items
@@ -189,7 +189,7 @@ def test_a_csv_header_is_mapped_and_unknown_columns_become_properties() -> None:
     assert items[5].fields["event_type"] == "two\nlines"
 
 
-@pytest.mark.parametrize("delimiter", table.DELIMITERS)
+@pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_any_usual_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"event_type{delimiter}user_id{delimiter}colour\nclicked{delimiter}u1{delimiter}red\n")
@@ -263,7 +263,7 @@ def test_a_packed_file_that_was_cut_off_keeps_what_came_before(tmp_path: Path) -
     path.write_bytes(packed[: len(packed) // 2])
     result = Result()
     with closing(Source(str(path))) as cut, closing(Ids("s")) as ids:
-        items = formats.read(cut, "ndjson", formats.Reading(VISITORS, NOW))[1]
+        items = formats.read(cut, "ndjson", Reading(VISITORS, NOW))[1]
         with pytest.raises(Invalid, match="cut off"):
             run(items, project_id=1, ids=ids, log=None, result=result)
     assert result.accepted > 1000

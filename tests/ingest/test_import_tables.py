@@ -18,6 +18,7 @@ import pytest
 from quadra.core.errors import Invalid
 from quadra.ingest.importers import formats
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.items import Item, Reading
 from quadra.ingest.importers.run import Ids, Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
@@ -26,16 +27,16 @@ from quadra.ingest.wire import Refused
 NOW = Times(or_now=True)
 
 
-def read(path: Path, times: Times = NOW, *, complete: bool = False) -> tuple[list[formats.Item], Result, int | None]:
+def read(path: Path, times: Times = NOW, *, complete: bool = False) -> tuple[list[Item], Result, int | None]:
     """(the items, what a dry run of them says, the line that waits)"""
     with closing(Source(str(path), complete=complete)) as source, closing(Ids("secret")) as ids:
-        items = list(formats.read(source, "auto", formats.Reading(Visitors("secret"), times))[1])
+        items = list(formats.read(source, "auto", Reading(Visitors("secret"), times))[1])
         result = Result()
         run(items, project_id=1, ids=ids, log=None, result=result)
         return items, result, source.unfinished
 
 
-def fields(item: formats.Item) -> dict[str, Any]:
+def fields(item: Item) -> dict[str, Any]:
     assert not isinstance(item.fields, Refused)
     return item.fields
 
@@ -98,9 +99,10 @@ def test_a_column_is_decided_also_for_a_pipe_and_a_packed_file(tmp_path: Path) -
     code = """
 import json, sys
 from quadra.ingest.importers import formats
+from quadra.ingest.importers.items import Reading
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
-items = formats.read(Source("-"), "csv", formats.Reading(None, Times(or_now=True)))[1]
+items = formats.read(Source("-"), "csv", Reading(None, Times(or_now=True)))[1]
 print(json.dumps(sorted({item.fields["properties"]["code"] for item in items})))
 """
     done = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True, text=True, check=True)

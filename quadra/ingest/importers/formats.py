@@ -4,53 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from quadra.core.errors import Invalid
-from quadra.ingest.agents import UNKNOWN, Agent, browser_of
+from quadra.ingest.agents import browser_of
 from quadra.ingest.importers import own, parquet, table
 from quadra.ingest.importers.access_log import Entry, read_line
-from quadra.ingest.importers.access_log_events import Visitors, fields_of
+from quadra.ingest.importers.access_log_events import fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
+from quadra.ingest.importers.histories import matomo, posthog, umami
+from quadra.ingest.importers.histories import reading as histories
+from quadra.ingest.importers.items import Item, Reading
+from quadra.ingest.importers.records import is_json, is_object, values
 from quadra.ingest.importers.source import Source, decoded
-from quadra.ingest.importers.times import Times
-from quadra.ingest.places import Places
 from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused, json_name
-
-MAX_JSON_ITEM = 16 * 2**20
-"""Characters of one item of a JSON file, so of `{"events": […]}` as a whole; larger ones are NDJSON's business."""
-
-
-class Item(NamedTuple):
-    """One event as it came, or why it is none."""
-
-    number: int
-    """Its line; in a JSON file its place."""
-    identity: bytes
-    """What its id is made from where it has none of its own."""
-    fields: dict[str, Any] | Refused
-    agent: Agent = UNKNOWN
-    """The device, where it is about one."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What readers need to know beside the file."""
-
-    visitors: Visitors
-    times: Times
-    places: Places | None = None
-    """Of the addresses in a log."""
 
 
 def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item]]:
     """(the name of the format, its items). Raises `Invalid` where `auto` cannot tell."""
-    name = guess_format(source.head, source.name) if name == "auto" else name
+    if name == "auto":
+        name = "csv" if reading.mapped else guess_format(source.head, source.name)
     if reading.times.column is not None and name == "combined":
         raise Invalid("--time-column is for csv, ndjson, json and parquet; lines of an access log have their time.")
+    if reading.mapped and name != "csv":
+        raise Invalid(f"--map is for csv; {source.name} is {name}.")
     return name, READERS[name](source, reading)
 
 
@@ -65,7 +44,7 @@ def guess_format(head: bytes, what: str) -> str:
     if first.startswith("["):
         return "json"
     if first.startswith("{"):
-        return "ndjson" if _is_json(first) or len(lines) == 1 else "json"
+        return "ndjson" if is_json(first) or len(lines) == 1 else "json"
     if any(_is_log(line) for line in lines):
         return "combined"
     if table.is_header(first):
@@ -87,7 +66,7 @@ def _read_log(source: Source, reading: Reading) -> Iterator[Item]:
 
 
 def _read_ndjson(source: Source, reading: Reading) -> Iterator[Item]:
-    for line in source.lines(is_whole=_is_object):
+    for line in source.lines(is_whole=is_object):
         try:
             entry = foreign.decode(line.raw)
         except Invalid:
@@ -97,7 +76,7 @@ def _read_ndjson(source: Source, reading: Reading) -> Iterator[Item]:
 
 
 def _read_json(source: Source, reading: Reading) -> Iterator[Item]:
-    for number, found in enumerate(_values(source), start=1):
+    for number, found in enumerate(values(source), start=1):
         yield _of_object(number, json.dumps(found, sort_keys=True).encode(), found, reading)
 
 
@@ -107,7 +86,7 @@ def _read_parquet(source: Source, reading: Reading) -> Iterator[Item]:
 
 
 def _read_csv(source: Source, reading: Reading) -> Iterator[Item]:
-    for number, identity, row in table.rows(source, reading.times):
+    for number, identity, row in table.rows(source, reading.times, reading.mapped):
         yield Item(number, identity, row) if isinstance(row, Refused) else Item(number, identity, *row)
 
 
@@ -117,6 +96,9 @@ READERS: dict[str, Callable[[Source, Reading], Iterator[Item]]] = {
     "csv": _read_csv,
     "json": _read_json,
     "parquet": _read_parquet,
+    "umami": partial(histories.items, umami.read, umami.INSIDE),
+    "posthog": partial(histories.items, posthog.read, posthog.INSIDE),
+    "matomo": partial(histories.items, matomo.read, matomo.INSIDE),
 }
 
 
@@ -140,42 +122,6 @@ def _of_entry(number: int, identity: bytes, entry: Entry, reading: Reading) -> I
         country, region = reading.places.of(entry.address)
         agent = agent._replace(country=country, region=region)
     return Item(number, identity, fields_of(entry, reading.visitors), agent)
-
-
-def _values(source: Source) -> Iterator[Any]:
-    """The items of a JSON array, of `{"events": […]}`, or of objects one after another, however they are broken up."""
-    decoder, text, wanted = json.JSONDecoder(), "", 0
-    for chunk in chain(source.chunks(), (None,)):
-        text += chunk or ""
-        if chunk is not None and len(text) < wanted:
-            continue
-        while text := text.lstrip(" \t\r\n,[]"):
-            try:
-                value, end = decoder.raw_decode(text)
-            except (ValueError, RecursionError):
-                break
-            text = text[end:]
-            events = value.get("events") if isinstance(value, dict) else None
-            yield from events if isinstance(events, list) else (value,)
-        # an unfinished item is looked at again when there is twice as much of it, lest a long one is read over and over
-        wanted = 2 * len(text)
-        if wanted > 2 * MAX_JSON_ITEM:
-            break
-    if text:
-        raise Invalid(f"{source.name} is not JSON from here on: {text[:60]!r}. One event a line is NDJSON.")
-
-
-def _is_object(raw: bytes) -> bool:
-    """An object that is read to its closing bracket is whole, whatever may follow it."""
-    return raw.startswith(b"{") and _is_json(decoded(raw))
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _is_log(line: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -21,10 +21,19 @@ ROWS_AT_ONCE = 2_000
 
 def rows(source: Source, times: Times) -> Iterator[dict[str, Any]]:
     """Raises `Invalid` where it is no Parquet file, is not whole, or has no column with a time."""
+
+    def check(names: list[str]) -> None:
+        if not own.is_own(names):
+            times.place(names, source.name)
+
+    return objects(source, check)
+
+
+def objects(source: Source, check: Callable[[list[str]], None] = lambda _names: None) -> Iterator[dict[str, Any]]:
+    """Rows of any columns that `check` lets pass. Raises `Invalid`."""
     try:
         file = pq.ParquetFile(source.seekable())
-        if not own.is_own(file.schema_arrow.names):
-            times.place(file.schema_arrow.names, source.name)
+        check(file.schema_arrow.names)
         for batch in file.iter_batches(ROWS_AT_ONCE):
             for row in batch.to_pylist():
                 yield {name: _plain(value) for name, value in row.items()}

@@ -16,7 +16,8 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.columns import Row
 from quadra.ingest.counts import DUPLICATE, REFUSED, Counts, reason_of
-from quadra.ingest.importers.formats import Item
+from quadra.ingest.importers.items import Item
+from quadra.ingest.importers.shown import FIRST
 from quadra.ingest.log import Log
 from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused
@@ -39,6 +40,8 @@ class Result:
     bots: int = 0
     accepted: int = 0
     """What a dry run would have stored, as far as it is not there yet."""
+    first: list[Row] = field(default_factory=list)
+    """Of a dry run, as they would be stored."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Of the refusals."""
     refusals: list[tuple[int, str, str]] = field(default_factory=list)
@@ -99,7 +102,10 @@ def run(
             else:
                 result.accepted += 1
                 result.bots += row.bot
-                waiting.append((item, row))
+                if log is not None:
+                    waiting.append((item, row))
+                elif len(result.first) < FIRST:
+                    result.first.append(row)
             if len(waiting) >= GROUP:
                 _store(waiting, log, result)
             if result.read % 500 == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,12 +19,12 @@ from quadra.core.names import snake_case
 from quadra.ingest.agents import UNKNOWN, Agent
 from quadra.ingest.importers import own
 from quadra.ingest.importers.cells import Column, read_cell
+from quadra.ingest.importers.records import delimiter_of, rows_of_cells
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.importers.times import Times, plain_name
 from quadra.ingest.kinds import COMMON, FIELDS, KINDS, Kind
 from quadra.ingest.wire import Refused
 
-DELIMITERS = ",;\t|"
 ALIASES = {
     "event": "event_type",
     "type": "event_type",
@@ -49,20 +49,20 @@ OBJECTS = {name for name, type_ in FIELDS.items() if type_ is msgspec.Raw} | {"f
 
 def is_header(line: str) -> bool:
     """Whether a file that begins with this line is a table that says in each row what happened."""
-    names = {_field(cell) for cell in next(csv.reader([line], delimiter=_delimiter(line)), [])}
+    names = {_field(cell) for cell in next(csv.reader([line], delimiter=delimiter_of(line)), [])}
     return not names.isdisjoint(SAYS_WHAT)
 
 
 Row = tuple[dict[str, Any], Agent]
 
 
-def rows(source: Source, times: Times) -> Iterator[tuple[int, bytes, Row | Refused]]:
+def rows(source: Source, times: Times, mapped: Mapping[str, str]) -> Iterator[tuple[int, bytes, Row | Refused]]:
     """(line, what the row's id is made from, its fields and device). Raises `Invalid` for a header that names no event."""
     csv.field_size_limit(min(sys.maxsize, 2**30))
     first = decoded(source.head).lstrip("\r\n").partition("\n")[0]
     if not first.strip():
         return
-    records = _records(source, first)
+    records = rows_of_cells(source, first)
     header = next((row for _, row in records if isinstance(row, list)), None)
     if header is None:
         return
@@ -70,15 +70,15 @@ def rows(source: Source, times: Times) -> Iterator[tuple[int, bytes, Row | Refus
     if own.is_own(header):
         event = partial(_own_event, header)
     else:
-        fields = _columns(header, times.place(header, source.name))
+        fields = _columns(header, times.place(header, source.name), _present(mapped, header, source.name))
         if not set(fields).intersection(SAYS_WHAT):
             raise Invalid(
                 f"No column of {source.name} says what happened; one must be called event, event_type or kind. "
-                f"It has: {', '.join(header)[:300]}."
+                f"Name it with --map event=COLUMN. It has: {', '.join(header)[:300]}."
             )
         event = partial(_event, fields, header, _typed(records, len(fields)), times)
         source.rewind()
-        records = _records(source, first)
+        records = rows_of_cells(source, first)
         next(row for _, row in records if isinstance(row, list))
     for number, row in records:
         if isinstance(row, Refused):
@@ -91,30 +91,6 @@ def rows(source: Source, times: Times) -> Iterator[tuple[int, bytes, Row | Refus
             yield number, identity, event(row)
         except Refused as refused:
             yield number, identity, refused
-
-
-def _records(source: Source, first: str) -> Iterator[tuple[int, list[str] | Refused]]:
-    """(line, cells), without blank lines. The last one waits where the file ends within its quotes."""
-    ended = False
-
-    def text() -> Iterator[str]:
-        nonlocal ended
-        yield from source.text()
-        ended = True
-
-    reader = csv.reader(text(), delimiter=_delimiter(first), skipinitialspace=True)
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, Refused("invalid", {"line": f"not CSV: {error}"})
-            continue
-        if ended and not source.complete:  # a row that is whole is there before the end is seen
-            source.unfinished = reader.line_num
-        elif row:
-            yield reader.line_num, row
 
 
 def _typed(records: Iterator[tuple[int, list[str] | Refused]], width: int) -> list[Column]:
@@ -163,12 +139,27 @@ def _own(kind: Kind) -> set[str]:
     return {*kind.required, *kind.kept, kind.value, kind.duration}
 
 
-def _columns(header: list[str], time: int | None) -> list[str]:
+def _present(mapped: Mapping[str, str], header: list[str], what: str) -> Mapping[str, str]:
+    """Raises `Invalid` where a column that was named is not there."""
+    names = [name.strip() for name in header]
+    if missing := [column for column in mapped if column not in names]:
+        raise Invalid(
+            f"{what} has no column {', '.join(missing)}, which --map names. It has: {', '.join(names)[:300]}."
+        )
+    return mapped
+
+
+def _columns(header: list[str], time: int | None, mapped: Mapping[str, str]) -> list[str]:
     """The field of each column, `time` being that with the time; one that would be a second one for a field stays a property."""
     names = [snake_case(name.strip()) for name in header]
     chosen: list[str] = []
     for place, name in enumerate(names):
         field = "timestamp" if place == time else _field(name)
+        if (said := mapped.get(header[place].strip())) is not None:
+            chosen.append(said)
+            continue
+        if field in mapped.values():
+            field = f"other_{field}"
         if field != name and place != time and (field in names or field in chosen):
             field = name
         chosen.append("other_timestamp" if field == "timestamp" and place != time else field)
@@ -183,7 +174,3 @@ def _field(name: str) -> str:
 def _is_text(field: str) -> bool:
     """Whether cells of this field are taken as they stand."""
     return "str" in str(FIELDS[field])
-
-
-def _delimiter(line: str) -> str:
-    return max(DELIMITERS, key=line.count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from quadra.core.errors import Invalid
@@ -15,6 +16,7 @@ NAMES = ("timestamp", "time", "occurred_at", "datetime", "created_at", "date")
 """What a row may call its time: the first that is there."""
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """`Created At`, `createdAt` and `$created-at` as `created_at`."""
     return re.sub(r"[\s-]+", "_", snake_case(name.strip().lstrip("$")))

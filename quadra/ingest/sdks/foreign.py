@@ -18,7 +18,7 @@ from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender
 from quadra.ingest.agents import browser_of
 from quadra.ingest.kinds import MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_dict, invalid_reason
+from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_known, invalid_reason
 
 SECONDS = range(946_684_800, 100_000_000_000)
 """Numbers that as milliseconds lie before 2000, where no event may be: they are seconds."""
@@ -42,7 +42,7 @@ def decode(raw: bytes) -> Any:
 def wire(fields: Mapping[str, Any], names: Mapping[str, str]) -> Any:
     """An event of ours. Raises `Refused` with the fields under the sender's own `names`."""
     try:
-        return from_dict({name: value for name, value in fields.items() if value is not None})
+        return from_known({name: value for name, value in fields.items() if value is not None})
     except Refused as refused:
         if not _finite(fields):
             wrong = {"event": "holds NaN or Infinity, which JSON does not have"}

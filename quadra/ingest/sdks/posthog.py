@@ -81,7 +81,7 @@ def read(event: Any, received_us: int) -> Any:
     if not isinstance(event, dict):
         return Refused("invalid", {"batch": f"each item must be an object, not {json_name(event)}"})
     try:
-        return foreign.wire(_fields(event, received_us), NAMES)
+        return foreign.wire(fields_of(event, received_us), NAMES)
     except Refused as refused:
         return refused
 
@@ -103,7 +103,8 @@ def sender_of(event: Any, sender: Sender) -> Sender:
     )
 
 
-def _fields(event: Mapping[str, Any], received_us: int) -> dict[str, Any]:
+def fields_of(event: Mapping[str, Any], received_us: int = 0) -> dict[str, Any]:
+    """Under our names. Raises `Refused`."""
     event_id = foreign.text(event.get("uuid"))
     properties = event.get("properties")
     if properties is None:
