@@ -337,6 +337,30 @@ def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project)
     expect(shown).to_contain_text("No goals yet", timeout=15_000)
 
 
+def test_a_chart_is_zoomed_and_a_table_sorted_by_keys(page: Page, full: Project) -> None:
+    page.goto(full.at("events", days="7"))
+    settled(page)
+    chart = panel(page, "Events over time").locator(CHART)
+    expect(chart).to_have_attribute("tabindex", "0")
+    chart.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(panel(page, "Events over time").get_by_role("status")).to_contain_text("Difference")
+    page.keyboard.press("Enter")
+    today = datetime.now(UTC).date()
+    expect(page).to_have_url(re.compile(rf"&from={today - timedelta(days=1)}&to={today}$"))
+    settled(page)
+    table = panel(page, "Top events")
+    heading = table.get_by_role("columnheader", name="Events", exact=True)
+    for order in ("descending", "ascending"):
+        heading.get_by_role("button").press("Enter")
+        expect(heading).to_have_attribute("aria-sort", order)
+    counted = [int(text) for text in table.locator("tbody tr td:nth-child(3)").all_text_contents()]
+    assert counted == sorted(counted) != counted[::-1]
+    heading.get_by_role("button").press("Enter")
+    expect(heading).not_to_have_attribute("aria-sort", re.compile("."))
+
+
 def test_a_segment_is_put_together_by_keys_and_its_people_looked_at(page: Page, full: Project) -> None:
     page.goto(full.at("segments", days="7"))
     settled(page)

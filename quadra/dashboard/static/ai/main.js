@@ -39,7 +39,7 @@ function over(title, names, write, axis) {
   return board.panel({
     of: ai,
     title,
-    sub: () => (board.compares && names.length === 1 ? 'Dashed line: previous period' : ''),
+    sub: () => (names.length === 1 ? board.dashed : ''),
     isEmpty,
     empty: names[0][0] === 'cost_usd' ? empty : nothing,
     chart: (answer, before) => lines({ ...along(board, ats(answer)), series: drawn(answer, before), format: write, axis, area: names.length === 1, unit: axis ? 'part' : 'whole' }),

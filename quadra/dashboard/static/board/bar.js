@@ -2,9 +2,10 @@
 // says and changes nothing but the address.
 
 import { el } from '../shared/elements.js';
+import { chooseDays } from './calendar.js';
 import { exportMenu } from './export.js';
 import { filterChips } from './filters.js';
-import { INTERVALS, NAMED, PRESETS } from './range.js';
+import { INTERVALS, NAMED, PRESETS, wallClock } from './range.js';
 import { segments } from './segments.js';
 import { savedViews } from './views.js';
 import { day } from './words.js';
@@ -19,9 +20,10 @@ export function bar(board) {
   if (has.compare) parts.push(comparison(board));
   if (has.bots) parts.push(check(board, 'Bots', 'bots', (given) => given === 'yes', (on) => (on ? 'yes' : null), 'include bots'));
   if (has.filters) parts.push(segments(board), filterChips(board));
-  const right = el('div', { class: 'bar-end' }, exportMenu(board), savedViews(board));
+  const zones = zone(board);
+  const right = el('div', { class: 'bar-end' }, zones.element, exportMenu(board), savedViews(board));
   const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'Options' }, ...parts.map((part) => part.element), right);
-  const draw = () => parts.forEach((part) => part.draw());
+  const draw = () => [...parts, zones].forEach((part) => part.draw());
   address.onChange(draw);
   draw();
   return element;
@@ -29,15 +31,13 @@ export function bar(board) {
 
 function period(board) {
   const { address } = board;
-  const select = el('select', { class: 'pill', 'aria-label': 'Time', title: `Days of the time zone ${board.timezone}`, autocomplete: 'off' });
-  const from = el('input', { type: 'date', class: 'pill', 'aria-label': 'First day' });
-  const to = el('input', { type: 'date', class: 'pill', 'aria-label': 'Last day' });
-  const dates = el('span', { class: 'dates', hidden: true }, from, ' to ', to);
+  const select = el('select', { class: 'pill', 'aria-label': 'Time', autocomplete: 'off' });
 
   function draw() {
     const { preset, name, first, last, days } = board.range;
     const known = name !== null || PRESETS.some(([number]) => number === preset);
     const own = preset === null ? `${day(first)} – ${day(last)}` : `Last ${days} days`;
+    select.title = `Days of the time zone ${board.timezone}`;
     select.replaceChildren(
       ...PRESETS.map(([number, words]) => el('option', { value: number }, words)),
       ...Object.entries(NAMED).map(([value, [words]]) => el('option', { value }, words)),
@@ -45,36 +45,63 @@ function period(board) {
       el('option', { value: 'choose' }, 'Choose days…'),
     );
     select.value = known ? name ?? String(preset) : 'own';
-    from.value = first;
-    to.value = last;
-    dates.hidden = preset !== null || name !== null;
   }
 
   select.addEventListener('change', () => {
     if (select.value === 'choose') {
-      dates.hidden = false;
-      from.focus();
+      const { first, last } = board.range;
+      draw(); // until they are chosen
+      ownDays(board, 'Which days?', first, last, (from, to) => address.change({ range: null, days: null, from, to }));
     } else if (select.value in NAMED) address.change({ range: select.value, days: null, from: null, to: null });
     else if (select.value !== 'own') address.change({ range: null, days: select.value, from: null, to: null });
   });
-  const choose = () => {
-    if (!from.value || !to.value) return;
-    const [first, last] = [from.value, to.value].sort();
-    address.change({ range: null, days: null, from: first, to: last });
-  };
-  from.addEventListener('change', choose);
-  to.addEventListener('change', choose);
-  return { element: el('span', { class: 'period' }, select, dates), draw };
+  return { element: select, draw };
+}
+
+function ownDays(board, title, first, last, take) {
+  const [most] = wallClock(board.timezone);
+  chooseDays({ title, first, last, most, weekStart: board.weekStart, zone: board.timezone, take });
 }
 
 function comparison(board) {
-  const select = el('select', { class: 'pill', 'aria-label': 'Compare', autocomplete: 'off' },
-    ...COMPARISONS.map(([value, words]) => el('option', { value }, words)));
-  select.addEventListener('change', () => board.address.change({ compare: select.value === 'before' ? null : select.value }));
+  const { address } = board;
+  const select = el('select', { class: 'pill', 'aria-label': 'Compare', autocomplete: 'off' });
+
+  function draw() {
+    const given = address.get('compare');
+    const { from, to } = board.range.before;
+    select.replaceChildren(
+      ...COMPARISONS.map(([value, words]) => el('option', { value }, words)),
+      ...(given === 'own' ? [el('option', { value: 'own' }, `vs ${day(from)} – ${day(to.slice(0, 10))}`)] : []),
+      el('option', { value: 'choose' }, 'Compare with days…'),
+    );
+    select.value = given === 'own' || COMPARISONS.some(([value]) => value === given) ? given : 'before';
+  }
+
+  select.addEventListener('change', () => {
+    const { value } = select;
+    if (value === 'own') return;
+    if (value === 'choose') {
+      const { from, to } = board.range.before;
+      draw();
+      ownDays(board, 'Compare with which days?', from, to.slice(0, 10), (first, last) => address.change({ compare: 'own', compare_from: first, compare_to: last }));
+    } else address.change({ compare: value === 'before' ? null : value, compare_from: null, compare_to: null });
+  });
+  return { element: select, draw };
+}
+
+/** The time zone of everything on the page: the project's, or the reader's where they choose it. */
+function zone(board) {
+  const { address, projectZone } = board;
+  const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const select = el('select', { class: 'pill', 'aria-label': 'Time zone', title: 'Of all times on this page', autocomplete: 'off' });
   const draw = () => {
-    const given = board.address.get('compare');
-    select.value = COMPARISONS.some(([value]) => value === given) ? given : 'before';
+    const zones = [...new Set([projectZone, mine, board.timezone])];
+    select.replaceChildren(...zones.map((name) => el('option', { value: name }, name === projectZone ? `${name} time` : `${name} time${name === mine ? ' (yours)' : ''}`)));
+    select.value = board.timezone;
+    select.disabled = zones.length < 2;
   };
+  select.addEventListener('change', () => address.change({ timezone: select.value === projectZone ? null : select.value }));
   return { element: select, draw };
 }
 

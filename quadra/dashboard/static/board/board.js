@@ -3,6 +3,7 @@
 
 import { el } from '../shared/elements.js';
 import { CARRIED } from '../shared/carried.js';
+import { isZone, useZone } from '../shared/format.js';
 import { Address } from './address.js';
 import { bar } from './bar.js';
 import { OF_VISITS } from './dimensions.js';
@@ -14,6 +15,7 @@ import { Question } from './question.js';
 import { intervalOf, rangeOf } from './range.js';
 import { ProjectSource, SharedSource } from './source.js';
 import { summary } from './summary.js';
+import { day } from './words.js';
 
 const SHARED_EVERY_MS = 60_000;
 
@@ -26,7 +28,7 @@ class Board {
    */
   constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, visits = false, hear = {} } = {}) {
     const { project, timezone, role, echarts, baseUrl, page, shared, weekStart } = root.dataset;
-    Object.assign(this, { root, project, timezone, role, echarts, baseUrl, page });
+    Object.assign(this, { root, project, projectZone: timezone, role, echarts, baseUrl, page });
     this.bar = { interval, compare, filters, ranged, bots, kind, visits };
     this.usual = usual;
     this.weekStart = weekStart === 'sunday' ? 0 : 1;
@@ -34,8 +36,15 @@ class Board {
     this.shared = shared ? JSON.parse(shared) : null;
     this.address = new Address(this.shared?.params ?? null);
     this.source = this.shared ? new SharedSource(this.shared.token, this.shared.keys) : new ProjectSource(project);
-    if (this.shared) this.timezone = this.shared.params.timezone ?? timezone;
+    useZone(this.timezone);
+    this.address.onChange(() => useZone(this.timezone));
     this.acts = role === 'editor' || role === 'admin';
+  }
+
+  /** Of everything on the page: the reader's where they chose it, else the project's. */
+  get timezone() {
+    const chosen = this.address.get('timezone');
+    return isZone(chosen) ? chosen : this.projectZone;
   }
 
   get range() {
@@ -56,6 +65,7 @@ class Board {
     const { asked, before: earlier } = this.range;
     const found = this.bar.ranged ? { ...(before ? earlier : asked) } : {};
     if (this.bar.filters) for (const filter of this.address.filters) if (this.takes(filter)) found[filter.name] = filter.values;
+    if (this.timezone !== this.projectZone) found.timezone = this.timezone;
     if (this.address.get('bots') === 'yes') found.include_bots = 'true';
     if (this.bar.filters && this.address.get('segment')) found.segment = this.address.get('segment');
     return found;
@@ -64,6 +74,13 @@ class Board {
   /** Whether the lenses of this page know what the filter is about; otherwise it is kept for the pages that do. */
   takes({ property }) {
     return this.bar.visits || !OF_VISITS.has(property);
+  }
+
+  /** What the dashed line of a chart is, in words. */
+  get dashed() {
+    if (!this.compares) return '';
+    const { from, to } = this.range.before;
+    return `Dashed line: ${day(from)} – ${day(to.slice(0, 10))}`;
   }
 
   /** What a lens is asked that has the time before in its answer. */

@@ -1,6 +1,7 @@
 // A place for a chart. The library is fetched once, when the first chart wants it; whatever becomes of it, the table beside
 // the chart shows the same. Colours follow the page, the size follows the place.
 
+import { Brush } from './brush.js';
 import { theme } from './theme.js';
 
 let library = null;
@@ -22,6 +23,7 @@ export class Chart {
   #chart = null;
   #make = null;
   #kinds = '';
+  #brush = null;
 
   /** `missing()` is called where there is no library. */
   constructor(box, missing) {
@@ -38,6 +40,7 @@ export class Chart {
 
   #start(echarts) {
     this.#chart = echarts.init(this.#box, null, { renderer: 'canvas' });
+    this.#brush = new Brush(this.#box, this.#chart);
     new ResizeObserver(() => {
       if (this.#box.clientWidth === 0) return;
       this.#chart.resize();
@@ -49,7 +52,8 @@ export class Chart {
   #draw() {
     if (!this.#chart || !this.#make || this.#box.clientWidth === 0) return;
     const look = theme();
-    const option = this.#make(look, this.#box.clientWidth);
+    const { pick = null, ...option } = this.#make(look, this.#box.clientWidth);
+    this.#brush.use(pick, option.xAxis?.data?.length ?? 0);
     const kinds = option.series.map((one) => one.type).join();
     const common = { animation: false, textStyle: { fontFamily: look.font, color: look.ink }, color: look.series };
     // what is hovered stays hovered while numbers change; another kind of chart starts afresh

@@ -1,5 +1,6 @@
 // What is said where nothing has happened yet: how to send the first such event, ready to be copied.
 
+import { copyButton } from '../shared/copy.js';
 import { el } from '../shared/elements.js';
 
 let made = 0;
@@ -7,17 +8,11 @@ let made = 0;
 function copyable(label, code) {
   made += 1;
   const id = `snippet-${made}`;
-  const button = el('button', { class: 'button', type: 'button', 'aria-describedby': `${id}-label` }, 'Copy');
-  button.addEventListener('click', async () => {
-    try {
-      await navigator.clipboard.writeText(code);
-      button.textContent = 'Copied';
-    } catch {
-      getSelection().selectAllChildren(document.getElementById(id));
-      button.textContent = 'Selected, now copy it';
-    }
-    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
-  });
+  const otherwise = () => {
+    getSelection().selectAllChildren(document.getElementById(id));
+    return 'Selected, now copy it';
+  };
+  const button = copyButton(() => code, { otherwise, 'aria-describedby': `${id}-label` });
   return el('div', { class: 'snippet' },
     el('div', { class: 'panel-head' }, el('h3', { id: `${id}-label` }, label), button),
     el('pre', { tabindex: '0', 'aria-labelledby': `${id}-label` }, el('code', { id }, code)));

@@ -4,7 +4,7 @@ import { el } from '../shared/elements.js';
 import { moved, wallClock } from './range.js';
 
 const DAYS = { d: ['1', 'Today'], w: ['7', 'Last 7 days'], m: ['30', 'Last 30 days'], y: ['365', 'Last 365 days'] };
-const HELP = [...Object.entries(DAYS).map(([key, [, words]]) => [key.toUpperCase(), words]), ['← →', 'The time before, the time after'], ['/', 'Add a filter'], ['?', 'These keys']];
+const HELP = [...Object.entries(DAYS).map(([key, [, words]]) => [key.toUpperCase(), words]), ['← →', 'The time before, the time after'], ['in a chart', '← → read it, with Shift they choose periods, Enter shows these'], ['/', 'Add a filter'], ['?', 'These keys']];
 
 export function listenToKeys(board) {
   const { address } = board;
@@ -31,7 +31,7 @@ export function listenToKeys(board) {
   document.addEventListener('keydown', (event) => {
     const { target, key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector('dialog[open]')) return;
-    if (target.matches('input, select, textarea, [contenteditable]') || (key.startsWith('Arrow') && target.closest('.scroll, nav'))) return;
+    if (target.matches('input, select, textarea, [contenteditable]') || (key.startsWith('Arrow') && target.closest('.scroll, .chart, nav'))) return;
     if (act(key)) event.preventDefault();
   });
 }

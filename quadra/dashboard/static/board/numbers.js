@@ -3,7 +3,7 @@
 import { change, put } from '../shared/format.js';
 import { el } from '../shared/elements.js';
 import { sparkline } from './sparkline.js';
-import { number as asNumber } from './words.js';
+import { inPoints, number as asNumber } from './words.js';
 
 const MOST_IN_A_ROW = 6;
 
@@ -63,7 +63,6 @@ function tile({ title, value, write, good = null, spark = null, aside = null, po
 function difference(now, was, points, counted) {
   if (was === null || was === undefined || now === null || now === undefined) return { text: null, direction: 'same' };
   if (!points) return change(now, was, { counted });
-  const by = Math.round((now - was) * 10) / 10;
-  if (by === 0) return { text: '±0 points', direction: 'same' };
-  return { text: `${by > 0 ? '+' : '−'}${Math.abs(by)} ${Math.abs(by) === 1 ? 'point' : 'points'}`, direction: by > 0 ? 'up' : 'down' };
+  const by = Math.round((now - was) * 10);
+  return { text: inPoints(now, was), direction: by === 0 ? 'same' : by > 0 ? 'up' : 'down' };
 }

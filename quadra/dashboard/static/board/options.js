@@ -1,9 +1,9 @@
 // The charts that most pages use: lines over time, bars. Text from outside goes into tooltips as elements, never as markup.
 
-import { compact } from '../shared/format.js';
+import { change, compact } from '../shared/format.js';
 import { el } from '../shared/elements.js';
 import { DASHES } from './theme.js';
-import { named, number, shortened } from './words.js';
+import { inPoints, named, number, percent, shortened } from './words.js';
 
 export const text = (look, more = {}) => ({ color: look.muted, fontSize: 0.82 * look.rem, ...more });
 
@@ -30,7 +30,7 @@ const legend = (look, shown) => ({
   formatter: (name) => shortened(name), tooltip: { show: false },
 });
 
-function frame(look, { labels, format, several, axis = compact, unit, letters = 18, marks = [] }) {
+function frame(look, { labels, format, several, axis = compact, unit, letters = 18, marks = [], compared = null }) {
   return {
     grid: { left: 4, right: 1.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
     legend: legend(look, several),
@@ -46,9 +46,17 @@ function frame(look, { labels, format, several, axis = compact, unit, letters = 
       trigger: 'axis', axisPointer: { type: 'line', lineStyle: { color: look.muted } },
       formatter: (points) => hovered(points[0].axisValueLabel, points.filter((point) => point.value !== null && point.value !== undefined)
         .map((point) => [point.color, point.seriesName, (format ?? number)(point.value)])
+        .concat(compared ? difference(points, compared, format ?? number) : [])
         .concat(marks.filter(({ place }) => place === points[0].dataIndex).map(({ text: words }) => [null, words, '']))),
     }),
   };
+}
+
+/** What became of the first series against the faint one, where both are known. Rates differ in points. */
+function difference(points, [now, before], format) {
+  const [is, was] = [now, before].map((place) => points.find(({ seriesIndex }) => seriesIndex === place)?.value ?? null);
+  if (is === null || was === null) return [];
+  return [[null, 'Difference', format === percent ? inPoints(is, was) : change(is, was, { counted: format === number && Number.isInteger(is) && Number.isInteger(was) }).text]];
 }
 
 const until = (values, running) => (running === null ? values : values.map((value, place) => (place > running ? null : value)));
@@ -68,16 +76,18 @@ function marked(look, marks, periods) {
 
 /**
  * `series`: [{name, values, faint?}]; a faint one is the time before. `running`: the place of the period that is not over yet.
- * `marks`: [{place, text}] on the axis, in its order, one to a place.
+ * `marks`: [{place, text}] on the axis, in its order, one to a place. `pick(first, last)`: what happens when places are brushed.
  */
-export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole', marks = [] }) {
+export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole', marks = [], pick = null }) {
+  const faint = series.findIndex((one) => one.faint);
   return (look) => ({
-    ...frame(look, { labels, format, axis, unit, several: series.length > 1, marks }),
+    ...frame(look, { labels, format, axis, unit, several: series.length > 1, marks, compared: faint > 0 ? [0, faint] : null }),
+    pick,
     series: series.map((one, index) => {
       const colour = one.faint ? look.muted : look.series[index % look.series.length];
       const shaded = running > 0 && index === 0;
       return {
-        id: `${index}`, name: named(one.name), type: 'line', data: until(one.values, running), symbol: labels.length > 1 && running !== 0 ? 'none' : 'circle', color: colour,
+        id: `${index}`, name: named(one.name), type: 'line', data: until(one.values.slice(0, labels.length), running), symbol: labels.length > 1 && running !== 0 ? 'none' : 'circle', color: colour,
         lineStyle: { width: one.faint ? 1.25 : 2, type: one.faint ? [3, 3] : DASHES[index % DASHES.length] },
         areaStyle: area && !one.faint ? { color: colour, opacity: 0.12 } : undefined,
         emphasis: { disabled: true },
@@ -91,7 +101,7 @@ export function lines({ labels, series, format, axis, running = null, area = ser
 }
 
 /** One line within the band that was expected. `low`, `high`: numbers or null; `marked`: whether a point is part of an anomaly. */
-export function banded({ labels, name, values, low, high, marked = [], format = number, axis = compact, unit = 'whole', running = null }) {
+export function banded({ labels, name, values, low, high, marked = [], format = number, axis = compact, unit = 'whole', running = null, pick = null }) {
   return (look) => {
     const known = low.map((value, place) => value !== null && high[place] !== null);
     const edge = { type: 'line', symbol: 'none', stack: 'band', lineStyle: { opacity: 0 }, emphasis: { disabled: true }, silent: true };
@@ -103,6 +113,7 @@ export function banded({ labels, name, values, low, high, marked = [], format = 
     ]);
     return {
       ...around,
+      pick,
       series: [
         { ...edge, id: 'low', name: 'low', data: low.map((value, place) => (known[place] ? value : null)) },
         { ...edge, id: 'band', name: 'band', data: low.map((value, place) => (known[place] ? high[place] - value : null)), areaStyle: { color: look.muted, opacity: 0.18 } },
@@ -118,7 +129,7 @@ const said = (look, { says }, flat) => ({
 });
 
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
-export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole' }) {
+export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null }) {
   return (look, width) => {
     const around = frame(look, { labels, format, axis, unit, several: series.length > 1, letters: flat && width > 40 * look.rem ? 40 : 18 });
     if (flat) {
@@ -127,6 +138,7 @@ export function bars({ labels, series, format, axis, running = null, stack = fal
     around.tooltip.axisPointer = { type: 'shadow' };
     return {
       ...around,
+      pick: flat ? null : pick,
       series: series.map((one, index) => ({
         id: `${index}`, name: named(one.name), type: 'bar', data: until(one.values, running), label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
         color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],

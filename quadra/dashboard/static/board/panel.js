@@ -47,10 +47,10 @@ export class Panel {
       body: body ? el('div', scrolls ? { class: 'made scroll', tabindex: '0', role: 'region', 'aria-labelledby': id } : { class: 'made' }) : null,
     };
     this.#parts.content.append(...[this.#parts.body, this.#parts.foot].filter(Boolean));
-    if (this.#table && chart) this.#table.element.hidden = true;
+    if (this.#table && chart) this.#table.element.hidden = this.#table.copy.hidden = true;
     const { sub, problem, empty, skeleton, content } = this.#parts;
     this.element = el('section', { class: 'panel', 'aria-labelledby': id },
-      el('div', { class: 'panel-head' }, el('h2', { id }, title), ...tools, toggle), sub, problem, skeleton, empty, content);
+      el('div', { class: 'panel-head' }, el('h2', { id }, title), this.#table?.copy, ...tools, toggle), sub, problem, skeleton, empty, content);
     if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());
     this.#say(null);
     this.element.hidden = !options.of.offered;
@@ -61,7 +61,7 @@ export class Panel {
   #show(asTable) {
     this.#asTable = asTable;
     this.#parts.toggle.setAttribute('aria-pressed', String(asTable));
-    this.#table.element.hidden = !asTable;
+    this.#table.element.hidden = this.#table.copy.hidden = !asTable;
     this.#parts.box.hidden = asTable;
   }
 
@@ -88,6 +88,7 @@ export class Panel {
     empty.hidden = !nothing;
     content.hidden = state !== 'ready' || nothing;
     if (this.#parts.toggle) this.#parts.toggle.disabled = content.hidden;
+    if (this.#table) this.#table.copy.disabled = content.hidden;
     if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'No data in this period.'));
     if (state !== 'ready') return;
     this.#say(answer);

@@ -32,11 +32,11 @@ const weekOf = (date, weekStart) => moved(date, -((new Date(`${date}T00:00:00Z`)
 /** The same date a year before; 29 February is 28 February. */
 const yearBefore = (date) => `${date.slice(0, 4) - 1}${date.slice(4) === '-02-29' ? '-02-28' : date.slice(4)}`;
 const daysFrom = (first, last) => Math.round((Date.parse(`${last}T00:00:00Z`) - Date.parse(`${first}T00:00:00Z`)) / DAY_MS) + 1;
-const isDate = (text) => DATE.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
+export const isDate = (text) => DATE.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
 
 /**
  * {first, last, days, running, preset, name, asked, before}: `asked` and `before` are parameters of a question; first and last are
- * whole days, both in the range. `before` is of the same dates a year before where the address says so.
+ * whole days, both in the range. `before` is of the same dates a year before, or of own ones, where the address says so.
  */
 export function rangeOf(address, zone, usual = USUAL_DAYS, weekStart = 1) {
   const [today, time] = wallClock(zone);
@@ -51,6 +51,8 @@ export function rangeOf(address, zone, usual = USUAL_DAYS, weekStart = 1) {
   const running = first <= today && today <= last;
   const ofYear = address.get('compare') === 'year';
   const earlier = (date) => (ofYear ? yearBefore(date) : moved(date, -days));
+  const own = { from: address.get('compare_from'), to: address.get('compare_to') };
+  const ofOwn = address.get('compare') === 'own' && isDate(own.from) && isDate(own.to) && own.from <= own.to;
   return {
     first,
     last,
@@ -59,7 +61,7 @@ export function rangeOf(address, zone, usual = USUAL_DAYS, weekStart = 1) {
     preset: custom ? null : wanted,
     name,
     asked: custom ? { from, to } : { days: String(wanted) },
-    before: { from: earlier(first), to: running ? `${earlier(today)}T${time}` : earlier(last) },
+    before: ofOwn ? own : { from: earlier(first), to: running ? `${earlier(today)}T${time}` : earlier(last) },
   };
 }
 

@@ -1,6 +1,7 @@
 // Tables that most pages have: periods in rows, and names with a bar, a number and what became of it.
 
 import { change } from '../shared/format.js';
+import { wallClock } from './range.js';
 import { named, number, period } from './words.js';
 
 export const PERIODS = { hour: 'Hour', day: 'Day', week: 'Week from', month: 'Month' };
@@ -13,7 +14,7 @@ export function periodTable(board, ats, series, write = number) {
     periodName(board, at),
     ...series.map(({ values, format }) => (values[place] === undefined ? '—' : (format ?? write)(values[place]))),
   ]);
-  const columns = [{ title: PERIODS[board.interval] }, ...series.map((one) => ({ title: named(one.name), n: true }))];
+  const columns = [{ title: PERIODS[board.interval], ordered: 'down' }, ...series.map((one) => ({ title: named(one.name), n: true }))];
   return { columns, rows: rows.filter((_, place) => Date.parse(ats[place]) <= Date.now()).reverse() };
 }
 
@@ -33,11 +34,18 @@ export function rankedTable(what, measure, pairs, before = null, { write = numbe
   return { columns, rows };
 }
 
-/** The axis of periods: their labels, and the place of the one that runs now. What has not begun yet is not drawn. */
+/**
+ * The axis of periods: their labels, and the place of the one that runs now. What has not begun yet is not drawn. Brushing
+ * periods makes their days the time of the page.
+ */
 export function along(board, ats) {
   const { interval, timezone, range } = board;
   const labels = ats.map((at) => period(at, interval === 'hour' && range.days === 1 ? 'clock' : interval, timezone));
-  return { labels, running: range.running ? begun(ats.map((at) => ({ at }))).length - 1 : null };
+  const dayOf = (ms) => wallClock(timezone, ms)[0];
+  const pick = (first, last) => board.address.change({
+    range: null, days: null, interval: null, from: dayOf(Date.parse(ats[first])), to: last + 1 < ats.length ? dayOf(Date.parse(ats[last + 1]) - 1) : range.last,
+  });
+  return { labels, pick: board.shared ? null : pick, running: range.running ? begun(ats.map((at) => ({ at }))).length - 1 : null };
 }
 
 /** Of points in time those that have begun: the others are no zeros, they are not there yet. */

@@ -11,6 +11,12 @@ const known = (value) => value !== null && value !== undefined && Number.isFinit
 export const number = (value) => (!known(value) ? '—' : Number.isInteger(value) ? count(value) : decimals.format(value));
 /** Per cent as the lenses say it: 0 to 100. */
 export const percent = (value) => (!known(value) ? '—' : `${value > 0 && value < 0.1 ? '< 0.1' : oneDecimal.format(value)} %`);
+/** How a rate differs from another: "+1.2 points". */
+export function inPoints(now, before) {
+  const by = Math.round((now - before) * 10) / 10;
+  if (by === 0) return '±0 points';
+  return `${by > 0 ? '+' : '−'}${Math.abs(by)} ${Math.abs(by) === 1 ? 'point' : 'points'}`;
+}
 export const milliseconds = (value) => (known(value) ? duration(value) : '—');
 export const dollars = (value) => {
   if (!known(value)) return '—';

@@ -56,7 +56,7 @@ const idle = 'Choose a numeric property.';
 const over = board.panel({
   of: series,
   title: 'Events over time',
-  sub: ({ series: found }) => (found.length > SHOWN ? `Top ${SHOWN} of ${found.length} values; the table shows all` : bands() ? 'The band is what the time before expects' : board.compares && !address.get('breakdown') ? 'Dashed line: previous period' : ''),
+  sub: ({ series: found }) => (found.length > SHOWN ? `Top ${SHOWN} of ${found.length} values; the table shows all` : bands() ? 'The band is what the time before expects' : address.get('breakdown') ? '' : board.dashed),
   idle,
   isEmpty,
   empty: firstEvent(board, 'No matching events in this period.', { eventType: 'signup', userId: 'me', properties: { plan: 'pro' } }),
@@ -66,10 +66,10 @@ const over = board.panel({
 
 function withBand({ series: [{ points }] }) {
   const column = (field) => points.map((point) => point[field]);
-  const { labels, running } = along(board, column('at'));
+  const { labels, running, pick } = along(board, column('at'));
   // what is not over yet is not outside of anything
   const marked = points.map(({ value, low, high }, place) => high !== null && (running === null || place < running) && (value < low || value > high));
-  return banded({ labels, running, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
+  return banded({ labels, running, pick, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
 }
 
 const which = board.panel({

@@ -79,7 +79,7 @@ const byDay = board.panel({
   isEmpty,
   empty: () => 'Nothing came in during this period.',
   table: ({ periods }) => ({
-    columns: [{ title: PERIODS[board.interval] }, { title: 'Source' }, ...MEASURES.map(([name, title]) => ({ title, n: true, spare: !['accepted', 'refused'].includes(name) }))],
+    columns: [{ title: PERIODS[board.interval], ordered: 'down' }, { title: 'Source' }, ...MEASURES.map(([name, title]) => ({ title, n: true, spare: !['accepted', 'refused'].includes(name) }))],
     rows: periods.toReversed().flatMap(({ at, sources: found }) => found.map((one) => [periodName(board, at), sourceName(one.source), ...MEASURES.map(([name]) => number(one[name]))])),
   }),
 });

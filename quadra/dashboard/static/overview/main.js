@@ -34,7 +34,7 @@ function seriesPanel(title, name, word, empty = () => 'No events in this period.
   return board.panel({
     of: overview,
     title,
-    sub: () => (board.compares ? 'Dashed line: previous period' : ''),
+    sub: () => board.dashed,
     isEmpty: ({ events }) => events.total === 0,
     empty,
     chart: (answer, before) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer, before), area: true }),

@@ -10,7 +10,7 @@ const WINDOWS = [['last_1_minute', 'Last minute'], ['last_5_minutes', 'Last 5 mi
 const PAGES = 8;
 
 export function rightNow(board) {
-  const now = board.ask('now', ({ days, from, to, ...common }) => ({ lens: 'realtime/stats', params: common }));
+  const now = board.ask('now', ({ days, from, to, timezone, ...common }) => ({ lens: 'realtime/stats', params: common }));
   const minutes = board.panel({
     of: now,
     title: 'What is happening right now?',

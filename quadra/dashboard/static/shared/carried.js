@@ -2,7 +2,7 @@
 
 /** Told on the document when the address of the page changed. */
 export const CHANGED = 'quadra:address';
-export const CARRIED = ['days', 'from', 'to', 'range', 'compare', 'bots', 'segment'];
+export const CARRIED = ['days', 'from', 'to', 'range', 'compare', 'compare_from', 'compare_to', 'timezone', 'bots', 'segment'];
 /** These are of one project. */
 const OWN = ['segment'];
 

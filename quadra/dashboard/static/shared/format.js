@@ -1,20 +1,39 @@
 // How numbers and times are written, in one place, so that the same value reads the same everywhere.
-// Times are in the reader's zone. Signs are spelled (+, −): colour never carries the meaning alone.
+// Times are in one zone: the page's, or the reader's where a page names none. Signs are spelled (+, −): colour never carries the meaning alone.
 
 const whole = new Intl.NumberFormat('en');
 const oneDecimal = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const clockMinutes = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const full = new Intl.DateTimeFormat('en-GB', {
-  year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
-});
+
+let zone;
+const written = new Map();
+
+/** Times of this page are in the zone `name` from now on. */
+export function useZone(name) {
+  if (name === zone) return;
+  zone = name;
+  written.clear();
+}
+
+export function isZone(name) {
+  try {
+    return Boolean(name && new Intl.DateTimeFormat('en', { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
+
+/** A way to write moments, by the parts of Intl.DateTimeFormat. */
+export const inZone = (parts) => (ms) => {
+  if (!written.has(parts)) written.set(parts, new Intl.DateTimeFormat('en-GB', { ...parts, timeZone: zone }));
+  return written.get(parts).format(ms);
+};
 
 export const count = (value) => whole.format(value);
 export const compact = (value) => (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value));
-export const time = (ms) => clock.format(ms);
-export const timeMinutes = (ms) => clockMinutes.format(ms);
-export const moment = (ms) => full.format(ms);
+export const time = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+export const timeMinutes = inZone({ hour: '2-digit', minute: '2-digit' });
+export const moment = inZone({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
 
 export function perSecond(value) {
   if (value <= 0) return '0';

@@ -1,15 +1,17 @@
-// How the pipeline's things are written: times, ages, ids, states. Times are in the reader's zone.
+// How the pipeline's things are written: times, ages, ids, states.
 
-import { count, duration, moment, time } from './format.js';
+import { count, duration, inZone, moment, time } from './format.js';
 import { el } from './elements.js';
 
-const dayAndMinute = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const dayAndMinute = inZone({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const date = inZone({ dateStyle: 'short' });
 const significant = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 });
 
-const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
+const sameDay = (one, other) => date(one) === date(other);
+const isToday = (ms) => sameDay(ms, Date.now());
 
 /** "10:41:02" today, "21 Nov, 10:41" otherwise. */
-export const clock = (ms) => (isToday(ms) ? time(ms) : dayAndMinute.format(ms));
+export const clock = (ms) => (isToday(ms) ? time(ms) : dayAndMinute(ms));
 
 /** A <time>, or null where nothing is known. The full date is its title. */
 export function when(iso) {
@@ -23,10 +25,10 @@ export function span(from, to) {
   if (!from || !to) return null;
   const [start, end] = [Date.parse(from), Date.parse(to)];
   if (clock(start) === clock(end)) return when(from);
-  const sameDay = new Date(start).toDateString() === new Date(end).toDateString();
-  const last = el('time', { datetime: to, title: moment(end) }, sameDay && !isToday(end) ? dayAndMinute.format(end).split(', ').at(-1) : clock(end));
+  const oneDay = sameDay(start, end);
+  const last = el('time', { datetime: to, title: moment(end) }, oneDay && !isToday(end) ? dayAndMinute(end).split(', ').at(-1) : clock(end));
   const both = el('span', {}, when(from), ' to ', last);
-  return sameDay && !isToday(start) && both.firstChild.textContent.endsWith(last.textContent) ? when(from) : both;
+  return oneDay && !isToday(start) && both.firstChild.textContent.endsWith(last.textContent) ? when(from) : both;
 }
 
 /** "0.2 s", "3 min", "2 h 5 min", "3 d 4 h". */

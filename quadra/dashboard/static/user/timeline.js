@@ -2,15 +2,15 @@
 
 import { describe } from './words.js';
 import { el } from '../shared/elements.js';
-import { time } from '../shared/format.js';
+import { inZone, time } from '../shared/format.js';
 
-const dayOf = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+const dayOf = inZone({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 
-/** `events` newest first; times are the reader's. */
+/** `events` newest first; times are of the page's zone. */
 export function timeline(events, { people = false, link = null } = {}) {
   const days = new Map();
   for (const event of events) {
-    const day = dayOf.format(Date.parse(event.timestamp));
+    const day = dayOf(Date.parse(event.timestamp));
     days.set(day, [...(days.get(day) ?? []), event]);
   }
   return [...days].map(([day, found]) => el('section', { class: 'day' }, el('h3', {}, day), el('ol', { class: 'events' }, ...found.map((event) => row(event, people, link)))));

@@ -38,7 +38,7 @@ const drawn = (answer, before) => [
 const activePanel = board.panel({
   of: active,
   title: 'How many people are active?',
-  sub: () => (board.compares ? 'Dashed line: previous period' : ''),
+  sub: () => board.dashed,
   isEmpty: (answer) => points(answer).every(({ value }) => value === 0),
   empty,
   chart: (answer, before) => lines({ ...along(board, points(answer).map(({ at }) => at)), series: drawn(answer, before), area: true }),

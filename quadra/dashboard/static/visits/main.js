@@ -62,7 +62,7 @@ const chart = board.panel({
   of: visits,
   also: [happened],
   title: 'How many people visit?',
-  sub: () => `${MEASURES[measure()]} by ${board.interval}, ${board.timezone} time${board.compares ? '. Dashed line: what it is compared with' : ''}`,
+  sub: () => [`${MEASURES[measure()]} by ${board.interval}, ${board.timezone} time`, board.dashed].filter(Boolean).join('. '),
   isEmpty: ({ totals }) => totals.visits === 0,
   empty: firstEvent(board, 'No visits in this period.', { kind: 'page', pageUrl: 'https://example.com/', userId: 'me' }),
   chart: (answer) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer), area: true, marks: marks(answer.series.map(({ at }) => at)) }),

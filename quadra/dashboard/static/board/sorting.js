@@ -1,0 +1,36 @@
+// What a cell of a table is worth when rows are sorted by its column: its number, its length of time, or its text.
+
+const UNITS = { ms: 0.001, s: 1, min: 60, h: 3600, d: 86_400 };
+const NONE = ['', '—'];
+const TIMES = /^(?:[\d.,]+ (?:ms|s|min|h|d)(?: |$))+$/;
+const NUMBER = /^[<×$€£]?\s*([+−-]?)[$€£]?\s*([\d,]*\.?\d+)(?:\s?(?:%|points?))?$/;
+
+/** null where nothing is known: it comes last. */
+export function worth(cell) {
+  if (cell === null || cell === undefined) return null;
+  if (typeof cell === 'object') {
+    if (cell.sort !== undefined) return cell.sort;
+    if (cell.make) return typeof cell.facts === 'string' || typeof cell.facts === 'number' ? cell.facts : undefined;
+    return cell.bar ?? worth(cell.text);
+  }
+  const text = String(cell);
+  if (NONE.includes(text)) return null;
+  if (TIMES.test(text)) return [...text.matchAll(/([\d.,]+) (ms|s|min|h|d)/g)].reduce((all, [, number, unit]) => all + Number(number.replaceAll(',', '')) * UNITS[unit], 0);
+  const [, sign, digits] = NUMBER.exec(text) ?? [];
+  return digits ? Number(digits.replaceAll(',', '')) * (sign === '' || sign === '+' ? 1 : -1) : text;
+}
+
+/** Whether rows can be sorted by the column: by something that the page can see. */
+export const sortable = (rows, place) => rows.length > 1 && rows.every((cells) => worth(cells[place]) !== undefined);
+
+/** `rows` by the column, in their own order where two are worth the same. */
+export function sorted(rows, place, down) {
+  const way = down ? -1 : 1;
+  const worths = new Map(rows.map((cells) => [cells, worth(cells[place])]));
+  return rows.toSorted((a, b) => {
+    const [one, other] = [worths.get(a), worths.get(b)];
+    if (one === null || other === null) return (one === null) - (other === null);
+    if (typeof one === 'number' && typeof other === 'number') return way * (one - other);
+    return way * String(one).localeCompare(String(other), 'en', { numeric: true });
+  });
+}
