@@ -1,4 +1,5 @@
-"""Claim due jobs: the only place where a job becomes RUNNING. Whoever gets a row back owns it, nobody else does.
+"""Claim due jobs: the only place where a job becomes RUNNING. Whoever gets a row back owns it, nobody else does. A kind that
+is paused is not claimed by any statement that begins after the pause was stored.
 
 One statement in each database, so there is no moment between looking and taking: PostgreSQL locks what it picks and skips
 what others have locked, MariaDB does the same in two statements of a transaction, and SQLite has one writer at a time.
@@ -17,7 +18,7 @@ from quadra.core import clock
 from quadra.core.ids import uuid7
 from quadra.jobs.lease import Claimed
 from quadra.jobs.states import PENDING, RUNNING
-from quadra.jobs.tables import Job
+from quadra.jobs.tables import Job, PausedKind
 
 COLUMNS = (
     Job.id,
@@ -35,6 +36,9 @@ COLUMNS = (
 )
 
 
+NOT_PAUSED = Job.kind.not_in(sa.select(PausedKind.kind))
+
+
 def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, length: timedelta) -> list[Claimed]:
     """At most `limit` due jobs of these kinds, by priority, then by time; each with its attempt taken and a lease."""
     at = clock.now()
@@ -42,7 +46,7 @@ def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, 
     token = uuid7()
     due = (
         sa.select(Job.id)
-        .where(Job.state == PENDING, Job.available_at <= at, Job.kind.in_(kinds))
+        .where(Job.state == PENDING, Job.available_at <= at, Job.kind.in_(kinds), NOT_PAUSED)
         .order_by(Job.priority, Job.available_at, Job.id)
         .limit(limit)
     )
@@ -65,9 +69,17 @@ def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, 
 
 
 def seconds_until_due(session: Session, *, kinds: Collection[str]) -> float | None:
-    """When the next job of these kinds may be claimed, 0 for now, None where none waits. One look into an index."""
-    query = sa.select(Job.available_at).where(Job.state == PENDING, Job.kind.in_(kinds))
-    at = session.scalar(query.order_by(Job.available_at).limit(1))
+    """When the next job of these kinds may be claimed, 0 for now, None where none waits. One look into an index a kind."""
+    if not kinds:
+        return None
+    each = (
+        sa.select(sa.literal(kind).label("kind"), sa.func.min(Job.available_at).label("at")).where(
+            Job.state == PENDING, Job.kind == kind
+        )
+        for kind in sorted(kinds)
+    )
+    first = sa.union_all(*each).subquery()
+    at = session.scalar(sa.select(sa.func.min(first.c.at)).where(first.c.kind.not_in(sa.select(PausedKind.kind))))
     return None if at is None else max(0.0, (at - clock.now()).total_seconds())
 
 

@@ -51,6 +51,12 @@ class Stuck(Transient):
     code = "stuck"
 
 
+class Cancelled(QuadraError):
+    """A person cancelled the job; what its worker still does for it is thrown away."""
+
+    code = "cancelled"
+
+
 class LeaseLost(QuadraError):
     """Somebody else was given the job; what this worker did for it is thrown away."""
 

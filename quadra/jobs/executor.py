@@ -172,6 +172,7 @@ class Executor:
         next_beat = 0.0
         while not self._ended.wait(min(every / 4, 1.0) if next_beat else 0):
             self._abandon_overdue()
+            self._notice_cancelled()
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + every
                 self._try("jobs.heartbeat.failed", self._beat)
@@ -181,6 +182,17 @@ class Executor:
         beat(session, worker=self.name, kinds=self._kinds, concurrency=self._concurrency, running=len(held))
         for lost in leases.extend(session, [run.lease for run in held]):
             lost.lost.set()
+
+    def _notice_cancelled(self) -> None:
+        """Tell handlers that their job was taken away, long before the next heartbeat finds it."""
+        if not self._runs:
+            return
+        try:
+            with self._database.read() as session:
+                for lost in leases.find_taken(session, [run.lease for run in tuple(self._runs.values())]):
+                    lost.lost.set()
+        except Unavailable as error:  # the next heartbeat finds it
+            logger.warning("jobs.cancelled.not_looked_for", extra={"reason": error.message})
 
     def _abandon_overdue(self) -> None:
         for run in [run for run in tuple(self._runs.values()) if run.overdue]:

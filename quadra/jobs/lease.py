@@ -117,6 +117,13 @@ def extend(session: Session, leases: Iterable[Lease]) -> list[Lease]:
     return lost
 
 
+def find_taken(session: Session, leases: Iterable[Lease]) -> list[Lease]:
+    """Those whose job was taken away. Only reads, so that it may be asked often: a person who cancels a job waits for it."""
+    known = {lease.job.id: lease for lease in leases}
+    rows = session.execute(sa.select(Job.id, Job.lease_token).where(Job.id.in_(known))).all()
+    return [known[job_id] for job_id, token in rows if token != known[job_id].job.token and not known[job_id].succeeded]
+
+
 def _mine(job: Claimed) -> sa.Update:
     return sa.update(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == RUNNING)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from quadra.core.api.openapi import Group
-from quadra.jobs.routes import doors
+from quadra.jobs import operating_routes, routes
 
 GROUPS = (
     Group(
         title="Jobs",
         says="What is done with the events after they are stored. Reading is for viewers, deciding for editors.",
-        doors=tuple(doors.described),
+        doors=(*routes.doors.described, *operating_routes.doors.described),
     ),
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from quadra.jobs.states import FAILED, PENDING, RUNNING, SUCCESS
 from quadra.jobs.tables import Job, WorkerRow
 
 HOUR = timedelta(hours=1)
+SEARCHED = 20_000
+"""Jobs whose texts a search reads: no index helps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,16 @@ class Wanted:
     kind: str | None = None
     batch_id: str | None = None
     projects: Collection[int] | None = None
+    search: str = ""
+    """In arguments and errors, of the newest `SEARCHED` that fit the rest."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         pairs = ((Job.state, self.state), (Job.kind, self.kind), (Job.batch_id, self.batch_id))
         found: list[sa.ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
         if self.projects is not None:
             found.append(Job.project_id.in_(self.projects))
+        if self.search:
+            found.append(_holds(self.search, found))
         return found
 
 
@@ -53,7 +60,7 @@ def list_jobs(session: Session, wanted: Wanted, paged: Paged) -> Page:
 
 def list_dead_letters(session: Session, wanted: Wanted, paged: Paged) -> Page:
     """By when they died. Raises `Invalid` for a cursor that is none."""
-    dead = Wanted(FAILED, wanted.kind, wanted.batch_id, wanted.projects)
+    dead = replace(wanted, state=FAILED)
     return _page(session, dead, Job.finished_at, paged)
 
 
@@ -91,9 +98,31 @@ def dead_letter_stats(session: Session, *, projects: Collection[int] | None = No
     }
 
 
+def known_kinds(session: Session) -> list[str]:
+    """What workers that are alive do, and what there are jobs of."""
+    of_workers = {kind for row in list_workers(session) for kind in row.kinds}
+    return sorted({*of_workers, *session.scalars(sa.select(Job.kind).distinct())})
+
+
 def list_workers(session: Session) -> list[WorkerRow]:
     """The workers that are alive, the oldest first."""
     return list(session.scalars(sa.select(WorkerRow).order_by(WorkerRow.started_at, WorkerRow.name)))
+
+
+def _holds(text: str, others: Collection[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """Whether arguments or errors hold `text`, in whatever case. Ids are in the order of time, so the newest ones are read."""
+    places = (sa.cast(Job.args, sa.Text), Job.last_error, sa.cast(Job.error_context, sa.Text))
+    columns: list[Any] = [Job.id, *(place.label(f"place_{at}") for at, place in enumerate(places))]
+    newest = sa.select(*columns)
+    newest_ones = newest.where(*others).order_by(Job.id.desc()).limit(SEARCHED).subquery()
+    # JSON is kept as text in which letters beyond ASCII are escaped
+    needles = {text.lower(), json.dumps(text)[1:-1].lower()}
+    hits = [
+        sa.func.lower(newest_ones.c[f"place_{at}"]).contains(needle, autoescape=True)
+        for at in range(len(places))
+        for needle in sorted(needles)
+    ]
+    return Job.id.in_(sa.select(newest_ones.c.id).where(sa.or_(*hits)))
 
 
 def _page(

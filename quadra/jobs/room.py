@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.core.runtime import Runtime
-from quadra.jobs import routes
+from quadra.jobs import operating_routes, routes
 
-BLUEPRINTS = (routes.doors.blueprint,)
+BLUEPRINTS = (routes.doors.blueprint, operating_routes.doors.blueprint)
 
 
 def set_up(_app: Flask, _runtime: Runtime) -> None:

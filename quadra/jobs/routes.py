@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from quadra.accounts.access import caller, require, require_project
+from msgspec import Meta
+
+from quadra.accounts.access import caller, require, require_installation, require_project
 from quadra.accounts.noting import note
 from quadra.accounts.tables import Project
 from quadra.core.api.doors import Doors
@@ -28,6 +30,14 @@ class WhichDead(Paged, kw_only=True):
     project: Annotated[str | None, says("Left out: all that you may see.")] = None
     kind: Annotated[str | None, says("Only jobs of this kind.")] = None
     batch_id: Annotated[str | None, says("Only jobs of this batch.")] = None
+    search: Annotated[
+        str,
+        says(
+            "Only those whose arguments or errors hold this, of the newest 20,000 that fit the rest. "
+            "Not for a key of one project."
+        ),
+        Meta(max_length=200),
+    ] = ""
 
 
 class Which(WhichDead, kw_only=True):
@@ -84,7 +94,7 @@ def show_dead_letters(asked: WhichDead) -> DeadLetterPage:
     refuses=(404, 409),
 )
 def requeue_dead_letter(job_id: str) -> TheJob:
-    _require_editor(job_id)
+    require_editor_of(job_id)
     with runtime().database.begin() as session:
         job = dead_letters.requeue(session, job_id)
         _record(session, "jobs.dead_letter.requeued", job)
@@ -103,25 +113,37 @@ def requeue_dead_letter(job_id: str) -> TheJob:
     refuses=(404, 409),
 )
 def discard_dead_letter(job_id: str) -> TheJob:
-    _require_editor(job_id)
+    require_editor_of(job_id)
     with runtime().database.begin() as session:
         job = dead_letters.discard(session, job_id)
         _record(session, "jobs.dead_letter.discarded", job)
         return TheJob(job=job_shown(job, whole=caller().sees_installation))
 
 
-def _require_editor(job_id: str) -> None:
+def require_viewer_of(job_id: str) -> None:
+    """Whoever may see the job's project; of a job of none, the installation."""
+    _require_of(job_id, "viewer")
+
+
+def require_editor_of(job_id: str) -> None:
     """An editor of the installation, or the admin key of the job's project. Strangers are not told which jobs there are."""
+    _require_of(job_id, "editor")
+
+
+def _require_of(job_id: str, role: str) -> None:
     by = caller()
     with runtime().database.read() as session:
         job = session.get(Job, job_id) if by.may("viewer") else None
         project = session.get(Project, job.project_id) if job is not None and job.project_id is not None else None
     if project is None:
-        require("editor")
+        if role == "viewer":
+            require_installation()
+        else:
+            require(role)
         return
     if not by.sees(project.id):
         raise NotFound(f"There is no job {job_id}.")
-    require_project(project.slug, "editor")
+    require_project(project.slug, role)
 
 
 def _record(session: Any, action: str, job: Job) -> None:
@@ -133,4 +155,6 @@ def _record(session: Any, action: str, job: Job) -> None:
 def _wanted(asked: WhichDead, status: str | None = None) -> Wanted:
     by = caller()
     projects = frozenset({require_project(asked.project, "viewer").id}) if asked.project else by.projects
-    return Wanted(status, asked.kind, asked.batch_id, projects)
+    if asked.search:  # it looks into what such a key is not shown
+        require_installation()
+    return Wanted(status, asked.kind, asked.batch_id, projects, asked.search)

@@ -23,8 +23,8 @@ JOB_STATES: dict[JobState, str] = {
     DISCARDED: "a person decided that it will never be done",
 }
 JOB_MOVES = {
-    PENDING: (RUNNING,),
-    RUNNING: (SUCCESS, PENDING, FAILED),
+    PENDING: (RUNNING, DISCARDED),
+    RUNNING: (SUCCESS, PENDING, FAILED, DISCARDED),
     SUCCESS: (),
     FAILED: (PENDING, DISCARDED),
     DISCARDED: (),

@@ -20,6 +20,8 @@ class Job(Base):
         # in the order of claiming: MariaDB locks every row it reads, and would lock them all if it had to sort
         sa.Index("ix_job_claim", "state", "priority", "available_at", "id"),
         sa.Index("ix_job_due", "state", "available_at"),
+        # workers look at each kind apart: what waits of a paused one may be a million, and must not be walked through
+        sa.Index("ix_job_kind", "state", "kind", "available_at"),
         sa.Index("ix_job_finished", "state", "finished_at"),
         sa.Index("ix_job_project_updated", "project_id", "updated_at"),
     )
@@ -67,6 +69,17 @@ class WorkerRow(Base):
     running: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     heartbeat_at: Mapped[datetime] = mapped_column(Instant, default=clock.now, index=True)
+
+
+class PausedKind(Base):
+    """A kind of job that no worker claims, until a person resumes it."""
+
+    __tablename__ = "paused_kind"
+
+    kind: Mapped[str] = mapped_column(name_column(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    by: Mapped[str] = mapped_column(sa.String(300))
+    reason: Mapped[str] = mapped_column(sa.String(500))
 
 
 def rows_hit(session: Session, statement: sa.Update | sa.Delete) -> int:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from flask import Flask
 from flask.testing import FlaskClient
 
-from quadra.accounts import room as accounts
 from quadra.accounts.audit import list_entries
-from quadra.accounts.keys import make_key
-from quadra.accounts.projects import create_project, get_project
-from quadra.accounts.setup import initialise
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.core.rooms import open_rooms
-from quadra.core.runtime import Runtime
-from quadra.core.settings import load
-from quadra.core.web import http
 from quadra.jobs import questions
-from quadra.jobs import room as jobs
-from quadra.jobs.queue import enqueue
-from quadra.jobs.tables import Job
 from tests.jobs.conftest import get, opened
 
 DLQ = "/api/admin/dead-letter-queue"
@@ -36,46 +23,6 @@ DLQ = "/api/admin/dead-letter-queue"
 def database(tmp_path: Path) -> Iterator[Database]:
     with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
         yield database
-
-
-@pytest.fixture
-def client(database: Database) -> FlaskClient:
-    settings = load(secret_key="a secret of this test")
-    app = Flask("test")
-    app.extensions["quadra"] = Runtime(settings, database)
-    http.set_up(app)
-    open_rooms(app, app.extensions["quadra"], accounts, jobs)
-    with database.begin() as session:
-        initialise(session, settings=settings)
-        create_project(session, name="shop", slug="shop")
-        create_project(session, name="other", slug="other")
-    return app.test_client()
-
-
-@pytest.fixture
-def bearer(client: FlaskClient, database: Database) -> Callable[..., dict[str, str]]:
-    def make(slug: str = "default", scope: str = "admin") -> dict[str, str]:
-        with database.begin() as session:
-            return {"Authorization": "Bearer " + make_key(session, project=get_project(session, slug), scope=scope)[1]}
-
-    return make
-
-
-@pytest.fixture
-def job(client: FlaskClient, database: Database) -> Callable[..., str]:
-    """`job("shop", state="FAILED")`"""
-
-    def make(slug: str = "shop", *, kind: str = "analyse", batch_id: str | None = None, **values: Any) -> str:
-        with database.begin() as session:
-            project_id = get_project(session, slug).id
-            made = enqueue(session, kind=kind, batch_id=batch_id, project_id=project_id, max_attempts=5)
-            if values.get("state") == "FAILED":
-                values = {"attempt": 5, "unique_key": None, "finished_at": clock.now(), **values}
-            if values:
-                session.execute(sa.update(Job).where(Job.id == made.id).values(**values))
-            return made.id
-
-    return make
 
 
 def ids(answer: Any, name: str = "jobs") -> list[str]:
