@@ -19,6 +19,7 @@ FILES = {
     "socket.io.min.js": MODULES / "socket.io-client" / "dist" / "socket.io.min.js",
     "swagger-ui-bundle.js": MODULES / "swagger-ui-dist" / "swagger-ui-bundle.js",
     "swagger-ui.css": MODULES / "swagger-ui-dist" / "swagger-ui.css",
+    "world.js": MODULES / "jsvectormap" / "dist" / "maps" / "world.js",
 }
 COUNTRIES = TOP / "quadra" / "ingest" / "countries.mmdb"  # which country an address is in
 COUNTRIES_FROM = MODULES / "@ip-location-db" / "geo-whois-asn-country-mmdb" / "geo-whois-asn-country.mmdb"

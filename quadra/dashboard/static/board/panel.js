@@ -13,7 +13,7 @@ let made = 0;
  * title     what is asked, for people; `sub` a sentence, or (answer) => sentence
  * chart     (answer, before) => (look) => option; needs `table`
  * table     (answer, before) => {columns, rows}
- * body      (answer, before) => elements
+ * body      (answer, before) => elements; `about`: what else they depend on
  * isEmpty   (answer) => whether nothing has happened; `empty` () => elements that say what to do
  * foot      (answer) => elements under all of it; `also`: Questions whose answers are drawn too
  * idle      what is said where there is nothing to ask yet
@@ -110,7 +110,7 @@ export class Panel {
     if (body) {
       const facts = { ...answer, computed_at: 0, elapsed_ms: 0, rows_read: 0 };
       const earlier = before && { ...before, computed_at: 0, elapsed_ms: 0, rows_read: 0 };
-      keep(this.#parts.body, () => fill(this.#parts.body, [facts, earlier], () => body(answer, before)));
+      keep(this.#parts.body, () => fill(this.#parts.body, [facts, earlier, this.#options.about?.()], () => body(answer, before)));
     }
   }
 

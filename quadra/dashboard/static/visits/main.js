@@ -84,7 +84,7 @@ board.start(
   ),
   grid(
     goalsPanel(board, goals),
-    panel({ key: 'places', title: 'Where are they?', tabs: [['country', 'Countries'], ['region', 'Regions'], ['language', 'Languages']] }),
+    panel({ key: 'places', title: 'Where are they?', tabs: [['country', 'Countries'], ['map', 'Map'], ['region', 'Regions'], ['language', 'Languages']] }),
   ),
   panel({ key: 'devices', title: 'With what?', tabs: [['browser', 'Browsers'], ['os', 'Systems'], ['device_type', 'Devices'], ['screen', 'Screens']] }),
 );

@@ -5,15 +5,19 @@ import { number, percent, seconds } from '../board/words.js';
 import { count } from '../shared/format.js';
 import { el } from '../shared/elements.js';
 import { money } from './money.js';
+import { worldMap } from './world.js';
 
 const FEW = 8;
 const MANY = [100, 1000];
+const MAP = 'map';
+const COUNTRIES = 300;
 const OF_PAGES = ['page', 'hostname', 'title'];
 
-/** `key`: of the tab in the address; `tabs`: [[dimension, name], …]; `goals`: the Question that knows currencies. */
+/** `key`: of the tab in the address; `tabs`: [[dimension, name], …], 'map' is of countries; `goals`: the Question that knows currencies. */
 export function tabbed(board, { key, title, tabs, sub, goals, empty }) {
   const { address } = board;
-  const dimension = () => tabs.find(([name]) => name === address.get(key))?.[0] ?? tabs[0][0];
+  const tab = () => tabs.find(([name]) => name === address.get(key))?.[0] ?? tabs[0][0];
+  const dimension = () => (tab() === MAP ? 'country' : tab());
   const sort = () => {
     const wanted = address.get(`${key}_sort`, 'visitors');
     return columns(dimension(), board).some(({ name }) => name === wanted) ? wanted : 'visitors';
@@ -21,15 +25,16 @@ export function tabbed(board, { key, title, tabs, sub, goals, empty }) {
   const limit = () => MANY.find((many) => String(many) === address.get(`${key}_rows`)) ?? FEW;
   const question = board.ask(key, (common) => ({
     lens: 'visits',
-    params: { ...common, by: dimension(), sort: sort(), limit: String(limit()), interval: 'whole', compare: 'none', ...(address.get('goal') ? { goal: address.get('goal') } : {}) },
+    params: { ...common, by: dimension(), sort: sort(), limit: String(tab() === MAP ? COUNTRIES : limit()), interval: 'whole', compare: 'none', ...(address.get('goal') ? { goal: address.get('goal') } : {}) },
   }));
 
   const buttons = tabs.map(([name, words]) => el('button', { class: 'tab', type: 'button', onclick: () => address.change({ [key]: name === tabs[0][0] ? null : name, [`${key}_rows`]: null }) }, words));
-  const draw = () => tabs.forEach(([name], place) => buttons[place].setAttribute('aria-pressed', String(name === dimension())));
+  const draw = () => tabs.forEach(([name], place) => buttons[place].setAttribute('aria-pressed', String(name === tab())));
   address.onChange(draw);
   draw();
 
-  function table({ rows }) {
+  function table({ rows: all }) {
+    const rows = tab() === MAP ? all.slice(0, limit()) : all;
     const shown = columns(dimension(), board);
     const most = Math.max(...rows.map(({ visitors }) => visitors), 1);
     return {
@@ -38,8 +43,9 @@ export function tabbed(board, { key, title, tabs, sub, goals, empty }) {
     };
   }
 
-  function foot({ rows, total_rows: total, places }) {
+  function foot({ rows: { length }, total_rows: total, places }) {
     const parts = [];
+    const rows = { length: Math.min(length, limit()) };
     if (!board.shared && total > rows.length && limit() < MANY.at(-1)) {
       const more = MANY.find((many) => many > rows.length);
       parts.push(el('button', { class: 'link', type: 'button', onclick: () => address.change({ [`${key}_rows`]: String(more) }) }, total <= more ? `Show all ${count(total)}` : `Show ${count(more)} of ${count(total)}`));
@@ -52,6 +58,7 @@ export function tabbed(board, { key, title, tabs, sub, goals, empty }) {
   return board.panel({
     of: question, title, sub, tools: [el('div', { class: 'tabs-of', role: 'group', 'aria-label': title }, ...buttons)],
     also: [goals], isEmpty: ({ rows }) => rows.length === 0, empty: empty ?? (() => 'No visits in this period.'), table, foot,
+    ...(tabs.some(([name]) => name === MAP) ? { about: tab, body: ({ rows }) => (tab() === MAP ? worldMap(board, rows, board.shared ? null : (code, out) => address.filterBy('country', code, out ? 'is_not' : 'is')) : []) } : {}),
   });
 }
 
