@@ -24,6 +24,8 @@ LONGEST = 200
 STALE_SECONDS = 60
 """How long an answer that is no longer fresh may serve while it is looked up again behind."""
 TOUCH_EVERY = timedelta(minutes=1)
+HOST = re.compile(r"(?=.*[.:]|localhost)[A-Za-z0-9_.-]+(:\d{1,5})?")
+Found = sa.Row[ApiKey, Project]
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://(\*\.)?[^\s/*?#@]+")
 
 
@@ -69,15 +71,34 @@ def make_key(
 
 
 def find_key(session: Session, plain: str) -> Key | None:
-    """The key whose plain text this is, unless it is unknown or revoked."""
-    if not plain.startswith(START) or len(plain) > LONGEST:
+    """The key whose plain text this is, unless it is unknown or revoked.
+
+    A site's host stands for the write key that is limited to it: some trackers know no other word for themselves.
+    """
+    if len(plain) > LONGEST:
         return None
-    query = sa.select(ApiKey, Project).join(Project, Project.id == ApiKey.project_id)
-    found = session.execute(query.where(ApiKey.sha256 == _digest(plain), ApiKey.revoked_at.is_(None))).first()
+    query = sa.select(ApiKey, Project).join(Project, Project.id == ApiKey.project_id).where(ApiKey.revoked_at.is_(None))
+    if plain.startswith(START):
+        found = session.execute(query.where(ApiKey.sha256 == _digest(plain))).first()
+    elif HOST.fullmatch(plain):
+        found = _of_host(session.execute(query.where(ApiKey.scope == "ingest").order_by(ApiKey.id)), plain.lower())
+    else:
+        return None
     if found is None:
         return None
     row, project = found
     return Key(row.id, project.id, project.slug, row.scope, row.prefix, tuple(row.origins), project.timezone)
+
+
+def _of_host(rows: Iterable[Found], host: str) -> Found | None:
+    """The first key that is limited to pages of this host; None where two projects have one, so that nothing is mixed up."""
+    fit = []
+    for row in rows:
+        key, _ = row
+        named = [origin for origin in key.origins if origin != "*"]
+        if named and any(origin_allowed(named, f"{scheme}://{host}") for scheme in ("https", "http")):
+            fit.append(row)
+    return fit[0] if len({key.project_id for key, _ in fit}) == 1 else None
 
 
 def get_key(session: Session, key_id: int) -> ApiKey:

@@ -43,7 +43,7 @@ class Sender:
 
     project_id: int
     door: str
-    """`socket`, `http`, `segment`, `posthog`, `import`, `demo` or `quadra`."""
+    """`socket`, `http`, `segment`, `posthog`, `umami`, `plausible`, `matomo`, `import`, `demo` or `quadra`."""
     device_type: str | None = None
     browser: str | None = None
     os: str | None = None
@@ -54,6 +54,8 @@ class Sender:
     """What the browser asks for; an event may say another."""
     meter: Meter | None = None
     """What counts the events of the key; None where nobody's limit applies."""
+    visitor: str | None = None
+    """Who a browser is whose events name nobody."""
     needs_identity: bool = False
     """Sockets must name the event and whoever did it; over HTTP both may be left out."""
 
@@ -95,6 +97,8 @@ def identity(wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
     row.user_id = wire.user_id or wire.anonymous_id or None
     row.anonymous_id = wire.anonymous_id or None
     row.session_id = wire.session_id or None
+    if row.user_id is None and sender.visitor is not None:
+        row.user_id = row.anonymous_id = sender.visitor
     if sender.needs_identity and row.user_id is None:
         wrong["user_id"] = "user_id or anonymous_id is required"
     if wrong:

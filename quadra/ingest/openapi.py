@@ -17,6 +17,7 @@ from quadra.ingest.doors.openapi_sockets import SOCKETS
 from quadra.ingest.doors.routes import TYPED_DOORS
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.sdks.openapi_foreign import POSTHOG, SEGMENT
+from quadra.ingest.sdks.openapi_trackers import TRACKERS
 from quadra.ingest.wire import MAX_EVENTS
 
 BATCH = "019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"
@@ -95,6 +96,7 @@ SEND = Group(
         Door(
             method="GET",
             path="/q.js",
+            also=("/script.js", "/js/script.js"),
             title="The tracker for web pages",
             says='`<script async src="…/q.js" data-key="qk_…"></script>` counts page views; `quadra("signup")` sends more.',
             answers={200: Answer(says="A script.", media="text/javascript", shape=str)},
@@ -144,4 +146,4 @@ TYPED = Group(
     doors=tuple(_typed(path, kind, event_type) for path, (kind, event_type) in TYPED_DOORS.items()),
 )
 
-GROUPS = (SEND, TYPED, SOCKETS, SEGMENT, POSTHOG)
+GROUPS = (SEND, TYPED, SOCKETS, SEGMENT, POSTHOG, TRACKERS)

@@ -15,11 +15,17 @@ from quadra.ingest.doors.events import EventsDoor
 from quadra.ingest.doors.intake import Intake
 from quadra.ingest.doors.sockets import Sockets
 from quadra.ingest.log import Appended, make_log
-from quadra.ingest.sdks import posthog_routes, segment_routes
+from quadra.ingest.sdks import posthog_routes, segment_routes, tracker_routes
 from quadra.ingest.writer import Bounds, Writer
 from quadra.jobs import wake
 
-BLUEPRINTS = (routes.blueprint, segment_routes.blueprint, posthog_routes.blueprint, tracker.blueprint)
+BLUEPRINTS = (
+    routes.blueprint,
+    segment_routes.blueprint,
+    posthog_routes.blueprint,
+    tracker_routes.blueprint,
+    tracker.blueprint,
+)
 PATHS = routes.PATHS
 FLUSH_SECONDS = 10
 

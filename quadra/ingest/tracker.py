@@ -1,4 +1,4 @@
-"""The browser tracker, served to any site: `GET /q.js`."""
+"""The browser tracker, served to any site: `GET /q.js`, and under the names that pages of Umami and Plausible load."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ SCRIPT = Path(__file__).parent / "static" / "q.js"
 
 
 @blueprint.get("/q.js")
+@blueprint.get("/script.js")
+@blueprint.get("/js/script.js")
 def tracker() -> Response:
     """The script; browsers keep it for an hour and then ask whether it changed."""
     response = send_file(SCRIPT, mimetype="text/javascript", max_age=3600, conditional=True)

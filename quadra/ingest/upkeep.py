@@ -9,7 +9,7 @@ from datetime import timedelta
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.core.upkeep import Upkeep
-from quadra.ingest import batches
+from quadra.ingest import batches, visitors
 
 logger = logging.getLogger(__name__)
 
@@ -66,4 +66,5 @@ UPKEEP = (
     Upkeep("seal", lambda settings: min(timedelta(seconds=2), settings.batch_max_age), seal_by_age),
     Upkeep("enqueue-lately", lambda _: timedelta(seconds=10), enqueue_missing_lately),
     Upkeep("enqueue-ever", lambda _: timedelta(minutes=10), enqueue_missing_ever),
+    Upkeep("visitors", lambda _: timedelta(minutes=10), visitors.forget_older),
 )

@@ -72,7 +72,9 @@ def one(draw: st.DrawFn, middle: int) -> Event:
         fields["page_query"] = draw(st.sampled_from([None, None, None, "id=1"]))
     fields["language"] = draw(st.sampled_from([None, "de", "en-GB"]))
     at = draw(st.one_of(st.integers(-9 * 144, 9 * 144), st.integers(-9, 9)))
-    name = {"page": "page_view", "identify": "identify"}.get(kind) or draw(st.sampled_from(["bought", "looked"]))
+    name = {"page": "page_view", "identify": "identify"}.get(kind) or draw(
+        st.sampled_from(["bought", "looked", "engagement"])
+    )
     return Event(
         draw(st.sampled_from([*PEOPLE, "u1", "u2", None])),
         middle + at * HOUR // 6 + draw(st.sampled_from([0, 0, 60_000_000])),

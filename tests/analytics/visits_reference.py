@@ -82,6 +82,11 @@ class Goal:
         return float(value) if isinstance(value, int | float) else 0.0
 
 
+def is_act(event: Event) -> bool:
+    """Whether somebody did something: other events a page sends by itself."""
+    return event.kind not in ("page", "identify") and event.event_type not in ("engagement", "web_vital")
+
+
 @dataclass(frozen=True)
 class Visit:
     person: str
@@ -93,7 +98,7 @@ class Visit:
 
     @property
     def is_bounce(self) -> bool:
-        return len(self.views) <= 1 and all(event.kind in ("page", "identify") for event in self.events)
+        return len(self.views) <= 1 and not any(is_act(event) for event in self.events)
 
     @property
     def seconds(self) -> float:

@@ -31,6 +31,8 @@ from quadra.core.api.raw_params import Filter, Where
 
 CODES = 1 << 32
 """More than there are origins; a time within half an hour, times this, is an integer still."""
+IS_ACT = "kind NOT IN ('page', 'identify') AND event_type NOT IN ('engagement', 'web_vital')"
+"""The condition of an event that somebody did something for: the others a page sends by itself."""
 ORIGIN = {
     name: f"coalesce({column}, '')"
     for name, column in (("url", "page_url"), ("query", "page_query"), ("came_from", "referrer"))
@@ -126,10 +128,10 @@ class Visits:
         return all(start % GAP_US == 0 for start in self.periods.starts[1:])
 
     def _stretches(self, where: str, params: Parameters) -> str:
-        columns = ["person", "occurred_us", "kind", f"({self._is_view(params)}) AS is_view"]
+        columns = ["person", "occurred_us", "kind", f"({self._is_view(params)}) AS is_view", f"({IS_ACT}) AS is_act"]
         measures = [
             "min(occurred_us) AS first_us, max(occurred_us) AS last_us",
-            "count(*) FILTER (kind = 'page') AS pages, count(*) FILTER (kind <> 'page' AND kind <> 'identify') AS others",
+            "count(*) FILTER (kind = 'page') AS pages, count(*) FILTER (is_act) AS others",
             "count(*) FILTER (is_view) AS views",
         ]
         # the time within the stretch before the number of the origin: the first is the least

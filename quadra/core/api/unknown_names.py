@@ -26,6 +26,8 @@ OPEN = frozenset(
         "/status",
         "/share/{token}",
         "/q.js",
+        "/script.js",
+        "/js/script.js",
         "/flags",
         "/decide",
         "/array/{token}/config",

@@ -37,7 +37,9 @@ PREFIX = "quadra"
 EVERYTHING = "everything"
 """What the one limit of all doors counts together."""
 
-UNLIMITED = frozenset({"/health", "/health/ready", "/health/startup", "/metrics", "/q.js"})
+UNLIMITED = frozenset(
+    {"/health", "/health/ready", "/health/startup", "/metrics", "/q.js", "/script.js", "/js/script.js"}
+)
 """Paths that are counted for nobody: probes and scrapers come often and for ever, and the tracker is on every page."""
 OWN_LIMIT = ("/share/", "/array/")
 """Beginnings of paths that have a limit of their own, or none."""

@@ -18,7 +18,7 @@ from quadra.ingest.doors.intake import SMALL_BYTES, Intake
 from quadra.ingest.doors.quota import Meter
 from quadra.ingest.doors.tickets import Stored
 from quadra.ingest.kinds import UNNUMBERED
-from quadra.ingest.sdks import foreign, posthog, segment
+from quadra.ingest.sdks import foreign, matomo, plausible, posthog, segment, umami
 from quadra.ingest.wire import MAX_EVENT_BYTES, TOO_LARGE, Refused, from_dict
 
 blueprint = Blueprint("ingest", __name__, static_folder=None)
@@ -34,7 +34,7 @@ TYPED_DOORS = {
 }
 """path -> (kind of the event it makes, event type where it is not the kind's own)"""
 
-PATHS = {PATH, *TYPED_DOORS, *segment.PATHS, *posthog.PATHS}
+PATHS = {PATH, *TYPED_DOORS, *segment.PATHS, *posthog.PATHS, umami.PATH, plausible.PATH, *matomo.PATHS}
 """Paths that are served on the event loop."""
 
 T = TypeVar("T")

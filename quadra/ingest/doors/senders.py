@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from quadra.accounts.keys import TOUCH_EVERY, Key, KeyRing, find_key, origin_allowed, touch_keys
+from quadra.accounts.keys import START, TOUCH_EVERY, Key, KeyRing, find_key, origin_allowed, touch_keys
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised, Unavailable
+from quadra.core.networks import is_among, parse
 from quadra.core.runtime import Runtime
 from quadra.core.web.addresses import client_of
 from quadra.core.web.loop import Threads
@@ -20,8 +22,11 @@ from quadra.ingest.doors import body
 from quadra.ingest.doors.quota import Quota
 from quadra.ingest.doors.refusals import Refusals
 from quadra.ingest.places import NOWHERE, Places, preferred_language
+from quadra.ingest.visitors import Visitors
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Senders:
@@ -30,6 +35,7 @@ class Senders:
         self.refusals = Refusals(runtime.settings)
         self._timeout_seconds = runtime.settings.ingest_timeout.total_seconds()
         self._places = runtime.the(Places)
+        self._visitors = Visitors(runtime.database)
         self._trusted = runtime.settings.trusted_proxies
         self._database = runtime.database
         self._threads = Threads(runtime.loop, 2, "keys")  # its own: a key must not wait behind a slow question
@@ -55,9 +61,12 @@ class Senders:
         device = browser_of(user_agent)
         # only browsers send an Origin: a server's own user agent says nothing about the people it speaks for
         is_browser = bool(origin)
+        if is_browser:
+            self._ready_visitors()
         # an app on a phone sends no Origin either; a library of a server does not pass for one
         is_theirs = is_browser or (bool(user_agent) and not device.bot)
-        country, region = self._places.of(client_of(environ, self._trusted)) if is_theirs else NOWHERE
+        address = client_of(environ, self._trusted)
+        country, region = self._places.of(address) if is_theirs else NOWHERE
         return Sender(
             project_id=key.project_id,
             door=door,
@@ -69,8 +78,39 @@ class Senders:
             region=region,
             language=preferred_language(environ.get("HTTP_ACCEPT_LANGUAGE", "")) if is_browser else None,
             meter=self.quota.meter(key.id),
+            visitor=self._visitors.id_of(key.project_id, address, user_agent) if is_browser else None,
             needs_identity=needs_identity,
         )
+
+    def trusts(self, sender: Sender, environ: Mapping[str, Any], token: str = "") -> bool:
+        """Whether this request may say which address it speaks of: from a trusted proxy, or with a read or admin key.
+
+        On the event loop, before `speaking_of`, which may be called on any thread.
+        """
+        self._ready_visitors()
+        if is_among(environ.get("REMOTE_ADDR") or "", self._trusted):
+            return True
+        key = self.find(token) if token.startswith(START) else None
+        return key is not None and key.scope != "ingest" and key.project_id == sender.project_id
+
+    def speaking_of(
+        self, sender: Sender, environ: Mapping[str, Any], *, trusted: bool, agent: str = "", address: str = ""
+    ) -> Sender:
+        """The sender as the visitor that an event of another tracker names by user agent and address, where it sends no id.
+
+        A server speaks for somebody's browser, so its word for the user agent counts; of a browser only its own header does.
+        """
+        if not agent or (environ.get("HTTP_ORIGIN") and not trusted):
+            agent = environ.get("HTTP_USER_AGENT", "")
+        said = parse(address) if address and trusted else None
+        where = client_of(environ, self._trusted) if said is None else str(said)
+        device = browser_of(agent)
+        known: dict[str, Any] = {}
+        if not device.bot:
+            country, region = self._places.of(where)
+            known = {"device_type": device.device_type, "browser": device.browser, "os": device.os}
+            known |= {"country": country, "region": region}
+        return replace(sender, **known, visitor=self._visitors.id_of(sender.project_id, where, agent))
 
     def _key(self, environ: Mapping[str, Any], plain: str) -> Key:
         key = self.find(plain)
@@ -106,12 +146,20 @@ class Senders:
         if key is not None:
             self.refresh(plain)
             return key
-        try:  # a driver may wait for a frozen server for much longer than a sender does
-            key = self._threads.run_within(self._timeout_seconds, self._load, plain)
-        except TimeoutError as error:
-            raise Unavailable("The database does not answer; try again.", retry_after_seconds=2) from error
+        key = self._ask(self._load, plain)
         self._ring.store(plain, key)
         return key
+
+    def _ask(self, function: Callable[..., T], *args: Any) -> T:
+        """Something of the database, on a thread. Raises `Unavailable`."""
+        try:  # a driver may wait for a frozen server for much longer than a sender does
+            return self._threads.run_within(self._timeout_seconds, function, *args)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer; try again.", retry_after_seconds=2) from error
+
+    def _ready_visitors(self) -> None:
+        if not self._visitors.is_ready:
+            self._ask(self._visitors.load)
 
     def refresh(self, plain: str) -> tuple[bool, Key | None]:
         """(still fresh, key) without waiting. A key that was known a minute ago serves while it is looked up behind: many

@@ -59,6 +59,32 @@ def text(value: Any) -> Any:
     return str(value).strip() or None
 
 
+def word(value: Any, most: int = 300) -> str:
+    """A short text; empty for anything else, and cut where it is longer than the column."""
+    return value.strip()[:most] if isinstance(value, str) else ""
+
+
+def number(value: Any) -> float | None:
+    """A finite number, also written as text; None for anything else: what a tracker adds is no reason to refuse an event."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def decoded(value: Any) -> Any:
+    """JSON that trackers send as a text within another form; None where it is none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value) if len(value) <= MAX_JSON_BYTES else None
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+
+
 def moment(value: Any) -> Any:
     """A time as `accept` reads it: numbers may be seconds or milliseconds, a time without an offset is UTC."""
     if isinstance(value, str):

@@ -33,8 +33,11 @@ def receive(
     *,
     unwrap: Callable[[bytes], bytes] | None = None,
     in_query: str = "",
+    key_in_raw: Callable[[bytes], str] | None = None,
 ) -> Incoming:
     """Open the current request. `key_in` finds a key in the body; `in_query` is one in the address that is no `?key=`.
+
+    `key_in_raw` finds it in a large body that was not read yet, where it does not stand alone between quotes.
 
     Raises what the intake raises about senders, and `Invalid`, `TooLarge` where nothing of the body can be read.
     """
@@ -45,7 +48,9 @@ def receive(
         if unwrap is not None:
             raw = read_off_loop(len(raw), unwrap, raw)
         senders = intake().senders
-        if who is None and len(raw) > SMALL_BYTES and senders.find(in_query) is None:
+        if who is None and len(raw) > SMALL_BYTES and key_in_raw is not None:
+            who = sender(key_in_raw(raw) or in_query, door)
+        elif who is None and len(raw) > SMALL_BYTES and senders.find(in_query) is None:
             senders.look_for_key(request.environ, raw)
         opened = read_off_loop(len(raw), opening, raw)
         who = who or sender(key_in(opened) or in_query, door)
