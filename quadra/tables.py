@@ -2,6 +2,7 @@
 
 from quadra.accounts import tables as accounts
 from quadra.alerts import tables as alerts
+from quadra.alerts.reports import tables as reports
 from quadra.analytics import tables as analytics
 from quadra.core import presence
 from quadra.field import tables as field
@@ -12,4 +13,4 @@ from quadra.jobs import tables as jobs
 from quadra.sinks import tables as sinks
 from quadra.warehouse import tables as warehouse
 
-ALL = (presence, accounts, analytics, ingest, insights, jobs, warehouse, field, health, sinks, alerts)
+ALL = (presence, accounts, analytics, ingest, insights, jobs, warehouse, field, health, sinks, alerts, reports)

@@ -16,6 +16,7 @@ from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
 from quadra.alerts import answers, firing
 from quadra.alerts.answers import Id
+from quadra.alerts.reports.tables import Report, ReportMail
 from quadra.alerts.sender import ChannelKind, Message
 from quadra.alerts.sender_list import SENDERS
 from quadra.alerts.tables import NAME_MOST, TARGET_MOST, Alert, Channel, Delivery
@@ -152,11 +153,15 @@ def change_channel(asked: ChangedChannel, channel_id: str) -> answers.Channel:
 def remove_channel(channel_id: str) -> Done:
     with runtime().database.begin() as session:
         row, _project = require_owned(session, session.get(Channel, channel_id), "editor", "channel")
-        alerts = session.scalars(sa.select(Alert).where(Alert.project_id == row.project_id))
-        users = [alert.name for alert in alerts if row.id in alert.to]
+        told: list[Alert | Report] = [
+            *session.scalars(sa.select(Alert).where(Alert.project_id == row.project_id)),
+            *session.scalars(sa.select(Report).where(Report.project_id == row.project_id)),
+        ]
+        users = [each.name for each in told if row.id in each.to]
         if users:
-            raise Conflict("These alerts name it: " + ", ".join(users[:10]) + ". Change them first.")
-        firing.cancel(session, Delivery.channel_id == row.id)
+            raise Conflict("These alerts and reports name it: " + ", ".join(users[:10]) + ". Change them first.")
+        firing.cancel(session, Delivery, Delivery.channel_id == row.id)
+        firing.cancel(session, ReportMail, ReportMail.channel_id == row.id)
         rows_hit(session, sa.delete(Channel).where(Channel.id == row.id))
         _record(session, "deleted", row)
     return Done(success=True)

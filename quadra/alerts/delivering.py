@@ -4,6 +4,7 @@ twice, because a worker was killed between sending and writing that down, knows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.alerts import metrics
-from quadra.alerts.sender import LATE, Message, Sender
+from quadra.alerts.reports.tables import ReportMail
+from quadra.alerts.sender import LATE, Message
 from quadra.alerts.sender_list import SENDERS
 from quadra.alerts.tables import Alert, Channel, Delivery, Firing
 from quadra.core import clock
@@ -44,29 +46,45 @@ def notify(runtime: Runtime, lease: Lease) -> None:
             lease.succeed(session)
         return
     sender = SENDERS[channel.kind]
+    guarded(
+        runtime,
+        lease,
+        Delivery,
+        delivery_id,
+        channel,
+        lambda: sender.send(runtime.settings, channel.target, channel.secret, message),
+    )
+
+
+def guarded(
+    runtime: Runtime,
+    lease: Lease,
+    table: type[Delivery | ReportMail],
+    delivery_id: str,
+    channel: Channel,
+    send: Callable[[], str],
+) -> None:
+    """Send by the breaker of the channel's target, and note in the row of `table` how it went.
+
+    Raises `targets.Refused`, or `Unavailable` while the breaker is open.
+    """
+    sender = SENDERS[channel.kind]
+    guard = breaker.Guard(f"{sender.kind}:{sender.breaker(channel.target)}"[:64], FAILURES, COOLDOWN, TRIAL)
+    mine = sa.update(table).where(table.id == delivery_id)
     try:
-        said = send(runtime, sender, channel, message)
+        said = breaker.call(runtime.database, guard, send, counts=lambda _error: True)
     except Transient as error:
-        _note(runtime, lease, delivery_id, error.message)
+        last = lease.job.attempt >= lease.job.max_attempts
+        with runtime.database.begin() as session:
+            lease.hold(session)
+            status = "failed" if last else "pending"
+            rows_hit(session, mine.values(answer=error.message[:ANSWER_KEPT], status=status))
         metrics.alert_deliveries_total.labels(channel.kind, "refused").inc()
         raise
     with runtime.database.begin() as session:
         lease.succeed(session)
-        mine = sa.update(Delivery).where(Delivery.id == delivery_id)
         rows_hit(session, mine.values(status="delivered", delivered_at=clock.now(), answer=said[:ANSWER_KEPT]))
     metrics.alert_deliveries_total.labels(channel.kind, "delivered").inc()
-
-
-def send(runtime: Runtime, sender: Sender, channel: Channel, message: Message) -> str:
-    """What the other side said. Raises `targets.Refused`, or `Unavailable` while its breaker is open."""
-    target = sender.breaker(channel.target)
-    guard = breaker.Guard(f"{sender.kind}:{target}"[:64], FAILURES, COOLDOWN, TRIAL)
-    return breaker.call(
-        runtime.database,
-        guard,
-        lambda: sender.send(runtime.settings, channel.target, channel.secret, message),
-        counts=lambda _error: True,
-    )
 
 
 def _load(session: Session, delivery_id: str, settings: Settings) -> tuple[Delivery, Channel, Message]:
@@ -100,21 +118,18 @@ def message_of(
     )
 
 
-def _note(runtime: Runtime, lease: Lease, delivery_id: str, reason: str) -> None:
-    last = lease.job.attempt >= lease.job.max_attempts
-    with runtime.database.begin() as session:
-        lease.hold(session)
-        mine = sa.update(Delivery).where(Delivery.id == delivery_id)
-        rows_hit(session, mine.values(answer=reason[:ANSWER_KEPT], status="failed" if last else "pending"))
-
-
 def try_again(runtime: Runtime) -> None:
     """Messages whose job gave up: their target may be back. They stay dead letters in between, for people to see."""
+    for table in (Delivery, ReportMail):
+        _try_again(runtime, table)
+
+
+def _try_again(runtime: Runtime, table: type[Delivery | ReportMail]) -> None:
     at = clock.now()
     due = (
         sa.select(Job.id)
-        .join(Delivery, Delivery.job_id == Job.id)
-        .where(Delivery.status == "failed", Delivery.at > at - AGAIN_UNTIL)
+        .join(table, table.job_id == Job.id)
+        .where(table.status == "failed", table.at > at - AGAIN_UNTIL)
         .where(Job.state == FAILED, Job.finished_at < at - AGAIN_AFTER)
         .limit(100)
     )
@@ -124,7 +139,7 @@ def try_again(runtime: Runtime) -> None:
         try:
             with runtime.database.begin() as session:
                 requeue(session, job_id)
-                rows_hit(session, sa.update(Delivery).where(Delivery.job_id == job_id).values(status="pending"))
+                rows_hit(session, sa.update(table).where(table.job_id == job_id).values(status="pending"))
         except (Conflict, NotFound):  # somebody else was quicker
             continue
 

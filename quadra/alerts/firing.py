@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.alerts.kind import Found
+from quadra.alerts.reports.tables import ReportMail
 from quadra.alerts.tables import SUBJECT_MOST, Alert, Channel, Delivery, Firing
 from quadra.core.ids import uuid7
 from quadra.core.settings import Settings
@@ -97,15 +98,15 @@ def tell(
 def delete(session: Session, firing_ids: Collection[str]) -> None:
     """With their messages; what has not been sent is not sent any more."""
     of_them = Delivery.firing_id.in_(firing_ids)
-    cancel(session, of_them)
+    cancel(session, Delivery, of_them)
     rows_hit(session, sa.delete(Delivery).where(of_them))
     rows_hit(session, sa.delete(Firing).where(Firing.id.in_(firing_ids)))
 
 
-def cancel(session: Session, which: sa.ColumnElement[bool]) -> None:
+def cancel(session: Session, table: type[Delivery | ReportMail], which: sa.ColumnElement[bool]) -> None:
     """Give up messages that were not delivered, and the jobs that wait to send them."""
-    waiting = sa.select(Delivery.job_id).where(which, Delivery.status.in_(("pending", "failed")))
+    waiting = sa.select(table.job_id).where(which, table.status.in_(("pending", "failed")))
     jobs = session.scalars(waiting).all()
-    rows_hit(session, sa.update(Delivery).where(which, Delivery.status != "delivered").values(status="cancelled"))
+    rows_hit(session, sa.update(table).where(which, table.status != "delivered").values(status="cancelled"))
     ended = sa.update(Job).where(Job.id.in_(jobs), Job.state.in_((PENDING, FAILED)))
     rows_hit(session, ended.values(state=DISCARDED, unique_key=None))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from quadra.alerts.targets import Refused
@@ -25,6 +26,8 @@ class Mail:
     subject: str
     text: str
     html: str | None = None
+    images: Mapping[str, bytes] = field(default_factory=dict)
+    """PNG pictures that the HTML shows, by content id."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,4 +72,9 @@ def _message(settings: Settings, mail: Mail) -> EmailMessage:
     message.set_content(mail.text)
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
+        html: Any = message.get_payload(1)
+        for cid, picture in mail.images.items():
+            html.add_related(
+                picture, "image", "png", cid=f"<{cid}>", filename=f"{cid.partition('@')[0]}.png", disposition="inline"
+            )
     return message

@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
+from quadra.alerts.reports.content import PAGES as REPORT_PAGES
 from quadra.analytics.views.share_routes import SharedView
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.web.http import request_id, runtime
@@ -82,6 +83,7 @@ SETTINGS = {
     "people": "People",
     "channels": "Channels",
     "alerts": "Alerts",
+    "reports": "Reports",
     "audit": "Audit log",
 }
 """The pages of settings; each has `templates/settings/<name>.html` and `static/settings/<name>.js`."""
@@ -148,6 +150,7 @@ def settings(name: str = "me") -> Any:
         for_admins=name in FOR_ADMINS,
         base_url=base_url(),
         retention_days=runtime().settings.retention_days,
+        report_pages=[(one.slug, one.title) for one in PAGES if one.slug in REPORT_PAGES],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from quadra.accounts import room as accounts
 from quadra.accounts.keys import make_key
@@ -23,6 +25,7 @@ from quadra.accounts.setup import initialise
 from quadra.alerts import evaluating, room
 from quadra.alerts.handlers import HANDLERS
 from quadra.alerts.tables import Alert
+from quadra.analytics import room as analytics
 from quadra.core import clock
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
@@ -71,6 +74,34 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
+def fake_smtp() -> Iterator[list[bytes]]:
+    """A fake mail server: its port, then what it was sent."""
+    kept: list[bytes] = []
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 fake\r\n")
+            while line := self.rfile.readline():
+                word = line.split()[0].upper() if line.split() else b""
+                if word == b"QUIT":
+                    self.wfile.write(b"221 bye\r\n")
+                    return
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = []
+                    while (each := self.rfile.readline()) not in (b".\r\n", b""):
+                        lines.append(each)
+                    kept.append(b"".join(lines))
+                self.wfile.write(b"250 ok\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
+        kept.append(str(server.server_address[1]).encode())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield kept
+        server.shutdown()
+
+
+@pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
     with opened(
         f"sqlite:///{tmp_path / 'quadra.db'}", data_dir=tmp_path, public_url="https://quadra.example", job_backoff="1s"
@@ -86,7 +117,7 @@ def client(runtime: Runtime) -> FlaskClient:
     app = Flask("test")
     app.extensions["quadra"] = runtime
     http.set_up(app)
-    open_rooms(app, runtime, accounts, room)
+    open_rooms(app, runtime, accounts, analytics, room)
     return app.test_client()
 
 
@@ -105,9 +136,12 @@ class Asker:
         self._headers = {"Authorization": f"Bearer {key}"}
 
     def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        answer = self.client.open(path, method=method, json=body, headers=self._headers)
+        answer = self.open(method, path, body)
         assert answer.status_code == status, answer.json
         return answer.json
+
+    def open(self, method: str, path: str, body: Any = None) -> TestResponse:
+        return self.client.open(path, method=method, json=body, headers=self._headers)
 
 
 @pytest.fixture

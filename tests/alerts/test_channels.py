@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socketserver
-import threading
-from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -207,34 +204,6 @@ def test_an_alert_on_health_is_for_who_sees_the_installation(ask: Asker, client:
 def test_a_wrong_condition_is_named(ask: Asker, when: dict[str, Any], field: str) -> None:
     answer = ask("POST", "/api/alerts", {"name": "x", "when": when}, status=400)
     assert field in answer["error"]["fields"]
-
-
-@pytest.fixture
-def fake_smtp() -> Iterator[list[bytes]]:
-    """A fake mail server: its port, then what it was sent."""
-    kept: list[bytes] = []
-
-    class Session(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 fake\r\n")
-            while line := self.rfile.readline():
-                word = line.split()[0].upper() if line.split() else b""
-                if word == b"QUIT":
-                    self.wfile.write(b"221 bye\r\n")
-                    return
-                if word == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    lines = []
-                    while (each := self.rfile.readline()) not in (b".\r\n", b""):
-                        lines.append(each)
-                    kept.append(b"".join(lines))
-                self.wfile.write(b"250 ok\r\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
-        kept.append(str(server.server_address[1]).encode())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield kept
-        server.shutdown()
 
 
 def test_every_kind_is_documented() -> None:
