@@ -19,7 +19,7 @@ from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.tables import Project
 from quadra.analytics import room
 from quadra.analytics.questions.lens import Lens
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.database import Database
 from quadra.core.rooms import open_rooms
@@ -32,6 +32,7 @@ from quadra.ingest.tables import Batch
 from quadra.ingest.wire import from_dict
 from quadra.warehouse.segments.compaction import compact_some
 from tests.analytics.reference import Event
+from tests.servers.schema import bring_up
 
 As = Callable[..., dict[str, str]]
 _numbers = itertools.count(1)
@@ -115,7 +116,7 @@ def _given(asked: dict[str, Any]) -> RawParams:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     data = tmp_path_factory.mktemp("data")
     database = Database(f"sqlite:///{data / 'quadra.db'}")
-    migrate.upgrade(database)
+    bring_up(database)
     runtime = Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database)
     yield Place(runtime)
     runtime.close()

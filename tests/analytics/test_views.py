@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from quadra.accounts.projects import create_project
 from quadra.analytics.views.ready_reports import READY
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.log import Log
 from quadra.ingest.wire import from_dict
+from tests.servers.schema import bring_up
 
 VIEWS = {
     "user_events": ("event_type", "signed_up"),
@@ -47,7 +48,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
 @pytest.fixture
 def told(any_database_url: str) -> Iterator[Database]:
     database = Database(any_database_url)
-    migrate.upgrade(database)
+    bring_up(database)
     with database.begin() as session:
         project = create_project(session, name="Shop")
     rows = [

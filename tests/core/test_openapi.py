@@ -17,7 +17,7 @@ from flask import Flask, Response
 from msgspec import Struct
 
 from quadra.app import create_app
-from quadra.core import migrate, settings
+from quadra.core import settings
 from quadra.core.api import openapi_document
 from quadra.core.api.openapi_document import document
 from quadra.core.runtime import build
@@ -28,6 +28,7 @@ from quadra.ingest.doors.events import PATH
 from quadra.ingest.doors.openapi_events import EXAMPLES, component, shape_of
 from quadra.ingest.kinds import FIELDS, KINDS
 from quadra.ingest.wire import Refused, from_dict
+from tests.servers.schema import bring_up
 
 DOCUMENT = document(DESCRIBED, "http://127.0.0.1:5000")
 OPERATIONS = [
@@ -44,7 +45,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The whole web application; not started, only asked."""
     data = tmp_path_factory.mktemp("data")
     runtime = build(settings.load(data_dir=data, database_url=f"sqlite:///{data / 'quadra.db'}"))
-    migrate.upgrade(runtime.database)
+    bring_up(runtime.database)
     yield create_app(runtime)
     runtime.database.dispose()
 

@@ -13,18 +13,19 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from quadra.core import clock, migrate, presence
+from quadra.core import clock, presence
 from quadra.core.database import Database
 from quadra.core.errors import Misconfigured
 from quadra.core.presence import Presence, WebProcess, place
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from tests.servers.schema import bring_up
 
 
 @contextmanager
 def migrated(url: str) -> Iterator[Database]:
     database = Database(url)
-    migrate.upgrade(database)
+    bring_up(database)
     yield database
     database.dispose()
 

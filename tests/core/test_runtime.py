@@ -12,12 +12,12 @@ import pytest
 from flask_socketio import SocketIO
 
 from quadra.app import create_app
-from quadra.core import migrate
 from quadra.core.presence import Presence
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 from quadra.core.web import realtime
 from quadra.ingest.doors.intake import Intake
+from tests.servers.schema import bring_up
 
 
 class Part:
@@ -83,7 +83,7 @@ def plain(hook: Any) -> Any:
 
 def test_a_web_process_stops_in_order_the_writer_first_and_connections_and_its_row_last(runtime: Runtime) -> None:
     """Whoever has an event acknowledged hears of it before the connection ends; the row is there as long as the process is."""
-    migrate.upgrade(runtime.database)
+    bring_up(runtime.database)
     presence = Presence(runtime)
     create_app(runtime)
     presence.attach()

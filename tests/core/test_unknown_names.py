@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 
 from quadra.accounts.setup import initialise
 from quadra.app import create_app
-from quadra.core import migrate, settings
+from quadra.core import settings
 from quadra.core.api.openapi import WRITE_KEY
 from quadra.core.api.unknown_names import OPEN, described
 from quadra.core.runtime import build
 from quadra.dashboard.openapi import PAGES
 from quadra.doors import DESCRIBED
+from tests.servers.schema import bring_up
 
 BY_WRITE_KEY = {
     path for group in DESCRIBED for door in group.doors if door.needs == WRITE_KEY for path in (door.path, *door.also)
@@ -32,7 +33,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, Fla
             data_dir=data, database_url=f"sqlite:///{data / 'quadra.db'}", rate_limit_enabled=False, self_observe=False
         )
     )
-    migrate.upgrade(runtime.database)
+    bring_up(runtime.database)
     with runtime.database.begin() as session:
         key = initialise(session, settings=runtime.settings).admin_key
     app = create_app(runtime)

@@ -13,12 +13,13 @@ from quadra.accounts.setup import initialise
 from quadra.accounts.tables import Project
 from quadra.backup.stores import manifest
 from quadra.backup.take import take
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.health.checks.backups import backups
 from quadra.health.context import CheckContext
+from tests.servers.schema import bring_up
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, "healthy"), (47, "healthy"), (49, "degraded"), (73, "unhealthy")])
@@ -44,7 +45,7 @@ def test_an_old_installation_without_a_backup_is_degraded(tmp_path: Path) -> Non
 def _scene(tmp_path: Path) -> CheckContext:
     settings = load(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'quadra.db'}")
     runtime = Runtime(settings, Database(settings.database_url))
-    migrate.upgrade(runtime.database)
+    bring_up(runtime.database)
     with runtime.database.begin() as session:
         initialise(session, settings=settings)
     return CheckContext(runtime, "web")

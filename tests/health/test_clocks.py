@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
@@ -16,6 +16,7 @@ from quadra.health.checks.clocks import clocks, heard
 from quadra.health.context import Beat, CheckContext
 from quadra.health.verdict import DEGRADED, HEALTHY
 from quadra.jobs.tables import WorkerRow
+from tests.servers.schema import bring_up
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_what_is_known_stays_until_the_heartbeat_moves() -> None:
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[CheckContext]:
     database = Database(f"sqlite:///{tmp_path / 'quadra.db'}")
-    migrate.upgrade(database)
+    bring_up(database)
     yield CheckContext(Runtime(load(data_dir=tmp_path), database), "web")
     database.dispose()
 
@@ -88,7 +89,7 @@ def test_a_clock_that_the_database_does_not_share_is_told(
 ) -> None:
     database = Database(any_database_url)
     try:
-        migrate.upgrade(database)
+        bring_up(database)
         context = CheckContext(Runtime(load(data_dir=tmp_path, database_url=any_database_url), database), "web")
         assert clocks(context).status == HEALTHY
         right = clock.now

@@ -12,18 +12,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from quadra.core import migrate
 from quadra.core.database import Database
 from quadra.health import readiness
 from quadra.health.readiness import Readiness
 from quadra.ingest.log import Log
 from tests.ingest.conftest import opened, row
+from tests.servers.schema import bring_up
 
 
 @pytest.fixture
 def database(any_database_url: str) -> Iterator[Database]:
     database = Database(any_database_url)
-    migrate.upgrade(database)
+    bring_up(database)
     yield database
     database.dispose()
 
@@ -137,7 +137,7 @@ def test_a_connection_to_what_became_read_only_is_not_kept(
 ) -> None:
     """After a failover the connections of the pool lead to what is a replica now."""
     database = Database(server_url)
-    migrate.upgrade(database)
+    bring_up(database)
     readiness.write_mark(database)
     read_only(server_url, True)
     database.dispose()

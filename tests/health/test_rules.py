@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from msgspec import to_builtins
 from sqlalchemy.exc import OperationalError
 
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
@@ -30,6 +30,7 @@ from quadra.health.tables import HealthReport
 from quadra.health.verdict import Found
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job, WorkerRow
+from tests.servers.schema import bring_up
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def context(tmp_path: Path) -> Iterator[CheckContext]:
         health_dead_letters_warn=2,
     )
     database = Database(with_settings.database_url)
-    migrate.upgrade(database)
+    bring_up(database)
     yield CheckContext(Runtime(with_settings, database), "command")
     database.dispose()
 
@@ -136,7 +137,7 @@ def test_what_a_fake_model_server_answers_is_judged(tmp_path: Path, answer: int,
     Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
     database = Database(f"sqlite:///{tmp_path / 'quadra.db'}")
-    migrate.upgrade(database)
+    bring_up(database)
     given = load(data_dir=tmp_path, llm_base_url=url, llm_model="m", health_ai_warn="50s", health_ai_fail="60s")
     try:
         (check,) = [check for check in CHECKS if check.name == "ai_provider"]

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.accounts.projects import create_project
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.web.loop import Loop
@@ -21,6 +21,7 @@ from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Bounds, Outcome, Writer
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.servers.schema import bring_up
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def opened(url: str) -> Iterator[Database]:
     """A migrated database with the project 1."""
     database = Database(url, pool_size=20)
     try:
-        migrate.upgrade(database)
+        bring_up(database)
         with database.begin() as session:
             assert create_project(session, name="Shop").id == 1
         yield database

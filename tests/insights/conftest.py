@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quadra.accounts.projects import create_project
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
@@ -21,6 +21,7 @@ from quadra.jobs.claim import claim
 from quadra.jobs.handlers import batch_kinds
 from quadra.jobs.run import Ended, Run
 from tests.insights.fake_llm import FakeLlm
+from tests.servers.schema import bring_up
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def opened(url: str, **settings: Any) -> Iterator[Runtime]:
     """A runtime on a migrated database that has the project 1."""
     database = Database(url, pool_size=10)
     try:
-        migrate.upgrade(database)
+        bring_up(database)
         with database.begin() as session:
             assert create_project(session, name="Shop").id == 1
         yield Runtime(settings=load(database_url=url, **settings), database=database)

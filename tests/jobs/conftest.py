@@ -15,7 +15,7 @@ from quadra.accounts import room as accounts
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.accounts.setup import initialise
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
@@ -25,6 +25,7 @@ from quadra.jobs import room as jobs
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
 from tests.servers.postgres import PostgresServer
+from tests.servers.schema import bring_up
 
 effects = sa.Table(
     "test_effect",
@@ -40,7 +41,7 @@ effects = sa.Table(
 def opened(url: str) -> Iterator[Database]:
     database = Database(url, pool_size=20)
     try:
-        migrate.upgrade(database)
+        bring_up(database)
         effects.metadata.create_all(database.engine)
         yield database
     finally:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.accounts.projects import create_project
-from quadra.core import clock, migrate
+from quadra.core import clock
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 from quadra.ingest.columns import Row
@@ -25,6 +25,7 @@ from quadra.jobs.lease import Lease
 from quadra.warehouse.erasure.jobs import ERASE, request_erasure
 from quadra.warehouse.query.engine import query, warehouse_of
 from quadra.warehouse.segments.compaction import compact_some
+from tests.servers.schema import bring_up
 
 DAY_US = 86_400_000_000
 
@@ -34,7 +35,7 @@ def installation(url: str, directory: Path, **settings: Any) -> Iterator[Runtime
     given = {"ingest_timeout": "10ms", "segment_grace": "0s", **settings}
     runtime = build(load(database_url=url, data_dir=directory / "data", **given))
     try:
-        migrate.upgrade(runtime.database)
+        bring_up(runtime.database)
         with runtime.database.begin() as session:
             if not session.scalar(sa.text("SELECT count(*) FROM project")):
                 assert create_project(session, name="Shop").id == 1
