@@ -7,12 +7,15 @@ by name, with its reason, and listed once more at the end of the run.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -34,6 +37,26 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in {*PLAIN, *RENAMED} & set(os.environ):
     del os.environ[name]
 os.environ["QUADRA_ENV_FILE"] = os.devnull
+
+MEMORY_DISK = Path("/dev/shm")
+MEMORY_DISK_BYTES = 6 * 2**30
+"""Free, before tests write there; a run takes a sixth of it."""
+
+
+def write_to_memory() -> None:
+    """Have servers and tests write where the flushes that they wait for cost nothing.
+
+    A process that is killed loses nothing there either; a power cut no test can make, so what is flushed, and in which
+    order, `tests/core/test_durability.py` asks of the calls. TMPDIR says another place.
+    """
+    if "TMPDIR" in os.environ or not MEMORY_DISK.is_mount() or os.statvfs(MEMORY_DISK).f_flag & os.ST_NOEXEC:
+        return
+    if min(shutil.disk_usage(MEMORY_DISK).free, psutil.virtual_memory().available) > MEMORY_DISK_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY_DISK)
+        tempfile.tempdir = None  # found anew
+
+
+write_to_memory()
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

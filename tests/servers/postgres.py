@@ -66,6 +66,7 @@ class PostgresServer(Server):
             "unix_socket_directories": "",
             "shared_buffers": "32MB",
             "max_connections": "80",
+            "dynamic_shared_memory_type": "mmap",  # in its directory, which is removed; shared memory outlives a killed server
             **self._settings,
         }
         with (self.data / "postgresql.conf").open("a") as configuration:
