@@ -70,6 +70,17 @@ def test_rules_5_and_6_the_best_attempt_counts_once(place: Place) -> None:
     assert [step["step_conversion_rate"] for step in found["steps"]] == [100, 50, 100]
 
 
+def test_the_people_of_a_step_are_named(place: Place) -> None:
+    everybody = [told("a0 b1 c2", "u"), told("a0 b1", "v"), told("a0", "w"), told("b0 c1", "x")]
+
+    def who(step: int, **more: Any) -> Any:
+        return ask(place, everybody, people_of=step, **more)["people"]
+
+    assert [who(0), who(1), who(2)] == [["u", "v", "w"], ["u", "v"], ["u"]]
+    assert [who(0, people_stopped=True), who(1, people_stopped=True, order="strict")] == [["w"], ["v"]]
+    assert who(2, breakdown="p") == ["u"]
+
+
 def test_rule_7_the_window_runs_from_the_entry_and_its_bound_is_inside(place: Place) -> None:
     assert of(place, "a0 b6 c10", window_seconds=10) == [1, 1, 1]
     assert of(place, "a0 b6 c11", window_seconds=10) == [1, 1, 0]

@@ -60,6 +60,16 @@ def test_rule_57_an_edge_counts_once_in_each_session(place: Place) -> None:
     assert of(place, walk("a0 b1 a2 b3 a100 b101")) == ["1 a>b 2", "3 a>b 1", "2 b>a 1"]
 
 
+def test_the_people_of_an_edge_are_named(place: Place) -> None:
+    project = place.tell([*walk("a0 b1 a2 b3"), *walk("a0 b1 a100 b101", "v"), *walk("a0 c1", "w")])
+
+    def who(position: int, target: str, **more: Any) -> Any:
+        asked = {"people_at": position, "people_from": "a", "people_to": target}
+        return place.ask(paths, project, DAY, **asked, **more)["people"]
+
+    assert [who(1, "b"), who(3, "b"), who(1, "c"), who(3, "b", end="b")] == [["u", "v"], ["u"], ["w"], []]
+
+
 def test_rule_58_sessions_are_cut_at_start_and_end(place: Place) -> None:
     told = [*walk("x0 a1 b2 a3 c4"), *walk("b0 c1", "v")]
     assert of(place, told, start="a") == ["1 a>b 1", "3 a>c 1", "2 b>a 1"]

@@ -97,6 +97,17 @@ def test_rule_46_minimum_occurrences_and_cumulative(place: Place) -> None:
     assert rows(place.ask(retention, project, FOUR, cumulative="true"))[0] == [2, 2, 1, 1]
 
 
+def test_the_people_of_a_cell_are_named(place: Place) -> None:
+    project = place.tell([*on("u1", 2, 3, 5), *on("u2", 2, 3), *on("u3", 3, 4), *on("u4", 2)])
+
+    def who(later: int, cohort: int = 0, **more: Any) -> Any:
+        return place.ask(retention, project, FOUR, people_of=cohort, people_later=later, **more)["people"]
+
+    assert [who(0), who(1), who(3)] == [["u1", "u2", "u4"], ["u1", "u2"], ["u1"]]
+    assert [who(1, 1), who(2, cumulative="true")] == [["u3"], ["u1"]]
+    assert "people" not in place.ask(retention, project, FOUR)
+
+
 def test_wrong_questions_are_named(place: Place) -> None:
     with pytest.raises(Invalid) as error:
         place.ask(retention, place.project(), period="year", kind="often", periods=0, minimum_occurrences="many")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from quadra.analytics.funnels.funnel import Funnel, FunnelAnswer, judged, statement
+from quadra.analytics.funnels.funnel import Funnel, FunnelAnswer, judged, people_of, statement
 from quadra.analytics.funnels.groups import Grouping
 from quadra.analytics.funnels.walk import Exclusion, Walk
 from quadra.analytics.questions.groups import QUESTIONS
@@ -54,6 +54,10 @@ class Params(Asked, kw_only=True, frozen=True):
     breakdown_attribution: Annotated[str, says("first_touch, last_touch, all_events or step:0, step:1, …")] = (
         "first_touch"
     )
+    people_of: (
+        Annotated[int, within(0, STEPS_MOST - 1, "Name the people, too, who came to this step, counted from 0.")] | None
+    ) = None
+    people_stopped: Annotated[bool, says("With `people_of`: only those who went no further.")] = False
     breakdown_limit: Annotated[int, within(1, 200, "The largest groups keep their names.")] = 25
 
     def check(self, raw: RawParams) -> None:
@@ -96,7 +100,10 @@ class Params(Asked, kw_only=True, frozen=True):
 
 
 def answer(events: Snapshot, asked: Params) -> FunnelAnswer:
-    return judged(events, asked.funnel)
+    found = judged(events, asked.funnel)
+    if asked.people_of is not None:
+        found.people = people_of(events, asked.funnel, asked.people_of, stopped=asked.people_stopped)
+    return found
 
 
 LENS = Lens(

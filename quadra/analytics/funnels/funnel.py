@@ -7,7 +7,8 @@ SQL finds the events of each person that may matter, in order; `funnel_columns` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from statistics import fmean, median
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from quadra.analytics.funnels.columns import bits_of, in_columns, ways
 from quadra.analytics.funnels.groups import TOUCHES, Grouping, Labelled
 from quadra.analytics.funnels.walk import Coded, Times, Walk
 from quadra.analytics.questions.matching import Match, Parameters, people_only, value_sql
+from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, share
 
@@ -36,6 +38,8 @@ class FunnelAnswer(Measured, kw_only=True):
     steps: list[FunnelStep]
     breakdown: dict[str, list[FunnelStep]] | UnsetType = UNSET
     """Of each value, where a breakdown was asked for."""
+    people: list[str] | UnsetType = UNSET
+    """Where `people_of` asks for them, at most 1,000."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,16 @@ def judged(events: Snapshot, funnel: Funnel) -> FunnelAnswer:
     breakdown = UNSET if grouping is None else {label: _steps(funnel, mine) for label, mine in groups.items()}
     steps = _steps(funnel, taken)
     return FunnelAnswer(**events.measures(), steps=steps, breakdown=breakdown)
+
+
+def people_of(events: Snapshot, funnel: Funnel, step: int, *, stopped: bool) -> list[str]:
+    """Who came to the step, or went no further; one history after another, until there are enough."""
+    whole, params = replace(funnel, breakdown=None, grouping=None), Parameters()
+    table = events.ask(Statement(f"{_sql(whole, params, 'person')} ORDER BY person", params)).table
+    names = (name for batch in table.to_batches(1_000) for name in batch["person"].to_pylist())
+    ways = (len(funnel.walk.best(history)) for history in _people(table))
+    found = (name for name, depth in zip(names, ways, strict=True) if (depth == step + 1 if stopped else depth > step))
+    return list(islice(found, PEOPLE_MOST))
 
 
 def _by_label(labels: list[str], ways: list[Times]) -> dict[str, dict[int, Times]]:
@@ -127,13 +141,13 @@ def _coded(funnel: Funnel, params: Parameters) -> str:
     return f"SELECT {', '.join(columns)} FROM events WHERE {people_only(funnel.question.include_bots)}"
 
 
-def _sql(funnel: Funnel, params: Parameters) -> str:
+def _sql(funnel: Funnel, params: Parameters, *more: str) -> str:
     """Rows of lists, one row a person: the times of their events, the bits, the values."""
     names = ["us", "code", *(["label"] if funnel.breakdown is not None else [])]
     order = ", ".join(names)
     listed = [f"list({name} ORDER BY {order}) AS {name}s" for name in names]
     return f"""
-        SELECT {", ".join(listed)} FROM (SELECT *, occurred_us AS us FROM ({_coded(funnel, params)}))
+        SELECT {", ".join([*listed, *more])} FROM (SELECT *, occurred_us AS us FROM ({_coded(funnel, params)}))
         WHERE {_matters(funnel)} GROUP BY person HAVING bool_or(code & {_entry(funnel)} <> 0)"""
 
 

@@ -6,12 +6,13 @@ import re
 from typing import Annotated
 
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.lenses.path_columns import bits_of, edges, ties
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import GAP_US, PAGE
 from quadra.core.api.params import choice, says, within
@@ -32,6 +33,14 @@ class Params(Asked, kw_only=True, frozen=True):
     include_events: Annotated[tuple[str, ...], says("Only these events or pages: `a,b`.")] = ()
     exclude_events: Annotated[tuple[str, ...], says("Without these events or pages: `a,b`.")] = ()
     limit: Annotated[int, within(1, 10_000)] = 1_000
+    people_at: (
+        Annotated[
+            int, within(1, 19, "Name the people, too, who went from `people_from` to `people_to` at this position.")
+        ]
+        | None
+    ) = None
+    people_from: Annotated[str | None, says("The page or event that an edge begins at.", "/")] = None
+    people_to: Annotated[str | None, says("The page or event that it leads to.", "/pricing")] = None
 
 
 class Edge(Struct):
@@ -44,6 +53,8 @@ class Edge(Struct):
 
 class Paths(Measured, kw_only=True):
     edges: list[Edge]
+    people: list[str] | UnsetType = UNSET
+    """Where `people_at` asks for them, at most 1,000."""
 
 
 EDGES = Typed(list[Edge])
@@ -59,7 +70,18 @@ def answer(events: Snapshot, asked: Params) -> Paths:
     found = _of_columns(events, asked)
     if found is None:
         found = events.structs(EDGES, walked(asked))
-    return Paths(**events.measures(), edges=found)
+    people = UNSET if asked.people_at is None else [row["person"] for row in events.rows(named(asked))]
+    return Paths(**events.measures(), edges=found, people=people)
+
+
+def named(asked: Params) -> Statement:
+    """The people of one edge."""
+    params = Parameters()
+    ends = f"source = {params.add(asked.people_from or '')} AND target = {params.add(asked.people_to or '')}"
+    sql = f"""{_pairs(asked, params)}
+        SELECT DISTINCT person FROM pairs WHERE position = {params.add(asked.people_at)} AND {ends}
+        ORDER BY person LIMIT {PEOPLE_MOST}"""
+    return Statement(sql, params)
 
 
 def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
@@ -138,8 +160,8 @@ def _taken(asked: Params, params: Parameters) -> str:
     return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {' AND '.join(where)}"
 
 
-def _sql(asked: Params, params: Parameters) -> str:
-    """Events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered; then pairs are counted."""
+def _pairs(asked: Params, params: Parameters) -> str:
+    """The relation `pairs`: events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered."""
     first = f"""
         WITH taken AS ({_taken(asked, params)}), cut AS (
             SELECT *, coalesce(us - lag(us) OVER ordered > {GAP_US}, true) AS begins, lag(node) OVER ordered AS previous
@@ -148,7 +170,12 @@ def _sql(asked: Params, params: Parameters) -> str:
             SELECT person, us, event_id, node, begins FROM cut WHERE begins OR previous IS DISTINCT FROM node
         ),"""
     pairs = _pairs_of_whole(asked) if asked.start is None and asked.end is None else _pairs_of_parts(asked, params)
-    return f"""{first} {pairs}
+    return f"{first} {pairs}"
+
+
+def _sql(asked: Params, params: Parameters) -> str:
+    """The pairs, counted."""
+    return f"""{_pairs(asked, params)}
         SELECT position, source, target, count(*) AS count, favg(us) / 1e6 AS average_seconds
         FROM pairs WHERE target IS NOT NULL AND position < {params.add(asked.max_steps)}
         GROUP BY position, source, target
@@ -162,7 +189,7 @@ def _pairs_of_whole(asked: Params) -> str:
     )
     return f"""
         pairs AS (
-            SELECT CASE WHEN begins THEN 1 {places} END AS position, node AS source,
+            SELECT CASE WHEN begins THEN 1 {places} END AS position, person, node AS source,
                 CASE WHEN NOT lead(begins) OVER ordered THEN lead(node) OVER ordered END AS target,
                 lead(us) OVER ordered - us AS us
             FROM collapsed WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
@@ -188,7 +215,7 @@ def _pairs_of_parts(asked: Params, params: Parameters) -> str:
         ), walked AS (
             SELECT * FROM begun WINDOW session AS (PARTITION BY person, session) {finish}
         ), pairs AS (
-            SELECT position, node AS source, lead(node) OVER way AS target, lead(us) OVER way - us AS us
+            SELECT position, person, node AS source, lead(node) OVER way AS target, lead(us) OVER way - us AS us
             FROM walked WINDOW way AS (PARTITION BY person, session ORDER BY position)
         )"""
 

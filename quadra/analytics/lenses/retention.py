@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
+from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
@@ -36,6 +37,12 @@ class Params(Asked, kw_only=True, frozen=True, rename={"columns": "periods"}):
     ) = None
     kind: Annotated[str, choice(KINDS)] = KINDS[0]
     minimum_occurrences: Annotated[int, within(1, 1_000_000, "So often in a period.")] = 1
+    people_of: (
+        Annotated[int, within(0, PERIODS_MOST, "Name the people of this cohort, too, counted from 0.")] | None
+    ) = None
+    people_later: Annotated[
+        int, within(0, PERIODS_MOST, "With `people_of`: those seen so many periods later; 0 is all.")
+    ] = 0
     cumulative: Annotated[bool, says("Seen in that period or any later one.")] = False
 
     @property
@@ -51,6 +58,8 @@ class Cohort(Struct):
 
 class Retention(Measured, kw_only=True):
     cohorts: list[Cohort]
+    people: list[str] | UnsetType = UNSET
+    """Where `people_of` asks for them, at most 1,000."""
 
 
 def reach(asked: Params) -> Range:
@@ -66,11 +75,24 @@ def counted(asked: Params) -> Statement:
 
 def answer(events: Snapshot, asked: Params) -> Retention:
     cohorts = _cohorts(asked, asked.periods, events.ask(counted(asked)).rows)
-    return Retention(**events.measures(), cohorts=cohorts)
+    people = UNSET if asked.people_of is None else [row["person"] for row in events.rows(named(asked))]
+    return Retention(**events.measures(), cohorts=cohorts, people=people)
 
 
-def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
-    """Rows (cohort, periods later, people); 0 later is the size of the cohort."""
+def named(asked: Params) -> Statement:
+    """The people of one cell."""
+    params = Parameters()
+    cohort, came = params.add(asked.people_of), "true"
+    if asked.people_later:
+        period = f"period {'>=' if asked.cumulative else '='} {cohort} + {params.add(asked.people_later)}"
+        came = f"person IN (SELECT person FROM returned WHERE {period})"
+    sql = f"""{_parts(asked, asked.periods, params)}
+        SELECT person FROM begun WHERE period = {cohort} AND {came} ORDER BY person LIMIT {PEOPLE_MOST}"""
+    return Statement(sql, params)
+
+
+def _parts(asked: Params, periods: Periods, params: Parameters) -> str:
+    """The relations `begun` and `returned`: people and the periods in which they did."""
     whole = where_clause(asked.question, params, people=True)
     first = f"FROM events WHERE {whole} AND {Match(asked.first_event, asked.first_where).sql(params)}"
     if asked.kind == "first_time":
@@ -88,8 +110,13 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
         GROUP BY ALL HAVING count(*) >= {params.add(asked.minimum_occurrences)}"""
     if asked.cumulative:  # only the last return matters: whoever was seen then had not left before
         returned = f"SELECT person, max(period) AS period FROM ({returned}) GROUP BY person"
+    return f"WITH begun AS MATERIALIZED ({begun}), returned AS ({returned})"
+
+
+def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
+    """Rows (cohort, periods later, people); 0 later is the size of the cohort."""
     return f"""
-        WITH begun AS MATERIALIZED ({begun}), returned AS ({returned})
+        {_parts(asked, periods, params)}
         SELECT period AS cohort, 0 AS later, count(*) AS people FROM begun GROUP BY period
         UNION ALL
         SELECT begun.period, returned.period - begun.period, count(*)

@@ -9,6 +9,9 @@ from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Statement, where_clause
 from quadra.core.typed import Typed
 
+PEOPLE_MOST = 1_000
+"""So many are named where somebody asks who they are."""
+
 
 class UserNumbers(Struct, kw_only=True):
     total: int

@@ -24,6 +24,7 @@ export class Chart {
   #make = null;
   #kinds = '';
   #brush = null;
+  #click = null;
 
   /** `missing()` is called where there is no library. */
   constructor(box, missing) {
@@ -32,7 +33,8 @@ export class Chart {
     document.addEventListener('quadra:theme', () => this.#draw());
   }
 
-  /** `make(theme)` gives the option; it is asked again when colours or sizes change. */
+  /** `make(theme)` gives the option; it is asked again when colours or sizes change. In it, `click(event)` hears
+   * of a part that was clicked, `pick(first, last)` of periods that were brushed. */
   draw(make) {
     this.#make = make;
     this.#draw();
@@ -41,6 +43,7 @@ export class Chart {
   #start(echarts) {
     this.#chart = echarts.init(this.#box, null, { renderer: 'canvas' });
     this.#brush = new Brush(this.#box, this.#chart);
+    this.#chart.on('click', (event) => this.#click?.(event));
     new ResizeObserver(() => {
       if (this.#box.clientWidth === 0) return;
       this.#chart.resize();
@@ -52,7 +55,8 @@ export class Chart {
   #draw() {
     if (!this.#chart || !this.#make || this.#box.clientWidth === 0) return;
     const look = theme();
-    const { pick = null, ...option } = this.#make(look, this.#box.clientWidth);
+    const { pick = null, click = null, ...option } = this.#make(look, this.#box.clientWidth);
+    this.#click = click;
     this.#brush.use(pick, option.xAxis?.data?.length ?? 0);
     const kinds = option.series.map((one) => one.type).join();
     const common = { animation: false, textStyle: { fontFamily: look.font, color: look.ink }, color: look.series };

@@ -129,7 +129,7 @@ const said = (look, { says }, flat) => ({
 });
 
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
-export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null }) {
+export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null, click = null }) {
   return (look, width) => {
     const around = frame(look, { labels, format, axis, unit, several: series.length > 1, letters: flat && width > 40 * look.rem ? 40 : 18 });
     if (flat) {
@@ -139,6 +139,7 @@ export function bars({ labels, series, format, axis, running = null, stack = fal
     return {
       ...around,
       pick: flat ? null : pick,
+      click,
       series: series.map((one, index) => ({
         id: `${index}`, name: named(one.name), type: 'bar', data: until(one.values, running), label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
         color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],

@@ -23,7 +23,7 @@ function one(board, group, errors) {
     el('div', { class: 'panel-head wrap' }, el('h3', { id }, el('strong', {}, named(group.error_type)), ` ${group.message ?? ''}`), group.resolved ? el('span', { class: 'state', 'data-state': 'SUCCESS' }, 'resolved') : null, board.acts && !board.shared ? decide(board, group, errors) : null),
     facts([
       ['Seen', things(group.count, 'time')],
-      ['By', things(group.users, 'person', 'people')],
+      ['By', board.shared || group.users === 0 ? things(group.users, 'person', 'people') : el('a', { href: behind(board, group) }, things(group.users, 'person', 'people'))],
       ['First', when(group.first_seen)],
       ['Last', when(group.last_seen)],
       ['Severity', group.severity],
@@ -31,6 +31,9 @@ function one(board, group, errors) {
     ], true),
     group.stack_trace ? el('details', { class: 'fold', 'data-key': group.group_id }, el('summary', {}, 'Stack'), el('pre', { tabindex: '0' }, group.stack_trace)) : null);
 }
+
+/** The people who had it, on the page of users. */
+const behind = (board, { error_type: type, message }) => board.href('/users', { 'where[kind]': 'error', 'where[error_type]': type, 'where[message]': message });
 
 function decide(board, group, errors) {
   const verb = group.resolved ? 'reopen' : 'resolve';

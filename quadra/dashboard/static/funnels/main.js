@@ -2,6 +2,7 @@
 
 import { openBoard } from '../board/board.js';
 import { bars } from '../board/options.js';
+import { peopleBehind, peopleCell } from '../board/people.js';
 import { named, number, percent, seconds } from '../board/words.js';
 import { change } from '../shared/format.js';
 import { builder } from './builder.js';
@@ -41,8 +42,19 @@ const drawn = (answer) => {
 };
 
 const COLUMNS = [{ title: 'People', n: true }, { title: 'From the first step', n: true }, { title: 'From the previous step', n: true }, { title: 'Dropped out', n: true }, { title: 'Average time to reach', n: true }, { title: 'Median time', n: true }];
-const cells = (steps) => steps.map((step, at) => [
-  number(step.count), percent(step.conversion_rate), at ? percent(step.step_conversion_rate) : '', at ? number(steps[at - 1].count - step.count) : '', at ? seconds(step.average_seconds) : '', at ? seconds(step.median_seconds) : '',
+/** Who came to a step, or went no further than to it. */
+function who(at, stopped) {
+  const { lens, params } = funnel.asked().funnel;
+  const step = `${at + 1}. ${named(params.steps[at].event)}`;
+  peopleBehind(board, stopped ? `Came to ${step} and no further` : `Came to ${step}`, { lens, params: { ...params, people_of: at, people_stopped: stopped } });
+}
+
+const reached = (step, at) => peopleCell(board, number(step.count), step.count, () => who(at, false));
+const dropped = (steps, at) => peopleCell(board, number(steps[at - 1].count - steps[at].count), steps[at - 1].count - steps[at].count, () => who(at - 1, true));
+
+/** `all`: these are everybody's steps, not those of a group. */
+const cells = (steps, all = false) => steps.map((step, at) => [
+  all ? reached(step, at) : number(step.count), percent(step.conversion_rate), at ? percent(step.step_conversion_rate) : '', at ? (all ? dropped(steps, at) : number(steps[at - 1].count - step.count)) : '', at ? seconds(step.average_seconds) : '', at ? seconds(step.median_seconds) : '',
 ]);
 
 const options = {
@@ -56,10 +68,10 @@ const chart = board.panel({
   ...options,
   title: 'Where do people drop out?',
   sub: ({ steps }) => `${number(steps.at(-1).count)} of ${number(steps[0].count)} users completed all ${steps.length} steps: ${percent(steps.at(-1).conversion_rate)}`,
-  chart: (answer) => bars({ labels: labels(answer), series: drawn(answer), stack: !answer.breakdown }),
+  chart: (answer) => bars({ labels: labels(answer), series: drawn(answer), stack: !answer.breakdown, click: board.shared || answer.breakdown ? null : ({ seriesIndex, dataIndex: at }) => (seriesIndex === 0 ? who(at, false) : who(at - 1, true)) }),
   table: (answer, before) => ({
     columns: [{ title: 'Step' }, ...COLUMNS, ...(before ? [{ title: 'Before', n: true }, { title: 'Change', n: true }] : [])],
-    rows: cells(answer.steps).map((row, at) => [labels(answer)[at], ...row, ...(before ? [number(before.steps[at].count), change(answer.steps[at].count, before.steps[at].count).text] : [])]),
+    rows: cells(answer.steps, true).map((row, at) => [labels(answer)[at], ...row, ...(before ? [number(before.steps[at].count), change(answer.steps[at].count, before.steps[at].count).text] : [])]),
   }),
 });
 

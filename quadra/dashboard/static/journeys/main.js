@@ -4,6 +4,7 @@ import { openBoard } from '../board/board.js';
 import { choice, controls, field } from '../board/controls.js';
 import { firstEvent } from '../board/empty.js';
 import { eventNames, valuesOf } from '../board/names.js';
+import { peopleBehind, peopleCell } from '../board/people.js';
 import { named, number, seconds } from '../board/words.js';
 import { recorded } from './recorded.js';
 import { connected, sankey } from './sankey.js';
@@ -20,6 +21,11 @@ const paths = board.ask('paths', (common) => ({
 }));
 const places = async () => [...await valuesOf(board, 'page_url').catch(() => []), ...await eventNames(board).catch(() => [])].filter((name) => name !== '');
 
+function who({ position, source, target }) {
+  const { lens, params } = paths.asked().paths;
+  peopleBehind(board, `${named(source)} → ${named(target)}, step ${position}`, { lens, params: { ...params, limit: '1', people_at: String(position), people_from: source, people_to: target } });
+}
+
 const ways = board.panel({
   of: paths,
   title: 'Which paths do people take?',
@@ -27,10 +33,10 @@ const ways = board.panel({
   isEmpty: ({ edges }) => edges.length === 0,
   empty: firstEvent(board, 'No transitions between pages or events in this period.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
   size: 'tall',
-  chart: ({ edges }) => sankey(connected(edges, SHOWN)),
+  chart: ({ edges }) => sankey(connected(edges, SHOWN), board.shared ? null : who),
   table: ({ edges }) => ({
     columns: [{ title: 'From' }, { title: 'To' }, { title: 'Step', n: true }, { title: 'Sessions', n: true }, { title: 'Mean time', n: true }],
-    rows: edges.map((edge) => [named(edge.source), { text: named(edge.target) }, `${edge.position} → ${edge.position + 1}`, number(edge.count), seconds(edge.average_seconds)]),
+    rows: edges.map((edge) => [named(edge.source), { text: named(edge.target) }, `${edge.position} → ${edge.position + 1}`, peopleCell(board, number(edge.count), edge.count, () => who(edge), [edge.position, edge.source, edge.target]), seconds(edge.average_seconds)]),
   }),
 });
 

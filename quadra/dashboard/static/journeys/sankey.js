@@ -26,7 +26,8 @@ export function connected(edges, most) {
   });
 }
 
-export function sankey(edges) {
+/** `click(edge)` hears of one that was clicked. */
+export function sankey(edges, click = null) {
   return (look, width) => {
     const ids = new Map();
     for (const { position, source, target } of edges) {
@@ -35,6 +36,7 @@ export function sankey(edges) {
     }
     const letters = Math.max(8, Math.floor(width / (Math.max(...ids.values()) + 1) / (0.62 * look.rem)));
     return {
+      click: click && (({ dataType, dataIndex }) => dataType === 'edge' && click(edges[dataIndex])),
       tooltip: tooltip(look, {
         trigger: 'item',
         formatter: ({ dataType, data, value }) => (dataType === 'edge'

@@ -5,12 +5,13 @@ import { percent } from '../board/words.js';
 
 const ROOM = 2.1;
 
-/** `cells`: [{row, column, value, says}] by index into `rows` and `columns`. */
-export function heat({ rows, columns, cells, what }) {
+/** `cells`: [{row, column, value, says}] by index into `rows` and `columns`; `click(row, column)` hears of one that was clicked. */
+export function heat({ rows, columns, cells, what, click = null }) {
   const most = Math.max(1, ...cells.map(({ value }) => value));
   return (look, width) => {
     const shown = (width - 9 * look.rem) / columns.length > ROOM * look.rem;
     return {
+      click: click && (({ data }) => click(data.value[1], data.value[0])),
       grid: { left: 4, right: 0.6 * look.rem, top: 2 * look.rem, bottom: 4, containLabel: true },
       xAxis: { type: 'category', position: 'top', data: columns, axisLine: { show: false }, axisTick: { show: false }, axisLabel: text(look, { hideOverlap: true, formatter: (at) => `+${at}` }) },
       yAxis: { type: 'category', inverse: true, data: rows, axisLine: { show: false }, axisTick: { show: false }, axisLabel: text(look, { hideOverlap: true }) },

@@ -5,6 +5,7 @@ import { choice, controls, field } from '../board/controls.js';
 import { firstEvent } from '../board/empty.js';
 import { eventNames } from '../board/names.js';
 import { lines } from '../board/options.js';
+import { peopleBehind, peopleCell } from '../board/people.js';
 import { named, number, percent, period } from '../board/words.js';
 import { things } from '../shared/words.js';
 import { heat } from './heat.js';
@@ -38,6 +39,13 @@ function mean(answer, at) {
 const empty = firstEvent(board, 'No user started in this period.', { eventType: 'signup', userId: 'me' });
 const sentence = () => `Of the people whose ${address.get('kind') === 'recurring' ? '' : 'first '}“${named(address.get('first'), 'any event')}” was in a ${unit()}, how many had “${named(address.get('return'), 'any event')}” so many ${unit()}s later, in per cent`;
 
+/** Who is behind a cell; the cohorts that are shown are not all that were counted. */
+function who(answer, row, later) {
+  const cohort = filled(answer)[row];
+  const { lens, params } = cohorts.asked().cohorts;
+  peopleBehind(board, `${name(cohort.at)}, ${later ? `seen ${things(later, unit())} later` : 'all'}`, { lens, params: { ...params, people_of: String(answer.cohorts.indexOf(cohort)), people_later: String(later) } });
+}
+
 const map = board.panel({
   of: cohorts,
   title: 'Who comes back?',
@@ -49,12 +57,13 @@ const map = board.panel({
     rows: filled(answer).map(({ at, size }) => `${name(at)} · ${number(size)}`),
     columns: later(answer).slice(1).map((at) => `${at}`),
     cells: filled(answer).flatMap(({ returned, size }, row) => returned.slice(1).map((people, at) => ({ row, column: at, value: share(people, size), says: `${number(people)} of ${number(size)}` }))),
+    click: board.shared ? null : (row, column) => who(answer, row, column + 1),
     what: (row, column) => `${row}, ${things(Number(column), unit())} later`,
   }),
   table: (answer) => ({
     columns: [{ title: `First seen in the ${unit()} of` }, { title: 'People', n: true }, ...later(answer).map((at) => ({ title: `+${at}`, n: true }))],
-    rows: filled(answer).map(({ at, size, returned }) => [name(at), number(size), ...later(answer).map((place) => (place < returned.length
-      ? { text: percent(share(returned[place], size)), title: `${number(returned[place])} of ${number(size)}` } : ''))]),
+    rows: filled(answer).map(({ at, size, returned }, row) => [name(at), peopleCell(board, number(size), size, () => who(answer, row, 0), at), ...later(answer).map((place) => (place < returned.length
+      ? peopleCell(board, percent(share(returned[place], size)), returned[place], () => who(answer, row, place), at, `${number(returned[place])} of ${number(size)}`) : ''))]),
   }),
 });
 

@@ -1,13 +1,15 @@
 // One person: what they did, event by event, and, for admins, forgetting them.
 
-import { openBoard } from '../board/board.js';
+import { grid, openBoard } from '../board/board.js';
 import { choice, controls } from '../board/controls.js';
 import { bars } from '../board/options.js';
 import { along, periodTable } from '../board/rows.js';
 import { named, number } from '../board/words.js';
+import { copyButton } from '../shared/copy.js';
 import { el } from '../shared/elements.js';
 import { eraser } from './erase.js';
-import { timeline } from './timeline.js';
+import { profile } from './profile.js';
+import { sessions } from './sessions.js';
 
 const LIMIT = '200';
 const board = openBoard({ interval: true, compare: false, usual: 90 });
@@ -35,17 +37,17 @@ const when = board.panel({
 const what = board.panel({
   of: events,
   title: 'What did this user do?',
-  sub: ({ count, cursor }) => (cursor ? `The latest ${number(count)} events of all ids of this person` : `${number(count)} events of all ids of this person, newest first`),
+  sub: ({ count, cursor }) => (cursor ? `The latest ${number(count)} events of all ids of this person` : `${number(count)} events of all ids of this person, visit by visit, newest first`),
   idle: 'Choose a user on the Users page.',
   isEmpty: ({ count }) => count === 0,
   empty: () => 'No events by this person in this period.',
-  body: ({ events: found }) => timeline(found),
+  body: ({ events: found }) => sessions(found),
 });
 
 const KINDS = ['page', 'event', 'identify', 'feature', 'funnel', 'journey', 'survey', 'ai', 'error', 'request', 'metric'];
 board.start(
-  el('div', { class: 'panel who' }, el('h2', {}, named(user, 'Nobody')), board.shared ? null : el('a', { href: board.href('/users') }, 'All users'), board.role === 'admin' && user && !board.shared ? eraser(board, user) : null),
+  el('div', { class: 'panel who' }, el('h2', {}, named(user, 'Nobody')), user ? copyButton(() => user, { words: 'Copy id' }) : null, board.shared ? null : el('a', { href: board.href('/users') }, 'All users'), board.role === 'admin' && user && !board.shared ? eraser(board, user) : null),
   controls(choice(board, 'kind', 'Show', [['', 'every kind of event'], ...KINDS.map((name) => [name, `only ${name}`])])),
-  when,
+  grid(profile(board, user, events), when),
   what,
 );

@@ -1,0 +1,56 @@
+// Who somebody is, as far as their events say: traits, first and last seen, what they came with, where from, and what it was worth.
+
+import { valueName } from '../board/dimensions.js';
+import { number } from '../board/words.js';
+import { facts } from '../shared/elements.js';
+import { things, when } from '../shared/words.js';
+import { money } from '../visits/money.js';
+
+const MOST = 5;
+
+/** `events`: the Question of this person's latest events. */
+export function profile(board, user, events) {
+  const ofPerson = (lens, more) => (common) => (user ? { lens, params: { ...common, 'where[user_id]': user, include_bots: 'true', ...more } } : null);
+  const seen = board.ask('seen', ofPerson('users', { limit: '1' }));
+  const sources = board.ask('sources', ofPerson('visits', { by: 'channel', interval: 'whole', compare: 'none', limit: String(MOST) }));
+  const goals = board.ask('worth', ofPerson('goals', { interval: 'whole', compare: 'none' }));
+  const traits = board.ask('traits', (common) => (user ? { lens: 'user/events', params: { ...common, user_id: user, kind: 'identify', limit: String(MOST), include_bots: 'true' } } : null));
+
+  const counted = (name) => {
+    const found = new Map();
+    for (const event of events.answer?.events ?? []) if (event[name]) found.set(event[name], (found.get(event[name]) ?? 0) + 1);
+    return [...found.keys()].slice(0, MOST).map((value) => valueName(name, value)).join(', ');
+  };
+  const worth = () => {
+    const sums = new Map();
+    for (const { revenue, currency } of goals.answer?.goals ?? []) if (revenue) sums.set(currency, (sums.get(currency) ?? 0) + revenue);
+    return [...sums].map(([currency, sum]) => money(sum, currency)).join(' + ');
+  };
+  const reached = () => (goals.answer?.goals ?? []).filter(({ conversions }) => conversions > 0).map(({ name, conversions }) => `${name} ×${number(conversions)}`).join(', ');
+  /** What was said last counts. */
+  const told = () => Object.entries(Object.assign({}, ...(traits.answer?.events ?? []).toReversed().map(({ fields }) => fields?.traits ?? {})))
+    .map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+  const visits = () => sources.answer?.totals.visits ?? 0;
+
+  const known = () => [
+    ...told(),
+    ['Devices', [counted('device_type'), counted('browser'), counted('os')].filter(Boolean).join(' · ')],
+    ['Country', counted('country')],
+    ['Came by', (sources.answer?.rows ?? []).map(({ value }) => value).join(', ')],
+    ['Visits', visits() ? `${things(visits(), 'visit')}, ${things(sources.answer.totals.page_views, 'page view')}` : ''],
+    ['Goals', reached()],
+    ['Value', worth()],
+  ];
+
+  return board.panel({
+    of: seen,
+    also: [events, sources, goals, traits],
+    title: 'Who is this?',
+    sub: 'From their events in this period; first seen, all time',
+    idle: 'Choose a user on the Users page.',
+    isEmpty: ({ users }) => users.length === 0,
+    empty: () => 'No events with this id in this period.',
+    about: known,
+    body: ({ users: [{ first_seen: first, last_seen: last }] }) => facts([['First seen', when(first)], ['Last seen', when(last)], ...known()]),
+  });
+}
