@@ -12,6 +12,7 @@ from quadra.alerts import room as alerts
 from quadra.analytics import room as analytics
 from quadra.backup import room as backup
 from quadra.core.api import openapi_document, unknown_names
+from quadra.core.api.legacy_routes import AlsoSockets
 from quadra.core.observing import machine_metrics
 from quadra.core.observing.scrape import Scrape
 from quadra.core.rooms import Room, open_rooms
@@ -60,8 +61,9 @@ def create_app(runtime: Runtime) -> Flask:
     serving.set_up(app, runtime.on_served)
     http.set_up(app)
     answer_headers.set_up(app)
-    # each in front of the one before: threads for what blocks, the door that answers events, Socket.IO
+    # each in front of the one before: threads for what blocks, old addresses of sockets, the door that answers events, Socket.IO
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime)  # type: ignore[method-assign]
+    app.wsgi_app = AlsoSockets(app.wsgi_app, runtime)  # type: ignore[method-assign]
     ingest.answer_events(app, runtime)
     realtime.set_up(app, runtime)
 

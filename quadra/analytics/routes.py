@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from quadra.accounts.access import require_project
 from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.questions.lens import Lens
+from quadra.core.api import legacy_routes
 from quadra.core.api.doors import answered
 from quadra.core.api.examples import example_of
 from quadra.core.api.openapi import Answer, Body, Door
@@ -21,7 +22,7 @@ blueprint = Blueprint("analytics", __name__)
 
 def described(lens: Lens[Any, Any]) -> Door:
     own, common = lens.own, lens.asks.params()
-    first, *others = (f"{prefix}/{lens.path}" for prefix in lens.prefixes)
+    first, *others = _paths(lens)
     body = None
     if lens.in_body:
         schema = own.body()
@@ -38,6 +39,11 @@ def described(lens: Lens[Any, Any]) -> Door:
         refuses=(404, 503),
         also=tuple(others),
     )
+
+
+def _paths(lens: Lens[Any, Any]) -> list[str]:
+    own = [f"{prefix}/{lens.path}" for prefix in lens.prefixes]
+    return [*own, *legacy_routes.ALSO.get(own[0], ())]
 
 
 def _given(lens: Lens[Any, Any], named: dict[str, str]) -> RawParams:
@@ -60,8 +66,8 @@ def _door(lens: Lens[Any, Any]) -> None:
         project = require_project(_slug(lens), "viewer")
         return answered(lens.ask(runtime(), lens.read(_given(lens, named), project)))
 
-    for number, prefix in enumerate(lens.prefixes, start=1):
-        rule = f"{prefix}/{lens.path}".replace("{", "<path:").replace("}", ">")
+    for number, path in enumerate(_paths(lens), start=1):
+        rule = path.replace("{", "<path:").replace("}", ">")
         blueprint.add_url_rule(rule, f"{lens.path}_{number}", show, methods=["POST" if lens.in_body else "GET"])
 
 

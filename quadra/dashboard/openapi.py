@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from quadra.core.api import legacy_routes
 from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
 from quadra.core.api.openapi_shapes import Reconnect
 
@@ -177,6 +178,7 @@ DESCRIPTION = Group(
             method="GET",
             path="/api/docs",
             title="The API as a page",
+            also=legacy_routes.ALSO["/api/docs"],
             answers={200: Answer(says="The page.", media="text/html", shape=str)},
         ),
     ),

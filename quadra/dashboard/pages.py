@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from quadra.accounts.access import require_page, require_project
 from quadra.accounts.projects import list_projects
 from quadra.alerts.reports.content import PAGES as REPORT_PAGES
 from quadra.analytics.views.share_routes import SharedView
+from quadra.core.api import legacy_routes
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.web.http import request_id, runtime
 from quadra.ingest.tables import BATCH_STATES
@@ -154,10 +155,34 @@ def settings(name: str = "me") -> Any:
     )
 
 
+def _leads_to(page_path: str) -> Any:
+    return lambda: redirect(page_path)
+
+
+for _path, _page in legacy_routes.PAGES.items():
+    blueprint.add_url_rule(_path, f"legacy{_path.replace('/', '_')}", _leads_to(_page))
+
+
+@blueprint.get("/docs")
 @blueprint.get("/api/docs")
 def api_docs() -> str:
     """The description of the API in Swagger UI. It needs no login and loads nothing from outside."""
     return render_template("api_docs.html")
+
+
+LANGUAGES = {"bash": "curl", "browser": "html", "javascript": "node", "js": "node", "typescript": "node"}
+"""Other names of the examples in `templates/demo/`."""
+
+
+@blueprint.get("/demo/<language>")
+def demo(language: str) -> Response:
+    """How the first event is sent in one language, as text to copy."""
+    name = LANGUAGES.get(language.lower(), language.lower())
+    if name not in ("curl", "html", "node", "python"):
+        raise NotFound(
+            "There is an example in curl, html, node and python. `quadra demo` fills a project with made-up events."
+        )
+    return Response(render_template(f"demo/{name}.txt", base_url=base_url()), content_type="text/plain; charset=utf-8")
 
 
 def board(slug: str) -> Any:

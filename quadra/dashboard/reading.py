@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.dashboard.tally import ACTIVE, LATEST, MINUTE, PREFIX, REACH, SECOND, SLOT, Cursor, Loaded, Seen, first_id
+from quadra.ingest.kinds import numbered
 from quadra.ingest.tables import Batch, Event
 
 HISTORY = timedelta(hours=50)
@@ -142,7 +143,7 @@ def shown(event: Any) -> dict[str, Any]:
         "value": event.value,
         "success": event.success,
         "bot": event.bot,
-        "fields": _plain(event.fields),
+        "fields": numbered(_plain(event.fields)),
         "properties": _plain(event.properties),
     }
 

@@ -15,6 +15,7 @@ import msgspec
 
 from quadra.core import clock
 from quadra.core.ids import uuid7
+from quadra.ingest.agents import browser_of
 from quadra.ingest.columns import SENT, Row
 from quadra.ingest.doors.quota import Meter
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
@@ -30,7 +31,7 @@ SKEW_TOLERATED_US = timedelta(seconds=30) // clock.MICROSECOND
 PAGE_COLUMNS = {"page_url": ("url", "href", "path"), "page_title": ("title",), "referrer": ("referrer",)}
 """column -> what a `page` object calls it, the first that is there"""
 SENT_NAMES = tuple(column.name for column in SENT)
-SENT_VALUES: Callable[[Any], tuple[Any, ...]] = attrgetter(*SENT_NAMES)
+SENT_VALUES: Callable[[Any], tuple[Any, ...]] = attrgetter(*SENT_NAMES, "user_agent")
 """All at once: this runs for every event, and nearly always finds nothing."""
 PAGE_NAMES = frozenset(name for names in PAGE_COLUMNS.values() for name in names)
 
@@ -133,11 +134,18 @@ def shape(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     row.value = getattr(wire, kind.value)
     row.duration_ms = _duration(wire, kind.duration)
     row.success = wire.success
-    if name == "request" and row.success is None and wire.status_code is not None:
-        row.success = wire.status_code < 400
+    if name == "request":
+        _request(wire, row)
     kept = {field: value for field in kind.kept if (value := getattr(wire, field)) is not None}
     if kept:
         row.fields = msgspec.Raw(_encode(kept))
+
+
+def _request(wire: Any, row: Row) -> None:
+    if row.success is None and wire.status_code is not None:
+        row.success = wire.status_code < 400
+    if wire.endpoint is None and isinstance(wire.path, str):
+        wire.endpoint, wire.path = wire.path, None
 
 
 def page(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
@@ -227,10 +235,15 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 
 
 def copied(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
-    """The columns that senders fill under their own names; what they leave out stays as the steps before left it."""
+    """The columns that senders fill under their own names; what they leave out stays as the steps before left it. A server
+    speaks for somebody's browser: `user_agent` is that one's, and says nothing about bots.
+    """
     values = SENT_VALUES(wire)
     if values.count(None) < len(values):
-        for name, value in zip(SENT_NAMES, values, strict=True):
+        *sent, user_agent = values
+        if user_agent and not (agent := browser_of(user_agent)).bot:
+            row.device_type, row.browser, row.os = agent.device_type, agent.browser, agent.os
+        for name, value in zip(SENT_NAMES, sent, strict=True):
             if value:
                 setattr(row, name, value)
 

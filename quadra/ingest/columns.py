@@ -34,7 +34,7 @@ Float = Annotated[float | None, Kept(sa.Double())]
 Json = Annotated[msgspec.Raw | None, Kept(JsonText())]
 Time = Annotated[int, Kept(Instant())]
 Url = Annotated[str | None, Kept(Text)]
-Word = Annotated[str | None, Kept(sa.String(64))]
+SentWord = Annotated[str | None, Kept(sa.String(64), sent=True)]
 Id = Annotated[str | None, Kept(name_column(200))]
 
 
@@ -57,9 +57,9 @@ class Row(msgspec.Struct, omit_defaults=True):
     page_url: Url = None
     page_title: Url = None
     referrer: Url = None
-    device_type: Annotated[str | None, Kept(sa.String(16))] = None
-    browser: Word = None
-    os: Word = None
+    device_type: Annotated[str | None, Kept(sa.String(16), sent=True)] = None
+    browser: SentWord = None
+    os: SentWord = None
     language: Annotated[str | None, Kept(sa.String(35), sent=True, later=True)] = None
     """Of the reader, such as `de-AT`."""
     screen: Annotated[str | None, Kept(sa.String(32), sent=True, later=True)] = None

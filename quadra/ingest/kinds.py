@@ -52,6 +52,7 @@ COMMON: dict[str, Any] = {
     "category": Name,
     "properties": msgspec.Raw,
     "metadata": msgspec.Raw,
+    "user_agent": Annotated[str, Meta(max_length=512)],
     **{column.name: column.sent_type for column in SENT},
 }
 """Fields of every kind."""
@@ -76,7 +77,7 @@ TYPED: dict[str, Any] = {
     "step_order": Order,
     "previous_step": Name,
     "next_step": Name,
-    "path": Line,
+    "path": Annotated[list[Line], Meta(max_length=1_000)] | Line,
     # survey
     "survey_type": Name,
     "score": Number,
@@ -112,6 +113,10 @@ TYPED: dict[str, Any] = {
 """Fields of single kinds. A field that belongs to another kind than the event's is kept in its properties."""
 
 FIELDS = {**COMMON, **TYPED}
+ALIASES = {"metric_unit": "unit", "feature_category": "category"}
+"""What other systems call a field."""
+FREE = frozenset({"user_agent", "device_type", "browser", "os"})
+"""Fields that senders use for things of their own too: what is no text of such a length is kept in the properties."""
 
 SCORES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 ACTIONS = ("opened", "used", "completed")
@@ -138,6 +143,9 @@ def _feature(wire: Any) -> dict[str, str]:
 
 def _survey(wire: Any) -> dict[str, str]:
     bounds = SCORES.get(wire.survey_type)
+    if bounds is None:  # `NPS`
+        wire.survey_type = wire.survey_type.lower()
+        bounds = SCORES.get(wire.survey_type)
     if bounds is None:
         return {"survey_type": f"one of {', '.join(SCORES)}"}
     low, high = bounds
@@ -197,13 +205,23 @@ KINDS: dict[str, Kind] = {
 
 def _foreign(kind: Kind) -> tuple[str, ...]:
     used = {*kind.kept, *kind.required, kind.value, kind.duration}
-    return tuple(name for name in (*TYPED, "value") if name not in used)
+    return tuple(name for name in (*TYPED, "value", "user_agent") if name not in used)
 
 
 FOREIGN = {name: _foreign(kind) for name, kind in KINDS.items()}
 """kind -> the fields that it has no use for"""
 FOREIGN_VALUES = {name: attrgetter(*fields) for name, fields in FOREIGN.items()}
 """kind -> how to read them all at once: this runs for every event, and nearly always finds nothing"""
+
+
+def numbered(fields: dict[str, Any]) -> dict[str, Any]:
+    """For people: without the number of a run's end, which nobody gave. Exports keep it: their import needs it."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value != UNNUMBERED or name not in ("stage_order", "step_order")
+    }
+
 
 PAGE_TYPES = frozenset({"page_view", "pageview", "$pageview"})
 

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
+from quadra.ingest.kinds import numbered
 from quadra.ingest.tables import Batch, Event
 
 EVERY_SECONDS = 0.5
@@ -116,7 +117,7 @@ def follow(follower: Follower, *, as_json: bool, forever: bool, sleep: Callable[
 def as_line(event: Event, *, coloured: bool = False) -> str:
     """When, what, who, where, and what else is said about it."""
     at = event.occurred_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{event.occurred_at.microsecond // 1000:03}"
-    more = {**(event.fields or {}), **(event.properties or {})}
+    more = {**numbered(event.fields or {}), **(event.properties or {})}
     about = [short(event.page_url or "")]
     about += [f"{name}={short(value)}" for name, value in _columns(event) if value is not None]
     about += [f"{short(name)}={short(value)}" for name, value in more.items()]

@@ -15,7 +15,7 @@ import msgspec
 
 from quadra.core.names import snake_case
 from quadra.core.typed import Typed
-from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
+from quadra.ingest.kinds import ALIASES, FIELDS, FREE, MAX_JSON_BYTES
 
 MAX_DEPTH = 8
 MAX_EVENTS = 10_000
@@ -105,9 +105,11 @@ def from_dict(fields: dict[Any, Any]) -> Any:
     sound = invalid_reason(fields, MAX_DEPTH + 1) is None  # first: nothing after it minds depth or size
     for key, value in fields.items():
         name = key if key in FIELDS else snake_case(key)
+        if name in ALIASES and fields.get(ALIASES[name]) is None:
+            name = ALIASES[name]
         if not sound and (problem := invalid_reason({key: value}, MAX_DEPTH + 1)) is not None:
             wrong[_shown(key)] = problem
-        elif name not in FIELDS:
+        elif name not in FIELDS or (name in FREE and not _fits(name, value)):
             if name not in _WRITE_KEYS or not str(value).startswith("qk_"):
                 extra[key] = value
         elif name not in _RAW_FIELDS:
@@ -157,6 +159,14 @@ def from_known(fields: dict[str, Any]) -> Any:
     for name, raw in raws:
         setattr(wire, name, raw)
     return wire
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        _CHECK[name](value)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _unfitting(plain: dict[str, Any]) -> Fields:

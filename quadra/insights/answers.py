@@ -133,7 +133,8 @@ class Performance(Struct):
 class Breaker(Struct):
     state: BreakerState
     failure_count: int
-    last_state_change: Time
+    last_state_change: Time | None
+    """None before the first call."""
     opened_at: Time | None
 
 

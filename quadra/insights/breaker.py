@@ -67,6 +67,9 @@ def call(database: Database, guard: Guard, function: Callable[[], T], *, counts:
         ) from error
 
 
+NEVER_CALLED: dict[str, Any] = {"state": "CLOSED", "failure_count": 0, "last_state_change": None, "opened_at": None}
+
+
 def states(session: Session, *, cooldown: timedelta) -> dict[str, dict[str, Any]]:
     """Every breaker as the API shows it: name -> state, failure count, time of the last change.
 

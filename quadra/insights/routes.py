@@ -10,7 +10,7 @@ from quadra.core.api.doors import Doors
 from quadra.core.api.params import Params, says
 from quadra.core.paging import Paged
 from quadra.core.web.http import runtime
-from quadra.insights import answers, breaker, questions
+from quadra.insights import answers, breaker, llm, questions
 from quadra.insights.batch_routes import slugs_of, visible_projects
 from quadra.jobs.questions import dead_letter_stats, job_stats
 
@@ -90,6 +90,8 @@ def show_metrics() -> answers.Metrics:
     with here.database.read() as session:
         jobs = job_stats(session, projects=projects)
         breakers = {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown)
+        if here.settings.llm_configured and not projects:
+            breakers = {llm.BREAKER: breaker.NEVER_CALLED, **breakers}
         return answers.Metrics(
             jobs=answers.JobNumbers(**{name: jobs[name] for name in answers.JobNumbers.__struct_fields__}),
             batches=questions.batch_stats(session, projects=projects),

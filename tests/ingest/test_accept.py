@@ -13,7 +13,7 @@ from quadra.core import clock
 from quadra.ingest.accept import SKEW_TOLERATED_US, STEPS, Sender, accept
 from quadra.ingest.agents import browser_of
 from quadra.ingest.columns import Row
-from quadra.ingest.kinds import MAX_JSON_BYTES
+from quadra.ingest.kinds import MAX_JSON_BYTES, UNNUMBERED, numbered
 from quadra.ingest.tables import Event
 from quadra.ingest.wire import Refused, read_one
 
@@ -269,6 +269,52 @@ def test_the_browser_of_the_sender_is_noted_and_a_bot_is_marked_and_kept() -> No
     sender = Sender(1, "http", device_type="bot", browser="Googlebot", os="Other", bot=True)
     row = take(sender)
     assert (row.device_type, row.browser, row.os, row.bot) == ("bot", "Googlebot", "Other", True)
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "device"),
+    [
+        ({"user_agent": FIREFOX}, ("desktop", "Firefox", "Linux")),
+        ({"userAgent": FIREFOX, "os": "Ubuntu"}, ("desktop", "Firefox", "Ubuntu")),
+        ({"device_type": "mobile", "browser": "Chrome", "os": "Android"}, ("mobile", "Chrome", "Android")),
+        ({"user_agent": "curl/8.0"}, (None, None, None)),
+        ({}, (None, None, None)),
+    ],
+)
+def test_a_server_says_whose_browser_it_was(fields: dict[str, Any], device: tuple[str | None, ...]) -> None:
+    row = take(**fields)
+    assert (row.device_type, row.browser, row.os) == device
+    assert row.bot is False
+
+
+@pytest.mark.parametrize("value", [{"name": "Linux"}, 7, "x" * 65, ["a"]])
+def test_what_a_sender_calls_like_a_column_and_is_none_stays_a_property(value: Any) -> None:
+    row = take(os=value)
+    assert row.os is None
+    assert json.loads(bytes(row.properties)) == {"os": value}
+
+
+def test_fields_are_taken_under_the_names_of_other_systems() -> None:
+    row = take(kind="metric", metric_name="m", metric_value=1, metricUnit="EUR")
+    assert json.loads(bytes(row.fields))["unit"] == "EUR"
+    row = take(kind="metric", metric_name="m", metric_value=1, metric_unit="EUR", unit="USD")
+    assert json.loads(bytes(row.fields))["unit"] == "USD"
+    assert take(kind="feature", feature_name="f", action="used", feature_category="reports").category == "reports"
+    row = take(kind="request", path="/orders", status_code=200)
+    assert (json.loads(bytes(row.fields)), row.properties) == ({"endpoint": "/orders", "status_code": 200}, None)
+    row = take(kind="survey", survey_type="NPS", score=9)
+    assert json.loads(bytes(row.fields))["survey_type"] == "nps"
+    assert set(refusal(kind="survey", survey_type="XYZ", score=9).fields) == {"survey_type"}
+    way = {"kind": "journey", "journey_type": "j", "step_name": "s", "step_order": 1, "session_id": "s"}
+    assert json.loads(bytes(take(**way, path=["a", "b"]).fields))["path"] == ["a", "b"]
+
+
+def test_the_number_of_a_run_s_end_is_not_shown() -> None:
+    assert numbered({"stage": "completed", "stage_order": UNNUMBERED}) == {"stage": "completed"}
+    assert numbered({"stage_order": 2, "value": UNNUMBERED}) == {"stage_order": 2, "value": UNNUMBERED}
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_camel_and_snake_case_are_the_same_event() -> None:
     for name, type_ in FIELDS.items():
         sample = samples[name]
         if sample is None:
-            for candidate in ("2026-01-01T00:00:00Z", 200, 1.5, True):
+            for candidate in ("2026-01-01", 200, 1.5, True):
                 try:
                     msgspec.convert(candidate, type_)
                 except msgspec.ValidationError:

@@ -287,6 +287,14 @@ def test_an_empty_pipeline_has_numbers_too(client: FlaskClient, as_: Ask) -> Non
     assert found["circuit_breaker"] == {}
 
 
+def test_a_breaker_is_closed_before_the_first_call(
+    client: FlaskClient, as_: Ask, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.settings, "llm_api_key", "sk-x")
+    found = client.get("/api/admin/metrics", headers=as_("admin", "default")).json["circuit_breaker"]
+    assert found == {"llm": {"state": "CLOSED", "failure_count": 0, "last_state_change": None, "opened_at": None}}
+
+
 def test_the_stats_of_a_project(client: FlaskClient, as_: Ask, runtime: Runtime) -> None:
     leave_open(runtime, 3)
     batch_id = fill(runtime)

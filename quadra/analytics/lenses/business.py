@@ -1,6 +1,6 @@
 """How a business does. A business is a project; its revenue, conversion and acquisition are metrics that it reports.
 
-A metric belongs to one of the three by its category, or by its name where it has no category.
+A metric belongs to one of the three by its category, or by its name where its category is none of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from quadra.core.typed import Typed
 from quadra.warehouse.query.span import Range
 
 CATEGORIES = ("revenue", "conversion", "acquisition")
-CATEGORY = f"lower(coalesce(category, {field('metric_name')}))"
+NAME = field("metric_name")
+CATEGORY = f"CASE WHEN lower(category) IN {CATEGORIES} THEN lower(category) ELSE lower({NAME}) END"
 
 
 class Params(Asked, kw_only=True, frozen=True):

@@ -23,6 +23,7 @@ from quadra.core.api.raw_params import RawParams
 from quadra.core.typed import Typed
 from quadra.ingest.columns import COLUMNS as EVENT_COLUMNS
 from quadra.ingest.columns import Column
+from quadra.ingest.kinds import numbered
 from quadra.warehouse.columns import OUTSIDE, TIMES
 from quadra.warehouse.query.span import Range
 
@@ -140,6 +141,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     shown = {name: value for name, value in row.items() if name not in ("occurred_us", "received_us")}
     for name in ("fields", "properties"):
         shown[name] = orjson.loads(row[name]) if row[name] else {}
+    shown["fields"] = numbered(shown["fields"])
     return {**shown, "timestamp": iso(row["occurred_us"]), "received_at": iso(row["received_us"])}
 
 

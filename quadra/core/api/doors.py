@@ -20,6 +20,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, request
 from msgspec import Struct, inspect
 
+from quadra.core.api import legacy_routes
 from quadra.core.api.examples import example_of
 from quadra.core.api.openapi import NOBODY, Answer, Body, Door, Param, one_of
 from quadra.core.api.openapi_shapes import Error
@@ -93,6 +94,7 @@ class Doors:
         Nothing is read of whoever has not the role that the door `needs`; without `gated` the view looks at that itself.
         `first` is called before anything is read too, and raises what is to be refused.
         """
+        also = (*also, *legacy_routes.ALSO.get(path, ()))
         in_body = asks is not None and method not in IN_ADDRESS and not in_address
         inside = [(named or {}).get(name) or Param(name=name, shape=str) for name in _named(path)]
         params = [*inside, *(asks.params() if asks is not None and not in_body else ())]

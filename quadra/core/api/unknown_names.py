@@ -34,6 +34,7 @@ OPEN = frozenset(
         "/array/{token}/config.js",
         "/api/openapi.json",
         "/api/docs",
+        "/docs",
     }
 )
 """Described doors that take any name, beside those that a write key opens."""

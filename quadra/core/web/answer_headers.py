@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from quadra.core.web.addresses import over_tls
 from quadra.core.web.http import WSGIApp, runtime
 
-PUBLIC = frozenset({"/api/openapi.json", "/api/docs"})
+PUBLIC = frozenset({"/api/openapi.json", "/api/docs", "/docs"})
 """Paths that answer everybody the same, besides those that set `Cache-Control` themselves (static files, the tracker)."""
 
 PAGE = {

@@ -65,14 +65,16 @@ class Senders:
             self._ready_visitors()
         # an app on a phone sends no Origin either; a library of a server does not pass for one
         is_theirs = is_browser or (bool(user_agent) and not device.bot)
+        # a server that passes on the header of its own visitor; "Mozilla/5.0" is how every browser begins
+        is_told = is_browser or (is_theirs and device.os is not None and user_agent.startswith("Mozilla/5.0 ("))
         address = client_of(environ, self._trusted)
         country, region = self._places.of(address) if is_theirs else NOWHERE
         return Sender(
             project_id=key.project_id,
             door=door,
-            device_type=device.device_type if is_browser else None,
-            browser=device.browser if is_browser else None,
-            os=device.os if is_browser else None,
+            device_type=device.device_type if is_told else None,
+            browser=device.browser if is_told else None,
+            os=device.os if is_told else None,
             bot=device.bot and is_browser,
             country=country,
             region=region,

@@ -21,7 +21,7 @@ export function breaker([name, { state, failure_count: failures, last_state_chan
     light(TONES[state] ?? 'warn'),
     el('div', {},
       el('p', {}, el('strong', {}, name), ' is ', el('strong', { class: TONES[state] }, state), ', ', failures > 0 ? `${things(failures, 'failure')} in a row` : 'no failure'),
-      el('p', { class: 'sub' }, MEANINGS[state] ?? '', ' Since ', when(since), '.')));
+      el('p', { class: 'sub' }, MEANINGS[state] ?? '', ...(since === null ? [' Not called yet.'] : [' Since ', when(since), '.']))));
 }
 
 /** Is Quadra well: the oldest job, dead letters, breakers. Each sign: {tone, name, value, word, href}. */
