@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quadra.analytics import business_routes, export_routes, resolving_routes
-from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
+from quadra.analytics.kept import annotation_routes, goal_routes, imported_routes, segment_routes
 from quadra.analytics.lens_list import AT_DOORS, LENSES
 from quadra.analytics.questions import groups
 from quadra.analytics.routes import described
@@ -34,6 +34,7 @@ GROUPS = (
             *goal_routes.doors.described,
             *segment_routes.doors.described,
             *annotation_routes.doors.described,
+            *imported_routes.doors.described,
         ),
     ),
     Group(title=groups.RECORDED, says="What senders recorded as such.", doors=_of(groups.RECORDED)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.analytics import business_routes, export_routes, resolving_routes, routes
-from quadra.analytics.kept import annotation_routes, goal_routes, segment_routes
+from quadra.analytics.kept import annotation_routes, goal_routes, imported_routes, segment_routes
 from quadra.analytics.views import saved_view_routes, share_routes
 from quadra.core.runtime import Runtime
 
@@ -19,6 +19,7 @@ BLUEPRINTS = (
     goal_routes.doors.blueprint,
     segment_routes.doors.blueprint,
     annotation_routes.doors.blueprint,
+    imported_routes.doors.blueprint,
 )
 
 

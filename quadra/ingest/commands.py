@@ -20,7 +20,7 @@ from quadra.core.runtime import Runtime
 from quadra.core.setting_types import UNITS
 from quadra.ingest import tail
 from quadra.ingest.counts import Counts
-from quadra.ingest.importers import formats, mapping, progress, shown
+from quadra.ingest.importers import formats, mapping, progress, shown, totals
 from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.items import Reading
 from quadra.ingest.importers.run import Ids, Result, count, run
@@ -51,7 +51,7 @@ class Span(click.ParamType[timedelta]):
 
 @click.command("import")
 @click.argument("file")
-@click.option("--format", "name", type=click.Choice(["auto", *formats.READERS]), default="auto", show_default=True)
+@click.option("--format", "name", type=click.Choice(formats.NAMES), default="auto", show_default=True)
 @project_option
 @click.option("--time-column", metavar="NAME", help="The column or key that says when; else timestamp, time, date, …")
 @click.option(
@@ -77,8 +77,9 @@ def import_(
     Importing a file again stores nothing twice, so an import that was stopped is run again. combined: access logs in
     Combined or Common format. ndjson: one JSON object a line, an event or a line of the JSON log of nginx, Caddy or
     Traefik. csv: a header that names a column event, event_type or kind, or --map; columns that Quadra does not know
-    become properties. A file that Quadra exported gives the same events. umami, posthog, matomo: what those tools export.
-    Times without an offset are taken for UTC. docs/import.md says the rest.
+    become properties. A file that Quadra exported gives the same events. umami, posthog, matomo: what those tools export;
+    plausible, ga4: what they counted, as daily totals that are nobody's events. Times without an offset are
+    taken for UTC. docs/import.md says the rest.
     """
     result, began = Result(), time.monotonic()
     stopped = ""
@@ -87,17 +88,19 @@ def import_(
         ids = Ids(secret)
         chosen = mapping.read(mapped, time_column)
         reading = Reading(Visitors(secret), Times(chosen.time, undated_now), runtime.the(Places), chosen.fields)
-        format_name, items = formats.read(source, name, reading)
+        format_name, found = formats.read(source, name, reading)
         with progress.shown(f"Importing {source.name}", source.size) as tell, contextlib.closing(ids):
+
+            def told() -> None:
+                tell(source.bytes_read, f"{result.read:,} read, {result.stored:,} stored")
+
             try:
-                run(
-                    items,
-                    project_id=project_id,
-                    ids=ids,
-                    log=None if dry_run else make_log(runtime, alone=True),
-                    result=result,
-                    on_progress=lambda: tell(source.bytes_read, f"{result.read:,} read, {result.stored:,} stored"),
-                )
+                if isinstance(found, totals.Counted):
+                    database = None if dry_run else runtime.database
+                    totals.run(found, project_id=project_id, database=database, result=result, on_progress=told)
+                else:
+                    log = None if dry_run else make_log(runtime, alone=True)
+                    run(found, project_id=project_id, ids=ids, log=log, result=result, on_progress=told)
             except KeyboardInterrupt:
                 stopped = "Stopped before the end."
             except QuadraError as error:
@@ -106,7 +109,7 @@ def import_(
             count(Counts(runtime), project_id, result)
     body = {name: getattr(result, name) for name in ("read", "stored", "duplicates", "refused", "bots")}
     if dry_run:
-        body |= {"dry_run": True, "accepted": result.accepted, "rows": [shown.as_object(row) for row in result.first]}
+        body |= {"dry_run": True, "accepted": result.accepted, "rows": result.first}
     if stopped:
         body["error"] = stopped
     if source.unfinished:
@@ -137,7 +140,7 @@ def _prepared(runtime: Runtime, slug: str) -> tuple[int, str]:
 
 def _summary(result: Result, name: str, format_name: str, slug: str, seconds: float, dry_run: bool) -> list[str]:
     if not result.read:
-        return [f"{name} holds no event; nothing was stored."]
+        return [f"{name} holds nothing to import; nothing was stored."]
     lines = [f"Read {result.read:,} {_things(format_name, result.read)} of {name} in {seconds:.1f} s."]
     if dry_run:
         lines.append(f"  {result.accepted:>9,}  would be accepted; nothing was stored (--dry-run)")
@@ -146,7 +149,8 @@ def _summary(result: Result, name: str, format_name: str, slug: str, seconds: fl
         lines.append(f"  {result.stored:>9,}  stored in project {slug}")
         lines.append(f"  {result.duplicates:>9,}  were there already")
     lines.append(f"  {result.refused:>9,}  refused")
-    lines.append(f"  {result.bots:>9,}  of bots: marked, and left out of questions about people")
+    if format_name not in formats.TOTALS:
+        lines.append(f"  {result.bots:>9,}  of bots: marked, and left out of questions about people")
     place = "item" if format_name == "json" else "line"
     lines += [f"  {place} {line}: {why}\n      {begins!r}" for line, why, begins in result.refusals]
     if (more := result.refused - len(result.refusals)) > 0:

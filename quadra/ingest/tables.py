@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from quadra.core.database import Base, Instant, name_column
+from quadra.core.database import Base, Instant, JsonText, name_column
 from quadra.ingest.columns import COLUMNS, in_database
 
 BatchState = Literal["OPEN", "SEALED", "ANALYZED", "ARCHIVED"]
@@ -93,3 +93,22 @@ class IngestCount(Base):
     outcome: Mapped[str] = mapped_column(name_column(16), primary_key=True)
     reason: Mapped[str] = mapped_column(name_column(64), primary_key=True)
     number: Mapped[int] = mapped_column(sa.BigInteger())
+
+
+class ImportedTotal(Base):
+    """What another tool counted on a day. Nobody's events: no question about events or people reads it."""
+
+    __tablename__ = "imported_total"
+    __table_args__ = (sa.Index("ix_imported_total_day", "project_id", "report", "day"),)
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(name_column(36), primary_key=True)
+    """Made of the tool, the day, the dimensions and the names of the metrics: a later export replaces it."""
+    tool: Mapped[str] = mapped_column(name_column(16))
+    report: Mapped[str] = mapped_column(name_column(200))
+    """The names of its dimensions; empty for the totals of a day."""
+    day: Mapped[str] = mapped_column(name_column(10))
+    """In the time zone that the tool counted in."""
+    dimensions: Mapped[dict[str, str]] = mapped_column(JsonText)
+    metrics: Mapped[dict[str, float]] = mapped_column(JsonText)
+    imported_at: Mapped[datetime] = mapped_column(Instant)

@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from quadra.core.database import Database
 from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender, accept
-from quadra.ingest.importers import formats, mapping
+from quadra.ingest.importers import formats, mapping, totals
 from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.items import Reading
 from quadra.ingest.importers.run import Ids, Result, _wire, run
-from quadra.ingest.importers.shown import as_object
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.log import Log
-from quadra.ingest.tables import Event
+from quadra.ingest.tables import Event, ImportedTotal
 from quadra.ingest.wire import Refused
 from tests.ingest.conftest import opened
 
@@ -36,7 +36,7 @@ def brought(path: Path, form: str, said: str | None = None) -> tuple[Result, lis
     with closing(Source(str(path))) as source, closing(Ids("secret")) as ids:
         reading = Reading(Visitors("secret"), Times(chosen.time), None, chosen.fields)
         run(formats.read(source, form, reading)[1], project_id=1, ids=ids, log=None, result=result)
-    return result, [as_object(row) for row in result.first]
+    return result, result.first
 
 
 def whys(result: Result) -> list[str]:
@@ -138,7 +138,7 @@ def test_columns_of_any_table_are_mapped_by_name() -> None:
     ("said", "why"),
     [
         ("event", "is not FIELD=COLUMN"),
-        ("evnt=name", "did you mean event?"),
+        ("evnt=name", "event is near"),
         ("event=name,event_type=other", "says something twice"),
         ("event=name,user=name", "says something twice"),
     ],
@@ -180,3 +180,53 @@ def test_a_command_alone_writes_the_same_rows_as_a_server_does(tmp_path: Path) -
                 kept.append([{**row, "batch_id": ""} for row in session.execute(table).mappings()])
     assert kept[0] == kept[1]
     assert len(kept[0]) == len(rows) > 10
+
+
+def counted(database: Database | None, name: str, tool: str) -> Result:
+    result = Result()
+    with closing(Source(str(SAMPLES / name))) as source:
+        found = formats.read(source, tool, Reading(Visitors("secret"), Times()))[1]
+        assert isinstance(found, totals.Counted)
+        totals.run(found, project_id=1, database=database, result=result)
+    return result
+
+
+def test_what_plausible_and_ga4_counted_becomes_daily_totals_and_nobodys_events(tmp_path: Path) -> None:
+    files = [
+        ("imported_visitors_20260130_20260131.csv", "plausible"),
+        ("imported_sources_20260130_20260131.csv", "plausible"),
+        ("ga4_traffic.csv", "ga4"),
+    ]
+    with opened(f"sqlite:///{tmp_path}/q.db") as database:
+        first = [counted(database, *one) for one in files]
+        again = [counted(database, *one) for one in files]
+        with database.read() as session:
+            rows = session.scalars(sa.select(ImportedTotal).order_by(ImportedTotal.tool, ImportedTotal.day)).all()
+            assert session.scalar(sa.select(sa.func.count()).select_from(Event)) == 0
+    assert [(one.stored, one.duplicates, one.refused) for one in first] == [(2, 0, 2), (2, 0, 0), (5, 0, 1)]
+    assert [(one.stored, one.duplicates) for one in again] == [(0, 2), (0, 2), (0, 5)]
+    assert whys(first[0]) == [
+        "date: must be a day such as 2026-01-31, not '2026-02-30'",
+        "visitors: must be a number, not 'many'",
+    ]
+    assert whys(first[2]) == ["this table has no day: add the dimension Date to the report"]
+    kept = [(row.tool, row.day, row.report, row.dimensions, row.metrics) for row in rows]
+    days = (
+        {"session_default_channel_group": "Organic Search"},
+        {"sessions": 90, "engaged_sessions": 70, "event_count": 810},
+    )
+    assert ("ga4", "2026-01-31", "session_default_channel_group", *days) in kept
+    assert ("ga4", "2026-01-31", "", {}, {"active_users": 140}) in kept
+    plain = {"visitors": 120, "pageviews": 300, "bounces": 40, "visits": 130, "visit_duration": 9000}
+    assert ("plausible", "2026-01-30", "", {}, plain) in kept
+
+
+def test_a_file_that_is_no_table_of_totals_is_refused_as_a_whole() -> None:
+    with pytest.raises(Invalid, match="no CSV of a Plausible export"):
+        counted(None, "own.csv", "plausible")
+
+
+def test_a_dry_run_of_totals_shows_them() -> None:
+    result = counted(None, "imported_visitors_20260130_20260131.csv", "plausible")
+    assert list(result.first[0].items())[:3] == [("day", "2026-01-30"), ("visitors", 120), ("pageviews", 300)]
+    assert (result.accepted, result.stored) == (2, 0)

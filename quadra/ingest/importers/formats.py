@@ -9,11 +9,11 @@ from typing import Any
 
 from quadra.core.errors import Invalid
 from quadra.ingest.agents import browser_of
-from quadra.ingest.importers import own, parquet, table
+from quadra.ingest.importers import own, parquet, table, totals
 from quadra.ingest.importers.access_log import Entry, read_line
 from quadra.ingest.importers.access_log_events import fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
-from quadra.ingest.importers.histories import matomo, posthog, umami
+from quadra.ingest.importers.histories import ga4, matomo, plausible, posthog, umami
 from quadra.ingest.importers.histories import reading as histories
 from quadra.ingest.importers.items import Item, Reading
 from quadra.ingest.importers.records import is_json, is_object, values
@@ -22,14 +22,16 @@ from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused, json_name
 
 
-def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item]]:
-    """(the name of the format, its items). Raises `Invalid` where `auto` cannot tell."""
+def read(source: Source, name: str, reading: Reading) -> tuple[str, Iterator[Item] | totals.Counted]:
+    """(the name of the format, what it holds). Raises `Invalid` where `auto` cannot tell."""
     if name == "auto":
         name = "csv" if reading.mapped else guess_format(source.head, source.name)
     if reading.times.column is not None and name == "combined":
         raise Invalid("--time-column is for csv, ndjson, json and parquet; lines of an access log have their time.")
     if reading.mapped and name != "csv":
         raise Invalid(f"--map is for csv; {source.name} is {name}.")
+    if name in TOTALS:
+        return name, totals.Counted(name, TOTALS[name](source))
     return name, READERS[name](source, reading)
 
 
@@ -100,6 +102,13 @@ READERS: dict[str, Callable[[Source, Reading], Iterator[Item]]] = {
     "posthog": partial(histories.items, posthog.read, posthog.INSIDE),
     "matomo": partial(histories.items, matomo.read, matomo.INSIDE),
 }
+
+TOTALS: dict[str, totals.Read] = {
+    "plausible": plausible.read,
+    "ga4": ga4.read,
+}
+"""Formats of what was counted already: they hold no events."""
+NAMES = ("auto", *READERS, *TOTALS)
 
 
 def _of_object(number: int, identity: bytes, entry: Any, reading: Reading) -> Item:

@@ -42,7 +42,7 @@ def read(text: str | None, time_column: str | None = None) -> Mapped:
             wrong.append(f"{part.strip()!r} is not FIELD=COLUMN")
         elif field not in FIELDS:
             near = difflib.get_close_matches(name, KNOWN, n=1)
-            wrong.append(f"there is no field {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            wrong.append(f"there is no field {name}" + (f" ({near[0]} is near)" if near else ""))
         elif field in found.values() or column in found or (field == "timestamp" and time_column):
             wrong.append(f"{name}={column} says something twice")
         else:

@@ -17,7 +17,7 @@ from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.columns import Row
 from quadra.ingest.counts import DUPLICATE, REFUSED, Counts, reason_of
 from quadra.ingest.importers.items import Item
-from quadra.ingest.importers.shown import FIRST
+from quadra.ingest.importers.shown import FIRST, as_object
 from quadra.ingest.log import Log
 from quadra.ingest.sdks import foreign
 from quadra.ingest.wire import Refused
@@ -40,7 +40,7 @@ class Result:
     bots: int = 0
     accepted: int = 0
     """What a dry run would have stored, as far as it is not there yet."""
-    first: list[Row] = field(default_factory=list)
+    first: list[dict[str, Any]] = field(default_factory=list)
     """Of a dry run, as they would be stored."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Of the refusals."""
@@ -105,7 +105,7 @@ def run(
                 if log is not None:
                     waiting.append((item, row))
                 elif len(result.first) < FIRST:
-                    result.first.append(row)
+                    result.first.append(as_object(row))
             if len(waiting) >= GROUP:
                 _store(waiting, log, result)
             if result.read % 500 == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -31,8 +32,9 @@ def as_object(row: Row) -> dict[str, Any]:
     return found
 
 
-def as_line(row: Row) -> str:
-    found = as_object(row)
+def as_line(found: Mapping[str, Any]) -> str:
+    if HEAD[0] not in found:
+        return "  ".join(f"{name}={short(value)}" for name, value in found.items())
     at, kind, name, who = (short(found.get(column, "-")) for column in HEAD)
     rest = [f"{column}={short(value)}" for column, value in found.items() if column not in HEAD]
     return f"{at}  {kind:<8} {name:<22} {who}  {' '.join(rest)}".rstrip()

@@ -9,6 +9,7 @@ import { number, percent, seconds } from '../board/words.js';
 import { el } from '../shared/elements.js';
 import { count } from '../shared/format.js';
 import { goalsPanel } from './goals.js';
+import { importedPanel } from './imported.js';
 import { money } from './money.js';
 import { currencyOf, tabbed } from './tabs.js';
 
@@ -87,4 +88,5 @@ board.start(
     panel({ key: 'places', title: 'Where are they?', tabs: [['country', 'Countries'], ['map', 'Map'], ['region', 'Regions'], ['language', 'Languages']] }),
   ),
   panel({ key: 'devices', title: 'With what?', tabs: [['browser', 'Browsers'], ['os', 'Systems'], ['device_type', 'Devices'], ['screen', 'Screens']] }),
+  importedPanel(board),
 );
