@@ -43,7 +43,7 @@ def enter_by_page(email: str, password: str, code: str) -> User:
             if error.code in (second_factor.REQUIRED, second_factor.WRONG):
                 with runtime().database.read() as session:
                     user = find_user(session, email)
-                cookie[STEP] = [user.email, user.session_epoch, int(clock.now().timestamp())]
+                wait_for_code(user)
             raise
     if not waiting or clock.now().timestamp() - waiting[2] > STEP_LASTS:
         raise Unauthorised(AGAIN)
@@ -57,6 +57,11 @@ def enter_by_page(email: str, password: str, code: str) -> User:
     except Unauthorised:
         cookie[STEP] = waiting
         raise
+
+
+def wait_for_code(user: User) -> None:
+    """The next form of this browser sends the code alone: who it is was shown."""
+    cookie[STEP] = [user.email, user.session_epoch, int(clock.now().timestamp())]
 
 
 def _begin(user: User, code: str, *, rehashed: Hashed | None) -> User:

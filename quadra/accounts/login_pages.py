@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from quadra.accounts import openid
 from quadra.accounts.access import caller
 from quadra.accounts.csrf import check_csrf, csrf_token
 from quadra.accounts.logging_in import MOST_BYTES, enter_by_page, leave
 from quadra.accounts.second_factor import REQUIRED, WRONG
 from quadra.core.errors import Forbidden, Limited, QuadraError, Unauthorised
-from quadra.core.web.http import bound_body
+from quadra.core.web.http import bound_body, runtime
 
 pages = Blueprint("login_pages", __name__)
 
@@ -21,7 +24,7 @@ def show_page() -> ResponseReturnValue:
     target = same_site_path(request.args.get("next", ""))
     if caller().kind == "session":
         return redirect(target, 303)
-    return _page(None, target)
+    return login_page(None, target)
 
 
 @pages.post("/login")
@@ -33,7 +36,7 @@ def submit_page() -> ResponseReturnValue:
         check_csrf()
         enter_by_page(request.form.get("email", ""), request.form.get("password", ""), request.form.get("code", ""))
     except (Forbidden, Unauthorised, Limited) as error:
-        return _page(error, target)
+        return login_page(error, target)
     return redirect(target, 303)
 
 
@@ -57,13 +60,16 @@ def same_site_path(target: str) -> str:
     return "/"
 
 
-def _page(error: QuadraError | None, target: str) -> ResponseReturnValue:
+def login_page(error: QuadraError | None, target: str) -> ResponseReturnValue:
+    """The form, with what was wrong."""
+    settings = runtime().settings
     page = render_template(
         "login.html",
         error=error.message if error else None,
         email=request.form.get("email", ""),
         next=target,
         asks_code=error is not None and error.code in (REQUIRED, WRONG),
+        openid=urlsplit(settings.oidc_issuer).hostname if openid.configured(settings) else None,
         csrf_token=csrf_token(),
     )
     headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Limited) else {}

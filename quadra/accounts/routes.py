@@ -6,9 +6,11 @@ from flask import Blueprint
 
 from quadra.accounts import audit_routes, login_routes, me_routes, password_links, project_routes, user_routes
 from quadra.accounts.login_pages import pages
+from quadra.accounts.openid_pages import pages as openid_pages
 
 accounts = Blueprint("accounts", __name__)
 accounts.register_blueprint(pages)
+accounts.register_blueprint(openid_pages)
 for _doors in (
     login_routes.doors,
     me_routes.doors,

@@ -77,6 +77,15 @@ class EndedSession(Base):
     at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
 
 
+class SpentState(Base):
+    """An answer to an OpenID sign-in was taken; the same answer opens nothing again. Kept for longer than a sign-in may take."""
+
+    __tablename__ = "spent_state"
+
+    id: Mapped[str] = mapped_column(name_column(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, default=clock.now, index=True)
+
+
 class UserSession(Base):
     """A login, so that its owner can look at it and end it. It opens nothing: the cookie does."""
 

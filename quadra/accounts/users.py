@@ -30,7 +30,7 @@ def create_user(session: Session, *, email: str, password: Hashed, role: str = "
     """Raises `Invalid` with the wrong fields, `Conflict` when the address has an account already."""
     email, name = normalise_email(email), name.strip()
     fields = _wrong_role(role) | _wrong_name(name)
-    if not _is_email(email):
+    if not is_email(email):
         fields["email"] = "an e-mail address such as ada@example.com"
     if fields:
         raise Invalid("The user cannot be made like this.", fields=fields)
@@ -49,7 +49,7 @@ def authenticate(session: Session, email: str, password: str) -> User:
     Only reads. Whoever lets the user in calls `record_login` afterwards.
     """
     email = normalise_email(email)
-    user = session.scalar(sa.select(User).where(User.email == email)) if _is_email(email) else None
+    user = session.scalar(sa.select(User).where(User.email == email)) if is_email(email) else None
     fits = passwords.verify(None if user is None else user.password_hash, password)
     if user is None or not fits:
         raise Unauthorised("The e-mail address or the password is wrong.")
@@ -81,7 +81,7 @@ def get_user(session: Session, user_id: int) -> User:
 def find_user(session: Session, email: str) -> User:
     """Raises `NotFound`."""
     email = normalise_email(email)
-    user = session.scalar(sa.select(User).where(User.email == email)) if _is_email(email) else None
+    user = session.scalar(sa.select(User).where(User.email == email)) if is_email(email) else None
     if user is None:
         raise NotFound(f"There is no account for {email!r}.")
     return user
@@ -159,7 +159,7 @@ def _update(session: Session, *where: sa.ColumnElement[bool], **values: Any) -> 
     return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
-def _is_email(email: str) -> bool:
+def is_email(email: str) -> bool:
     return len(email) <= 254 and email.isprintable() and EMAIL.fullmatch(email) is not None
 
 

@@ -10,8 +10,9 @@ from quadra.core.api import legacy_routes
 from quadra.core.api.openapi import Answer, Door, Group, SocketEvent
 from quadra.core.api.openapi_shapes import Reconnect
 
-PAGES = tuple(
-    f"accounts.login_pages.{name}" for name in ("show_page", "submit_page", "leave_page", "show_set_password")
+PAGES = (
+    *(f"accounts.login_pages.{name}" for name in ("show_page", "submit_page", "leave_page", "show_set_password")),
+    *(f"accounts.openid_pages.{name}" for name in ("start", "callback")),
 )
 """Endpoints outside of this room that are pages for people: they are no part of the API."""
 

@@ -58,7 +58,7 @@ def test_a_name_that_leads_into_a_private_network_is_refused_when_it_is_used(
 ) -> None:
     port = int(receiver.url.split(":")[2].split("/")[0])
     found = [(2, 1, 6, "", ("127.0.0.1", port))]
-    monkeypatch.setattr("quadra.alerts.targets.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("quadra.core.outgoing.socket.getaddrinfo", lambda *_, **__: found)
     with pytest.raises(targets.Refused, match="private network"):
         targets.post(f"http://hooks.example:{port}/x", b"{}", {}, production)
     assert receiver.got == []

@@ -191,7 +191,16 @@ def test_groups_show_their_socket_events_and_doors_who_may_use_them() -> None:
         assert all(f"`{path}`" in operation["description"] for path in operation.get("x-also", ()))
 
 
-UNTYPED = ("dashboard.", "ingest", "tracker.", "accounts.login_pages.", "prometheus_metrics", "openapi.", "static")
+UNTYPED = (
+    "dashboard.",
+    "ingest",
+    "tracker.",
+    "accounts.login_pages.",
+    "accounts.openid_pages.",
+    "prometheus_metrics",
+    "openapi.",
+    "static",
+)
 """Beginnings of endpoints that make their answers by hand: pages and files, the protocols of other products, and the doors of
 events, whose answers are measured in microseconds."""
 ANY_SHAPE = {"/flags", "/decide", "/array/{token}/config", "/share/{token}/data/{key}", "/api/openapi.json"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from quadra.core.setting_types import Duration, LogLevel, Networks
+from quadra.core.setting_types import Duration, HttpAddress, LogLevel, Networks, Words
 
 
 class Observing(BaseModel):
@@ -118,3 +119,12 @@ class Accounts(BaseModel):
         description="after which a session that nobody used ends; 30 days end each",
     )
     registration_open: bool = Field(False, description="whether strangers may make themselves an account, as viewers")
+    oidc_issuer: HttpAddress = Field("", description="an OpenID provider by which people sign in; docs/security.md")
+    oidc_client_id: str = Field("", description="as which it knows Quadra")
+    oidc_client_secret: str = Field("", description="empty for a public client, which PKCE alone protects")
+    oidc_allowed_domains: Words = Field(
+        [], description="of e-mail addresses that may sign in by it, with commas; empty: any that it answers for"
+    )
+    oidc_default_role: Literal["viewer", "editor", "admin"] = Field(
+        "viewer", description="of an account that is made by the first sign-in"
+    )
