@@ -26,6 +26,9 @@ FROM packages AS frontend
 COPY requirements-node.txt package.json package-lock.json ./
 COPY scripts/fetch_frontend.py scripts/
 RUN python scripts/fetch_frontend.py
+COPY scripts/minify_tracker.py scripts/
+COPY quadra/ingest/static quadra/ingest/static
+RUN python scripts/minify_tracker.py
 
 FROM base
 ENV PYTHONUNBUFFERED=1 \
@@ -39,6 +42,7 @@ WORKDIR /app
 COPY . .
 COPY --from=frontend /build/quadra/dashboard/static/vendor quadra/dashboard/static/vendor
 COPY --from=frontend /build/quadra/ingest/countries.mmdb quadra/ingest/countries.mmdb
+COPY --from=frontend /build/quadra/ingest/static/min quadra/ingest/static/min
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 # by number: Kubernetes cannot know from a name that it is not root

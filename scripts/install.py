@@ -44,6 +44,7 @@ def main(what: str) -> None:
         if what == "lint":
             return
         _run([VENV_PYTHON, TOP / "scripts" / "fetch_frontend.py"])
+        _run([VENV_PYTHON, TOP / "scripts" / "minify_tracker.py"])
         if what == "test":
             _run(["bash", TOP / "scripts" / "install_test_servers.sh"])
 

@@ -25,7 +25,17 @@ from quadra.insights.costs import own_project
 
 logger = logging.getLogger(__name__)
 
-NOT_NOTED = ("/health", "/metrics", "/q.js", "/script.js", "/js/script.js", "/static/", "/array/")
+NOT_NOTED = (
+    "/health",
+    "/metrics",
+    "/q.js",
+    "/q-more.js",
+    "/q-survey.js",
+    "/script.js",
+    "/js/script.js",
+    "/static/",
+    "/array/",
+)
 """Beginnings of paths that are asked all the time by programs, or hold no work."""
 TURN_SECONDS = 1.0
 AT_MOST = 0.25

@@ -101,6 +101,19 @@ SEND = Group(
             says='`<script async src="…/q.js" data-key="qk_…"></script>` counts page views; `quadra("signup")` sends more.',
             answers={200: Answer(says="A script.", media="text/javascript", shape=str)},
         ),
+        Door(
+            method="GET",
+            path="/q-more.js",
+            title="What the tracker loads where its tag asks for more",
+            answers={200: Answer(says="A script.", media="text/javascript", shape=str)},
+        ),
+        Door(
+            method="GET",
+            path="/q-survey.js",
+            title="A small survey for web pages",
+            says='`<script async src="…/q-survey.js" data-type="nps"></script>`, or `quadra.ask({type: "csat"})` at any time.',
+            answers={200: Answer(says="A script.", media="text/javascript", shape=str)},
+        ),
     ),
 )
 

@@ -38,6 +38,7 @@ LENIENT = (
     "/v1/",
     "/array/",
     "/q.js",
+    "/q-",
     "/script.js",
     "/js/",
     "/api/send",

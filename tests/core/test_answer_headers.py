@@ -19,7 +19,7 @@ from tests.clients import Answer, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
-PUBLIC = {"dashboard.static", "openapi.show", "dashboard.api_docs", "tracker.tracker"}
+PUBLIC = {"dashboard.static", "openapi.show", "dashboard.api_docs", "tracker.tracker", "tracker.more", "tracker.survey"}
 """Endpoints that answer everybody the same: whoever adds one says so here."""
 HTTPS = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "198.51.100.7"}
 

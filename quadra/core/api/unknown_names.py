@@ -26,6 +26,8 @@ OPEN = frozenset(
         "/status",
         "/share/{token}",
         "/q.js",
+        "/q-more.js",
+        "/q-survey.js",
         "/script.js",
         "/js/script.js",
         "/flags",

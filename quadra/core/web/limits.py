@@ -38,7 +38,17 @@ EVERYTHING = "everything"
 """What the one limit of all doors counts together."""
 
 UNLIMITED = frozenset(
-    {"/health", "/health/ready", "/health/startup", "/metrics", "/q.js", "/script.js", "/js/script.js"}
+    {
+        "/health",
+        "/health/ready",
+        "/health/startup",
+        "/metrics",
+        "/q.js",
+        "/q-more.js",
+        "/q-survey.js",
+        "/script.js",
+        "/js/script.js",
+    }
 )
 """Paths that are counted for nobody: probes and scrapers come often and for ever, and the tracker is on every page."""
 OWN_LIMIT = ("/share/", "/array/")
