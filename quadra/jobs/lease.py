@@ -51,6 +51,8 @@ class Lease:
         """Set when it is known that the job was taken away. A handler that works for long may look here and give up."""
         self.succeeded = False
         """Whether `succeed` was committed."""
+        self.postponed = False
+        """Whether `postpone` was committed."""
 
     def hold(self, session: Session) -> None:
         """Fence what `session` writes: from here until it commits nobody else can be given the job.
@@ -70,8 +72,18 @@ class Lease:
         succeed(session, self.job)
         sa_event.listen(session, "after_commit", self._note_success, once=True)
 
+    def postpone(self, session: Session, *, retry_in: timedelta, reason: str) -> None:
+        """The job waits when `session` commits, with its attempt: what the handler notes about what is away and this are one
+        transaction. The handler then raises `Unavailable`. Raises `LeaseLost` as `hold` does.
+        """
+        postpone(session, self.job, retry_in=retry_in, reason=reason)
+        sa_event.listen(session, "after_commit", self._note_wait, once=True)
+
     def _note_success(self, _session: Session) -> None:
         self.succeeded = True
+
+    def _note_wait(self, _session: Session) -> None:
+        self.postponed = True
 
 
 def succeed(session: Session, job: Claimed) -> None:

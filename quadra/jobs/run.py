@@ -86,7 +86,8 @@ def settle(database: Database, run: Run, error: BaseException, backoff: timedelt
     details = {"job_id": job.id, "kind": job.kind, "attempt": job.attempt, "reason": str(error)}
     if verdict.retry_in is not None and not verdict.spends_attempt:
         wait = verdict.retry_in
-        _write(database, patience, lambda session: leases.postpone(session, job, retry_in=wait, reason=str(error)))
+        if not run.lease.postponed:
+            _write(database, patience, lambda session: leases.postpone(session, job, retry_in=wait, reason=str(error)))
         logger.info("jobs.job.postponed", extra=details)
         return run.ended(PENDING, error)
     failure = entry(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)

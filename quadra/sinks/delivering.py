@@ -79,13 +79,13 @@ def deliver(listed: Listed, runtime: Runtime, lease: Lease) -> None:
         raise Permanent("The project of this job is gone.")
     until = time.monotonic() + WORK_SECONDS
     while time.monotonic() < until and not lease.lost.is_set():
-        sink = _opened(listed, runtime)
+        sink = _opened(listed, runtime, lease)
         with runtime.database.read() as session:
             batches = [] if _is_paused(session, listed) else _next(session, listed, project, sink.rows_at_once)
         if not batches:
             return
         parcel = read_parcel(runtime, project, batches)
-        refused = _send(listed, runtime, sink, parcel) if parcel.lines else []
+        refused = _send(listed, runtime, lease, sink, parcel) if parcel.lines else []
         with runtime.database.begin() as session:
             lease.hold(session)
             queue.delivered(
@@ -111,14 +111,14 @@ def _next(session: Session, listed: Listed, project: Project, rows: int) -> list
     return queue.next_batches(session, listed.name, project.id, rows=rows)
 
 
-def _opened(listed: Listed, runtime: Runtime) -> Sink:
+def _opened(listed: Listed, runtime: Runtime, lease: Lease) -> Sink:
     try:
         return runtime.the(OpenSinks).get(listed)
     except Exception as error:
-        raise _noted(listed, runtime, error) from error
+        raise _noted(listed, runtime, lease, error) from error
 
 
-def _send(listed: Listed, runtime: Runtime, sink: Sink, parcel: Parcel) -> list[Refused]:
+def _send(listed: Listed, runtime: Runtime, lease: Lease, sink: Sink, parcel: Parcel) -> list[Refused]:
     """Whatever a library raises is the other side's failure: it is noted, told, and tried again for ever."""
     send = partial(sink.send, parcel)
     try:
@@ -126,16 +126,20 @@ def _send(listed: Listed, runtime: Runtime, sink: Sink, parcel: Parcel) -> list[
     except Unavailable as error:
         if error.code == "breaker_open":
             raise
-        raise _noted(listed, runtime, error) from error
+        raise _noted(listed, runtime, lease, error) from error
     except Exception as error:
-        raise _noted(listed, runtime, error) from error
+        raise _noted(listed, runtime, lease, error) from error
 
 
-def _noted(listed: Listed, runtime: Runtime, error: Exception) -> Unavailable:
+def _noted(listed: Listed, runtime: Runtime, lease: Lease, error: Exception) -> Unavailable:
+    """One transaction notes the failure and lets the job wait: on SQLite senders of events wait for each. Raises `LeaseLost`."""
     runtime.the(OpenSinks).drop(listed)
     reason = f"{type(error).__name__}: {error}"
     with runtime.database.begin() as session:
+        lease.hold(session)
         failures = queue.failed(session, listed.name, reason)
+        wait = min(2 ** min(failures - 1, 10), WAIT_MOST_SECONDS)
+        told = f"{listed.title} could not be delivered to: {reason}"
+        lease.postpone(session, retry_in=timedelta(seconds=wait), reason=told)
     logger.warning("sinks.sink.failed", extra={"sink": listed.name, "reason": reason, "in_a_row": failures})
-    wait = min(2 ** min(failures - 1, 10), WAIT_MOST_SECONDS)
-    return Unavailable(f"{listed.title} could not be delivered to: {reason}", retry_after_seconds=wait)
+    return Unavailable(told, retry_after_seconds=wait)

@@ -5,7 +5,7 @@ It is filled by looking at the batches, not by whoever seals them: ingest does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +18,8 @@ from quadra.ingest.tables import Batch
 from quadra.jobs.tables import rows_hit
 from quadra.sinks.sink import Refused
 from quadra.sinks.tables import QuarantinedEvent, QueuedBatch, SinkProgress, SinkRow
+
+Entry = Mapping[str, object]
 
 AT_ONCE = 2_000
 """Batches of one transaction."""
@@ -51,9 +53,9 @@ def find_new(session: Session, sink: SinkRow, *, sealed_after: datetime) -> Sequ
     return session.scalars(sa.select(Batch).where(sealed, ~queued).order_by(Batch.sealed_at).limit(AT_ONCE)).all()
 
 
-def add(session: Session, sink: str, batches: Iterable[Batch], *, waits_since: datetime | None = None) -> None:
-    """Batches that are in the queue already stay as they are."""
-    rows = [
+def entries(sink: str, batches: Iterable[Batch], *, waits_since: datetime | None = None) -> list[Entry]:
+    """What `add` puts into the queue of a sink: made before the transaction, which others wait for."""
+    return [
         {
             "sink": sink,
             "batch_id": batch.id,
@@ -64,14 +66,19 @@ def add(session: Session, sink: str, batches: Iterable[Batch], *, waits_since: d
         }
         for batch in batches
     ]
+
+
+def add(session: Session, rows: Sequence[Entry]) -> None:
+    """Batches that are in the queue already stay as they are."""
     if rows:
         _insert_new(session, QueuedBatch, rows, "batch_id")
 
 
-def waiting(session: Session, sink: str) -> list[Waiting]:
-    """What is in the queue, by project."""
+def waiting(session: Session, sink: str, projects: Collection[int]) -> list[Waiting]:
+    """What these have in the queue."""
     oldest = sa.func.min(sa.type_coerce(QueuedBatch.waits_since, sa.BigInteger))
-    query = sa.select(QueuedBatch.project_id, sa.func.sum(QueuedBatch.events), oldest).where(*_undelivered(sink))
+    here = (*_undelivered(sink), QueuedBatch.project_id.in_(projects))
+    query = sa.select(QueuedBatch.project_id, sa.func.sum(QueuedBatch.events), oldest).where(*here)
     found = session.execute(query.group_by(QueuedBatch.project_id))
     return [Waiting(project_id, int(events), clock.from_us(int(us))) for project_id, events, us in found]
 
@@ -131,15 +138,15 @@ def quarantine(session: Session, sink: str, project_id: int, refused: Sequence[R
 
 def failed(session: Session, sink: str, reason: str) -> int:
     """Note it; how many times in a row it has failed."""
-    row = row_of(session, sink)
-    rows_hit(
-        session,
+    once_more = (
         sa.update(SinkRow)
         .where(SinkRow.name == sink)
-        .values(failures=SinkRow.failures + 1, last_error=reason[:2_000], last_error_at=clock.now()),
+        .values(failures=SinkRow.failures + 1, last_error=reason[:2_000], last_error_at=clock.now())
     )
-    session.refresh(row)
-    return row.failures
+    if not rows_hit(session, once_more):
+        row_of(session, sink)
+        rows_hit(session, once_more)
+    return session.scalars(sa.select(SinkRow.failures).where(SinkRow.name == sink)).one()
 
 
 def forget(session: Session, sink: str, *, sealed_before: datetime) -> int:
@@ -167,7 +174,7 @@ def replay(session: Session, sink: str, *, start: datetime, end: datetime, after
         QueuedBatch.delivered_at.is_not(None),
     )
     rows_hit(session, sa.update(QueuedBatch).where(these).values(delivered_at=None, waits_since=at))
-    add(session, sink, found, waits_since=at)
+    add(session, entries(sink, found, waits_since=at))
     return len(found), found[-1].id
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
@@ -17,7 +18,7 @@ from quadra.core.settings import Settings
 from quadra.core.upkeep import Upkeep
 from quadra.jobs.queue import enqueue
 from quadra.jobs.states import UNFINISHED
-from quadra.jobs.tables import Job
+from quadra.jobs.tables import Job, rows_hit
 from quadra.sinks import queue
 from quadra.sinks.handlers import PRIORITY
 from quadra.sinks.registry import Listed, configured
@@ -34,11 +35,15 @@ KEPT = timedelta(days=2)
 """How long entries that were delivered are kept. Longer than any look goes back."""
 
 
+FAILING_EVERY = timedelta(seconds=10)
+"""How often the queue of a sink is filled that failed last: nobody waits for it, and senders wait for each transaction."""
+
+
 class Looked:
-    """When this process last looked thoroughly."""
+    """When this process last looked thoroughly, and for sinks that fail."""
 
     def __init__(self, _runtime: Runtime):
-        self.at = float("-inf")
+        self.at = self.failing_at = float("-inf")
 
 
 def plan(runtime: Runtime, *, gather: bool = True) -> None:
@@ -47,10 +52,14 @@ def plan(runtime: Runtime, *, gather: bool = True) -> None:
     if not sinks:
         return
     looked = runtime.the(Looked)
-    thorough = time.monotonic() - looked.at > THOROUGH_EVERY.total_seconds()
-    _fill(runtime, sinks, thorough=thorough)
+    at = time.monotonic()
+    thorough = at - looked.at > THOROUGH_EVERY.total_seconds()
+    failing = thorough or at - looked.failing_at > FAILING_EVERY.total_seconds()
+    _fill(runtime, sinks, thorough=thorough, failing=failing)
+    if failing:
+        looked.failing_at = at
     if thorough:
-        looked.at = time.monotonic()
+        looked.at = at
     with runtime.database.read() as session:
         due = [(sink, project_id) for sink in sinks for project_id in _due(session, sink, runtime.settings, gather)]
     if due:
@@ -59,7 +68,7 @@ def plan(runtime: Runtime, *, gather: bool = True) -> None:
                 _enqueue(session, sink, project_id, runtime.settings)
 
 
-def _fill(runtime: Runtime, sinks: Sequence[Listed], *, thorough: bool) -> None:
+def _fill(runtime: Runtime, sinks: Sequence[Listed], *, thorough: bool, failing: bool) -> None:
     """One transaction for all sinks, and none where nothing is new: on SQLite senders wait for it. What is left over is found
     at the next turn."""
     at = clock.now()
@@ -69,18 +78,20 @@ def _fill(runtime: Runtime, sinks: Sequence[Listed], *, thorough: bool) -> None:
         found = {
             name: queue.find_new(session, row, sealed_after=row.looked_at - back)
             for name, row in rows.items()
-            if row is not None
+            if row is not None and (failing or not row.failures)
         }
-    if not thorough and len(found) == len(sinks) and not any(found.values()):
+    first = [name for name, row in rows.items() if row is None]
+    new = [entry for name, batches in found.items() for entry in queue.entries(name, batches)]
+    whole = [name for name, batches in found.items() if thorough and len(batches) < queue.AT_ONCE]
+    if not (first or new or whole):
         return
     with runtime.database.begin() as session:
-        for name in rows:
+        for name in first:
             row = queue.row_of(session, name)
-            if name not in found:  # it is seen for the first time
-                found[name] = queue.find_new(session, row, sealed_after=row.looked_at - back)
-            queue.add(session, name, found[name])
-            if thorough and len(found[name]) < queue.AT_ONCE:
-                row.looked_at = at
+            new += queue.entries(name, queue.find_new(session, row, sealed_after=row.looked_at - back))
+        queue.add(session, new)
+        if whole:
+            rows_hit(session, sa.update(SinkRow).where(SinkRow.name.in_(whole)).values(looked_at=at))
 
 
 def _due(session: Session, listed: Listed, settings: Settings, gather: bool) -> list[int]:
@@ -90,12 +101,12 @@ def _due(session: Session, listed: Listed, settings: Settings, gather: bool) -> 
         return []
     since, enough = clock.now() - listed.gathers, settings.bigquery_batch_rows
     unfinished = sa.select(Job.project_id).where(Job.kind == listed.kind, Job.state.in_(UNFINISHED))
-    busy = set(session.scalars(unfinished))  # such a job goes on until the queue is empty
+    # such a job goes on until the queue is empty; that queue may be long, and is not counted each second
+    free = set(session.scalars(sa.select(Project.id))) - set(session.scalars(unfinished))
     return [
         one.project_id
-        for one in queue.waiting(session, listed.name)
-        if one.project_id not in busy
-        and (not gather or not listed.gathers or one.events >= enough or one.since <= since)
+        for one in (queue.waiting(session, listed.name, free) if free else ())
+        if not gather or not listed.gathers or one.events >= enough or one.since <= since
     ]
 
 

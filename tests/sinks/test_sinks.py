@@ -15,6 +15,7 @@ from quadra.accounts import room as accounts
 from quadra.accounts.keys import make_key
 from quadra.accounts.projects import create_project, get_project
 from quadra.core import clock
+from quadra.core.database import Database
 from quadra.core.errors import Conflict, Invalid, NotFound
 from quadra.core.rooms import open_rooms
 from quadra.core.runtime import Runtime
@@ -25,7 +26,7 @@ from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
-from quadra.sinks import registry, room, verbs
+from quadra.sinks import registry, room, upkeep, verbs
 from quadra.sinks.commands import sink as sink_command
 from quadra.sinks.sink import Parcel, Refused
 from quadra.sinks.tables import QueuedBatch
@@ -110,6 +111,43 @@ def test_a_fake_sink_that_fails_is_asked_again_and_never_makes_a_dead_letter(run
     do(runtime, "kafka")
     assert fake.ids == sent
     assert state(runtime, "kafka").state == "running"
+
+
+def test_a_fake_sink_that_is_away_costs_two_transactions_an_attempt_and_none_while_it_waits(
+    runtime: Runtime, fake: FakeSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite senders of events wait for each of them."""
+    seal(runtime, "a")
+    fake.error = RuntimeError("no route")
+    do(runtime, "kafka")
+    for every in ("FAILING_EVERY", "THOROUGH_EVERY"):
+        monkeypatch.setattr(upkeep, every, timedelta(hours=1))
+    begun: list[None] = []
+    begin = Database.begin
+
+    def counted(database: Database) -> Any:
+        begun.append(None)
+        return begin(database)
+
+    monkeypatch.setattr(Database, "begin", counted)
+    for _ in range(5):
+        seal(runtime, "b")
+        begun.clear()
+        plan(runtime)
+        assert begun == [], "a job that waits and a queue that nobody takes from need no write each second"
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Job).values(available_at=clock.now()))
+    run = take(runtime, "kafka")
+    assert run is not None
+    begun.clear()
+    run.work(runtime, runtime.settings.job_backoff)
+    assert len(begun) == 2, "the breaker's count; the failure, with the wait of the job"
+    fake.error = None
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Job).values(available_at=clock.now()))
+    do(runtime, "kafka")
+    do(runtime, "kafka")
+    assert len(fake.ids) == 6, "what was sealed meanwhile is found once it answers"
 
 
 def test_a_paused_fake_sink_is_given_nothing_and_everything_once_it_goes_on(runtime: Runtime, fake: FakeSink) -> None:
