@@ -10,6 +10,7 @@ from flask_socketio import SocketIO
 from quadra.accounts import room as accounts
 from quadra.alerts import room as alerts
 from quadra.analytics import room as analytics
+from quadra.assistants import room as assistants
 from quadra.backup import room as backup
 from quadra.core.api import openapi_document, unknown_names
 from quadra.core.api.legacy_routes import AlsoSockets
@@ -44,6 +45,7 @@ ROOMS: tuple[Room, ...] = (
     backup,
     health,
     alerts,
+    assistants,
     rollout,
 )
 """In the order in which they start and stop."""

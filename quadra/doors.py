@@ -8,6 +8,7 @@ from __future__ import annotations
 from quadra.accounts import openapi as accounts
 from quadra.alerts import openapi as alerts
 from quadra.analytics import openapi as analytics
+from quadra.assistants import openapi as assistants
 from quadra.backup import openapi as backup
 from quadra.core.api.openapi import Group
 from quadra.dashboard import openapi as dashboard
@@ -30,6 +31,7 @@ DESCRIBED: tuple[Group, ...] = (
     *warehouse.GROUPS,
     *sinks.GROUPS,
     *alerts.GROUPS,
+    *assistants.GROUPS,
     *backup.GROUPS,
     *accounts.GROUPS,
     *health.GROUPS,

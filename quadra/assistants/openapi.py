@@ -1,0 +1,14 @@
+"""The door of assistants, described."""
+
+from __future__ import annotations
+
+from quadra.assistants import routes
+from quadra.core.api.openapi import Group
+
+GROUPS = (
+    Group(
+        title="Assistants",
+        says="Every question as a read-only tool of the Model Context Protocol (docs/assistants.md).",
+        doors=(*routes.doors.described,),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Tools for assistants, asked by the SDK's own client."""
