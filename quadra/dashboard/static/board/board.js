@@ -9,6 +9,7 @@ import { bar } from './bar.js';
 import { OF_VISITS } from './dimensions.js';
 import { elsewhere } from './elsewhere.js';
 import { listenToKeys } from './keys.js';
+import { hiddenRows } from './hidden.js';
 import { keepFresh } from './live.js';
 import { Panel } from './panel.js';
 import { Question } from './question.js';
@@ -121,7 +122,9 @@ class Board {
 
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
-    this.root.replaceChildren(...(this.shared ? [summary(this)] : [bar(this), ...(this.bar.ranged ? [elsewhere(this)] : [])]), ...parts.map((part) => part.element ?? part));
+    const { ranged, bots, visits } = this.bar;
+    const above = this.shared ? [summary(this)] : [bar(this), ranged && elsewhere(this), ranged && bots && !visits && hiddenRows(this)].filter(Boolean);
+    this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part));
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
     this.refresh();

@@ -4,6 +4,7 @@
 
 import { el, fill } from '../shared/elements.js';
 import { Chart } from './chart.js';
+import { withoutFilters } from './hidden.js';
 import { Table } from './table.js';
 
 let made = 0;
@@ -89,7 +90,7 @@ export class Panel {
     content.hidden = state !== 'ready' || nothing;
     if (this.#parts.toggle) this.#parts.toggle.disabled = content.hidden;
     if (this.#table) this.#table.copy.disabled = content.hidden;
-    if (nothing) fill(empty, state, () => (state === 'idle' ? this.#options.idle : this.#options.empty?.() ?? 'No data in this period.'));
+    if (nothing) fill(empty, [state, this.#options.board.address.kept], () => (state === 'idle' ? this.#options.idle : [this.#options.empty?.() ?? 'No data in this period.', withoutFilters(this.#options.board)].flat()));
     if (state !== 'ready') return;
     this.#say(answer);
     if (nothing) {
