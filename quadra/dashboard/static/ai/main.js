@@ -68,7 +68,7 @@ const users = board.panel({
   empty: () => 'No call in this period names a user.',
   table: ({ users: people }) => ({
     columns: [{ title: 'User' }, { title: 'Calls', n: true }, { title: 'Tokens', n: true }, { title: 'Cost', n: true }],
-    rows: people.slice(0, 50).map(({ user_id: id, queries, tokens, cost_usd: cost }) => [{ text: named(id), href: board.shared ? null : board.href('/user', { user: id }) }, number(queries), number(tokens), dollars(cost)]),
+    rows: people.slice(0, 50).map(({ user_id: id, queries, tokens, cost_usd: cost }) => [{ text: named(id), href: board.shared ? null : board.person(id) }, number(queries), number(tokens), dollars(cost)]),
   }),
 });
 

@@ -120,6 +120,13 @@ class Board {
     return `${path}?${query}`;
   }
 
+  /** The address of a person's page. Filters stay behind: somebody wants to see all that this person did. */
+  person(user) {
+    const query = new URLSearchParams({ project: this.project, user });
+    for (const name of CARRIED) if (name !== 'segment' && this.address.get(name)) query.set(name, this.address.get(name));
+    return `/user?${query}`;
+  }
+
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
     const { ranged, bots, visits } = this.bar;

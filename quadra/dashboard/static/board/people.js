@@ -24,7 +24,7 @@ export function peopleBehind(board, title, { lens, params }) {
       const { people } = await board.source.ask('people', { lens, params }, gone.signal);
       said.textContent = people.length === MOST ? `The first ${number(MOST)} by id` : `${number(people.length)} ${people.length === 1 ? 'person' : 'people'}`;
       table.element.hidden = table.copy.hidden = people.length === 0;
-      table.draw([{ title: 'Person' }], people.map((id) => [{ text: id, href: board.href('/user', { user: id }) }]));
+      table.draw([{ title: 'Person' }], people.map((id) => [{ text: id, href: board.person(id) }]));
     } catch (error) {
       said.textContent = '';
       if (!(error instanceof Refused && gone.signal.aborted)) throw error;

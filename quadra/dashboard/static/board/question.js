@@ -1,5 +1,6 @@
 // One question of a page: asked again when what is asked has changed, and quietly while the page is live. A newer question
-// ends the older one. Whoever shows the answer is told: loading, then the answer, or what went wrong.
+// ends the older one. Whoever shows the answer is told: loading, then the answer, or what went wrong. The answer comes first, what it
+// is compared with after it, so that nobody waits for both.
 
 import { inTurn } from './turns.js';
 
@@ -61,15 +62,20 @@ export class Question {
     this.#ended = ended;
     if (!(quiet && this.state === 'ready' && same)) this.#become('loading');
     try {
-      const { source } = this.board;
-      const [answer, before = this.earlier(answer)] = await Promise.all(
-        Object.entries(asked).filter(([key]) => key === this.key || source.has(key)).map(([key, one]) => inTurn(() => source.ask(key, one, ended.signal), ended.signal)),
-      );
+      const ask = (key) => inTurn(() => this.board.source.ask(key, asked[key], ended.signal), ended.signal);
+      const beside = `${this.key}-before`;
+      const compares = beside in asked && this.board.source.has(beside);
+      const answer = await ask(this.key);
       if (ended.signal.aborted) return;
       this.answer = answer;
-      this.before = before;
+      this.before = !compares ? this.earlier(answer) : same ? this.before : null;
       this.error = null;
       this.stale = false;
+      this.#become('ready');
+      if (!compares) return;
+      const before = await ask(beside);
+      if (ended.signal.aborted) return;
+      this.before = before;
       this.#become('ready');
     } catch (error) {
       if (ended.signal.aborted) return;

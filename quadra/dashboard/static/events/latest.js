@@ -17,6 +17,6 @@ export function latest(board) {
     scrolls: true,
     isEmpty: ({ count }) => count === 0,
     empty: () => 'No matching events in this period.',
-    body: ({ events: found }) => timeline(found, { people: true, link: board.shared ? null : (user) => board.href('/user', { user }) }),
+    body: ({ events: found }) => timeline(found, { people: true, link: board.shared ? null : (user) => board.person(user) }),
   });
 }

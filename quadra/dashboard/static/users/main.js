@@ -88,7 +88,7 @@ const most = board.panel({
   table: ({ users: people }) => ({
     columns: [{ title: 'User' }, { title: 'Share of the largest', hidden: true, bar: true }, { title: 'Events', n: true }, { title: 'First seen' }, { title: 'Last seen' }],
     rows: people.map(({ user_id: id, events, first_seen: first, last_seen: last }) => [
-      { text: named(id), href: board.shared ? null : board.href('/user', { user: id }) }, { bar: events / people[0].events }, number(events), time(first), time(last),
+      { text: named(id), href: board.shared ? null : board.person(id) }, { bar: events / people[0].events }, number(events), time(first), time(last),
     ]),
   }),
 });
@@ -98,7 +98,7 @@ function finder() {
   const input = el('input', { class: 'pill', 'aria-label': 'Id of a user', placeholder: 'Id of a user', required: true, autocomplete: 'off', maxlength: '200' });
   const form = el('form', { class: 'finder', onsubmit: (event) => {
     event.preventDefault();
-    location.assign(board.href('/user', { user: input.value.trim() }));
+    location.assign(board.person(input.value.trim()));
   } }, input, el('button', { class: 'button' }, 'Open timeline'));
   return [form];
 }
