@@ -118,6 +118,15 @@ def test_stores_of_compose_are_out_of_reach_and_nothing_of_quadra_is_root() -> N
             assert "ports" not in one or all(port.startswith("127.0.0.1:") for port in one["ports"]), service
 
 
+def test_what_watches_keeps_thirty_days_and_is_found_under_both_spellings() -> None:
+    parts = services("docker-compose.loki.yml")
+    assert "--storage.tsdb.retention.time=30d" in parts["prometheus"]["command"]
+    assert {name for name, one in parts.items() if "ports" in one} == {"grafana", "loki", "prometheus"}
+    for name in COMPOSE[1:]:
+        other = TOP / name.replace("docker-compose.", "docker-compose-")
+        assert other.read_text() == (TOP / name).read_text()
+
+
 def test_everything_is_forbidden_that_no_policy_of_kubernetes_names() -> None:
     policies = objects("NetworkPolicy")
     nobody = [one["spec"] for one in policies if one["spec"]["podSelector"] == {}]
@@ -183,6 +192,7 @@ def test_redis_as_it_is_started_there_wants_the_password_and_does_not_show_it(wh
                         time.sleep(0.05)
                 assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "volatile-ttl"}
                 assert client.config_get("save") == {"save": ""}
+                assert client.config_get("appendonly") == {"appendonly": ("yes", "no")[which]}
                 server = Path(f"/proc/{client.info()['process_id']}")
             with redis.Redis(port=port) as client, pytest.raises(redis.AuthenticationError):
                 client.ping()
