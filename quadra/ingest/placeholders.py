@@ -23,7 +23,7 @@ QUOTES = "\"'`\u201c\u201d\u2018\u2019 \t\r\n"
 NOTHING = re.compile(r"[0-]*")
 """Zeros and dashes alone, such as a UUID of zeros."""
 
-ALIASES = ("alias", "$create_alias")
+ALIASES = ("alias", "$create_alias", "$merge_dangerously")
 """The event types that say that two ids are one person."""
 OLD_IDS = ("previousId", "previous_id", "alias")
 """The property that names the other id, whichever is there first."""

@@ -110,6 +110,17 @@ def test_what_clickhouse_cannot_do_is_refused_in_its_own_words(place: Place, els
         look.query("SELECT levenshtein_2(name, 'b') FROM events")
 
 
+def test_a_group_within_the_properties_is_a_company_on_both(place: Place, elsewhere: Place) -> None:
+    at, said = (
+        1_772_500_000_000_000,
+        [{"$groups": {"company": "a~/b"}}, {"context": {"groupId": "x"}}, {"$groups": "x"}],
+    )
+    project = place.tell([Event("u", at + n, "a", props) for n, props in enumerate(said)])
+    there, here = (one.ask(trends, project, breakdown="company")["series"] for one in (elsewhere, place))
+    assert same(here, there) == []
+    assert {series["label"] for series in here} == {"a~/b", "x", ""}
+
+
 def test_every_lens_says_the_same_on_both_engines(place: Place, elsewhere: Place) -> None:
     # a smaller history that differs too is not looked for: each costs a second of CPU
     @settings(max_examples=STORIES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])

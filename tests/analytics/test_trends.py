@@ -175,6 +175,25 @@ def test_fields_of_kinds_are_found_by_the_names_they_came_with(place: Place) -> 
     assert values(place.ask(trends, project, aggregate="sum", property="score", to="2026-03-02")) == [9]
 
 
+def test_the_company_is_found_where_segment_and_posthog_say_it(place: Place) -> None:
+    said = [
+        {"company": "acme"},
+        {"$groups": {"company": "acme"}},
+        {"context": {"groupId": "acme"}},
+        {"groupId": "acme", "traits": {"seats": 3}},
+        {"$group_type": "company", "$group_key": "acme"},
+        {"$groups": {"company": "other"}},
+        {},
+    ]
+    project = place.tell([replace(ev("u", "2026-03-02 10:00"), props=props) for props in said])
+    assert by_label(place.ask(trends, project, breakdown="company", to="2026-03-02")) == {
+        "acme": [5],
+        "other": [1],
+        "": [1],
+    }
+    assert values(place.ask(trends, project, where={"company": "acme"}, to="2026-03-02")) == [5]
+
+
 def test_hostile_names_and_values_are_only_text(place: Place) -> None:
     nasty = "'; DROP TABLE event; --/~\"$x"
     project = place.tell([ev("u", "2026-03-02", nasty, **{nasty: nasty})])

@@ -151,6 +151,13 @@ def test_every_path_answers_with_and_without_its_slash(project: Project) -> None
     assert len(project.events()) == 2 * len(posthog.EVENT_PATHS)
 
 
+def test_a_group_that_a_server_describes_is_nobody() -> None:
+    group = {"$group_type": "company", "$group_key": "acme", "$group_set": {"seats": 3}}
+    for who, user in (("$company_acme", None), ("u1", "u1")):
+        found = row("$groupidentify", distinct_id=who, properties=group)
+        assert (found.name, found.user_id) == ("$groupidentify", user)
+
+
 def test_a_repeated_uuid_is_answered_again_and_stored_once(project: Project) -> None:
     for _ in range(2):
         assert project.send("/capture/", event(project, "u1")).body == {"status": 1}

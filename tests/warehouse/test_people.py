@@ -58,7 +58,12 @@ def test_at_the_same_microsecond_the_smaller_id_is_led_to(runtime: Runtime) -> N
 
 @pytest.mark.parametrize(
     ("event_type", "properties"),
-    [("alias", {"previousId": "old"}), ("alias", {"previous_id": "old"}), ("$create_alias", {"alias": "old"})],
+    [
+        ("alias", {"previousId": "old"}),
+        ("alias", {"previous_id": "old"}),
+        ("$create_alias", {"alias": "old"}),
+        ("$merge_dangerously", {"alias": "old"}),
+    ],
 )
 def test_an_alias_joins_two_ids(runtime: Runtime, event_type: str, properties: dict[str, str]) -> None:
     store(runtime, [seen(1, 0, "old"), seen(2, 1, "new", event_type=event_type, properties=properties)])

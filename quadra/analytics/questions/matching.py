@@ -26,6 +26,14 @@ TEXTS = {
     "success": "CAST(success AS VARCHAR)",
 }
 """Fields that an event may have; a property of that name counts where the field is empty."""
+COMPANY = "company"
+COMPANY_PATHS = (
+    *("/company", "/$groups/company", "/$groups/organization"),  # PostHog's groups
+    *("/context/groupId", "/groupId"),  # Segment's: of an event, and of `group` itself
+    "/$group_key",
+)
+"""Where an event says whose company it belongs to, the first that is there."""
+COMPANY_SQL = "coalesce(" + ", ".join(f"json_extract_string(properties, '{path}')" for path in COMPANY_PATHS) + ")"
 SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 NUMBERS = {**{name: name for name in FLOATS}, "duration_seconds": "duration_ms / 1000"}
@@ -71,6 +79,8 @@ def value_sql(prop: str, params: Parameters) -> str:
     """The value of a field or property as text; NULL where there is none."""
     if prop in SURE:
         return SURE[prop]
+    if prop == COMPANY:
+        return COMPANY_SQL
     own = _property("properties", prop, params)
     if prop in TEXTS:
         return f"coalesce({TEXTS[prop]}, {own})"

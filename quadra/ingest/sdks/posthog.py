@@ -129,6 +129,7 @@ def fields_of(event: Mapping[str, Any], received_us: int = 0) -> dict[str, Any]:
     }
 
 
+GROUP = "$groupidentify"
 KINDS = {"$pageview": "page", "$identify": "identify", "$set": "identify"}
 
 
@@ -136,6 +137,8 @@ def _who(event: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, A
     shown = event.get("distinct_id", event.get("$distinct_id"))
     distinct_id = foreign.text(properties.get("distinct_id") if shown is None else shown)
     device_id = foreign.text(properties.get("$device_id"))
+    if event.get("event") == GROUP and distinct_id == _group_id(properties):
+        return {}  # servers name the group itself where nobody did it
     if distinct_id is None:
         raise Refused(
             "invalid", {"distinct_id": "required"}, event["uuid"] if isinstance(event.get("uuid"), str) else None
@@ -151,6 +154,10 @@ def _who(event: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, A
     if not identified:
         return {"anonymous_id": distinct_id}
     return {"user_id": distinct_id, "anonymous_id": foreign.text(properties.get("$anon_distinct_id")) or device_id}
+
+
+def _group_id(properties: Mapping[str, Any]) -> str:
+    return f"${properties.get('$group_type')}_{properties.get('$group_key')}"
 
 
 def _times(event: Mapping[str, Any], properties: Mapping[str, Any], received_us: int) -> dict[str, Any]:

@@ -144,16 +144,20 @@ def _names(of: Node | None) -> list[str]:
 
 
 def _json_text(column: Node, path: Node) -> Node:
-    """A top-level field as text, NULL where there is none or `null`: an object or a number as it is written."""
+    """A field as text, NULL where there is none or `null`: an object or a number as it is written. A path that is a parameter
+    names a top-level one.
+    """
     if isinstance(path, exp.Literal):
-        name: Node = _is(path.this.removeprefix("$.").removeprefix("/").replace("~1", "/").replace("~0", "~"))
+        parts = path.this.removeprefix("$.").removeprefix("/").split("/")
+        names: list[Node] = [_is(part.replace("~1", "/").replace("~0", "~")) for part in parts]
     else:
         name = call("substring", path, _is(2))
         for written, meant in (("~1", "/"), ("~0", "~")):
             name = call("replaceAll", name, _is(written), _is(meant))
-    kind = call("toString", call("JSONType", column, name))
-    text = call("JSONExtractString", column.copy(), name.copy())
-    raw = call("JSONExtractRaw", column.copy(), name.copy())
+        names = [name]
+    kind = call("toString", call("JSONType", column, *names))
+    text = call("JSONExtractString", column.copy(), *(name.copy() for name in names))
+    raw = call("JSONExtractRaw", column.copy(), *(name.copy() for name in names))
     return call(
         "multiIf", call("equals", kind, _is("String")), text, call("equals", kind.copy(), _is("Null")), exp.Null(), raw
     )
