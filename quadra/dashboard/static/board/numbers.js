@@ -36,7 +36,8 @@ function tile({ title, value, write, good = null, spark = null, aside = null, po
   const delta = el('p', { class: 'delta' }, el('span', { class: 'skeleton' }));
   const line = spark ? el('div', { class: 'spark', 'aria-hidden': 'true' }) : null;
   const chooses = choose ? el('button', { class: 'choose', type: 'button', onclick: choose }, title) : null;
-  const element = el('article', { class: 'kpi' }, el('h2', {}, chooses ?? title), number, delta, line);
+  const said = aside ? el('p', { class: 'aside' }, '\u00a0') : null;
+  const element = el('article', { class: 'kpi' }, el('h2', {}, chooses ?? title), number, delta, said, line);
 
   function draw(state, answer, before) {
     chooses?.setAttribute('aria-pressed', String(chosen()));
@@ -48,12 +49,11 @@ function tile({ title, value, write, good = null, spark = null, aside = null, po
     const { text, direction } = difference(now, was, points, write === asNumber && Number.isInteger(now) && Number.isInteger(was));
     // which way is good: for errors and waiting it is down
     delta.dataset.direction = good === null || direction === 'same' ? 'same' : direction === good ? 'up' : 'down';
-    const more = known && aside ? aside(answer) : null;
     const strong = el('strong', {}, text ?? '');
     const words = known && before ? [`${text ? ' ' : ''}before: ${write(was ?? null)}`] : [];
-    if (more) words.push(words.length ? ` · ${more}` : more);
     delta.replaceChildren(strong, ...words);
     if (!words.length) delta.append('\u00a0');
+    if (said && known) put(said, aside(answer) || '\u00a0');
     if (line && known) sparkline(line, spark(answer));
   }
 
