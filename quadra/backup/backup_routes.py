@@ -92,7 +92,7 @@ def list_backups() -> Backups:
 def take_backup(asked: BackupWanted) -> TheJob:
     require("admin")
     kind = kept_backups.require_kind(runtime().settings, asked.kind)
-    return _enqueue(TAKE, {"kind": kind}, "backup.backup.requested", kind)
+    return enqueue_noted(TAKE, {"kind": kind}, "backup.backup.requested", kind)
 
 
 @doors(
@@ -111,7 +111,7 @@ def take_backup(asked: BackupWanted) -> TheJob:
 def verify_backup(backup_id: str) -> TheJob:
     require("admin")
     found = kept_backups.find(runtime().settings, backup_id)
-    return _enqueue(VERIFY, {"backup_id": found.id}, "backup.verification.requested", found.id)
+    return enqueue_noted(VERIFY, {"backup_id": found.id}, "backup.verification.requested", found.id)
 
 
 @doors(
@@ -195,7 +195,7 @@ def _command(found: Backup) -> str:
     return "quadra pitr --to latest" if found.kind == "base" else f"quadra restore --id {found.id} --yes"
 
 
-def _enqueue(kind: str, args: dict[str, Any], action: str, subject: str) -> TheJob:
+def enqueue_noted(kind: str, args: dict[str, Any], action: str, subject: str) -> TheJob:
     with runtime().database.begin() as session:
         unique = f"{kind}:{args.get('backup_id', '')}"
         job = enqueue(session, kind=kind, args=args, max_attempts=ATTEMPTS, unique_as=unique, trigger=MANUAL)

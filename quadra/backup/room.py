@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from quadra.backup import backup_routes, recovery_routes
+from quadra.backup import backup_routes, recovery_routes, schedule_routes
 from quadra.backup.stores.metrics import KeptBackups
 from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
 
-BLUEPRINTS = (recovery_routes.doors.blueprint, backup_routes.doors.blueprint)
+BLUEPRINTS = (recovery_routes.doors.blueprint, backup_routes.doors.blueprint, schedule_routes.doors.blueprint)
 
 
 def set_up(_app: Flask, runtime: Runtime) -> None:

@@ -64,6 +64,7 @@ PAGES = (
     Page("insights", "Insights", "Engine", lenses=False),
     Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
+    Page("operations", "Operations", "Engine", lenses=False),
     Page("sinks", "Sinks", "Engine", lenses=False),
     Page("recovery", "Recovery", "Engine", lenses=False),
     Page("releases", "Releases", "Engine", lenses=False),
@@ -122,6 +123,11 @@ def pipeline(tab: str = "batches") -> Any:
         batch_states=BATCH_STATES,
         job_states=JOB_STATES,
     )
+
+
+@blueprint.get("/operations")
+def operations() -> Any:
+    return page("operations.html", "dashboard.operations", job_states=JOB_STATES)
 
 
 @blueprint.get("/sinks")

@@ -65,6 +65,27 @@ def test_every_page_fits_a_phone_and_complains_of_nothing(admin: Page, quadra: Q
     assert problems == []
 
 
+def test_a_kind_of_job_is_paused_and_resumed_by_keyboard_with_a_reason(admin: Page, quadra: QuadraProcess) -> None:
+    """The page of operations, which is beside settings for whoever runs Quadra."""
+    admin.goto(f"{quadra.base_url}/operations")
+    pause, resume = admin.get_by_label("Pause analyse", exact=True), admin.get_by_label("Resume analyse", exact=True)
+    expect(admin.locator(".skeleton")).to_have_count(0, timeout=PATIENCE_MS)
+    fits(admin)
+    pause.press("Enter")
+    # without a reason nothing is done
+    admin.keyboard.press("Enter")
+    expect(admin.locator("#confirm")).to_be_visible()
+    admin.keyboard.type("upgrade")
+    admin.keyboard.press("Enter")
+    expect(admin.locator("#kinds tr", has=resume)).to_contain_text("upgrade", timeout=PATIENCE_MS)
+    resume.press("Enter")
+    admin.keyboard.type("done")
+    admin.keyboard.press("Enter")
+    expect(pause).to_be_visible(timeout=PATIENCE_MS)
+    expect(admin.get_by_label("Run now: Backup of the database")).to_be_visible()
+    expect(admin.locator("#problem")).to_be_hidden()
+
+
 def test_a_key_is_shown_once_opens_and_is_revoked(admin: Page, quadra: QuadraProcess) -> None:
     admin.goto(f"{quadra.base_url}/settings/keys")
     admin.get_by_label("What it is for").fill("reports")
