@@ -130,8 +130,9 @@ class Board {
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
     const { ranged, bots, visits } = this.bar;
-    const above = this.shared ? [summary(this)] : [bar(this), ranged && elsewhere(this), ranged && bots && !visits && hiddenRows(this)].filter(Boolean);
-    this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part));
+    const above = this.shared ? [summary(this)] : [bar(this), ranged && elsewhere(this)].filter(Boolean);
+    const below = ranged && bots && !visits && !this.shared ? [hiddenRows(this)] : [];
+    this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part), ...below);
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
     this.refresh();

@@ -3,7 +3,7 @@
 import { el, fill } from '../shared/elements.js';
 import { count } from '../shared/format.js';
 
-/** A line under the bar. Visits say it beside their chart. */
+/** A line at the end of the page: above, it would push the page down when it comes. Visits say it beside their chart. */
 export function hiddenRows(board) {
   const place = el('p', { class: 'sub hidden-rows', hidden: true });
   const shows = () => board.address.get('bots') === 'yes';
