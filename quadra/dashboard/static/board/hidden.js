@@ -13,8 +13,8 @@ export function hiddenRows(board) {
   bots.on(({ state, answer }) => {
     const hidden = state === 'ready' && !shows() ? answer.series[0]?.points[0]?.value ?? 0 : 0;
     place.hidden = hidden === 0;
-    fill(place, hidden, () => [el('span', {}, `${count(hidden)} ${hidden === 1 ? 'event' : 'events'} by bots hidden`), ' · ',
-      el('button', { class: 'link', type: 'button', onclick: () => board.address.change({ bots: 'yes' }) }, 'Show')]);
+    fill(place, hidden, () => [el('span', {}, `${count(hidden)} ${hidden === 1 ? 'event' : 'events'} by bots left out where people are counted`), ' · ',
+      el('button', { class: 'link', type: 'button', onclick: () => board.address.change({ bots: 'yes' }) }, 'Count them')]);
   });
   return place;
 }
