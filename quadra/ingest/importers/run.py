@@ -135,7 +135,7 @@ def _wire(item: Item, ids: Ids) -> Any:
     """Raises `Refused`."""
     if isinstance(item.fields, Refused):
         raise item.fields
-    fields = {name: value for name, value in item.fields.items() if name not in SENT_NAMES}
+    fields = {name: value for name, value in item.fields.items() if value is not None and name not in SENT_NAMES}
     if all(fields.get(name) in (None, "") for name in ID_NAMES):
         fields = {name: value for name, value in fields.items() if name not in ID_NAMES}
         fields["event_id"] = ids.of(item.identity)

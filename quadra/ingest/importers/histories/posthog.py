@@ -38,6 +38,9 @@ def read(record: dict[str, Any]) -> Iterator[Event]:
         raise Refused("invalid", {"timestamp": "required"})
     fields = posthog.fields_of(event)
     fields.pop("sent_at", None)
+    page = fields.pop("page")
+    fields |= {"page_url": page.get("url") or page.get("path"), "page_title": page.get("title")}
+    fields["referrer"] = page.get("referrer")
     known = properties if isinstance(properties, dict) else {}
     yield (
         fields,

@@ -98,9 +98,9 @@ def device(
 def text_of(record: Mapping[str, Any], name: str) -> str | None:
     """A text that is there; numbers are texts too."""
     value = record.get(name)
-    if isinstance(value, str):
-        return value.strip() or None
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type(value) is str:
+        return value or None
+    return str(value) if type(value) is int or type(value) is float else None
 
 
 def required(record: Mapping[str, Any], *names: str) -> str:

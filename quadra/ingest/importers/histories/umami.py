@@ -19,12 +19,11 @@ INSIDE = ("data",)
 PAGE = "1"
 DATA = ("data", "event_data")
 """What the query of docs/import.md calls the properties of an event."""
-NAMES: dict[str, str] = {}
-"""Ours of each name: its API says `urlPath` where its database says `url_path`. Few, and remembered."""
 
 
 def read(record: dict[str, Any]) -> Iterator[Event]:
-    row = {_plain(name): value for name, value in record.items()}
+    # its API says `urlPath` where its database says `url_path`
+    row = record if "session_id" in record else {snake_case(name): value for name, value in record.items()}
     event_id = required(row, "event_id", "id")
     visitor = required(row, "session_id")
     name = text_of(row, "event_name")
@@ -56,19 +55,11 @@ def read(record: dict[str, Any]) -> Iterator[Event]:
     yield fields, agent
 
 
-def _plain(name: str) -> str:
-    found = NAMES.get(name)
-    if found is None:
-        found = snake_case(name)
-        if len(NAMES) < 1_000:
-            NAMES[name] = found
-    return found
-
-
 def _url(row: Mapping[str, Any], host: str, begins: str) -> str | None:
-    path, query, site = text_of(row, f"{begins}_path"), text_of(row, f"{begins}_query"), text_of(row, host)
+    path, site = text_of(row, f"{begins}_path"), text_of(row, host)
     if path is None and site is None:
         return None
+    query = text_of(row, f"{begins}_query")
     address = f"{path or '/'}{f'?{query}' if query else ''}"
     return f"https://{site}{address}" if site else address
 
