@@ -36,6 +36,7 @@ from quadra.analytics.lenses import (
     visits,
 )
 from quadra.analytics.questions.lens import Lens
+from quadra.analytics.sql import lens as sql
 from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.errors import Invalid
 
@@ -67,7 +68,9 @@ LENSES: tuple[Lens[Any, Any], ...] = (
 """Those that a saved view may ask."""
 AT_DOORS: tuple[Lens[Any, Any], ...] = (recorded_funnels.LENS_OF_ONE, business.LENS)
 """Those that have a door and nothing else: the first is asked by its path, the second is of a project as a business."""
-BY_PATH: Mapping[str, Lens[Any, Any]] = {lens.path: lens for lens in LENSES}
+FOR_EDITORS: tuple[Lens[Any, Any], ...] = (sql.LENS,)
+"""Those that only editors may ask, and that views may keep."""
+BY_PATH: Mapping[str, Lens[Any, Any]] = {lens.path: lens for lens in (*LENSES, *FOR_EDITORS)}
 
 
 def lens_of(path: str) -> Lens[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quadra.analytics import business_routes, export_routes, resolving_routes
 from quadra.analytics.kept import annotation_routes, goal_routes, imported_routes, segment_routes
-from quadra.analytics.lens_list import AT_DOORS, LENSES
+from quadra.analytics.lens_list import AT_DOORS, FOR_EDITORS, LENSES
 from quadra.analytics.questions import groups
 from quadra.analytics.routes import described
 from quadra.analytics.views import saved_view_routes, share_routes
@@ -12,7 +12,7 @@ from quadra.core.api.openapi import Door, Group
 
 
 def _of(group: str) -> tuple[Door, ...]:
-    return tuple(described(lens) for lens in (*LENSES, *AT_DOORS) if lens.group == group)
+    return tuple(described(lens) for lens in (*LENSES, *FOR_EDITORS, *AT_DOORS) if lens.group == group)
 
 
 GROUPS = (

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from quadra.accounts.access import require_project
-from quadra.analytics.lens_list import AT_DOORS, LENSES
+from quadra.analytics.lens_list import AT_DOORS, FOR_EDITORS, LENSES
 from quadra.analytics.questions.lens import Lens
 from quadra.core.api import legacy_routes
 from quadra.core.api.doors import answered
@@ -32,7 +32,7 @@ def described(lens: Lens[Any, Any]) -> Door:
         path=first,
         title=lens.title,
         says=lens.says,
-        needs="viewer",
+        needs=lens.needs,
         params=() if lens.in_body else (*own.params(), *common),
         body=body,
         answers={200: Answer(says="The answer.", shape=lens.Answer, example=example_of(lens.Answer))},
@@ -63,7 +63,7 @@ def _slug(lens: Lens[Any, Any]) -> str | None:
 
 def _door(lens: Lens[Any, Any]) -> None:
     def show(**named: str) -> Response:
-        project = require_project(_slug(lens), "viewer")
+        project = require_project(_slug(lens), lens.needs)
         return answered(lens.ask(runtime(), lens.read(_given(lens, named), project)))
 
     for number, path in enumerate(_paths(lens), start=1):
@@ -71,5 +71,5 @@ def _door(lens: Lens[Any, Any]) -> None:
         blueprint.add_url_rule(rule, f"{lens.path}_{number}", show, methods=["POST" if lens.in_body else "GET"])
 
 
-for _lens in (*LENSES, *AT_DOORS):
+for _lens in (*LENSES, *FOR_EDITORS, *AT_DOORS):
     _door(_lens)

@@ -47,6 +47,8 @@ class When(Struct, kw_only=True):
 
 def check(when: When, project: Project) -> None:
     lens = lens_of(when.lens)
+    if lens.needs != "viewer":
+        raise Invalid("", fields={"lens": "a question that viewers may ask"})
     wrong = [name for name in when.params if name in RANGE_NAMES]
     if wrong:
         raise Invalid("", fields={f"params.{name}": "left out: over_minutes says the time" for name in wrong})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from msgspec import NODEFAULT, Struct, structs
 
@@ -70,6 +70,7 @@ class Lens(Generic[P, A]):
     """Finds what it names by ids. Raises `NotFound`."""
     range: Callable[[P], Range] = _of_question
     """Of the events that it looks at."""
+    needs: Literal["viewer", "editor"] = "viewer"
     in_body: bool = False
     """Asked by a JSON body: it is too long for an address."""
     prefixes: tuple[str, ...] = PREFIXES

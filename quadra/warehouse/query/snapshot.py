@@ -20,7 +20,7 @@ import pyarrow as pa
 from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.warehouse.columns import NAMES
-from quadra.warehouse.query.duck import arrow, quoted
+from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh
 from quadra.warehouse.query.parts import days_of, parts_of
 from quadra.warehouse.query.people import Known, People
@@ -98,10 +98,7 @@ class Look:
         self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
-        """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself.
-
-        Raises `Unavailable` when it takes too long or too much memory.
-        """
+        """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself. Raises `Unavailable`."""
         began = time.perf_counter()
         if self.elsewhere is not None:
             table = self.elsewhere.ask(self, sql, params or {}, timeout or self._timeout)
@@ -185,6 +182,16 @@ class Look:
     def files(self) -> list[tuple[Listed, str]]:
         """Every segment of the project, whatever range is asked, with its path."""
         return list(zip(self._segments, self._paths(self._segments), strict=True))
+
+    def relation(self, sql: str) -> tuple[str, dict[str, pa.Table], list[str]]:
+        """For a DuckDB elsewhere: the view `events` for this statement, the tables that it names, the files that it reads."""
+        with self._bounded(self._timeout):
+            view, paths = self._events(says_person(sql)), self._paths(self._overlapping)
+            tables = {"fresh": self._fresh.table, "chosen_people": self.chosen}
+            if says_person(sql) or self.chosen is not None:
+                tables |= {"people": self.known.people, "stale_identities": self.known.stale_identities}
+        named = {name: table for name, table in tables.items() if table is not None}
+        return view, named, [*paths, *map(exactly, paths)]
 
     def cancel(self) -> None:
         self._cursor.interrupt()
