@@ -24,7 +24,8 @@ RUN pip install --require-hashes -r requirements.txt
 
 FROM packages AS frontend
 COPY requirements-node.txt package.json package-lock.json ./
-COPY scripts/fetch_frontend.py scripts/
+COPY scripts/fetch_frontend.py scripts/bundle_frontend.mjs scripts/chart_library.js scripts/
+COPY quadra/dashboard/static quadra/dashboard/static
 RUN python scripts/fetch_frontend.py
 COPY scripts/minify_tracker.py scripts/
 COPY quadra/ingest/static quadra/ingest/static
@@ -41,6 +42,7 @@ COPY --from=packages /opt/quadra /opt/quadra
 WORKDIR /app
 COPY . .
 COPY --from=frontend /build/quadra/dashboard/static/vendor quadra/dashboard/static/vendor
+COPY --from=frontend /build/quadra/dashboard/built quadra/dashboard/built
 COPY --from=frontend /build/quadra/ingest/countries.mmdb quadra/ingest/countries.mmdb
 COPY --from=frontend /build/quadra/ingest/static/min quadra/ingest/static/min
 # Editable: the code stays in /app, beside the migrations and the deployment files that belong to it.

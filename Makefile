@@ -70,7 +70,7 @@ sbom: python ## write a CycloneDX list of what Quadra runs on to build/
 	@exec $(VENV)/bin/python scripts/sbom.py $(ARGS)
 
 clean: ## remove the environment, the fetched libraries and the caches; never the data
-	rm -rf $(VENV) $(MUTATE) node_modules quadra/dashboard/static/vendor quadra/ingest/countries.mmdb quadra/ingest/static/min *.egg-info
+	rm -rf $(VENV) $(MUTATE) node_modules quadra/dashboard/static/vendor quadra/dashboard/built quadra/ingest/countries.mmdb quadra/ingest/static/min *.egg-info
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 
 python:

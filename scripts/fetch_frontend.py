@@ -1,5 +1,5 @@
-"""Fetch the dashboard's libraries from the npm registry, pinned by package-lock.json, and put the files that pages load
-where they are served from. Runs in the project's environment; gets Node by pip where the machine has none.
+"""Fetch the dashboard's libraries from the npm registry, pinned by package-lock.json, put the files that pages load where
+they are served from, and bundle them. Runs in the project's environment; gets Node by pip where the machine has none.
 """
 
 import hashlib
@@ -25,12 +25,22 @@ COUNTRIES = TOP / "quadra" / "ingest" / "countries.mmdb"  # which country an add
 COUNTRIES_FROM = MODULES / "@ip-location-db" / "geo-whois-asn-country-mmdb" / "geo-whois-asn-country.mmdb"
 PLACES = {**{VENDOR / name: source for name, source in FILES.items()}, COUNTRIES: COUNTRIES_FROM}
 STAMP = VENDOR / ".fetched"
+STATIC = VENDOR.parent
+BUILT = STATIC.parent / "built"
+BUNDLED = BUILT / ".made-from"
+BUNDLER = (TOP / "scripts" / "bundle_frontend.mjs", TOP / "scripts" / "chart_library.js")
 NODE_BY_PIP = TOP / "requirements-node.txt"
 SYSTEM_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+LONGEST_BUNDLING = 600  # seconds
 OLDEST_NPM = 8  # the first that reads a lock file of version 3 without rewriting it
 
 
 def main() -> None:
+    fetch()
+    bundle()
+
+
+def fetch() -> None:
     wanted = hashlib.sha256((TOP / "package-lock.json").read_bytes()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted and all(path.exists() for path in PLACES):
         return
@@ -49,6 +59,30 @@ def main() -> None:
         shutil.copyfile(source, path.with_name(f".{path.name}"))
         path.with_name(f".{path.name}").replace(path)
     STAMP.write_text(wanted)
+
+
+def bundle() -> None:
+    """Without bundles Quadra serves the files as they are: heavier, and no reason to stop."""
+    sources = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    content = hashlib.sha256()
+    for path in (*BUNDLER, *sources):
+        content.update(f"{path.relative_to(TOP)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    wanted = content.hexdigest()
+    if BUNDLED.exists() and BUNDLED.read_text() == wanted:
+        return
+    print("Bundling the dashboard's files ...", flush=True)
+    try:
+        npm = _usable(shutil.which("npm")) or _npm_by_pip()
+        node = shutil.which("node", path=_environment(npm)["PATH"]) or "node"
+        command = [node, BUNDLER[0]]
+        made = subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, timeout=LONGEST_BUNDLING).returncode == 0
+    except (OSError, subprocess.TimeoutExpired, SystemExit) as reason:
+        print(reason, file=sys.stderr)
+        made = False
+    if made:
+        BUNDLED.write_text(wanted)
+    else:
+        print("The dashboard's files could not be bundled, so pages load them one by one.", file=sys.stderr)
 
 
 def _usable(npm: str | None) -> str | None:

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, has_request_context, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response, has_request_context, request, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, login_user, logout_user
 from sqlalchemy.orm import Session
 from werkzeug.local import LocalProxy
@@ -58,6 +58,12 @@ class _Cookies(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return over_tls()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """What any cache may keep is the same for everybody, whoever looked at the cookie on the way."""
+        super().save_session(app, session, response)
+        if response.cache_control.public:
+            response.vary.discard("Cookie")
 
 
 def set_up(app: Flask, *, secret: str) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
-from quadra.accounts.access import require_page, require_project
+from quadra.accounts.access import caller, require_page, require_project
 from quadra.accounts.projects import list_projects
 from quadra.alerts.reports.content import PAGES as REPORT_PAGES
 from quadra.analytics.views.share_routes import SharedView
 from quadra.core.api import legacy_routes
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.web.http import request_id, runtime
+from quadra.dashboard import static_files
 from quadra.ingest.tables import BATCH_STATES
 from quadra.jobs.states import JOB_STATES
 
-blueprint = Blueprint(
-    "dashboard", __name__, static_folder="static", static_url_path="/static/dashboard", template_folder="templates"
-)
+blueprint = Blueprint("dashboard", __name__, static_folder=None, template_folder="templates")
+static_files.set_up(blueprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +172,11 @@ for _path, _page in legacy_routes.PAGES.items():
 
 @blueprint.get("/docs")
 @blueprint.get("/api/docs")
-def api_docs() -> str:
-    """The description of the API in Swagger UI. It needs no login and loads nothing from outside."""
+def api_docs() -> Any:
+    """The description of the API in Swagger UI. It needs no login and loads nothing from outside; who has one keeps the menu."""
+    with suppress(QuadraError):  # a session or a database that is gone takes away the menu, not the description
+        if caller().user is not None:
+            return page("api_docs_inside.html", "dashboard.api_docs"), {"Cache-Control": "no-store"}
     return render_template("api_docs.html")
 
 
@@ -217,10 +221,10 @@ def error(problem: QuadraError) -> str:
 
 def page(template: str, endpoint: str, **context: Any) -> Any:
     """A page inside the shell: navigation, project picker, who is logged in."""
-    caller = require_page()
+    member = require_page()
     project = require_project(request.args.get("project"), "viewer")
     with runtime().database.read() as session:
-        projects = [one for one in list_projects(session) if caller.sees(one.id)]
+        projects = [one for one in list_projects(session) if member.sees(one.id)]
     nav = [
         {
             "title": title,
@@ -232,7 +236,7 @@ def page(template: str, endpoint: str, **context: Any) -> Any:
         }
         for title, pages in groupby(PAGES, lambda one: one.group)
     ]
-    return render_template(template, project=project, projects=projects, user=caller.user, nav=nav, **context)
+    return render_template(template, project=project, projects=projects, user=member.user, nav=nav, **context)
 
 
 def base_url() -> str:

@@ -28,8 +28,8 @@ class Board {
    * take filters by dimensions of visits.
    */
   constructor(root, { interval = false, compare = true, filters = true, ranged = true, bots = true, usual = undefined, kind = null, visits = false, hear = {} } = {}) {
-    const { project, timezone, role, echarts, baseUrl, page, shared, weekStart } = root.dataset;
-    Object.assign(this, { root, project, projectZone: timezone, role, echarts, baseUrl, page });
+    const { project, timezone, role, echarts, world, baseUrl, page, shared, weekStart } = root.dataset;
+    Object.assign(this, { root, project, projectZone: timezone, role, echarts, world, baseUrl, page });
     this.bar = { interval, compare, filters, ranged, bots, kind, visits };
     this.usual = usual;
     this.weekStart = weekStart === 'sunday' ? 0 : 1;
@@ -136,6 +136,8 @@ class Board {
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
     this.refresh();
+    // other pages hear it from shell.js
+    if (this.shared) matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => document.dispatchEvent(new Event('quadra:theme')));
     const runs = () => !this.bar.ranged || this.range.running;
     if (!this.shared) listenToKeys(this);
     if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }), this.hear);

@@ -39,7 +39,7 @@ function outline(code, d, row, most, filter) {
 /** `rows` of countries; `filter(code, out)`, or null where nothing can be filtered. */
 export function worldMap(board, rows, filter) {
   const place = el('div', { class: 'world' });
-  load(board.echarts.replace('echarts.min.js', 'world.js')).then((found) => {
+  load(board.world).then((found) => {
     const svg = document.createElementNS(SVG, 'svg');
     svg.setAttribute('viewBox', VIEW);
     svg.setAttribute('role', 'img');
