@@ -290,7 +290,7 @@ def test_a_reader_further_down_is_not_moved_and_can_ask_for_what_is_new(page: Pa
 def test_a_batch_moves_through_its_states_before_the_reader(page: Page, project: Project) -> None:
     page.goto(project.at("/pipeline"))
     live(page)
-    expect(page.locator("#panel-batches [data-nothing]")).to_contain_text("No batches yet")
+    expect(page.locator("#panel-batches [data-nothing]")).to_contain_text("No batch of this project yet")
     project.send(2)
     expect(batches(page)).to_contain_text("OPEN")
     batches(page).get_by_role("button", name="Seal").click()

@@ -2,6 +2,7 @@
 
 import { change, compact } from '../shared/format.js';
 import { el } from '../shared/elements.js';
+import { distinct } from './labels.js';
 import { DASHES } from './theme.js';
 import { inPoints, named, number, percent, shortened } from './words.js';
 
@@ -24,19 +25,19 @@ export function hovered(head, lines) {
   return el('div', { class: 'hover' }, el('p', { class: 'sub' }, shortened(head, 80)), ...rows);
 }
 
-const legend = (look, shown) => ({
-  show: shown, type: 'scroll', left: 0, top: 2, padding: [4, 0], itemWidth: 1.6 * look.rem, itemHeight: 0.6 * look.rem, itemGap: 1.2 * look.rem,
+const legend = (look, names) => ({
+  show: names.length > 1, type: 'scroll', left: 0, top: 2, padding: [4, 0], itemWidth: 1.6 * look.rem, itemHeight: 0.6 * look.rem, itemGap: 1.2 * look.rem,
   textStyle: text(look, { color: look.ink }), pageTextStyle: text(look), pageIconColor: look.accent, pageIconInactiveColor: look.line,
-  formatter: (name) => shortened(name), tooltip: { show: false },
+  formatter: distinct(names), tooltip: { show: false },
 });
 
-function frame(look, { labels, format, several, axis = compact, unit, letters = 18, marks = [], compared = null }) {
+function frame(look, { labels, format, names = [], axis = compact, unit, letters = 18, marks = [], compared = null }) {
   return {
-    grid: { left: 4, right: 1.6 * look.rem, top: several ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
-    legend: legend(look, several),
+    grid: { left: 4, right: 1.6 * look.rem, top: names.length > 1 ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
+    legend: legend(look, names),
     xAxis: {
       type: 'category', data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: look.rule } },
-      axisLabel: text(look, { hideOverlap: true, formatter: (label) => shortened(label, letters) }),
+      axisLabel: text(look, { hideOverlap: true, formatter: distinct(labels, letters) }),
     },
     yAxis: {
       type: 'value', minInterval: unit === 'whole' ? 1 : 0, axisLabel: text(look, { formatter: axis, hideOverlap: true }),
@@ -81,7 +82,7 @@ function marked(look, marks, periods) {
 export function lines({ labels, series, format, axis, running = null, area = series.length === 1, unit = 'whole', marks = [], pick = null }) {
   const faint = series.findIndex((one) => one.faint);
   return (look) => ({
-    ...frame(look, { labels, format, axis, unit, several: series.length > 1, marks, compared: faint > 0 ? [0, faint] : null }),
+    ...frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), marks, compared: faint > 0 ? [0, faint] : null }),
     pick,
     series: series.map((one, index) => {
       const colour = one.faint ? look.muted : look.series[index % look.series.length];
@@ -105,7 +106,7 @@ export function banded({ labels, name, values, low, high, marked = [], format = 
   return (look) => {
     const known = low.map((value, place) => value !== null && high[place] !== null);
     const edge = { type: 'line', symbol: 'none', stack: 'band', lineStyle: { opacity: 0 }, emphasis: { disabled: true }, silent: true };
-    const around = frame(look, { labels, format, axis, unit, several: false });
+    const around = frame(look, { labels, format, axis, unit });
     around.tooltip.formatter = ([{ dataIndex: place, axisValueLabel }]) => hovered(axisValueLabel, [
       [look.accent, name, values[place] === null ? 'nothing' : format(values[place])],
       ...(known[place] ? [[look.line, 'Expected', `${format(low[place])} to ${format(high[place])}`]] : []),
@@ -131,7 +132,7 @@ const said = (look, { says }, flat) => ({
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
 export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null, click = null }) {
   return (look, width) => {
-    const around = frame(look, { labels, format, axis, unit, several: series.length > 1, letters: flat && width > 40 * look.rem ? 40 : 18 });
+    const around = frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), letters: flat && width > 40 * look.rem ? 40 : 18 });
     if (flat) {
       [around.xAxis, around.yAxis] = [around.yAxis, { ...around.xAxis, inverse: true }];
     }

@@ -3,6 +3,7 @@
 // a table alone, or whatever the page makes of the answer.
 
 import { el, fill } from '../shared/elements.js';
+import { wholeRows } from '../shared/whole_rows.js';
 import { Chart } from './chart.js';
 import { withoutFilters } from './hidden.js';
 import { Table } from './table.js';
@@ -45,13 +46,14 @@ export class Panel {
       skeleton: el('div', { class: `loading ${chart ? `chart ${size ?? ''}` : ''}` }, ...Array.from({ length: chart ? 1 : 4 }, () => el('span', { class: 'skeleton wide' }))),
       content: el('div', { class: 'content', hidden: true }, box, this.#table?.element),
       foot: foot ? el('p', { class: 'sub panel-foot' }) : null,
-      body: body ? el('div', scrolls ? { class: 'made scroll', tabindex: '0', role: 'region', 'aria-labelledby': id } : { class: 'made' }) : null,
+      body: body ? el('div', scrolls ? { class: 'made scroll', tabindex: '0', role: 'region', 'aria-label': `${title}, the whole list` } : { class: 'made' }) : null,
     };
     this.#parts.content.append(...[this.#parts.body, this.#parts.foot].filter(Boolean));
     if (this.#table && chart) this.#table.element.hidden = this.#table.copy.hidden = true;
     const { sub, problem, empty, skeleton, content } = this.#parts;
     this.element = el('section', { class: 'panel', 'aria-labelledby': id },
       el('div', { class: 'panel-head' }, el('h2', { id }, title), this.#table?.copy, ...tools, toggle), sub, problem, skeleton, empty, content);
+    for (const place of content.querySelectorAll('.scroll')) wholeRows(place);
     if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());
     this.#say(null);
     this.element.hidden = !options.of.offered;

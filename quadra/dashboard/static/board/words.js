@@ -8,7 +8,7 @@ const formats = new Map();
 
 const known = (value) => value !== null && value !== undefined && Number.isFinite(Number(value));
 
-export const number = (value) => (!known(value) ? '—' : Number.isInteger(value) ? count(value) : decimals.format(value));
+export const number = (value) => (!known(value) ? '—' : Number.isInteger(value) ? count(value) : value > 0 && value < 0.005 ? '< 0.01' : decimals.format(value));
 /** Per cent as the lenses say it: 0 to 100. */
 export const percent = (value) => (!known(value) ? '—' : `${value > 0 && value < 0.1 ? '< 0.1' : oneDecimal.format(value)} %`);
 /** How a rate differs from another: "+1.2 points". */
@@ -26,6 +26,7 @@ export const dollars = (value) => {
 /** "8 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
 export function seconds(value) {
   if (!known(value)) return '—';
+  if (value > 0 && value < 0.05) return '< 0.1 s';
   if (value < 60) return `${value < 10 && value > 0 ? oneDecimal.format(value) : Math.round(value)} s`;
   const whole = Math.round(value);
   const parts = whole < 3600 ? [[60, 'min'], [1, 's']] : whole < 86_400 ? [[3600, 'h'], [60, 'min']] : [[86_400, 'd'], [3600, 'h']];

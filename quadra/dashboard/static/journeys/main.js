@@ -13,11 +13,12 @@ import { visits } from './visits.js';
 const SHOWN = 60;
 const board = openBoard();
 const { address } = board;
+const asked = () => address.get('steps', '5');
 const given = (name) => (address.get(name) ? { [name]: address.get(name) } : {});
 
 const paths = board.ask('paths', (common) => ({
   lens: 'paths',
-  params: { ...common, include: address.get('include', 'page'), max_steps: address.get('steps', '5'), limit: '300', ...given('start'), ...given('end') },
+  params: { ...common, include: address.get('include', 'page'), max_steps: asked(), limit: '1000', ...given('start'), ...given('end') },
 }));
 const places = async () => [...await valuesOf(board, 'page_url').catch(() => []), ...await eventNames(board).catch(() => [])].filter((name) => name !== '');
 
@@ -29,7 +30,11 @@ function who({ position, source, target }) {
 const ways = board.panel({
   of: paths,
   title: 'Which paths do people take?',
-  sub: ({ edges }) => (edges.length > SHOWN ? `The most frequent of ${edges.length} transitions; the table shows all` : 'Transitions within a session'),
+  sub: ({ edges }) => {
+    const longest = 1 + Math.max(1, ...edges.map(({ position }) => position));
+    const ends = longest < Number(asked()) ? `; no session has more than ${longest} steps` : '';
+    return (edges.length > SHOWN ? `The most frequent of ${number(edges.length)} transitions; the table shows all` : 'Transitions within a session') + ends;
+  },
   isEmpty: ({ edges }) => edges.length === 0,
   empty: firstEvent(board, 'No transitions between pages or events in this period.', [{ kind: 'page', userId: 'me', pageUrl: 'https://shop.example/' }, { kind: 'page', userId: 'me', pageUrl: 'https://shop.example/pricing' }]),
   size: 'tall',

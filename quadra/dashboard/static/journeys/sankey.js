@@ -1,7 +1,8 @@
 // A Sankey chart of moves: a place stands once for each step, so that the way always goes on to the right.
 
+import { distinct } from '../board/labels.js';
 import { hovered, text, tooltip } from '../board/options.js';
-import { named, number, seconds, shortened } from '../board/words.js';
+import { named, number, seconds } from '../board/words.js';
 
 const key = (position, name) => `${position} ${name}`;
 const nameOf = (id) => id.slice(id.indexOf(' ') + 1);
@@ -16,10 +17,14 @@ export function placed(name) {
   }
 }
 
-/** The most frequent moves, but for those that hang in the air because the ones before them are not among them. */
+/**
+ * The most frequent moves of each step, but for those that hang in the air because the ones before them are not among them. Each
+ * step has its part of `most`: the first ones are the most frequent and left nothing of the last.
+ */
 export function connected(edges, most) {
   const reached = new Set();
-  return edges.slice(0, most).sort((a, b) => a.position - b.position).filter(({ position, source, target }) => {
+  const steps = [...Map.groupBy(edges, ({ position }) => position).values()];
+  return steps.flatMap((moves) => moves.slice(0, Math.ceil(most / steps.length))).sort((a, b) => a.position - b.position).filter(({ position, source, target }) => {
     const hangs = position > 1 && !reached.has(key(position, source));
     if (!hangs) reached.add(key(position + 1, target));
     return !hangs;
@@ -34,7 +39,9 @@ export function sankey(edges, click = null) {
       ids.set(key(position, source), position);
       ids.set(key(position + 1, target), position + 1);
     }
+    const names = [...ids.keys()].map((id) => placed(nameOf(id)));
     const letters = Math.max(8, Math.floor(width / (Math.max(...ids.values()) + 1) / (0.62 * look.rem)));
+    const short = distinct(names, letters);
     return {
       click: click && (({ dataType, dataIndex }) => dataType === 'edge' && click(edges[dataIndex])),
       tooltip: tooltip(look, {
@@ -49,7 +56,7 @@ export function sankey(edges, click = null) {
         data: [...ids].map(([name, position]) => ({ name, depth: position - 1, itemStyle: { color: look.series[(position - 1) % look.series.length], borderWidth: 0 } })),
         links: edges.map(({ position, source, target, count, average_seconds: took }) => ({ source: key(position, source), target: key(position + 1, target), value: count, seconds: took })),
         lineStyle: { color: 'source', opacity: 0.25, curveness: 0.5 },
-        label: text(look, { color: look.ink, formatter: ({ name }) => shortened(placed(nameOf(name)), letters) }),
+        label: text(look, { color: look.ink, formatter: ({ name }) => short(placed(nameOf(name))) }),
       }],
     };
   };

@@ -2,6 +2,7 @@
 // scrolled or has an event open, new ones wait and are only counted.
 
 import { count, moment, time } from '../shared/format.js';
+import { wholeRows } from '../shared/whole_rows.js';
 import { describe } from './event_words.js';
 
 const ROWS = 50;
@@ -21,6 +22,7 @@ export class Feed {
 
   constructor() {
     const list = this.#list;
+    wholeRows(list);
     list.addEventListener('pointerenter', (event) => {
       this.#pointed = event.pointerType === 'mouse' || event.pointerType === 'pen';
       this.#settle();

@@ -31,7 +31,7 @@ export function makeBatches({ project, acts, address }) {
     build,
     nothing: () => (address.get('status')
       ? [el('p', {}, `No batch is ${address.get('status')} right now.`)]
-      : [el('p', {}, 'No batches yet. The first one opens with the first event. '), el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'))]),
+      : [el('p', {}, 'No batch of this project yet. Its first one opens with the first event. '), el('p', {}, el('a', { href: href('/live', project) }, 'How to send an event'))]),
   });
 
   function build(first) {

@@ -1,6 +1,7 @@
 // A heat map of per cents: the more, the stronger the accent. The strongest is the largest there is. The number stands in the cell where there is room for it.
 
 import { hovered, text, tooltip } from '../board/options.js';
+import { mixed, readableOn } from '../board/theme.js';
 import { percent } from '../board/words.js';
 
 const ROOM = 2.1;
@@ -23,8 +24,8 @@ export function heat({ rows, columns, cells, what, click = null }) {
       series: [{
         id: 'heat', type: 'heatmap', emphasis: { disabled: true },
         itemStyle: { borderColor: look.panel, borderWidth: 2, borderRadius: 3 },
-        label: { show: shown, fontSize: 0.8 * look.rem, color: look.ink, formatter: ({ data }) => (data.value[2] ? `${Math.round(data.value[2])}` : '') },
-        data: cells.map(({ row, column, value, says }) => ({ value: [column, row, value], says, label: { color: value > 0.5 * most ? look.panel : look.ink } })),
+        label: { show: shown, fontSize: 0.8 * look.rem, color: look.ink, formatter: ({ data }) => (data.value[2] ? data.value[2] < 0.5 ? '<1' : `${Math.round(data.value[2])}` : '') },
+        data: cells.map(({ row, column, value, says }) => ({ value: [column, row, value], says, label: { color: readableOn(mixed(look.bg, look.accent, value / most)) } })),
       }],
     };
   };

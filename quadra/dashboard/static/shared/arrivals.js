@@ -3,7 +3,8 @@
 // connection must never look like a quiet one.
 
 export const WINDOW = 300;
-const RATE_SECONDS = 5;
+// of senders that send every ten seconds, a few seconds would see all or nothing
+const RATE_SECONDS = 60;
 
 export class Arrivals {
   #counts = new Map();
@@ -57,7 +58,7 @@ export class Arrivals {
     });
   }
 
-  /** Mean of the last whole seconds, as the server reckons it. */
+  /** Mean of the last minute, as the server reckons it. */
   recentRate() {
     const running = this.second();
     let sum = 0;

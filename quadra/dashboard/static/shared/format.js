@@ -42,7 +42,7 @@ export function perSecond(value) {
 }
 
 export function duration(ms) {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 1000) return ms > 0 && ms < 0.5 ? '< 1 ms' : `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${oneDecimal.format(ms / 1000)} s`;
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
@@ -64,7 +64,7 @@ export function change(now, before, { counted = true } = {}) {
   if (ratio >= 10) return { text: `×${whole.format(Math.round(ratio))}`, direction };
   const percent = Math.abs(ratio - 1) * 100;
   const sign = direction === 'up' ? '+' : direction === 'down' ? '−' : '±';
-  const digits = percent < 10 && percent > 0 ? oneDecimal.format(percent) : whole.format(Math.round(percent));
+  const digits = percent < 0.05 && percent > 0 ? '< 0.1' : percent < 10 && percent > 0 ? oneDecimal.format(percent) : whole.format(Math.round(percent));
   return { text: `${sign}${digits} %`, direction };
 }
 
