@@ -1,6 +1,6 @@
 """`/status` for people: the parts of Quadra in plain words for everybody, the single checks for those who are logged in.
 
-Made on the server and without scripts: it must also show while much else does not work.
+Made on the server, so that it shows without scripts too, and while much else does not work.
 """
 
 from __future__ import annotations

@@ -203,6 +203,6 @@ def test_an_alert_is_made_with_the_channel_it_tells(admin: Page, quadra: QuadraP
     expect(admin.locator("#rows tr")).to_have_count(8)
     admin.get_by_role("button", name="History of Silence").click()
     expect(admin.locator("#firings")).to_contain_text("It has not fired yet.")
-    admin.get_by_role("button", name="Mute Silence").click()
+    admin.get_by_role("button", name="Mute for an hour: Silence").click()
     expect(admin.locator("#rows")).to_contain_text("muted until")
     fits(admin)

@@ -72,11 +72,11 @@ export function builder(board) {
         commit();
       },
     }, el('span', { class: 'chip-words' }, `${shortened(property, 16)} = ${shortened(value, 20)}`), el('span', { class: 'hidden' }, ', remove this filter'), el('span', { 'aria-hidden': 'true' }, ' ✕'))));
-    const add = el('button', { class: 'button', type: 'button', 'aria-label': `Filter step ${at + 1}`, onclick: () => chooseFilter(board, (property, _op, value) => {
+    const add = el('button', { class: 'button', type: 'button', onclick: () => chooseFilter(board, (property, _op, value) => {
       step.where = { ...step.where, [property]: [...new Set([...[step.where?.[property] ?? []].flat(), value])] };
       draw();
       commit();
-    }, ['is']) }, 'where…');
+    }, ['is']) }, 'where…', el('span', { class: 'hidden' }, ` of step ${at + 1}`));
     return [...chips, add];
   }
 

@@ -124,7 +124,7 @@ function row(alert) {
   const names = alert.to.map((id) => channels.get(id)?.name ?? 'a channel that is gone');
   const own = [button('History', `History of ${alert.name}`, () => history(alert))];
   if (role !== 'viewer') {
-    own.push(button(muted ? 'Unmute' : 'Mute for an hour', `${muted ? 'Unmute' : 'Mute'} ${alert.name}`, () => mute({ ...alert, muted_until: muted })),
+    own.push(button(muted ? 'Unmute' : 'Mute for an hour', muted ? `Unmute ${alert.name}` : `Mute for an hour: ${alert.name}`, () => mute({ ...alert, muted_until: muted })),
       button('Delete', `Delete ${alert.name}`, () => remove(alert)));
   }
   return el('tr', {}, head(alert.name), cell('Condition', words), cell('Now', muted ? `${state}, muted until ${moment(Date.parse(alert.muted_until))}` : state),

@@ -55,7 +55,7 @@ function row(user) {
   const buttons = user.disabled
     ? [button('Enable', `Enable ${user.email}`, () => change(user, { disabled: false }, `${user.email} may log in again.`))]
     : [button('Password link', `Password link for ${user.email}`, () => link(user)),
-      button('Second factor off', `Second factor of ${user.email} off`, () => factorOff(user)),
+      button('Second factor off', `Second factor off for ${user.email}`, () => factorOff(user)),
       self ? null : button('Disable', `Disable ${user.email}`, () => disable(user))];
   const choices = el('div', { class: 'choices' }, ...buttons);
   return el('tr', {}, head(user.name ? `${user.name} · ${user.email}` : user.email), cell('Role', self ? `${user.role} (you)` : roleOf(user)),

@@ -19,14 +19,14 @@ export function timeline(events, { people = false, link = null } = {}) {
 function row(event, people, link) {
   const { name, detail, where } = describe(event);
   const who = event.user_id ?? event.anonymous_id;
+  const person = people ? el(link && who ? 'a' : 'span', { class: 'who', href: link && who ? link(who) : null }, who ?? 'nobody') : null;
   return el('li', { class: `kind-${event.kind}` }, el('details', { 'data-key': event.event_id },
     el('summary', {},
       el('time', { datetime: event.timestamp }, time(Date.parse(event.timestamp))),
       el('span', { class: 'name' }, name, event.bot ? el('span', { class: 'mark' }, 'bot') : null),
       el('span', { class: 'kind' }, event.kind === name ? '' : event.kind),
-      people ? el('span', { class: 'who' }, link && who ? el('a', { href: link(who) }, who) : who ?? 'nobody') : null,
       el('span', { class: 'detail' }, [detail, where].filter(Boolean).join(' · '))),
-    el('pre', { tabindex: '0' }, JSON.stringify(whole(event), null, 2))));
+    el('pre', { tabindex: '0' }, JSON.stringify(whole(event), null, 2))), person);
 }
 
 /** What is known of it; what is not is left out. */
