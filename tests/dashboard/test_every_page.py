@@ -47,8 +47,9 @@ WEIGH = """() => {
   return [loaded.length, loaded.reduce((sum, one) => sum + one.transferSize, 0)];
 }"""
 EVERYTHING = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Swagger UI is left out: what it is made of is not ours.
 LOOK = """async () => {
-  const { violations } = await axe.run(document, {
+  const { violations } = await axe.run({ include: [['html']], exclude: [['.swagger-ui']] }, {
     runOnly: { type: 'tag', values: TAGS }, rules: { 'label-content-name-mismatch': { enabled: true } },
     resultTypes: ['violations'],
   });

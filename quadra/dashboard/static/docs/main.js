@@ -10,6 +10,8 @@ globalThis.SwaggerUIBundle({
   validatorUrl: null,
   persistAuthorization: false,
   syntaxHighlight: { activated: false },
+  // the page around it has a main part already
+  onComplete: () => document.getElementById('operations')?.setAttribute('role', 'presentation'),
 });
 
 const system = matchMedia('(prefers-color-scheme: dark)');
