@@ -52,12 +52,26 @@ def serve(port: int | None, host: str | None, no_worker: bool) -> None:
         runtime.on_start.append(companion.start)
     name = f"[{runtime.settings.host}]" if ":" in runtime.settings.host else runtime.settings.host
     address = f"http://{name}:{listener.getsockname()[1]}"
-    click.echo("\n".join(greeting(address, made)))
+    if runtime.settings.use_structured_logging:
+        logger.info("serve.process.started", extra=started(address, made))
+    else:
+        click.echo("\n".join(greeting(address, made)))
     run_until_told(runtime, runtime.loop.server(listener, app, bounds_of(runtime.settings)))
     if not no_worker:
         companion.stop()
     runtime.close()
-    click.echo("Stopped: everything acknowledged is stored.")
+    if runtime.settings.use_structured_logging:
+        logger.info("serve.process.stopped", extra={"reason": "Everything acknowledged is stored."})
+    else:
+        click.echo("Stopped: everything acknowledged is stored.")
+
+
+def started(address: str, made: Initialised) -> dict[str, str]:
+    """The same for a log, which is no place for secrets: how to make new ones."""
+    ways = "quadra key create --project default --scope ingest"
+    if made.admin_password:
+        ways = f"quadra user password {made.admin_email}; {ways}"
+    return {"address": address, "version": __version__, "admin": made.admin_email, "get_in": ways}
 
 
 def greeting(address: str, made: Initialised) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_socketio import SocketIO
 
 from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
+from quadra.core.web.http import request_id
 from quadra.ingest import metrics, tracker
 from quadra.ingest.doors import lane, routes
 from quadra.ingest.doors.events import EventsDoor
@@ -35,6 +36,23 @@ def set_up(app: Flask, runtime: Runtime) -> None:
     lane.quicken_eventlet()
     intake = runtime.kept(Intake)
     Sockets(runtime.kept(SocketIO), intake, runtime.loop)
+
+    @app.after_request
+    def note_refusal(response: Response) -> Response:
+        if response.status_code >= 400 and request.path in PATHS:
+            told = response.get_json(silent=True)
+            told = told.get("error") if isinstance(told, dict) else None
+            told = told if isinstance(told, dict) else {}
+            intake.refusal_log.note(
+                request.environ,
+                request_id(),
+                path=request.path,
+                status=response.status_code,
+                code=told.get("code"),
+                reason=str(told.get("message", ""))[:300],
+            )
+        return response
+
     runtime.kept(Scrape).live.append(metrics.depth(intake.writer))
     runtime.on_start += (intake.writer.start, intake.senders.quota.start, intake.counts.start)
     runtime.on_stop += (partial(intake.writer.stop, FLUSH_SECONDS), intake.counts.stop)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +13,20 @@ import socketio
 
 from quadra.core.api import legacy_routes
 from quadra.core.api.legacy_routes import ALSO, PAGES
-from tests.clients import Answer, PlainPacket, send
+from tests.clients import Answer, PlainPacket, eventually, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 
 @pytest.fixture(scope="module")
-def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper)) as server:
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs") / "quadra"
+
+
+@pytest.fixture(scope="module")
+def quadra(keeper: Keeper, logs: Path) -> Iterator[QuadraProcess]:
+    env = {"USE_STRUCTURED_LOGGING": "true", "QUADRA_LOGS_DIR": str(logs)}
+    with closing(QuadraProcess(keeper, env)) as server:
         yield server
 
 
@@ -100,6 +108,38 @@ def test_a_metric_of_a_business_counts_under_its_name_whatever_its_category(quad
     }
     assert send(quadra, body=metric).status == 200
     assert ask(quadra, "/business/status?business_id=default").json["revenue"]["total"] == 5
+
+
+def test_every_line_of_every_stream_is_json_and_holds_no_secret(quadra: QuadraProcess, logs: Path) -> None:
+    assert [line for line in quadra.log().splitlines() if not line.startswith("{")] == []
+    lines = [json.loads(line) for line in quadra.log().splitlines()]
+    (started,) = [line for line in lines if line["event"] == "serve.process.started"]
+    assert started["address"] == quadra.base_url
+    assert {"module", "function", "line", "environment"} <= started.keys()
+    for secret in ("write_key", "admin_key", "admin_password"):
+        assert quadra.init[secret] not in quadra.log()
+    everything = (logs / "quadra_matrix.json.log").read_text()
+    assert [json.loads(line) for line in everything.splitlines()]
+    assert (logs / "quadra_matrix_error.json.log").exists()
+
+
+def test_a_refused_request_is_in_the_log_under_its_id(quadra: QuadraProcess) -> None:
+    asked = {
+        "whole-1": ("/api/events", b"{"),
+        "some-1": ("/api/events", [{"event_type": "x"}, {"nothing": 1}]),
+        "typed-1": ("/api/analytics/user/features/track", {"action": "used"}),
+    }
+    for name, (path, body) in asked.items():
+        send(quadra, path, body, X_Request_ID=name)
+
+    def found() -> dict[str, Any]:
+        lines = [json.loads(line) for line in quadra.log().splitlines() if "ingest.request.refused" in line]
+        return {line["request_id"]: line for line in lines}
+
+    eventually(lambda: asked.keys() <= found().keys(), 20)
+    assert "not JSON" in found()["whole-1"]["reason"]
+    assert (found()["some-1"]["refused_events"], found()["some-1"]["status"]) == (1, 200)
+    assert "feature_name" in found()["typed-1"]["reason"]
 
 
 def test_a_language_without_an_example_is_told_which_there_are(quadra: QuadraProcess) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -190,6 +192,18 @@ def test_fluentd_and_fluent_bit_name_only_fields_that_exist(lines: list[dict[str
         assert PATH in text
     assert re.search(r"Parser\s+quadra", bit)
     time.strptime(lines[0]["timestamp"][:19], "%Y-%m-%dT%H:%M:%S")
+
+
+def test_configurations_are_written_for_other_paths_and_addresses(tmp_path: Path) -> None:
+    options = ["--logs", "/srv/q", "--elasticsearch", "es.example:9243", "--loki", "https://loki.example"]
+    script = ROOT / "scripts" / "configure_log_shipping.py"
+    subprocess.run([sys.executable, "-S", script, tmp_path, *options], check=True, capture_output=True)
+    written = {file: file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
+    assert {file.relative_to(tmp_path).parts[0] for file in written} == {one.name for one in LOGS.iterdir()} - {"loki"}
+    for file, text in written.items():
+        assert not re.search(r"/var/log/quadra|elasticsearch:9200|loki:3100|9200", text), file
+    assert "/srv/q/all-*.log" in written[tmp_path / "promtail" / "promtail.yml"]
+    assert "host es.example\n  port 9243" in written[tmp_path / "fluentd" / "fluent.conf"]
 
 
 @pytest.mark.parametrize("name", ["docker-compose.elk.yml", "docker-compose.loki.yml"])

@@ -19,6 +19,8 @@ from quadra.core.errors import Misconfigured
 from quadra.core.settings import Settings
 
 SLOTS = 100
+ALSO = {"quadra_matrix.json.log": "all-web.log", "quadra_matrix_error.json.log": "errors-web.log"}
+"""Names that shippers of other systems look for -> the files of the first web process."""
 
 _held: list[int] = []
 """Open descriptors of the locks of this process."""
@@ -31,12 +33,21 @@ def open_files(settings: Settings, directory: Path, role: str) -> list[logging.H
             directory.mkdir(parents=True)
             directory.chmod(0o700 if _is_inside(directory, settings) else 0o750)
         name = _take_name(directory, role)
+        if name == "web":
+            for other, ours in ALSO.items():
+                _link(directory / other, ours)
         return [
             _handler(directory / f"all-{name}.log", settings, logging.NOTSET),
             _handler(directory / f"errors-{name}.log", settings, logging.ERROR),
         ]
     except OSError as error:
         raise Misconfigured(f"QUADRA_LOGS_DIR={directory}: cannot write there: {error.strerror}.") from error
+
+
+def _link(path: Path, ours: str) -> None:
+    """A file of that name is somebody's own, and stays."""
+    with suppress(FileExistsError):
+        path.symlink_to(ours)
 
 
 class _File(RotatingFileHandler):

@@ -47,6 +47,9 @@ class JsonLines(JsonFormatter):
             "message": self._redaction.text(message),
             **self._always,
             "pid": record.process,
+            "module": record.module,
+            "function": record.funcName,
+            "line": record.lineno,
             "thread": record.threadName,
         }
         for name, value in record.__dict__.items():

@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 QUEUED_LINES = 10_000
 """Some megabytes: a burst fits, a disk that hangs for long does not."""
 STOP_SECONDS = 3.0
-QUIET = ("alembic", "engineio", "socketio", "werkzeug", "quadra.core.web.server", "httpx2", "openai")
+OWN_HANDLERS = ("engineio.server", "socketio.server")
+"""Libraries that write lines of their own, past all of this, unless a level was set for them before they begin."""
+QUIET = (*OWN_HANDLERS, "alembic", "engineio", "socketio", "werkzeug", "quadra.core.web.server", "httpx2", "openai")
 
 log_lines_dropped_total = counter("log_lines_dropped_total", "Lines that found the queue to the log full.")
 

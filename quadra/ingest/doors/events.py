@@ -74,8 +74,11 @@ class EventsDoor:
             ("Vary", "Origin"),
         ]
         try:
-            status, answer = "200 OK", self._store(environ, headers)
+            status, answer = "200 OK", self._store(environ, headers, request_id)
         except QuadraError as error:
+            self._intake.refusal_log.note(
+                environ, request_id, path=PATH, status=error.status, code=error.code, reason=error.message[:300]
+            )
             status, answer = _failed(error, request_id, headers)
         except Exception:
             logger.exception("http.request.failed", extra={"request_id": request_id})
@@ -92,7 +95,7 @@ class EventsDoor:
         child.inc()
         self._duration.observe(seconds)
 
-    def _store(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> bytes:
+    def _store(self, environ: dict[str, Any], headers: list[tuple[str, str]], request_id: str) -> bytes:
         query = parse_qs(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else {}
         header, authorization = environ.get("HTTP_X_QUADRA_KEY", ""), environ.get("HTTP_AUTHORIZATION", "")
         in_query = query.get("key", [""])[0]
@@ -109,7 +112,24 @@ class EventsDoor:
             headers += who.meter.headers() if who.meter else []
         if events.single and type(first := results[0]) is Refused:
             raise Invalid(first.message, code=first.code, fields=first.fields)
-        return self._intake.aside(len(results) > FEW_EVENTS, _summary, results, query.get("results") == ["all"])
+        every = query.get("results") == ["all"]
+        return self._intake.aside(len(results) > FEW_EVENTS, self._summary, results, every, environ, request_id)
+
+    def _summary(
+        self, results: Sequence[Stored | Refused], every: bool, environ: dict[str, Any], request_id: str
+    ) -> bytes:
+        counts, listed, first = _counted(results, every)
+        if first is not None:
+            self._intake.refusal_log.note(
+                environ,
+                request_id,
+                path=PATH,
+                status=200,
+                code=first.code,
+                reason=first.message[:300],
+                refused_events=counts["refused"],
+            )
+        return _encode({**counts, "results": listed})
 
     def _sender(self, environ: dict[str, Any], plain: str) -> Sender:
         return self._intake.senders.sender(environ, plain, door="http")
@@ -170,12 +190,17 @@ def _failed(error: QuadraError, request_id: str, headers: list[tuple[str, str]])
     return f"{error.status} {error.code}", _encode({"error": {**error.as_dict(), "request_id": request_id}})
 
 
-def _summary(results: Sequence[Stored | Refused], everything: bool) -> bytes:
+def _counted(
+    results: Sequence[Stored | Refused], everything: bool
+) -> tuple[dict[str, int], list[dict[str, Any]], Refused | None]:
+    """How many of each, what is told one by one, and the first that was refused."""
     duplicates = refused = 0
     listed: list[dict[str, Any]] = []
+    first: Refused | None = None
     for index, result in enumerate(results):
         if type(result) is Refused:
             refused += 1
+            first = first or result
             why = {"code": result.code, "fields": result.fields, "message": result.message}
             listed.append({"index": index, "event_id": result.event_id, "status": "refused", **why})
             continue
@@ -185,4 +210,4 @@ def _summary(results: Sequence[Stored | Refused], everything: bool) -> bytes:
             status = "duplicate" if duplicate else "stored"
             listed.append({"index": index, "event_id": event_id, "status": status, "batch_id": batch_id})
     stored = len(results) - duplicates - refused
-    return _encode({"stored": stored, "duplicates": duplicates, "refused": refused, "results": listed})
+    return {"stored": stored, "duplicates": duplicates, "refused": refused}, listed, first

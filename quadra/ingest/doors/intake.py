@@ -19,6 +19,7 @@ from quadra.ingest.accept import Sender, accept_or_refuse
 from quadra.ingest.columns import Row
 from quadra.ingest.counts import Counts
 from quadra.ingest.doors.quota import Meter
+from quadra.ingest.doors.refusal_log import RefusalLog
 from quadra.ingest.doors.senders import Senders
 from quadra.ingest.doors.tickets import Stored, Ticket, WaitingTicket
 from quadra.ingest.wire import Refused
@@ -42,6 +43,7 @@ class Intake:
     def __init__(self, runtime: Runtime, writer: Writer):
         self.writer = writer
         self.senders = Senders(runtime)
+        self.refusal_log = RefusalLog(runtime.settings.trusted_proxies)
         self.counts = Counts(runtime)
         writer.on_not_new.append(self.counts.not_new)
         self.loop: Loop = runtime.loop
