@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -115,20 +116,12 @@ class Field:
         if not LEAST_CELLS <= self.cells <= MOST_CELLS:
             raise ValueError(f"cells must be {LEAST_CELLS} to {MOST_CELLS}")
         self.mean, self.variance = np.zeros(self.cells), np.zeros(self.cells)
-        self._places: dict[str, int] = {}
         self.slices = slices(self.cells)
 
     def place(self, family: str, label: str) -> int:
         """The cell of a feature."""
-        key = f"{self.seed}|{family}|{label}"
-        cell = self._places.get(key)
-        if cell is None:
-            part = self.slices[family]
-            digest = blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
-            cell = part.start + int.from_bytes(digest, "big") % (part.stop - part.start)
-            if len(self._places) < 8 * MOST_CELLS:  # senders invent names without end; then the hash is made again
-                self._places[key] = cell
-        return cell
+        part = self.slices[family]
+        return part.start + _hash(f"{self.seed}|{family}|{label}") % (part.stop - part.start)
 
     def came(self, counts: Counts) -> Came:
         shares = np.zeros(self.cells)
@@ -239,6 +232,12 @@ def divergence(one: Vector, other: Vector) -> float:
 def _relative(one: Vector, middle: Vector) -> float:
     there = one > 0
     return float(np.sum(one[there] * np.log2(one[there] / middle[there])))
+
+
+@lru_cache(maxsize=8 * MOST_CELLS)
+def _hash(key: str) -> int:
+    """The same on every machine. Kept across batches, whose fields are unpacked anew each time."""
+    return int.from_bytes(blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
 
 
 def slices(cells: int) -> dict[str, slice]:
