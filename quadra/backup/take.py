@@ -30,6 +30,7 @@ from quadra.backup.stores.packing import Tell, packed
 from quadra.backup.stores.segment_copies import keep_segments
 from quadra.backup.stores.stores import Store, Stores, sync_directory, unavailable
 from quadra.core import clock
+from quadra.core.database_errors import NO_TABLES
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 from quadra.warehouse.erasure import erase_list as erasure_list
@@ -147,6 +148,8 @@ def _parts(
         facts_of: list[Facts] = []
 
         def tell(found: Facts) -> None:
+            if not found.revision:  # else an empty backup passes for a fresh one, and nothing can be restored from it
+                raise Conflict(NO_TABLES)
             _require_room(work, found.size)
             progress.whole(found.size)
             facts_of.append(found)

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from quadra.backup.take import take
+from quadra.core.database import Database
+from quadra.core.errors import QuadraError
+from quadra.core.settings import Settings
 from tests.backup.test_recover import here, installation, prepared  # noqa: F401 - fixtures
 from tests.backup.test_round_trip import EVENTS, Installation, _event
 from tests.servers.postgres import PostgresServer
@@ -71,6 +75,16 @@ def test_a_missing_program_and_a_wrong_password_are_named(postgres: PostgresServ
     assert "password" in done.stderr
     assert "not-this-one" not in done.stderr
     postgres.drop(url)
+
+
+def test_an_empty_database_gives_no_backup(any_database_url: str, tmp_path: Path) -> None:
+    """It passed for a fresh one, and a release was deployed with nothing that could be restored."""
+    settings = Settings(database_url=any_database_url, data_dir=tmp_path / "data")
+    if any_database_url.startswith("sqlite"):
+        Database(any_database_url).ping()  # makes the file
+    with pytest.raises(QuadraError, match="quadra init"):
+        take(settings, "database")
+    assert not [one for one in (tmp_path / "data" / "backups").iterdir() if "database" in one.name]
 
 
 @pytest.mark.parametrize("lost", ["database", "everything"])

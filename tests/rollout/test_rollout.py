@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from quadra.core import migrate
+from quadra.core.database import Database
 from tests.clients import SocketClient, event, eventually, send
 from tests.conftest import _start
 from tests.rollout.site import Load, Rollout, newer_version
 from tests.servers import available
 from tests.servers.available import NotAvailable
+from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper, kill_tree
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
@@ -43,7 +46,9 @@ def rollout(
     with ExitStack() as stack:
         redis = _start(RedisServer, keeper)
         stack.callback(redis.close)
-        found = Rollout(keeper, tmp_path_factory.mktemp("rollout"), postgres.database(), redis.url, request.param)
+        copy = {"QUADRA_ROLLOUT_REHEARSAL_URL": postgres.database()}
+        directory = tmp_path_factory.mktemp("rollout")
+        found = Rollout(keeper, directory, postgres.database(), redis.url, request.param, **copy)
         stack.callback(found.close)
         found.release("one")
         found.watch()
@@ -53,27 +58,29 @@ def rollout(
         yield found
 
 
-def test_a_good_release_costs_no_request_and_sockets_are_told_and_come_back(rollout: Rollout) -> None:
+def test_a_good_release_costs_no_request_and_sockets_are_told_and_miss_nothing(rollout: Rollout) -> None:
     rollout.release("two")
     before = rollout.pids("web")
-    names = ("server:reconnect", "event:ack")
+    names = ("server:reconnect", "event:ack", "catch_up")
     options = {"reconnection_delay": 0.2, "reconnection_delay_max": 1}
-    clients = {space: SocketClient(rollout.base_url, space, names, **options) for space in ("/", "/live")}
-    with Load(rollout) as load:
-        clients["/"].connect({"key": rollout.init["write_key"]}, ("websocket",))
-        clients["/live"].connect({"key": rollout.init["admin_key"]}, ("polling",))
-        clients["/live"].call("admin:join", {"project": "default"})  # from now on its polls come and go
-        try:
+    sender, viewer = (SocketClient(rollout.base_url, space, names, **options) for space in ("/", "/live"))
+    with closing(sender), closing(viewer):
+        sender.connect({"key": rollout.init["write_key"]}, ("websocket",))
+        viewer.connect({"key": rollout.init["admin_key"]}, ("polling",))
+        watch = {"project": "default"}
+        cursor = viewer.call("admin:join", watch)["snapshot"]["cursor"]  # from now on its polls come and go
+        with Load(rollout) as load:
             code, said = rollout.deploy("two")
             assert (code, said["status"]) == (0, "completed"), (said, rollout.log.read_text())
-            for client in clients.values():
-                assert [said["within_ms"] > 0 for said in client.payloads("server:reconnect")] == [True]
-            eventually(lambda: all(client.io.connected for client in clients.values()), 60)
+            for client in (sender, viewer):
+                assert [told["within_ms"] > 0 for told in client.payloads("server:reconnect")] == [True]
+            eventually(lambda: sender.io.connected and viewer.io.connected, 60)
             sent = event()
-            assert clients["/"].call("user:event", sent)["eventId"] == sent["eventId"]
-        finally:
-            for client in clients.values():
-                client.close()
+            assert sender.call("user:event", sent)["eventId"] == sent["eventId"]
+        assert viewer.call("admin:join", watch | {"cursor": cursor})["ok"]
+        viewer.wait_for(lambda: viewer.payloads("catch_up"))
+        [missed] = viewer.payloads("catch_up")
+        assert missed["missed"] == len(load.acknowledged) + 1
     assert load.problems == []
     assert set(load.statuses) == {200}
     assert load.statuses[200] > 50
@@ -83,6 +90,8 @@ def test_a_good_release_costs_no_request_and_sockets_are_told_and_come_back(roll
     again = {"events": [event(eventId=sent_id) for sent_id in load.acknowledged]}
     told = send(rollout, body=again, key=rollout.init["write_key"]).json  # known already: each is there, once
     assert (told["duplicates"], told["stored"]) == (len(load.acknowledged), 0)
+    asked = send(rollout, "/api/annotations", method="GET", key=rollout.init["admin_key"]).json
+    assert "Release two" in [one["text"] for one in asked["annotations"]], asked
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("exits", "deployment"), ("hangs", "health")])
@@ -129,8 +138,21 @@ def test_a_release_that_cannot_start_again_is_gone_back_from_over_the_schema_tha
     before = len(rollout.acts())
     source = newer_version(tmp_path / "newer", migrate.head(), additive=True)
     flag = rollout.faulty("newer", "exits", source=source)
+    copy = {
+        "DATABASE_URL": rollout.env["QUADRA_ROLLOUT_REHEARSAL_URL"],
+        "QUADRA_BACKUP_DIR": f"{rollout.env['QUADRA_DATA_DIR']}/backups",
+        "QUADRA_DATA_DIR": str(tmp_path / "copy"),
+    }
+    restored = quadra_command("restore", "--latest", "--yes", env=rollout.env | copy, timeout=150)
+    assert restored.returncode == 0, f"{restored.stdout}{restored.stderr}"
     code, said = rollout.deploy("newer")
     assert (code, said["figures"]["migrations"]) == (0, ["later"]), (said, rollout.log.read_text())
+    assert said["figures"]["rehearsal_seconds"] > 0
+    rehearsed = Database(copy["DATABASE_URL"])
+    try:
+        assert "later" in sa.inspect(rehearsed.engine).get_table_names()
+    finally:
+        rehearsed.dispose()
     flag.touch()
     [web] = rollout.pids("web")
     kill_tree(web)
