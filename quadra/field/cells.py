@@ -121,7 +121,9 @@ class Field:
     def place(self, family: str, label: str) -> int:
         """The cell of a feature."""
         part = self.slices[family]
-        return part.start + _hash(f"{self.seed}|{family}|{label}") % (part.stop - part.start)
+        first: int = part.start
+        size: int = part.stop - part.start
+        return first + _hash(f"{self.seed}|{family}|{label}") % size
 
     def came(self, counts: Counts) -> Came:
         shares = np.zeros(self.cells)

@@ -24,6 +24,10 @@ class Finding:
     """A template as well; empty where there is nothing to be done."""
     weight: float = field(default=1.0)
     """Of two findings with the same severity and confidence, the heavier one is told first."""
+    since: str = ""
+    """When the batch began in which it was found first, ISO 8601; empty where the batch before did not have it."""
+    batches: int = 1
+    """In how many batches in a row it was found."""
 
     @property
     def text(self) -> str:
@@ -37,15 +41,25 @@ class Finding:
     def rank(self) -> tuple[int, float, float]:
         return SEVERITIES[self.severity], self.confidence, self.weight
 
-    def as_dict(self) -> dict[str, Any]:
-        numbers = {
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return {
             name: clean(value) if isinstance(value, str) else round(value, 6) if isinstance(value, float) else value
             for name, value in self.evidence.items()
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        goes_on = {"since": self.since, "batches": self.batches} if self.since else {}
         return {
             "kind": self.kind,
             "severity": self.severity,
             "confidence": self.confidence,
             "text": self.text,
-            "numbers": numbers,
+            "numbers": self.numbers,
+            **goes_on,
         }
+
+
+def subject(kind: str, numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a finding is about: its kind and the names in its evidence. The same in the next batch, the finding goes on."""
+    return kind, *(f"{name}={value}" for name, value in sorted(numbers.items()) if isinstance(value, str))

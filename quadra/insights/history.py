@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from quadra.insights.digest import Digest
@@ -28,6 +29,14 @@ class HourPast:
     days_before: Sequence[int]
 
 
+class Told(NamedTuple):
+    """What was found in the batch before."""
+
+    began: datetime
+    findings: Sequence[Mapping[str, Any]]
+    """As `Finding.as_dict` wrote them."""
+
+
 @dataclass(frozen=True)
 class BatchContext:
     """Everything a finder may look at."""
@@ -36,6 +45,7 @@ class BatchContext:
     now: Digest
     before: Sequence[Digest]
     hours: Sequence[HourPast] = ()
+    told: Told | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     @property

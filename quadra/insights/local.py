@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from quadra.core import clock
 from quadra.insights.finders import ai, people, traffic, trouble
-from quadra.insights.finding import Finding
-from quadra.insights.history import BatchContext
+from quadra.insights.finding import Finding, subject
+from quadra.insights.history import BatchContext, Told
 from quadra.insights.odds import confidence
 from quadra.insights.words import say
 
@@ -53,12 +56,13 @@ class Analysis:
 
 def analyse(context: BatchContext) -> Analysis:
     """The batch of `context` against those before it."""
-    findings = _ranked([finding for find in FINDERS for finding in find(context)])
+    ranked = _ranked([finding for find in FINDERS for finding in find(context)])
+    findings = tuple(_since(finding, context.told) for finding in ranked)
     now = context.now
     facts = {"events": now.events, "people": now.people, "batches": len(context.before)}
     batch = "{events:count} events of {people:count} people" if now.people > 1 else "{events:count} events"
     if findings:
-        summary, sure = findings[0].text, findings[0].confidence
+        summary, sure = _going_on(findings[0], context.timezone) + findings[0].text, findings[0].confidence
         if len(findings) > 1:
             summary += " " + say("{more:count} more below.", {"more": len(findings) - 1})
     elif not context.before:
@@ -86,6 +90,25 @@ def analyse(context: BatchContext) -> Analysis:
         },
         findings=findings,
     )
+
+
+def _since(finding: Finding, told: Told | None) -> Finding:
+    """The finding, with since when it goes on where the batch before had it too."""
+    if told is None:
+        return finding
+    about = subject(finding.kind, finding.numbers)
+    for before in told.findings:
+        if subject(before["kind"], before["numbers"]) == about:
+            since = before.get("since") or clock.iso(told.began)
+            return replace(finding, since=since, batches=before.get("batches", 1) + 1)
+    return finding
+
+
+def _going_on(finding: Finding, timezone: ZoneInfo) -> str:
+    if not finding.since:
+        return ""
+    since = datetime.fromisoformat(finding.since).astimezone(timezone)
+    return f"Since {since:%H:%M}, {finding.batches} batches: "
 
 
 def _ranked(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.ingest.tables import Batch, Event
 from quadra.insights.digest import Digest, load
-from quadra.insights.history import BatchContext, HourPast
+from quadra.insights.history import BatchContext, HourPast, Told
 from quadra.insights.seen import Line, Seen, add_up
 from quadra.insights.tables import HourCount, Insight
 from quadra.insights.window import window_seconds
@@ -59,6 +59,7 @@ def read_context(session: Session, batch: Batch) -> BatchContext:
         now=now,
         before=read_history(session, batch),
         hours=read_hours(session, batch, hours_of(seen, batch)),
+        told=read_told(session, batch),
         timezone=timezone_of(session, batch.project_id),
     )
 
@@ -88,6 +89,20 @@ def read_history(session: Session, batch: Batch) -> list[Digest]:
         .limit(HISTORY)
     )
     return [digest for stored in session.scalars(query) if (digest := load(stored)) is not None and digest.read]
+
+
+def read_told(session: Session, batch: Batch) -> Told | None:
+    """What was found in the batch before this one. None for the first."""
+    query = (
+        sa.select(
+            sa.func.coalesce(Insight.window_from, Insight.created_at, type_=Insight.created_at.type), Insight.evidence
+        )
+        .where(Insight.project_id == batch.project_id, Insight.analyst == "local", Insight.batch_id < batch.id)
+        .order_by(Insight.batch_id.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return None if row is None else Told(row[0], row[1].get("findings", ()))
 
 
 def hours_of(seen: Seen, batch: Batch) -> dict[int, int]:

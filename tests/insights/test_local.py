@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
 
 from quadra.insights.digest import dump, load
-from quadra.insights.history import HourPast
+from quadra.insights.history import HourPast, Told
 from quadra.insights.local import FINDERS, analyse
 from quadra.insights.seen import Line
 from quadra.insights.words import say
@@ -35,6 +37,23 @@ def test_a_batch_like_those_before_it_says_so() -> None:
     assert analysis.summary == "Nothing unusual: 100 events of 40 people, much like the 20 batches before."
     assert analysis.patterns == []
     assert 0.5 < analysis.confidence < 0.8
+
+
+def test_what_goes_on_says_since_when_and_for_how_many_batches() -> None:
+    began = datetime(2026, 11, 30, 21, 53, tzinfo=UTC)
+    bad, usual = requests(100, failed=60), [requests(100, failed=1)] * 20
+    first = analyse(context(bad, usual))
+    assert "Since" not in first.summary
+    assert "since" not in first.evidence["findings"][0]
+    told = Told(began, first.evidence["findings"])
+    second = analyse(replace(context(bad, usual), told=told))
+    assert second.summary == f"Since 21:53, 2 batches: {first.summary}"
+    assert second.patterns == first.patterns
+    later = Told(began + timedelta(minutes=1), second.evidence["findings"])
+    third = analyse(replace(context(bad, usual), told=later)).evidence["findings"][0]
+    assert (third["since"], third["batches"]) == ("2026-11-30T21:53:00.000Z", 3)
+    elsewhere = analyse(replace(context(requests(100, failed=60, endpoint="/login"), usual), told=told))
+    assert {one.batches for one in elsewhere.findings if "/login" in one.text} == {1}
 
 
 def test_the_first_batch_has_nothing_to_be_compared_with() -> None:

@@ -90,7 +90,8 @@ def test_a_good_release_costs_no_request_and_sockets_are_told_and_miss_nothing(r
     again = {"events": [event(eventId=sent_id) for sent_id in load.acknowledged]}
     told = send(rollout, body=again, key=rollout.init["write_key"]).json  # known already: each is there, once
     assert (told["duplicates"], told["stored"]) == (len(load.acknowledged), 0)
-    asked = send(rollout, "/api/annotations", method="GET", key=rollout.init["admin_key"]).json
+    who = f"Bearer {rollout.init['admin_key']}"
+    asked = send(rollout, "/api/annotations", method="GET", key=None, Authorization=who).json
     assert "Release two" in [one["text"] for one in asked["annotations"]], asked
 
 

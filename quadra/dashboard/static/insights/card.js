@@ -32,6 +32,25 @@ export const analyst = (insight) => `${ANALYSTS[insight.analyst]} ${insight.mode
 /** What it says first, without "2 more below", and without the word that stands above it anyway. */
 export const headline = (insight) => findingsOf(insight)[0]?.text ?? insight.summary.replace(/^Nothing unusual: /, '');
 
+const subjects = (insight) => findingsOf(insight).map(({ kind, numbers = {} }) => [kind,
+  ...Object.entries(numbers).filter(([, value]) => typeof value === 'string').map((pair) => pair.join('=')).sort()].join('|'));
+
+/** The newest first, without those whose findings all go on in a newer one. */
+export function merged(insights) {
+  const goOn = new Set();
+  return insights.filter((insight) => {
+    const mine = subjects(insight);
+    const again = insight.analyst === 'local' && mine.length > 0 && mine.every((one) => goOn.has(one));
+    findingsOf(insight).forEach(({ since }, at) => { if (since) goOn.add(mine[at]); });
+    return !again;
+  });
+}
+
+/** "since 21:53, 12 batches" of a finding that the batches before had too. */
+function goingOn({ since, batches } = {}) {
+  return since ? el('span', { class: 'going-on' }, 'since ', when(since), `, ${things(batches, 'batch', 'batches')}`) : null;
+}
+
 /** Where all of it is: an anomaly of a signal is of minutes, and of no batch. */
 const allOf = ({ batch_id: batch }, project) => href('/insights', project, batch ? { batch } : { analyst: 'field' });
 
@@ -46,7 +65,7 @@ export function brief(insight, project) {
   return el('li', { class: `insight ${tone}` },
     el('p', { class: 'kicker' }, el('strong', { class: 'severity' }, word), ' ', confidence(insight), when(insight.created_at)),
     el('p', { class: 'headline' }, el('a', { href: allOf(insight, project) }, headline(insight))),
-    el('p', { class: 'meta' }, source(insight, project),
+    el('p', { class: 'meta' }, source(insight, project), goingOn(findingsOf(insight)[0]),
       el('span', {}, things(insight.event_count, 'event')), el('span', {}, analyst(insight))));
 }
 
@@ -61,6 +80,7 @@ export function card(insight, project, { linked = true } = {}) {
     heading,
     el('p', { class: 'meta' },
       linked ? source(insight, project) : null,
+      goingOn(findings[0]),
       el('span', {}, things(insight.event_count, 'event'), ...window_(insight)),
       el('span', {}, analyst(insight)),
       insight.tokens ? el('span', {}, `${count(insight.tokens)} tokens${insight.cost_usd === null ? '' : `, $${insight.cost_usd.toPrecision(2)}`}`) : null,
@@ -82,7 +102,7 @@ function window_({ time_window: { from, to } = {} }) {
 
 function finding(found) {
   return el('li', { class: found.severity },
-    el('p', {}, el('strong', { class: 'severity' }, SEVERITIES[found.severity] ?? found.severity), ' ', found.text, ' ', confidence(found)), evidence(found));
+    el('p', {}, el('strong', { class: 'severity' }, SEVERITIES[found.severity] ?? found.severity), ' ', found.text, ' ', confidence(found)), goingOn(found), evidence(found));
 }
 
 function evidence(found) {

@@ -5,7 +5,7 @@ import { el, fill } from '../shared/elements.js';
 import { Metrics } from '../shared/queue_metrics.js';
 import { light, signs } from '../shared/signs.js';
 import { href } from '../shared/words.js';
-import { brief } from './card.js';
+import { brief, merged } from './card.js';
 
 const SHOWN = 3;
 const EVERY_MS = 30_000;
@@ -47,7 +47,7 @@ export class Noticed {
     this.#nothing.hidden = newest.length > 0;
     this.#list.hidden = newest.length === 0;
     this.#nothing.textContent = 'No insights yet. The first one appears moments after the first batch is sealed.';
-    fill(this.#list, newest, () => newest.map((insight) => brief(insight, this.#project)));
+    fill(this.#list, newest, () => merged(newest).map((insight) => brief(insight, this.#project)));
   }
 
   async refresh() {

@@ -1,6 +1,6 @@
 // What Quadra itself says: the newest insights, and signs of whether its queue is well.
 
-import { brief } from '../insights/card.js';
+import { brief, merged } from '../insights/card.js';
 import { el } from '../shared/elements.js';
 import { light, signs } from '../shared/signs.js';
 import { href } from '../shared/words.js';
@@ -16,7 +16,7 @@ export function noticed(board, overview) {
     tools: [el('a', { class: 'button', href: href('/insights', board.project) }, 'All insights')],
     isEmpty: ({ insights }) => insights.length === 0,
     empty: () => 'No insights yet. Each batch gets one moments after it is sealed.',
-    body: ({ insights }) => el('ol', { class: 'noticed' }, ...insights.slice(0, SHOWN).map((insight) => brief(insight, board.project))),
+    body: ({ insights }) => el('ol', { class: 'noticed' }, ...merged(insights).slice(0, SHOWN).map((insight) => brief(insight, board.project))),
   }).element;
 }
 
