@@ -31,7 +31,7 @@ def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(plac
     project = place.tell(told)
     place.compact(project)
     found = asked(place, project)
-    assert [query["lens"] for query in found["queries"]] == list(BY_PATH)
+    assert [query["lens"] for query in found["queries"]] == [lens.path for lens in LENSES]
     assert found["setup"].count(f"segments/{project.id}/") == 1
     with duckdb.connect() as elsewhere:
         elsewhere.execute("SET TimeZone = 'UTC'")

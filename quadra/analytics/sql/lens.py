@@ -17,6 +17,8 @@ SQL_MOST = 20_000
 
 
 class Params(Asked, kw_only=True, frozen=True):
+    """Beside these a body takes what every question takes, but for filters."""
+
     sql: Annotated[
         str, says("One SELECT of DuckDB over the relation `events`.", "SELECT kind, count(*) FROM events GROUP BY 1")
     ]

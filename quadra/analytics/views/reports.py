@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from quadra.accounts.tables import Project
-from quadra.analytics.lens_list import BY_PATH, LENSES
+from quadra.analytics.lens_list import LENSES
 from quadra.analytics.questions.lens import Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Asks, Question
@@ -25,6 +25,7 @@ RELATION = """CREATE VIEW all_events AS
 SELECT *, epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us
 FROM read_parquet('segments/{project}/*/*.parquet', union_by_name = true)"""
 """Over a copy of the segments."""
+SHOWN = {lens.path: lens for lens in LENSES}
 STEPS = [{"event": "the first step"}, {"event": "the second step"}]
 
 
@@ -52,14 +53,14 @@ class ReportQueries(Struct, kw_only=True):
 def reports(runtime: Runtime, params: dict[str, list[str]], project: Project) -> ReportQueries:
     """Of one `lens` with its own parameters; without, of all of them as they are asked with what is common to all."""
     raw = raw_params([(name, value) for name, values in params.items() for value in values])
-    lens = raw.choice("lens", tuple(BY_PATH), "")
+    lens = raw.choice("lens", tuple(SHOWN), "")
     if not lens:
         raw.refuse_unknown(("lens", *Asks().names))
     raw.check()
     rest = {name: value for name, value in params.items() if name not in ("lens", "project")}
     return ReportQueries(
         setup=RELATION.format(project=project.id),
-        queries=[_report(runtime, each, rest, project) for each in ([BY_PATH[lens]] if lens else LENSES)],
+        queries=[_report(runtime, each, rest, project) for each in ([SHOWN[lens]] if lens else LENSES)],
         reports=[ReadyReport(**report.shown(project.slug)) for report in READY],
     )
 
