@@ -87,10 +87,11 @@ SETTINGS = {
     "channels": "Channels",
     "alerts": "Alerts",
     "reports": "Reports",
+    "data": "Data",
     "audit": "Audit log",
 }
 """The pages of settings; each has `templates/settings/<name>.html` and `static/settings/<name>.js`."""
-FOR_ADMINS = ("project", "keys", "people", "audit")
+FOR_ADMINS = ("project", "keys", "people", "data", "audit")
 
 
 @blueprint.app_context_processor

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from quadra.core.api.openapi import Group
-from quadra.warehouse.routes import doors
+from quadra.warehouse import kept_routes, routes
 
 GROUPS = (
     Group(
-        title="Erasure",
+        title="Erasure and retention",
         says="What is stored about a person goes for good; a restored backup is gone through once more.",
-        doors=tuple(doors.described),
+        doors=(*routes.doors.described, *kept_routes.doors.described),
     ),
 )

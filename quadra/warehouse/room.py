@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Flask
 
 from quadra.core.runtime import Runtime
-from quadra.warehouse import routes
+from quadra.warehouse import kept_routes, routes
 
-BLUEPRINTS = (routes.doors.blueprint,)
+BLUEPRINTS = (routes.doors.blueprint, kept_routes.doors.blueprint)
 
 
 def set_up(_app: Flask, _runtime: Runtime) -> None:

@@ -206,3 +206,21 @@ def test_an_alert_is_made_with_the_channel_it_tells(admin: Page, quadra: QuadraP
     admin.get_by_role("button", name="Mute for an hour: Silence").click()
     expect(admin.locator("#rows")).to_contain_text("muted until")
     fits(admin)
+
+
+def test_a_person_is_erased_and_what_a_retention_takes_is_told_before(admin: Page, quadra: QuadraProcess) -> None:
+    old = {"eventType": "hello", "userId": "ada", "eventId": "old", "timestamp": "2020-01-02T00:00:00Z"}
+    headers = {"X-Quadra-Key": quadra.init["write_key"], "Content-Type": "application/json"}
+    assert admin.request.post(f"{quadra.base_url}/api/events", data=json.dumps(old), headers=headers).ok
+    admin.goto(f"{quadra.base_url}/settings/data")
+    expect(admin.locator("#kept")).to_have_text("For ever.", timeout=PATIENCE_MS)
+    admin.get_by_label("another number of days").fill("30")
+    admin.get_by_role("button", name="Look").click()
+    expect(admin.locator("#goes")).to_contain_text("1 event from 2020-01-02", timeout=PATIENCE_MS)
+    admin.get_by_label("Id of the person").fill("ada")
+    admin.keyboard.press("Enter")
+    admin.locator("#confirm").get_by_role("button", name="Erase").click()
+    expect(admin.locator("#rows tr")).to_contain_text("ada", timeout=PATIENCE_MS)
+    expect(admin.locator("#rows tr")).to_contain_text("done", timeout=PATIENCE_MS)
+    admin.get_by_role("button", name="Look").click()
+    expect(admin.locator("#goes")).to_contain_text("nothing goes", timeout=PATIENCE_MS)
