@@ -1,6 +1,7 @@
 // Errors of one type with one message are a group. Each opens to where it happened in the code, and an editor may call it
 // resolved: until it happens again.
 
+import { copyButton } from '../shared/copy.js';
 import { el, facts } from '../shared/elements.js';
 import { Refused, send } from '../shared/rest.js';
 import { named, number } from '../board/words.js';
@@ -29,7 +30,7 @@ function one(board, group, errors) {
       ['Severity', group.severity],
       ['At', group.endpoint],
     ], true),
-    group.stack_trace ? el('details', { class: 'fold', 'data-key': group.group_id }, el('summary', {}, 'Stack'), el('pre', { tabindex: '0' }, group.stack_trace)) : null);
+    group.stack_trace ? el('details', { class: 'fold', 'data-key': group.group_id }, el('summary', {}, 'Stack'), copyButton(() => group.stack_trace, { words: 'Copy the stack' }), el('pre', { tabindex: '0' }, group.stack_trace)) : null);
 }
 
 /** The people who had it, on the page of users. */

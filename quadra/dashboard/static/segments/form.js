@@ -55,12 +55,12 @@ export function chooseSegment(board, segment, done) {
     };
     return el('li', {}, way, event, picker(event, () => eventNames(board)),
       el('span', { class: 'often' }, 'at least ', figure('least', `At least so often, ${number}`, { required: true, max: '1000000' }), ' times, within ', figure('days', `Within so many days, ${number}`, { placeholder: 'all', max: '3660' }), ' days'),
-      ...chips(one.filters, `Filter of event ${number}`, draw),
+      ...chips(one.filters, `+ where, of event ${number}`, draw),
       el('button', { class: 'button', type: 'button', 'aria-label': `Remove event ${number}`, onclick: () => { deeds.splice(at, 1); draw(); places.deeds.nextSibling.querySelector('button').focus(); } }, '✕'));
   }
 
   function draw() {
-    places.filters.replaceChildren(...chips(filters, 'Filter of any event', draw));
+    places.filters.replaceChildren(...chips(filters, '+ where, of any event', draw));
     places.deeds.replaceChildren(...deeds.map(deedRow));
   }
 
