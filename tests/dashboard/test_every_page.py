@@ -224,6 +224,23 @@ def test_the_description_of_the_api_keeps_the_menu_for_those_who_are_logged_in(
     assert not found, json.dumps(found, indent=1)
 
 
+def test_on_a_phone_the_data_comes_before_the_options(
+    inside: BrowserContext, quadra: QuadraProcess, project: str
+) -> None:
+    page, _ = look(inside, f"{quadra.base_url}/events?project={project}")
+    page.set_viewport_size(PHONE)
+    choices = (page.get_by_label("Compare"), page.get_by_label("Split by"))
+    for one in choices:
+        expect(one).to_be_hidden()
+    box = page.locator(".panel:visible").first.bounding_box()
+    assert box is not None
+    assert box["y"] < PHONE["height"] / 3
+    page.get_by_role("button", name="Options", exact=True).click()
+    for one in choices:
+        expect(one).to_be_visible()
+    page.close()
+
+
 def test_the_browser_tells_this_test_what_is_forbidden(inside: BrowserContext, quadra: QuadraProcess) -> None:
     page, said = look(inside, f"{quadra.base_url}/status")
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">red</p><style>p {}</style>')")

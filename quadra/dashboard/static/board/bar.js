@@ -22,11 +22,19 @@ export function bar(board) {
   if (has.filters) parts.push(segments(board), filterChips(board));
   const zones = zone(board);
   const right = el('div', { class: 'bar-end' }, zones.element, exportMenu(board), savedViews(board));
-  const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'Options' }, ...parts.map((part) => part.element), right);
+  const [first, ...others] = parts.map((part) => part.element);
+  const element = el('div', { class: 'bar-row', role: 'group', 'aria-label': 'Options' }, first, unfold(() => element), ...others, right);
   const draw = () => [...parts, zones].forEach((part) => part.draw());
   address.onChange(draw);
   draw();
   return element;
+}
+
+/** On a phone the data comes first: but for the first one and the filters that are set, options show when somebody asks for them. */
+function unfold(bar) {
+  const button = el('button', { class: 'pill unfold', type: 'button', 'aria-expanded': 'false' }, 'Options');
+  button.addEventListener('click', () => button.setAttribute('aria-expanded', String(bar().classList.toggle('open'))));
+  return button;
 }
 
 function period(board) {
