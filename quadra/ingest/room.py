@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
 from quadra.core.web.http import request_id
-from quadra.ingest import metrics, tracker
+from quadra.ingest import metrics, own_paths, tracker
 from quadra.ingest.doors import lane, routes
 from quadra.ingest.doors.events import EventsDoor
 from quadra.ingest.doors.intake import Intake
@@ -34,6 +34,7 @@ FLUSH_SECONDS = 10
 def set_up(app: Flask, runtime: Runtime) -> None:
     """The writer starts and stops with the process."""
     lane.quicken_eventlet()
+    own_paths.set_up(app, runtime.settings)
     intake = runtime.kept(Intake)
     Sockets(runtime.kept(SocketIO), intake, runtime.loop)
 
@@ -62,8 +63,9 @@ def answer_events(app: Flask, runtime: Runtime) -> None:
     """Put the door that answers events in front of Flask. Before Socket.IO is put in front of all."""
     intake = Intake(runtime, make_writer(runtime))
     runtime.keep(intake)
-    runtime.on_loop |= PATHS
-    app.wsgi_app = EventsDoor(app.wsgi_app, intake)  # type: ignore[method-assign]
+    own = {path for path in (runtime.settings.tracker_events_path,) if path}
+    runtime.on_loop |= PATHS | own
+    app.wsgi_app = EventsDoor(app.wsgi_app, intake, own)  # type: ignore[method-assign]
 
 
 def make_writer(runtime: Runtime) -> Writer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,23 @@ def test_a_reader_who_asked_not_to_be_tracked_and_a_page_on_localhost_are_left_a
             page.evaluate("quadra('own')")
         eventually(lambda: names(project)[-2:] == ["own", "page_view"])
     assert "secret" not in names(project)
+
+
+def test_a_path_of_ones_own_serves_the_tracker_and_takes_its_events(
+    context: BrowserContext, quadra_process: Callable[..., QuadraProcess]
+) -> None:
+    paths = {"QUADRA_TRACKER_PATH": "/stats.js", "QUADRA_TRACKER_EVENTS_PATH": "/stats/in"}
+    project = new_project(quadra_process(paths, command=("serve", "--no-worker")))
+    own = (
+        page_of(project)
+        .replace("/q.js", "/stats.js")
+        .replace('data-track="all"', f'data-api="{project.quadra.base_url}/stats/in"')
+    )
+    with served(own) as site:
+        page = context.new_page()
+        with page.expect_response("**/stats/in"):
+            page.goto(f"{site}/a")
+    assert names(project) == ["early", "page_view"]
 
 
 @pytest.mark.parametrize(("path", "most"), [("/q.js", 3000), ("/q-more.js", 2000), ("/q-survey.js", 4000)])

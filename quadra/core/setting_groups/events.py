@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 
 from quadra.core.setting_types import BucketName, Duration, HttpAddress, KafkaOptions, Words
 
+OWN_PATH = r"^(/[A-Za-z0-9._-]+){0,5}$"
+
 
 class Ingest(BaseModel):
     batch_max_events: int = Field(100, ge=1, description="seals a batch")
@@ -17,6 +19,12 @@ class Ingest(BaseModel):
     writer_flush_events: int = Field(4_000, ge=1, description="in one transaction at the most")
     writer_linger: Duration = Field(timedelta(milliseconds=2), description="how long a transaction waits for more")
     ingest_timeout: Duration = Field(timedelta(seconds=10), description="after which a sender is told to try again")
+    tracker_path: str = Field(
+        "", pattern=OWN_PATH, description="another path of the tracker, such as `/stats.js`; docs/tracker.md"
+    )
+    tracker_events_path: str = Field(
+        "", pattern=OWN_PATH, description="another path that the tracker's events go to, as `data-api` names it"
+    )
 
 
 class Jobs(BaseModel):

@@ -51,14 +51,16 @@ def key_from(header: str, authorization: str, in_body: str | None, in_query: str
 class EventsDoor:
     """WSGI: answers `POST /api/events`, passes everything else on."""
 
-    def __init__(self, app: WSGIApp, intake: Intake):
+    def __init__(self, app: WSGIApp, intake: Intake, also: Iterable[str] = ()):
+        """`also` are other paths that do the same."""
         self._app = app
         self._intake = intake
+        self._paths = frozenset((PATH, *also))
         self._children: dict[str, Any] = {}
         self._duration = http_request_duration_seconds.labels("POST", PATH)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "POST":
+        if environ["PATH_INFO"] not in self._paths or environ["REQUEST_METHOD"] != "POST":
             return self._app(environ, start_response)
         began = time.perf_counter()
         came = environ.get("HTTP_X_REQUEST_ID", "")

@@ -30,7 +30,7 @@
     input { position: absolute; opacity: 0 }
     input:checked + span { color: #fff; background: #1d4ed8; border-color: #1d4ed8 }
     input:focus-visible + span, button:focus-visible, textarea:focus-visible { outline: 2px solid #1d4ed8; outline-offset: 2px }
-    textarea { box-sizing: border-box; width: 100%; margin: 12px 0; padding: 8px; border: 1px solid #767676; border-radius: 6px; font: inherit }
+    textarea { box-sizing: border-box; width: 100%; margin: 12px 0; padding: 8px; border: 1px solid #767676; border-radius: 6px; font: inherit; color: inherit; background: none }
     button { min-height: 32px; padding: 6px 16px; border: 0; border-radius: 6px; font: inherit; color: #fff; background: #1d4ed8; cursor: pointer }
     button[type=button] { position: absolute; top: 8px; right: 8px; padding: 0; width: 32px; color: inherit; background: none }
     @media (prefers-color-scheme: dark) { form { color: #eee; background: #222 } }`;
