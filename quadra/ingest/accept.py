@@ -56,7 +56,7 @@ class Sender:
     meter: Meter | None = None
     """What counts the events of the key; None where nobody's limit applies."""
     visitor: str | None = None
-    """Who a browser is whose events name nobody."""
+    """Who a browser is whose events name nobody; over a socket they must."""
     needs_identity: bool = False
     """Sockets must name the event and whoever did it; over HTTP both may be left out."""
 
@@ -98,7 +98,7 @@ def identity(wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
     row.user_id = wire.user_id or wire.anonymous_id or None
     row.anonymous_id = wire.anonymous_id or None
     row.session_id = wire.session_id or None
-    if row.user_id is None and sender.visitor is not None:
+    if row.user_id is None and sender.visitor is not None and not sender.needs_identity:
         row.user_id = row.anonymous_id = sender.visitor
     if sender.needs_identity and row.user_id is None:
         wrong["user_id"] = "user_id or anonymous_id is required"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,6 +53,13 @@ def test_the_steps_can_be_read() -> None:
         "client",
         "copied",
     ]
+
+
+def test_a_visitor_is_whoever_names_nobody_but_over_a_socket_somebody_must_be_named() -> None:
+    known = replace(HTTP, visitor="visitor-1")
+    assert (take(known).user_id, take(known).anonymous_id) == ("visitor-1", "visitor-1")
+    assert (take(known, user_id="u").user_id, take(known, user_id="u").anonymous_id) == ("u", None)
+    assert "user_id" in refusal(replace(SOCKET, visitor="visitor-1"), event_id="e").fields
 
 
 def test_a_row_has_a_field_for_every_column_but_the_batch() -> None:
