@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from shutil import which
@@ -24,7 +22,6 @@ from quadra.ingest.visitors import advanced
 from quadra.ingest.wire import Refused
 from tests.clients import eventually, make_key
 from tests.ingest.real import Project, new_project
-from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 from tests.site import served
 
@@ -147,12 +144,6 @@ def test_the_key_of_a_day_follows_from_the_one_before_and_not_the_other_way() ->
     assert new == advanced(advanced(old, today - timedelta(days=1)), today)
     assert new[1] != old[1]
     assert advanced(new, today - timedelta(days=1)) == new
-
-
-@pytest.fixture(scope="module")
-def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper, command=("serve", "--no-worker"))) as process:
-        yield process
 
 
 @pytest.fixture
