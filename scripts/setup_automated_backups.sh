@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Backups by cron: install, remove or show the lines in this user's crontab. Other lines stay as they are.
 #
-#   scripts/setup_automated_backups.sh install|remove|show
+#   scripts/setup_automated_backups.sh [install|remove|show]
 #
 # The settings of this shell (QUADRA_…, DATABASE_URL, REDIS_URL) are not copied into the crontab, which everybody may be able
 # to read: put them into a file and name it in QUADRA_ENV_FILE. Output goes to LOGS, by default data/backup.log.
 set -euo pipefail
 
-action=${1:-show}
+action=${1:-install}
 here=$(cd "$(dirname "$0")/.." && pwd)
 begin="# quadra backups: begin"
 end="# quadra backups: end"
@@ -81,7 +81,7 @@ show)
     current | sed -n "/^$begin\$/,/^$end\$/p" | grep . || echo "The crontab has no backups of Quadra."
     ;;
 *)
-    echo "usage: $0 install|remove|show" >&2
+    echo "usage: $0 [install|remove|show]" >&2
     exit 2
     ;;
 esac

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +15,14 @@ from typing import Any
 import pytest
 import socketio
 
+from quadra.core import environment
 from quadra.core.api import legacy_routes
 from quadra.core.api.legacy_routes import ALSO, PAGES
+from quadra.core.settings import Settings
+from quadra.ingest.importers import formats
+from tests.acceptance import coming_from as page
 from tests.clients import Answer, PlainPacket, eventually, send
+from tests.servers import commands
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
@@ -146,3 +155,84 @@ def test_a_language_without_an_example_is_told_which_there_are(quadra: QuadraPro
     answer = send(quadra, "/demo/cobol", method="GET", key=None)
     assert answer.status == 404
     assert "curl, html, node and python" in answer.json["error"]["message"]
+
+
+def test_every_name_of_the_page_is_typed_by_some_test() -> None:
+    assert sorted(page.TYPED) == sorted(name for kind in page.KINDS for name in kind)
+    assert all(kind for kind in page.KINDS)
+
+
+@pytest.mark.parametrize("name", page.SETTINGS)
+def test_a_setting_of_the_page_is_read_or_answered(name: str) -> None:
+    name = name.partition("=")[0]
+    assert name in {*environment.PLAIN, *environment.RENAMED, *environment.OWN, *environment.ANSWERED}
+
+
+@pytest.mark.parametrize("name", page.REQUESTS)
+def test_an_address_of_the_page_is_a_door(quadra: QuadraProcess, name: str) -> None:
+    method, path = name.split()
+    answer = ask(quadra, path, None if method == "GET" else {}, method)
+    if answer.status in (401, 403):
+        answer = send(quadra, path, {}, method=method)
+    if path == legacy_routes.SOCKETS:
+        assert answer.status == 400  # it wants to know which protocol
+        assert b"transport" in answer.body or b"version" in answer.body
+    else:
+        assert answer.status in (200, 202, 302, 400), answer.body
+
+
+@pytest.mark.parametrize("event", page.EVENTS)
+def test_an_event_of_the_page_is_stored(quadra: QuadraProcess, event: str) -> None:
+    answer = send(quadra, body=event.encode())
+    assert (answer.json["stored"], answer.json["refused"]) == (1, 0)
+
+
+def test_the_queries_of_the_page_are_answered_by_the_database(quadra: QuadraProcess) -> None:
+    with sqlite3.connect(quadra.directory / "data" / "quadra.db") as connection:
+        for query in page.QUERIES:
+            assert connection.execute(query).fetchone()[0] >= 0
+    connection.close()
+
+
+@pytest.mark.parametrize("name", page.FILES)
+def test_a_log_of_the_page_is_there(quadra: QuadraProcess, logs: Path, name: str) -> None:
+    assert quadra.running
+    assert (logs / name).exists()
+
+
+@pytest.mark.parametrize("name", page.SCRIPTS)
+def test_a_script_of_the_page_is_sound(name: str) -> None:
+    script = page.TOP / name
+    assert os.access(script, os.X_OK) or script.suffix == ".py"
+    check = ["bash", "-n", script] if script.suffix == ".sh" else [sys.executable, "-m", "py_compile", script]
+    subprocess.run(check, check=True)
+
+
+@pytest.mark.parametrize("name", page.COMPOSE)
+def test_the_files_of_compose_are_found(name: str) -> None:
+    files = [word for word in name.split() if word.endswith(".yml")]
+    assert len(files) == 2
+    assert all((page.TOP / file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("name", page.ALEMBIC)
+def test_a_command_of_alembic_is_one(name: str) -> None:
+    done = commands.run_module("alembic", name.split()[1], "--help", env=dict(os.environ), cwd=page.TOP)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", sorted({name for name in page.INSTEAD if name.startswith("quadra ")}))
+def test_a_command_that_the_page_names_is_there(name: str) -> None:
+    words = [word for word in name.split()[1:] if not word.startswith("-")]
+    words = words[:1] if "--format" in name else words
+    done = commands.quadra_command(*words, "--help", env=dict(os.environ))
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: quadra {' '.join(words)}")
+    if "--format" in name:
+        assert name.rsplit(maxsplit=1)[-1] in formats.NAMES
+
+
+def test_every_setting_that_the_page_names_is_there() -> None:
+    named = {name for name in page.INSTEAD if name.startswith("QUADRA_")}
+    assert len(named) > 5
+    assert {name.removeprefix("QUADRA_").lower() for name in named} <= Settings.model_fields.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,14 @@ def test_a_backup_that_lacks_a_file_or_bears_another_name_is_not_listed_and_said
     assert any(second.id in said and third.id in said for said in found.damaged)
     with pytest.raises(NotFound, match="lacks"):
         stores.find(first.id)
+
+
+def test_the_hashes_beside_a_backup_are_taken_by_sha256sum(settings: Settings, tmp_path: Path) -> None:
+    second = settings.model_copy(update={"backup_secondary_dir": tmp_path / "second"})
+    manifest = take(second, "models")
+    for store in (DirectoryStore(tmp_path / "backups"), DirectoryStore(tmp_path / "second")):
+        place = store.root / manifest.id
+        check = ["sha256sum", "--check", "--strict", f"{manifest.id}.sha256"]
+        assert subprocess.run(check, cwd=place, capture_output=True).returncode == 0
+        (place / manifest.parts[0].file).write_bytes(b"damaged")
+        assert subprocess.run(check, cwd=place, capture_output=True).returncode == 1

@@ -75,6 +75,15 @@ class Manifest(msgspec.Struct, frozen=True):
     def rows(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def sums_file(self) -> str:
+        return f"{self.id}.sha256"
+
+    @property
+    def sums(self) -> str:
+        """The hashes of its files, as `sha256sum -c` takes them in its directory."""
+        return "".join(f"{part.packed_sha256}  {part.file}\n" for part in self.parts)
+
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
 
