@@ -55,7 +55,7 @@ class WhichRetention(Struct, kw_only=True):
     ] = None
 
 
-class Retention(Struct, kw_only=True):
+class KeptFor(Struct, kw_only=True):
     retention_days: Annotated[int | None, says("The setting; null keeps events for ever.")]
     days: Annotated[int | None, says("What the rest is about.")]
     kept_from: Annotated[str | None, says("The first UTC day that is kept.", "2026-01-01")]
@@ -102,17 +102,17 @@ def show_erasures(asked: WhichErasures) -> KeptErasures:
     says="Nothing is changed. Look here before you shorten `QUADRA_RETENTION_DAYS`.",
     needs="admin",
     asks=Params(WhichRetention),
-    answers=Retention,
+    answers=KeptFor,
     answer_says="What is older than the first day that is kept.",
     refuses=(404,),
 )
-def show_retention(asked: WhichRetention) -> Retention:
+def show_retention(asked: WhichRetention) -> KeptFor:
     project = require_project(asked.project, "admin")
     setting = runtime().settings.retention_days
     days = asked.days or setting
     kept_us = first_kept_us(days)
     if kept_us is None:
-        return Retention(retention_days=setting, days=None, kept_from=None, events=0, bytes=0, oldest=None)
+        return KeptFor(retention_days=setting, days=None, kept_from=None, events=0, bytes=0, oldest=None)
     kept_from = clock.from_us(kept_us)
     with runtime().database.read() as session:
         files: Any = session.execute(
@@ -129,7 +129,7 @@ def show_retention(asked: WhichRetention) -> Retention:
     rows, size, oldest = files
     count, first = fresh
     days_found: list[date] = [day for day in (oldest, first and first.date()) if day is not None]
-    return Retention(
+    return KeptFor(
         retention_days=setting,
         days=days,
         kept_from=kept_from.date().isoformat(),
