@@ -9,7 +9,7 @@ export function hiddenRows(board) {
   const shows = () => board.address.get('bots') === 'yes';
   const bots = board.ask('bots', (common) => (shows() ? null : {
     lens: '/api/analytics/trends', params: { ...common, segment: null, interval: 'whole', include_bots: 'true', 'where[bot]': 'true' },
-  }));
+  }), { still: true });
   bots.on(({ state, answer }) => {
     const hidden = state === 'ready' && !shows() ? answer.series[0]?.points[0]?.value ?? 0 : 0;
     place.hidden = hidden === 0;

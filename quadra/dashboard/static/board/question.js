@@ -18,14 +18,15 @@ export class Question {
   /**
    * `make(common)` gives {lens, params}, or null where nothing can be asked yet; `common` are the range, filters and bots.
    * With `compare` the same is asked of the time before, where the page compares. `earlier(answer)` finds it in the answer of a
-   * lens that has it there, or null.
+   * lens that has it there, or null. A `still` one is not asked again only because something arrived: it is dear, and changes slowly.
    */
-  constructor(board, key, make, { compare = false, earlier = () => null } = {}) {
+  constructor(board, key, make, { compare = false, earlier = () => null, still = false } = {}) {
     this.board = board;
     this.key = key;
     this.make = make;
     this.compare = compare;
     this.earlier = earlier;
+    this.still = still;
   }
 
   /** Whether it can be asked here at all: a shared page has the questions that were saved with it. */
@@ -47,6 +48,7 @@ export class Question {
   }
 
   async refresh({ quiet = false, again = false } = {}) {
+    if (quiet && this.still && this.state !== 'failed') return;
     const asked = this.asked();
     const signature = JSON.stringify(asked[this.key] ?? null) + Object.keys(asked).length;
     const same = signature === this.#signature;

@@ -11,10 +11,10 @@ const MOST = 5;
 /** `events`: the Question of this person's latest events. */
 export function profile(board, user, events) {
   const ofPerson = (lens, more) => (common) => (user ? { lens, params: { ...common, 'where[user_id]': user, include_bots: 'true', ...more } } : null);
-  const seen = board.ask('seen', ofPerson('users', { limit: '1' }));
-  const sources = board.ask('sources', ofPerson('visits', { by: 'channel', interval: 'whole', compare: 'none', limit: String(MOST) }));
-  const goals = board.ask('worth', ofPerson('goals', { interval: 'whole', compare: 'none' }));
-  const traits = board.ask('traits', (common) => (user ? { lens: 'user/events', params: { ...common, user_id: user, kind: 'identify', limit: String(MOST), include_bots: 'true' } } : null));
+  const seen = board.ask('seen', ofPerson('users', { limit: '1' }), { still: true });
+  const sources = board.ask('sources', ofPerson('visits', { by: 'channel', interval: 'whole', compare: 'none', limit: String(MOST) }), { still: true });
+  const goals = board.ask('worth', ofPerson('goals', { interval: 'whole', compare: 'none' }), { still: true });
+  const traits = board.ask('traits', (common) => (user ? { lens: 'user/events', params: { ...common, user_id: user, kind: 'identify', limit: String(MOST), include_bots: 'true' } } : null), { still: true });
 
   const counted = (name) => {
     const found = new Map();
@@ -48,7 +48,7 @@ export function profile(board, user, events) {
     title: 'Who is this?',
     sub: 'From their events in this period; first seen, all time',
     idle: 'Choose a user on the Users page.',
-    isEmpty: ({ users }) => users.length === 0,
+    isEmpty: ({ users }) => users.length === 0 || (events.answer?.count === 0 && !board.address.get('kind')), // forgotten meanwhile
     empty: () => 'No events with this id in this period.',
     about: known,
     body: ({ users: [{ first_seen: first, last_seen: last }] }) => facts([['First seen', when(first)], ['Last seen', when(last)], ...known()]),
