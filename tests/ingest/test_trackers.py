@@ -14,13 +14,16 @@ import pytest
 from playwright.sync_api import Browser
 
 from quadra.core import clock
+from quadra.core.runtime import Runtime
+from quadra.core.settings import load
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.places import COUNTRIES
 from quadra.ingest.sdks import matomo, plausible, umami
-from quadra.ingest.visitors import advanced
+from quadra.ingest.visitors import Visitors, advanced, forget_older
 from quadra.ingest.wire import Refused
 from tests.clients import eventually, make_key
+from tests.ingest.conftest import ask, opened
 from tests.ingest.real import Project, new_project
 from tests.servers.quadra import QuadraProcess
 from tests.site import served
@@ -144,6 +147,23 @@ def test_the_key_of_a_day_follows_from_the_one_before_and_not_the_other_way() ->
     assert new == advanced(advanced(old, today - timedelta(days=1)), today)
     assert new[1] != old[1]
     assert advanced(new, today - timedelta(days=1)) == new
+
+
+def test_the_key_of_today_takes_the_place_of_the_older_one_and_everybody_keeps_their_id(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database:
+        before = Visitors(database)
+        before.load()
+        seed = ask(database, "SELECT value FROM installation_secret")
+        for _ in range(2):
+            forget_older(Runtime(settings=load(data_dir=tmp_path), database=database))
+            held = ask(database, "SELECT value FROM installation_secret")
+            assert held != seed
+            assert held[0][0].startswith(f"{clock.now().date()}:")
+        after = Visitors(database)
+        after.load()
+        who = (1, "192.0.2.1", FIREFOX)
+        assert before.id_of(*who) == after.id_of(*who)
+        assert len({after.id_of(*who), after.id_of(2, *who[1:]), after.id_of(1, "192.0.2.2", FIREFOX)}) == 3
 
 
 @pytest.fixture
