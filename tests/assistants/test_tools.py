@@ -134,7 +134,8 @@ def test_an_older_client_settles_its_version_and_needs_no_session(quadra: Quadra
     status, answer = post(quadra, "/mcp", key, asked, accept)
     assert len(answer["result"]["tools"]) == len(TOOLS)
     assert post(quadra, "/mcp", key, b"{nonsense", accept)[0] == 400
-    assert post(quadra, "/mcp", key, asked, "text/html")[0] == 406
+    status, answer = post(quadra, "/mcp", key, asked, "text/plain")
+    assert (status, answer["error"]["code"], list(answer["error"]["fields"])) == (400, "invalid", ["headers"])
 
 
 def test_only_a_key_that_reads_opens_it(quadra: QuadraProcess) -> None:
