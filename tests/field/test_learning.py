@@ -12,6 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.accounts.projects import get_project
+from quadra.backup.recover.restore import restore
+from quadra.backup.stores.stores import Stores
+from quadra.backup.take import take as backup
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
@@ -265,6 +268,22 @@ def test_a_tampered_artifact_is_refused_by_name_and_an_earlier_one_answers(runti
     assert sound is not None
     assert sound.version == 1
     assert path.name in wrong
+
+
+def test_a_backup_of_models_brings_a_version_back(runtime: Runtime) -> None:
+    fill(runtime, random.Random(4))
+    version = train(runtime)
+    made = backup(runtime.settings, "models")
+    for path in versions.directory_of(runtime.settings).iterdir():
+        path.unlink()
+    with runtime.database.read() as session:
+        found, wrong = versions.read_sound(session, runtime.settings, version.project_id)
+        assert (found, version.stem in wrong) == (None, True)
+    restore(runtime, Stores(runtime.settings).find(made.id), yes=True, say=lambda _: None)
+    with runtime.database.read() as session:
+        found, wrong = versions.read_sound(session, runtime.settings, version.project_id)
+        assert found is not None
+        assert (found.version, wrong) == (version.version, "")
 
 
 def test_old_versions_go_and_the_active_one_stays(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
