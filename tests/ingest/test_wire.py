@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from quadra.ingest.columns import Row
 from quadra.ingest.doors import body, many
 from quadra.ingest.doors.many import read_many, split
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, invalid_reason, read_one
+from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, from_known, invalid_reason, read_one
 
 SENDER = Sender(project_id=1, door="http")
 NOW = clock.to_us(clock.EPOCH) + 1_800_000_000_000_000
@@ -316,3 +317,32 @@ def test_a_value_deeper_than_the_stack_is_walked_and_found_too_deep() -> None:
     assert invalid_reason([[1], {"a": {"b": []}}], 3) == "nested deeper than 8 levels"
     while deep:  # taken apart in a loop: the interpreter would recurse
         deep = deep[0]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"value": math.nan},
+        {"value": math.inf},
+        {"page": {"x": math.nan}},
+        {"page": {"x": "\0"}},
+        {"page": {"x": "\ud800"}},
+        {"user_id": "a\0"},
+        {"properties": {"x": math.nan}},
+        {"properties": {"x": "\0"}},
+        {"properties": {"x": "\ud800"}},
+        {"properties": {"x": 10**400}},
+        {"traits": [1]},
+        {"of_nobody": 1, "properties": {"a": None}},
+        {"userId": "ada", "properties": {"a": 1}},
+        {"user_id": "ada", "properties": {"a": [1, {"b": "ü"}]}, "page": {"url": "/a"}},
+    ],
+)
+def test_the_quick_way_for_known_fields_ends_as_the_careful_one_does(more: dict[str, Any]) -> None:
+    ends = []
+    for read in (from_known, from_dict):
+        try:
+            ends.append(accept(read({"event_id": "e1", "event_type": "a", **more}), SENDER, NOW))
+        except Refused as refused:
+            ends.append((refused.code, set(refused.fields)))
+    assert ends[0] == ends[1]
