@@ -158,13 +158,16 @@ class Slots:
         self.count += 1
 
     def _usual(self, minute: int) -> float | None:
-        """Between the middles of the two slots around a minute, where both are known."""
+        """Between the middles of the two slots around a minute, where both are known; on a first day that of the slot that is
+        not over."""
         place = minute / self._minutes - 0.5
         before = math.floor(place)
         one, other = (self.means[at % len(self.means)] for at in (before, before + 1))
         if math.isnan(one) or math.isnan(other):
             known = other if math.isnan(one) else one
-            return None if math.isnan(known) else known
+            if not math.isnan(known):
+                return known
+            return self.sum / self.count if self.count else None
         return one + (place - before) * (other - one)
 
 

@@ -74,6 +74,12 @@ def test_a_minute_is_judged_by_those_before_it_alone() -> None:
     assert one[at + 1 :] != other[at + 1 :]
 
 
+def test_a_first_day_has_a_band_at_each_minute_after_two_hours() -> None:
+    source, expected = random.Random(5), Expected()
+    judged = [expected.judge(START + minute, source.gauss(100, 10)) for minute in range(1_440)]
+    assert [minute for minute, one in enumerate(judged) if (one.low is None) is not (minute < 121)] == []
+
+
 def test_usual_traffic_over_weekends_lies_within_its_band_and_is_no_anomaly() -> None:
     values = traffic(12 * 1440)
     readings, found = followed(values)
