@@ -48,6 +48,9 @@ document.getElementById('find').addEventListener('submit', (event) => {
 });
 document.getElementById('find').addEventListener('change', () => jobs());
 document.getElementById('older').addEventListener('click', () => jobs(true));
-all();
-durations();
+// shown when all of it is there: tables that fill up one by one move what is below them
+Promise.all([standing(), durations(), jobs(), schedule()]).then(() => {
+  document.getElementById('waiting').remove();
+  document.getElementById('operations').hidden = false;
+});
 setInterval(() => { if (!document.hidden) standing(); }, EVERY_MS);
