@@ -25,6 +25,8 @@ AT_ONCE = 50
 """Rows looked at in one go; each may be 128 KB."""
 WHO = {"user", "user_id", "anonymous_id"}
 """Parameters of lenses and pages that are a person's id."""
+STATEMENT = "sql"
+"""The parameter that is a statement, in which anybody may be named."""
 ID = re.compile(r"(?:^|_)id$|I[dD]$")
 """Ends the name of a property that holds ids."""
 FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*?)\](?:\[\w+\])?)?", re.DOTALL)
@@ -55,6 +57,8 @@ class _Person:
         """`value` as it stands under the parameter `key`."""
         if key in WHO:
             return self.out_of_text(value, of_ids=True)
+        if key == STATEMENT:
+            return self.out_of_text(value)
         if found := FILTER.fullmatch(key):
             if (prop := found["property"]) is None and isinstance(value, dict):
                 return {prop: self.out_of_filter(each, prop) for prop, each in value.items()}

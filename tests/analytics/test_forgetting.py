@@ -33,6 +33,7 @@ def view(who: str, other: str = "u-4") -> dict[str, Any]:
             "all": {"lens": "trends", "params": {**RANGE, "event": who, "where": {"page_url": [f"/p/{who}", "/p/x"]}}},
             "kept": {"lens": "retention", "params": {**RANGE, "first_where[anonymous_id]": who}},
             "way": {"lens": "funnels/query", "params": {**RANGE, "steps": STEPS}},
+            "own": {"lens": "sql", "params": {**RANGE, "sql": f"FROM events WHERE user_id = '{who}'"}},
         },
     }
 
@@ -70,6 +71,7 @@ def test_no_saved_view_names_an_erased_person_and_its_link_goes_on(tmp_path: Pat
         assert asked["one"] == {**RANGE, "user_id": ERASED}
         assert asked["all"] == {**RANGE, "event": "u-3", "where": {"page_url": [f"/p/{ERASED}", "/p/x"]}}
         assert asked["kept"] == {**RANGE, "first_where[anonymous_id]": ERASED}
+        assert asked["own"]["sql"] == f"FROM events WHERE user_id = '{ERASED}'"
         assert asked["way"] == {**RANGE, "steps": steps}
         assert "cookie-3" not in json.dumps({**kept(runtime, cookie)["questions"], "all": None})
         assert kept(runtime, elsewhere)["questions"] == view("u-3")["questions"]  # of another project
