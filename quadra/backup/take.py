@@ -25,7 +25,7 @@ from quadra.backup.dumps.mariadb import MariadbDumper
 from quadra.backup.dumps.postgres import PostgresDumper
 from quadra.backup.dumps.sqlite import SqliteDumper
 from quadra.backup.stores.cipher import Key
-from quadra.backup.stores.manifest import KINDS, MANIFEST, VERIFIED, Manifest, Part, new_id
+from quadra.backup.stores.manifest import KINDS, MANIFEST, SUMS, VERIFIED, Manifest, Part, new_id
 from quadra.backup.stores.packing import Tell, packed
 from quadra.backup.stores.segment_copies import keep_segments
 from quadra.backup.stores.stores import Store, Stores, sync_directory, unavailable
@@ -121,7 +121,7 @@ def copy_to(store: Store, stores: Stores, manifest: Manifest) -> None:
     try:
         for part in manifest.parts:
             store.put(f"{manifest.id}/{part.file}", home / part.file, part.packed_sha256)
-        store.put_bytes(f"{manifest.id}/{manifest.sums_file}", manifest.sums.encode())
+        store.put_bytes(f"{manifest.id}/{SUMS}", manifest.sums.encode())
         store.put_bytes(f"{manifest.id}/{MANIFEST}", msgspec.json.encode(manifest))
     except Unavailable as error:
         raise Unavailable(f"{manifest.id} was made, and not copied to {store.place}: {error.message}") from error
@@ -214,7 +214,7 @@ def _manifest(
 
 
 def _publish(work: Path, target: Path, manifest: Manifest) -> None:
-    (work / manifest.sums_file).write_bytes(manifest.sums.encode())
+    (work / SUMS).write_bytes(manifest.sums.encode())
     with (work / MANIFEST).open("wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         file.flush()

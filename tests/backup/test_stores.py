@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quadra.backup.stores.cipher import CHUNK, Decrypting, Encrypting, Key
-from quadra.backup.stores.manifest import MANIFEST, Damage
+from quadra.backup.stores.manifest import MANIFEST, SUMS, Damage
 from quadra.backup.stores.stores import DirectoryStore, Stores
 from quadra.backup.take import take
 from quadra.core.errors import Misconfigured, NotFound, Unavailable
@@ -120,7 +120,7 @@ def test_the_hashes_beside_a_backup_are_taken_by_sha256sum(settings: Settings, t
     manifest = take(second, "models")
     for store in (DirectoryStore(tmp_path / "backups"), DirectoryStore(tmp_path / "second")):
         place = store.root / manifest.id
-        check = ["sha256sum", "--check", "--strict", f"{manifest.id}.sha256"]
+        check = ["sha256sum", "--check", "--strict", SUMS]
         assert subprocess.run(check, cwd=place, capture_output=True).returncode == 0
         (place / manifest.parts[0].file).write_bytes(b"damaged")
         assert subprocess.run(check, cwd=place, capture_output=True).returncode == 1

@@ -13,7 +13,7 @@ from quadra.core.errors import Conflict
 from quadra.core.typed import Typed
 
 KINDS = ("models", "database", "full")
-MANIFEST, VERIFIED = "manifest.json", "verified.json"
+MANIFEST, VERIFIED, SUMS = "manifest.json", "verified.json", "checksums.sha256"
 ID = re.compile(r"(models|database|full)-\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}")
 
 
@@ -74,10 +74,6 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         return sum(self.counts.values())
-
-    @property
-    def sums_file(self) -> str:
-        return f"{self.id}.sha256"
 
     @property
     def sums(self) -> str:
