@@ -149,7 +149,7 @@ def heavy(page: Page) -> list[str]:
     """What is too much of it."""
     requests, size = page.evaluate(WEIGH)
     shifts = page.evaluate("window.shifts")
-    found = [f"{requests} requests"] if requests >= MOST_REQUESTS else []
+    found = [f"{requests} requests"] if requests > MOST_REQUESTS else []
     found += [f"{size} bytes"] if size >= MOST_BYTES else []
     return found + ([f"it moved: {shifts}"] if sum(one["by"] for one in shifts) >= MOST_SHIFT else [])
 
