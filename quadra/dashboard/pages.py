@@ -62,6 +62,7 @@ PAGES = (
     Page("performance", "Performance", "Services"),
     Page("errors", "Errors", "Services"),
     Page("numbers", "Numbers", "Engine"),
+    Page("sql", "SQL", "Engine"),
     Page("insights", "Insights", "Engine", lenses=False),
     Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),

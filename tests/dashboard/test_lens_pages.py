@@ -442,6 +442,24 @@ def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Proj
     expect(shown.get_by_role("alert")).to_be_hidden()
 
 
+def test_a_statement_is_answered_in_a_table_a_chart_and_a_file_or_says_what_it_may_not_do(
+    page: Page, full: Project
+) -> None:
+    page.goto(full.at("sql"))
+    answered, drawn = panel(page, "What does it answer?"), panel(page, "How does it look?")
+    expect(answered).to_contain_text("Write a statement above")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(answered.locator("tbody")).to_contain_text("page_view")
+    expect(drawn.locator(CHART)).to_be_visible()
+    with page.expect_download() as file:
+        answered.get_by_role("button", name="CSV").click()
+    assert file.value.path().read_text().startswith("name,events")
+    box = page.get_by_label("Statement")
+    box.fill("SELECT * FROM read_csv('/etc/passwd')")
+    box.press("Control+Enter")
+    expect(answered.get_by_role("alert")).to_contain_text("'read_csv' may not be used")
+
+
 def test_a_page_that_meets_a_busy_server_asks_again_by_itself(page: Page, full: Project) -> None:
     busy = json.dumps({"error": {"code": "busy", "message": "Too many questions at once; try again."}})
     page.route("**/api/analytics/ai?*", lambda route: route.fulfill(status=503, body=busy), times=2)

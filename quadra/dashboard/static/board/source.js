@@ -3,6 +3,9 @@
 import { send } from '../shared/rest.js';
 
 export const FUNNELS = 'funnels/query';
+export const SQL = 'sql';
+/** Lenses whose questions are too long for an address. */
+const POSTED = new Set([FUNNELS, SQL]);
 
 function queryOf(params) {
   const query = new URLSearchParams();
@@ -24,7 +27,7 @@ export class ProjectSource {
   }
 
   ask(_key, { lens, params }, signal) {
-    if (lens === FUNNELS) {
+    if (POSTED.has(lens)) {
       return send(`/api/analytics/${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal });
     }
     const path = lens.startsWith('/') ? lens : `/api/analytics/${lens}`;
