@@ -214,11 +214,12 @@ def _manifest(
 
 
 def _publish(work: Path, target: Path, manifest: Manifest) -> None:
-    (work / SUMS).write_bytes(manifest.sums.encode())
-    with (work / MANIFEST).open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        file.flush()
-        os.fsync(file.fileno())
+    contents = {SUMS: manifest.sums.encode(), MANIFEST: msgspec.json.format(msgspec.json.encode(manifest), indent=2)}
+    for name, content in contents.items():
+        with (work / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
     sync_directory(work)
     work.rename(target)
     sync_directory(target.parent)

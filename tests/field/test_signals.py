@@ -267,7 +267,9 @@ def test_a_damaged_state_is_learned_anew(runtime: Runtime) -> None:
     assert len(stored(runtime)) == 90
 
 
-def test_after_a_long_gap_the_minutes_between_are_left_out(runtime: Runtime) -> None:
+def test_after_a_long_gap_the_minutes_between_are_left_out(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = watching.settled()
+    monkeypatch.setattr(watching, "settled", lambda: now)  # the next minute may begin meanwhile
     store(runtime, [20] * 5)
     watching.watch(runtime)
     runtime.the(signal_store.Memory).known.clear()
