@@ -113,6 +113,13 @@ const chosenGoal = (answer) => {
 const panels = SIGNALS.map(([name, title]) => signalPanel(board, signals, title, named(name)));
 const conversions = signalPanel(board, signals, 'How many people reach the goal?', chosenGoal);
 
+const LONGEST_MS = 3000;
+const all = [field, drift, versions, signals, goals];
+const show = () => board.root.classList.remove('unseen');
+// seen when all of it is there: how high a panel gets depends on what was learned, and it moves what is below it
+board.root.classList.add('unseen');
+for (const one of all) one.on(() => { if (!all.some(({ state }) => state === 'loading')) show(); });
+setTimeout(show, LONGEST_MS);
 board.start(
   controls(choice(board, 'hours', 'Signals of the last', [['6', '6 hours'], ['1', 'hour'], ['24', '24 hours'], ['48', '48 hours']])),
   panels[0],
