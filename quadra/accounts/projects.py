@@ -7,6 +7,7 @@ import unicodedata
 import zoneinfo
 from collections.abc import Collection, Iterator
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -108,3 +109,10 @@ def _check(*, name: str, slug: str | None, timezone: str, week_start: str) -> No
 def _timezones() -> frozenset[str]:
     # a closed list, read once: ZoneInfo(name) opens whatever path a name spells and fails in as many ways
     return frozenset(zoneinfo.available_timezones() - NOT_PLACES)
+
+
+def check_room(session: Session, table: Any, project_id: int, most: int, what: str) -> None:
+    """Raises `Conflict` where the project has `most` rows of `table` already; `what` is their name in the message."""
+    query = sa.select(sa.func.count()).select_from(table).where(table.project_id == project_id)
+    if (session.scalar(query) or 0) >= most:
+        raise Conflict(f"The project has {most} {what}; delete some.")

@@ -14,6 +14,7 @@ from quadra.accounts.access import caller, check_installation, require_owned, re
 from quadra.accounts.answers import Done
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
 from quadra.alerts import answers, firing
 from quadra.alerts.answers import Id, When
@@ -24,7 +25,7 @@ from quadra.core import clock
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params, says, within
-from quadra.core.errors import Conflict, Invalid, NotFound
+from quadra.core.errors import Invalid, NotFound
 from quadra.core.web.http import runtime
 from quadra.jobs.tables import rows_hit
 
@@ -94,9 +95,7 @@ def add_alert(asked: NewAlert) -> answers.Alert:
     project = require_project(asked.project, "editor")
     _check(project, asked.name, asked.when)
     with runtime().database.begin() as session:
-        count = sa.select(sa.func.count()).select_from(Alert).where(Alert.project_id == project.id)
-        if (session.scalar(count) or 0) >= ALERTS_MOST:
-            raise Conflict(f"The project has {ALERTS_MOST} alerts; delete some.")
+        check_room(session, Alert, project.id, ALERTS_MOST, "alerts")
         row = Alert(
             project_id=project.id,
             name=asked.name.strip(),

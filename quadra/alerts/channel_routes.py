@@ -14,6 +14,7 @@ from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.answers import Done
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
+from quadra.accounts.projects import check_room
 from quadra.alerts import answers, firing
 from quadra.alerts.answers import Id
 from quadra.alerts.reports.tables import Report, ReportMail
@@ -99,9 +100,7 @@ def add_channel(asked: NewChannel) -> answers.MadeChannel:
     _check(target, asked.name, asked.secret)
     secret = (asked.secret or f"whs_{secrets.token_urlsafe(32)}") if sender.signs else None
     with runtime().database.begin() as session:
-        count = sa.select(sa.func.count()).select_from(Channel).where(Channel.project_id == project.id)
-        if (session.scalar(count) or 0) >= CHANNELS_MOST:
-            raise Conflict(f"The project has {CHANNELS_MOST} channels; delete some.")
+        check_room(session, Channel, project.id, CHANNELS_MOST, "channels")
         row = Channel(
             project_id=project.id,
             kind=asked.kind,

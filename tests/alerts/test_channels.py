@@ -133,6 +133,19 @@ def test_mail_needs_a_server_and_a_fake_one_gets_it(ask: Asker, runtime: Runtime
     assert "Nothing is wrong." in message.get_content()
 
 
+def test_a_project_has_a_bounded_number_of_channels_and_alerts(
+    ask: Asker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quadra.alerts.channel_routes.CHANNELS_MOST", 1)
+    monkeypatch.setattr("quadra.alerts.alert_routes.ALERTS_MOST", 1)
+    channel = {"kind": "webhook", "target": receiver.url}
+    made = ask("POST", "/api/channels", channel, status=201)
+    alert = {"name": "Silence", "when": {"kind": "no_events", "minutes": 5}, "to": [made["id"]]}
+    ask("POST", "/api/alerts", alert, status=201)
+    for path, body in (("/api/channels", channel), ("/api/alerts", alert)):
+        assert "delete some" in ask("POST", path, body, status=409)["error"]["message"]
+
+
 def test_a_channel_in_use_is_not_deleted(ask: Asker, receiver: Receiver) -> None:
     made = ask("POST", "/api/channels", {"kind": "webhook", "target": receiver.url}, status=201)
     when = {"kind": "no_events", "minutes": 5}

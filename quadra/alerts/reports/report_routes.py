@@ -16,6 +16,7 @@ from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.answers import Done
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
 from quadra.alerts.answers import Id
 from quadra.alerts.reports import answers, sending
@@ -106,9 +107,7 @@ def show_reports(asked: OfProject) -> answers.Reports:
 def add_report(asked: NewReport) -> answers.Report:
     project = require_project(asked.project, "editor")
     with runtime().database.begin() as session:
-        count = sa.select(sa.func.count()).select_from(Report).where(Report.project_id == project.id)
-        if (session.scalar(count) or 0) >= REPORTS_MOST:
-            raise Conflict(f"The project has {REPORTS_MOST} reports; delete some.")
+        check_room(session, Report, project.id, REPORTS_MOST, "reports")
         row = Report(
             project_id=project.id,
             name=asked.name.strip(),

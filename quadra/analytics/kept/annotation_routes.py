@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 
 from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
 from quadra.analytics.kept.annotations import annotate, find_annotation
-from quadra.analytics.kept.doors import Gone, check_room, note
+from quadra.analytics.kept.doors import KEPT_MOST, Gone, note
 from quadra.analytics.questions.question import read_bounds
 from quadra.analytics.tables import ANNOTATION_MOST, Annotation
 from quadra.core import clock
@@ -105,7 +106,7 @@ def add_annotation(asked: NewAnnotation) -> KeptAnnotation:
     if not text or not text.isprintable():
         raise Invalid("The annotation cannot be kept like this.", fields={"text": "printable, and not empty"})
     with runtime().database.begin() as session:
-        check_room(session, Annotation, project.id, "annotations")
+        check_room(session, Annotation, project.id, KEPT_MOST, "annotations")
         row = annotate(session, project.id, text, at=at, by=caller().actor)
         note(session, "annotation.created", row, project)
         return _shown(row, project)

@@ -13,7 +13,6 @@ from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics.tables import Annotation, GoalRow, SegmentOfPeople
 from quadra.core.api.params import says, within
-from quadra.core.errors import Conflict
 from quadra.core.web.http import json_body
 
 KEPT_MOST = 500
@@ -40,13 +39,6 @@ def listed(session: Session, table: type[K], project_id: int, asked: Listing) ->
         query = query.where(table.id < asked.cursor)
     found = list(session.scalars(query.order_by(table.id.desc()).limit(asked.limit + 1)))
     return found[: asked.limit], found[asked.limit - 1].id if len(found) > asked.limit else None
-
-
-def check_room(session: Session, table: type[K], project_id: int, what: str) -> None:
-    """Raises `Conflict`."""
-    query = sa.select(sa.func.count()).select_from(table).where(table.project_id == project_id)
-    if (session.scalar(query) or 0) >= KEPT_MOST:
-        raise Conflict(f"The project has {KEPT_MOST} {what}; delete some.")
 
 
 def given_names() -> set[str]:

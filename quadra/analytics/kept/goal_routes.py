@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 
 from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note
+from quadra.analytics.kept.doors import KEPT_MOST, Gone, Listing, given_names, listed, note
 from quadra.analytics.kept.goals import find_goal
 from quadra.analytics.tables import NAME_MOST, GoalRow
 from quadra.core import clock
@@ -122,7 +123,7 @@ def add_goal(asked: NewGoal) -> KeptGoal:
     )
     _check(row)
     with runtime().database.begin() as session:
-        check_room(session, GoalRow, project.id, "goals")
+        check_room(session, GoalRow, project.id, KEPT_MOST, "goals")
         session.add(row)
         session.flush()
         note(session, "goal.created", row, project, {"name": row.name})

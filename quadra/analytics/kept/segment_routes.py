@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 
 from quadra.accounts.access import caller, require_owned, require_project
 from quadra.accounts.params import OF_KEY
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.doors import Gone, Listing, check_room, given_names, listed, note
+from quadra.analytics.kept.doors import KEPT_MOST, Gone, Listing, given_names, listed, note
 from quadra.analytics.kept.segments import Rule, find_segment
 from quadra.analytics.tables import NAME_MOST, SegmentOfPeople
 from quadra.core import clock
@@ -91,7 +92,7 @@ def add_segment(asked: NewSegment) -> KeptSegment:
     )
     _check(row)
     with runtime().database.begin() as session:
-        check_room(session, SegmentOfPeople, project.id, "segments")
+        check_room(session, SegmentOfPeople, project.id, KEPT_MOST, "segments")
         session.add(row)
         session.flush()
         note(session, "segment.created", row, project, {"name": row.name})

@@ -18,12 +18,13 @@ from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts.params import OF_KEY
+from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import BY_PATH, read_asked
 from quadra.analytics.tables import NAME_MOST, SavedView
 from quadra.core import clock
 from quadra.core.api.raw_params import RawParams
-from quadra.core.errors import Conflict, Invalid, NotFound
+from quadra.core.errors import Invalid, NotFound
 
 START = "qs_"
 LONGEST = 100
@@ -88,9 +89,7 @@ def _without_project(question: SavedQuestion) -> dict[str, Any]:
 
 def save_view(session: Session, project: Project, wanted: NewView, *, by: str) -> SavedView:
     """Keep what was found right. Raises `Conflict` when there are too many views."""
-    count = sa.select(sa.func.count()).select_from(SavedView).where(SavedView.project_id == project.id)
-    if (session.scalar(count) or 0) >= VIEWS_MOST:
-        raise Conflict(f"The project has {VIEWS_MOST} saved views; delete some.")
+    check_room(session, SavedView, project.id, VIEWS_MOST, "saved views")
     questions = {
         key: {"lens": question.lens, "params": _without_project(question)} for key, question in wanted.questions.items()
     }
