@@ -86,7 +86,8 @@ def busy(keeper: Keeper) -> Iterator[QuadraProcess]:
             client.call("user:event", {"eventId": "s-1", "eventType": "a", "userId": "u"})
             client.disconnect()
             wait_for(server, lambda found: bool(found.get("ai_requests_total", model="fake", status="success")), 60)
-            wait_for(server, lambda found: found.get("breaker_state", name="llm") is not None)
+            wait_for(server, lambda found: found.get("breaker_state", name="llm") is not None, 60)
+            wait_for(server, lambda found: found.get("health_check", check="segments") is not None, 60)
             wait_for(
                 server, lambda found: bool(found.get("backup_last_success_timestamp_seconds", kind="database")), 90
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -161,14 +163,16 @@ def test_unavailable_costs_no_attempt(any_database: Database, start: Start, add:
 
 
 def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
-    any_database: Database, start: Start, add: Callable[..., str]
+    any_database: Database, start: Start, add: Callable[..., str], tmp_path: Path
 ) -> None:
-    quick, endless, waiting = add(args={"seconds": 0.5}), add(args={"seconds": 60}), add()
-    worker = start(job_grace="2s")
+    told = tmp_path / "told"
+    quick, endless, waiting = add(args={"until": str(told)}), add(args={"seconds": 600}), add()
+    worker = start(job_grace="4s", job_lease="60s")
     wait_until(lambda: set(count_effects(any_database, "started")) == {quick, endless})
-    started = time.monotonic()
-    assert worker.terminate() == 0
-    assert time.monotonic() - started < 30, "it did not wait for the endless one"
+    os.kill(worker.pid, signal.SIGTERM)
+    time.sleep(1)  # it takes no job any more
+    told.touch()
+    assert worker.terminate() == 0, "it did not wait for the endless one"
     assert [get(any_database, job_id).state for job_id in (quick, endless, waiting)] == [
         "SUCCESS",
         "PENDING",

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -32,6 +33,8 @@ def insert(runtime: Runtime, lease: Lease) -> None:
     """The effect and the end of the job, together."""
     note(runtime, lease, "started")
     time.sleep(lease.job.args.get("seconds", 0))
+    while not Path(lease.job.args.get("until", "/")).exists():
+        time.sleep(0.02)
     with runtime.database.begin() as session:
         lease.succeed(session)
         session.execute(sa.insert(effects).values(job_id=lease.job.id, what="done"))
