@@ -7,6 +7,7 @@ What was given in the environment itself always wins, and a name with the prefix
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -62,11 +63,18 @@ def answered() -> dict[str, str]:
 
 
 def _env_file() -> dict[str, str]:
-    """`.env` of the working directory, or the file that QUADRA_ENV_FILE names."""
+    """`.env` of the working directory, or the file that QUADRA_ENV_FILE names.
+
+    The first is read wherever somebody types `quadra`, /tmp too: it is refused where another user could have written it. The
+    second was named on purpose.
+    """
     named = os.environ.get("QUADRA_ENV_FILE", "")
     path = Path(named or ".env")
     try:
         with path.open(encoding="utf-8-sig") as file:
+            why = None if named else not_trusted(os.fstat(file.fileno()), me=os.geteuid())
+            if why is not None:
+                raise Misconfigured(f"{path.absolute()}: not read: {why}, or name the file with QUADRA_ENV_FILE.")
             values = dotenv_values(stream=file)
     except (FileNotFoundError, IsADirectoryError) as error:
         if not named:
@@ -76,6 +84,16 @@ def _env_file() -> dict[str, str]:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Misconfigured(f"{path.absolute()}: cannot read it: {why}. Settings may stand in it.") from error
     return {name: value for name, value in values.items() if value is not None and name not in os.environ}
+
+
+def not_trusted(found: os.stat_result, *, me: int) -> str | None:
+    """Why a file must not give settings to the user `me`, and what to do; None where nobody but that user and root wrote it."""
+    if found.st_uid not in (me, 0):
+        return f"it belongs to another user (uid {found.st_uid}); take it over with `chown` if you trust what it says"
+    # a group of the owner's own number is the owner alone: files there are made writable for the group
+    if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != found.st_uid):
+        return "other users may write it; look at what it says, then `chmod go-w` it"
+    return None
 
 
 def _secret_files(fields: Collection[str]) -> dict[str, str]:

@@ -34,6 +34,8 @@ Environment variables, read once at the start. A wrong value stops the start wit
 `QUADRA_X_FILE=/run/secrets/x` gives `QUADRA_X` its value from a file. Durations: `250ms`, `60s`, `10m`, `1h`, `7d`.
 
 `.env` in the working directory, or the file that `QUADRA_ENV_FILE` names, is read too; what the environment itself says wins.
+A `.env` that another user owns, root aside, or that others may write stops the start: look at it, then
+`chown` or `chmod go-w` it, or name it.
 `.env.example` lists every name. These are also read without the prefix: {plain}. {renamed}. `serve` and
 `quadra doctor` say of unknown names, and of those of other systems, what to set instead.
 

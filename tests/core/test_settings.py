@@ -307,6 +307,47 @@ def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: p
         load()
 
 
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "why"),
+    [
+        (1000, 1000, 0o600, None),
+        (1000, 1000, 0o664, None),  # a group of the user's own
+        (0, 0, 0o644, None),
+        (1000, 100, 0o644, None),
+        (1000, 100, 0o664, "other users may write it"),
+        (1000, 1000, 0o666, "other users may write it"),
+        (0, 0, 0o646, "other users may write it"),
+        (1001, 1000, 0o600, "belongs to another user (uid 1001)"),
+    ],
+)
+def test_an_env_file_counts_where_nobody_else_wrote_it(owner: int, group: int, mode: int, why: str | None) -> None:
+    found = os.stat_result((0o100000 | mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+    said = environment.not_trusted(found, me=1000)
+    assert (said is None) if why is None else (why in (said or ""))
+
+
+def test_an_env_file_that_others_may_write_stops_the_start_unless_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".env"
+    file.write_text("QUADRA_PORT=6001\n")
+    file.chmod(0o666)
+    with pytest.raises(Misconfigured, match=r"\.env: not read: other users may write it.*chmod go-w.*QUADRA_ENV_FILE"):
+        load()
+    monkeypatch.setitem(os.environ, "QUADRA_ENV_FILE", ".env")
+    assert load().port == 6001
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_an_env_file_of_another_user_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("QUADRA_PORT=6001\n")
+    os.chown(".env", 1001, 1001)
+    with pytest.raises(Misconfigured, match=r"belongs to another user \(uid 1001\)"):
+        load()
+
+
 def test_names_that_do_nothing_here_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ADMIN_ID", "BETTER_AUTH_SECRET", "NEXT_PUBLIC_APP_URL", "QUADRA_BACKUP_KEEP_DAYLY"):
         monkeypatch.setitem(os.environ, name, "1")
