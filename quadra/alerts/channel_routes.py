@@ -207,8 +207,8 @@ def _check(target: str | None, name: str | None, secret: str | None) -> None:
         wrong["target"] = f"at most {TARGET_MOST} characters"
     if name is not None and (len(name) > NAME_MOST or not name.isprintable()):
         wrong["name"] = f"1 to {NAME_MOST} printable characters"
-    if secret is not None and not 8 <= len(secret) <= 200:
-        wrong["secret"] = "8 to 200 characters"
+    if secret is not None and not 1 <= len(secret) <= 200:
+        wrong["secret"] = "1 to 200 characters"
     if wrong:
         raise Invalid("The channel cannot be kept like this.", fields=wrong)
 

@@ -177,6 +177,8 @@ class RawParams:
         parts: list[str] = []
         for value in self._values.get(name, []):
             each = value if isinstance(value, list) else self._as_text(name, value).split(",")
+            if isinstance(value, list) and any(part in (None, "") for part in each):
+                self.wrong[name] = "a list of texts, none of them empty"  # an empty one may lift a limit, as of origins
             parts += [self._as_text(name, part) for part in each]
         if len(parts) > NAMES_MOST:
             self.wrong[name] = f"at most {NAMES_MOST} names"
