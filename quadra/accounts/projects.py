@@ -20,6 +20,8 @@ DEFAULT = "default"
 """The project that every installation has."""
 OWN = "quadra"
 """The project in which an installation observes itself, where there is one: its keys are for whoever watches the installation."""
+DEMO = "demo"
+"""The project that `quadra demo` sends to."""
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 NOT_PLACES = {"Factory", "localtime"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from quadra.accounts.projects import DEMO
 from quadra.accounts.terminal import json_option, opened, say
 from quadra.core.migrate import upgrade
-from quadra.demo.run import PROJECT, run
+from quadra.demo.run import run
 from quadra.ingest.log import make_log
 
 
@@ -23,13 +24,13 @@ def demo(rate: float, seconds: float | None, days: int, seed: int, as_json: bool
     """
     with opened(upgrade) as runtime:
         done = run(runtime, make_log(runtime), rate=rate, seconds=seconds, days=days, seed=seed)
-    body = {"project": PROJECT, "stored": done.stored, "duplicates": done.duplicates}
+    body = {"project": DEMO, "stored": done.stored, "duplicates": done.duplicates}
     already = f" ({done.duplicates:,} were there already)" if done.duplicates else ""
     say(
         as_json,
         body,
         [
-            f"Stored {done.stored:,} made-up events in the project {PROJECT}{already}.",
+            f"Stored {done.stored:,} made-up events in the project {DEMO}{already}.",
             "They are on the dashboard under that project; quadra serve shows it.",
         ],
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from quadra.accounts.projects import create_project, get_project
+from quadra.accounts.projects import DEMO, create_project, get_project
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.ids import uuid7
@@ -29,7 +29,6 @@ from quadra.ingest.importers import progress
 from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused, from_dict
 
-PROJECT = "demo"
 TICK_SECONDS = 0.25
 THINKING_SECONDS = 12
 """How long a visitor takes for a step in the present: it decides how many are there at a time."""
@@ -51,7 +50,7 @@ def run(runtime: Runtime, log: Log, *, rate: float, seconds: float | None, days:
             _store(log, done, _history(project_id, seed, days, clock.now(), done))
         if seconds != 0:
             how_long = f"for {seconds:g} s" if seconds else "until Ctrl-C"
-            click.echo(f"Sending about {rate:g} events a second to the project {PROJECT} {how_long}.", err=True)
+            click.echo(f"Sending about {rate:g} events a second to the project {DEMO} {how_long}.", err=True)
             _present(log, project_id, done, rate=rate, seconds=seconds, seed=seed)
     except KeyboardInterrupt:
         click.echo("", err=True)
@@ -61,9 +60,9 @@ def run(runtime: Runtime, log: Log, *, rate: float, seconds: float | None, days:
 def _project(runtime: Runtime) -> int:
     with runtime.database.begin() as session:
         try:
-            return create_project(session, name="Demo", slug=PROJECT).id
+            return create_project(session, name="Demo", slug=DEMO).id
         except Conflict:
-            return get_project(session, PROJECT).id
+            return get_project(session, DEMO).id
 
 
 def _history(project_id: int, seed: int, days: int, until: datetime, done: Done) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from quadra.accounts.projects import OWN
+from quadra.accounts.projects import DEMO, OWN
 from quadra.accounts.setup import installation_secret
 from quadra.accounts.tables import Project
 from quadra.core import clock
@@ -20,11 +20,11 @@ from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
 from quadra.insights import llm, reading
 from quadra.insights.briefing import briefing, redacted
-from quadra.insights.digest import dump
+from quadra.insights.digest import Model, dump
 from quadra.insights.history import BatchContext
 from quadra.insights.llm import JunkAnswer
 from quadra.insights.local import Analysis, analyse
-from quadra.insights.metrics import insights_total
+from quadra.insights.metrics import clients_asked, insights_total
 from quadra.insights.store import count_hours, find_insight, mark_analyzed, save_insight
 from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
@@ -44,6 +44,8 @@ LLM_WAITING = 1_000
 """LLM jobs that may wait. Beyond them batches keep to their local insight: after a long outage nobody wants to pay for
 last week, and a flood of events must not become a flood of calls."""
 LLM_SECRET = "llm_redaction"
+HISTORY = timedelta(days=1)
+"""A batch whose newest event occurred this long before it was opened came from a file: old costs are no alert of today."""
 
 
 def analyse_batch(runtime: Runtime, lease: Lease) -> None:
@@ -53,6 +55,7 @@ def analyse_batch(runtime: Runtime, lease: Lease) -> None:
         batch = _batch(session, lease)
         context = reading.read_context(session, batch)
         known = find_insight(session, batch_id=batch.id, analyst="local")
+        calls = _calls_of_clients(session, batch, context)
     if not context.now.read and known is not None:
         raise Permanent(f"The events of batch {batch.id} are not in the log any more; its insight stays as it is.")
     analysis = _analyse(context, batch)
@@ -78,6 +81,8 @@ def analyse_batch(runtime: Runtime, lease: Lease) -> None:
         if context.now.read:
             _ask_llm_too(session, runtime, batch, lease.job.trigger)
     insights_total.labels("local").inc()
+    if fresh:
+        clients_asked(calls, scale=batch.event_count / max(context.now.read, 1))
     logger.info(
         "insights.insight.made", extra={"batch_id": batch.id, "analyst": "local", "findings": len(analysis.patterns)}
     )
@@ -147,6 +152,16 @@ def _analyse(context: BatchContext, batch: Batch) -> Analysis:
         return analyse(context)
     summary = "The events of this batch were erased before it was analysed."
     return Analysis(summary, 0.0, [], [], {"findings": [], "events": batch.event_count, "read": 0})
+
+
+def _calls_of_clients(session: Session, batch: Batch, context: BatchContext) -> dict[str, Model]:
+    """The AI calls that clients report in a batch, by model."""
+    models = context.seen.models()
+    if not models or max(context.seen.occurred) < clock.to_us(batch.opened_at - HISTORY):
+        return {}
+    slug = session.scalar(sa.select(Project.slug).where(Project.id == batch.project_id))
+    # Quadra's own calls are counted as they end; what the demo makes up costs nobody anything
+    return {} if slug in (OWN, DEMO) else models
 
 
 def _ask_llm_too(session: Session, runtime: Runtime, batch: Batch, trigger: str) -> None:

@@ -149,7 +149,8 @@ class Seen:
         }
         sizes = Counter({name: sum(stage.people for stage in stages.values()) for name, stages in funnels.items()})
         answers = Counter({kind: len(scores) for kind, scores in self.scores.items()})
-        calls = Counter({model: len(costs) for model, costs in self.costs.items()})
+        models = self.models()
+        calls = Counter({name: model.calls for name, model in models.items()})
         return Digest(
             events=events,
             read=self.read,
@@ -168,13 +169,16 @@ class Seen:
             browsers=largest("browsers", browsers, self.browsers, cut),
             funnels=largest("funnels", funnels, sizes, cut),
             surveys={kind: score_of(kind, self.scores[kind]) for kind in sorted(answers)},
-            models=largest("models", {model: self._model(model) for model in calls}, calls, cut),
+            models=largest("models", models, calls, cut),
             cut=cut,
         )
 
-    def _model(self, model: str) -> Model:
-        mean, variance = spread(self.costs[model])
-        return Model(len(self.costs[model]), self.model_failed[model], self.model_tokens[model], mean, variance)
+    def models(self) -> dict[str, Model]:
+        """The AI models that were called, all of them."""
+        return {
+            name: Model(len(costs), self.model_failed[name], self.model_tokens[name], *spread(costs))
+            for name, costs in self.costs.items()
+        }
 
 
 KINDS = {"error": Seen._add_error, "funnel": Seen._add_stage, "survey": Seen._add_score, "ai": Seen._add_call}

@@ -8,16 +8,22 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from quadra.accounts.projects import DEMO, OWN, create_project
 from quadra.core import clock
+from quadra.core.observing.metrics import REGISTRY
 from quadra.core.runtime import Runtime
+from quadra.ingest.columns import Row
 from quadra.ingest.tables import Batch, Event
 from quadra.insights import archive, reading
 from quadra.insights.handlers import ANALYSE
+from quadra.insights.metrics import Names
 from quadra.insights.reading import MOST_READ, every, read_context, read_history, read_seen
 from quadra.insights.store import count_hours
 from quadra.insights.tables import HourCount, Insight
@@ -240,3 +246,47 @@ def test_a_worker_that_is_killed_between_the_insight_and_the_end_of_its_job_leav
         assert do(runtime).state == "SUCCESS"  # type: ignore[union-attr]
         assert len(insights(runtime, batch_id)) == 1
         assert batch_of(runtime, batch_id).status == "ANALYZED"
+
+
+def ai_call(model: str, *, cost: float, success: bool = True, days_ago: int = 0, **columns: Any) -> Row:
+    fields = msgspec.Raw(msgspec.json.encode({"model": model, "total_tokens": 100}))
+    at = clock.now_us() - days_ago * 86_400_000_000
+    return event(kind="ai", name="ai", value=cost, success=success, fields=fields, occurred_at=at, **columns)
+
+
+def counted(model: str) -> tuple[float, float, float, float]:
+    """(calls that worked, calls that failed, tokens, USD) of a model, as /metrics shows them."""
+
+    def shown(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"quadra_matrix_{name}", {"model": model, **labels}) or 0.0
+
+    calls = [shown("ai_requests_total", status=status) for status in ("success", "error")]
+    return calls[0], calls[1], shown("ai_tokens_total"), shown("ai_cost_usd_total")
+
+
+def test_ai_calls_that_clients_report_are_counted_once_their_batch_is_analysed(runtime: Runtime) -> None:
+    batch_id = fill(
+        runtime, [*(ai_call("gpt-x", cost=0.25) for _ in range(3)), ai_call("gpt-x", cost=0, success=False)]
+    )
+    assert counted("gpt-x") == (0, 0, 0, 0)
+    do(runtime)
+    assert counted("gpt-x") == (3, 1, 400, pytest.approx(0.75))
+    analyse_again(runtime, batch_id)
+    do(runtime)
+    assert counted("gpt-x") == (3, 1, 400, pytest.approx(0.75))
+
+
+def test_ai_calls_of_old_files_the_demo_and_quadra_itself_are_no_costs_of_today(runtime: Runtime) -> None:
+    with runtime.database.begin() as session:
+        others = [create_project(session, name=slug, slug=slug).id for slug in (OWN, DEMO)]
+    fill(runtime, [ai_call("not-today", cost=1, days_ago=30)])
+    for project_id in others:
+        fill(runtime, [ai_call("not-today", cost=1, project_id=project_id)])
+    for _ in range(3):
+        assert do(runtime).state == "SUCCESS"  # type: ignore[union-attr]
+    assert counted("not-today") == (0, 0, 0, 0)
+
+
+def test_a_process_names_a_bounded_number_of_models() -> None:
+    names = Names(2)
+    assert [names.of(name) for name in ("a", "b", "c", "a", "d")] == ["a", "b", "(other)", "a", "(other)"]
