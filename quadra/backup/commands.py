@@ -14,7 +14,7 @@ from quadra.backup.recover.restore import restore, shown, state_of
 from quadra.backup.stores.manifest import KINDS, Manifest
 from quadra.backup.stores.stores import Kept, Stores
 from quadra.backup.take import Progress, take
-from quadra.backup.upkeep_commands import prune, schedule
+from quadra.backup.upkeep_commands import prune, schedule, tar
 from quadra.backup.verify import LEVELS, verify
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
@@ -28,11 +28,12 @@ MB = 2**20
 
 @click.group()
 def backup() -> None:
-    """Backups: take, list, prove, prune, schedule."""
+    """Backups: take, list, prove, prune, schedule, one tar."""
 
 
 backup.add_command(prune)
 backup.add_command(schedule)
+backup.add_command(tar)
 
 
 @backup.command("take")
@@ -41,8 +42,8 @@ backup.add_command(schedule)
 def take_one(kind: str, as_json: bool) -> None:
     """Make a backup and copy it to every store.
 
-    models: the online models. database: the database, its segments, the list of erasures. full: both. base: the whole
-    PostgreSQL cluster, for `quadra pitr`.
+    models: the online models. database: the database, its segments, the list of erasures. full: both, the
+    settings without their secrets and the log files of a week. base: the whole PostgreSQL cluster, for `quadra pitr`.
     """
     began = time.monotonic()
     check = None if kind == "models" else refuse_newer

@@ -8,18 +8,17 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, cast
 
 import msgspec
 
 from quadra import __version__
+from quadra.backup.beside import recent_logs, settings_text, tar_files
 from quadra.backup.dumps.databases import Dumper, Facts
 from quadra.backup.dumps.mariadb import MariadbDumper
 from quadra.backup.dumps.postgres import PostgresDumper
@@ -160,23 +159,24 @@ def _parts(
         parts.append(packer.part)
         (facts,) = facts_of
     if kind != "database":
+        home = models_directory(settings)
         with packed("models", work, "models.tar", compression, key, nothing) as packer:
-            _tar(models_directory(settings), packer)
+            tar_files(sorted(path for path in home.rglob("*") if path.is_file()), home, packer)
         parts.append(packer.part)
     erasures = erasure_list.path_of(settings)
     if kind != "models" and erasures.exists():
         with packed("erasures", work, erasures.name, compression, key, nothing) as packer:
             packer.write(erasures.read_bytes())
         parts.append(packer.part)
+    if kind == "full":
+        with packed("settings", work, "settings", compression, key, nothing) as packer:
+            packer.write(settings_text(settings).encode())
+        parts.append(packer.part)
+        if settings.logs_dir:
+            with packed("logs", work, "logs.tar", compression, key, nothing) as packer:
+                tar_files(recent_logs(settings), settings.logs_dir, packer)
+            parts.append(packer.part)
     return parts, facts
-
-
-def _tar(directory: Path, packer: object) -> None:
-    """The files below a directory; none where there is no such directory."""
-    with tarfile.open(fileobj=cast(IO[bytes], packer), mode="w|") as tar:
-        for path in sorted(directory.rglob("*")) if directory.exists() else ():
-            if path.is_file():
-                tar.add(path, path.relative_to(directory).as_posix(), recursive=False)
 
 
 def _manifest(

@@ -1,4 +1,4 @@
-"""`quadra backup prune` and `quadra backup schedule`: what cron and people do with backups that are there."""
+"""`quadra backup prune`, `tar` and `schedule`: what cron and people do with backups that are there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from quadra.accounts.terminal import json_option, say
+from quadra.backup.one_tar import write_tar
 from quadra.backup.schedule import entries
 from quadra.backup.stores import retention
+from quadra.backup.stores.stores import Stores
 from quadra.core import clock
-from quadra.core.errors import Misconfigured
+from quadra.core.errors import Misconfigured, NotFound
 from quadra.core.settings import load
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup_automated_backups.sh"
@@ -36,6 +38,29 @@ def prune(dry_run: bool, as_json: bool) -> None:
         click.echo(problem, err=True)
     if done.problems:
         sys.exit(1)
+
+
+@click.command("tar")
+@click.argument("backup_id", metavar="ID", default="latest")
+@click.option("--to", type=click.Path(path_type=Path), default=".", help="A file, or a directory.", show_default=True)
+@json_option
+def tar(backup_id: str, to: Path, as_json: bool) -> None:
+    """Write a backup as one tar that needs no Quadra to be read; by default the latest full one.
+
+    It is not encrypted, also where the backup is. Its hash is put beside it, for `sha256sum -c`.
+    """
+    settings = load()
+    stores = Stores(settings)
+    if backup_id == "latest":
+        full = (one.manifest.id for one in stores.list() if one.manifest.kind == "full")
+        backup_id = next(full, "")
+        if not backup_id:
+            raise NotFound("There is no full backup. Make one: quadra backup take")
+    kept = stores.find(backup_id)
+    path = to / f"{backup_id}.tar" if to.is_dir() else to
+    digest = write_tar(settings, kept, path)
+    body = {"id": backup_id, "path": str(path.absolute()), "sha256": digest, "bytes": path.stat().st_size}
+    say(as_json, body, [f"{path} holds {backup_id}: {body['bytes']:,} bytes, not encrypted.", f"  sha256 {digest}"])
 
 
 @click.command("schedule")

@@ -57,6 +57,12 @@ def given_as(setting: str) -> str:
     return renamed if os.environ.get(renamed) and os.environ.get(renamed) == os.environ.get(setting) else setting
 
 
+def given(fields: Collection[str]) -> dict[str, str]:
+    """The settings that somebody gave, under the names with the prefix where there are both."""
+    names = {*OWN, *(f"QUADRA_{name.upper()}" for name in fields)}
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def answered() -> dict[str, str]:
     """Names in the environment that other systems read -> what does the same here."""
     return {name: instead for name, instead in ANSWERED.items() if os.environ.get(name)}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,3 +164,51 @@ def test_an_encrypted_backup_needs_its_key(on_sqlite: Installation, tmp_path: Pa
         "encrypted with the key"
         in on_sqlite.run("backup", "verify", made["id"], QUADRA_BACKUP_KEY_FILE=str(other)).stderr
     )
+
+
+def test_a_full_backup_is_also_one_tar_that_other_programs_read(on_sqlite: Installation, tmp_path: Path) -> None:
+    data, logs, key, to = (tmp_path / name for name in ("data", "logs", "key", "out"))
+    for directory in (data / "models", logs, to):
+        directory.mkdir(exist_ok=True)
+    (data / "models" / "m.npz").write_bytes(b"model")
+    for name in ("all-web.log", "errors-web.log.1", "all-old.log", "other.log"):
+        (logs / name).write_text(f"{name}\n")
+    os.utime(logs / "all-old.log", (0, 0))
+    (logs / "all-link.log").symlink_to("all-web.log")
+    key.write_text(os.urandom(32).hex())
+    on_sqlite.env |= {
+        "QUADRA_LOGS_DIR": str(logs),
+        "QUADRA_BACKUP_KEY_FILE": str(key),
+        "QUADRA_SECRET_KEY": "not-in-the-tar",
+        "QUADRA_SMTP_URL": "smtp://ada:not-in-it@mail.example",
+    }
+    on_sqlite.json("backup", "take", "--kind", "full")
+    made = on_sqlite.json("backup", "tar", "--to", str(to))
+    tar = Path(made["path"])
+    checked = subprocess.run(
+        ["sha256sum", "-c", f"{tar.name}.sha256"], cwd=to, capture_output=True, text=True, check=True
+    )
+    assert checked.stdout == f"{tar.name}: OK\n"
+    names = subprocess.run(["tar", "-tf", tar], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {"models/", "database/", "segments/", "settings", "logs/", "backup_metadata.json"} <= set(names)
+    assert sorted(name for name in names if name.startswith("logs/") and name != "logs/") == [
+        "logs/all-web.log",
+        "logs/errors-web.log.1",
+    ]
+    subprocess.run(["tar", "-xf", tar], cwd=to, check=True)
+    settings = (to / "settings").read_text()
+    assert f"QUADRA_LOGS_DIR={logs}\n" in settings
+    assert "QUADRA_SMTP_URL=smtp://ada:***@mail.example\n" in settings
+    assert "not-in" not in settings
+    assert (to / "models" / "m.npz").read_bytes() == b"model"
+    assert [path for path in (to / "segments").rglob("*") if path.is_file()]
+    with closing(sqlite3.connect(to / "database" / "database.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    again = on_sqlite.run("backup", "tar", "--to", str(to))
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    packed = next((data / "backups" / made["id"]).glob("logs.tar*"))
+    packed.write_bytes(packed.read_bytes()[:-20] + bytes(20))
+    damaged = on_sqlite.run("backup", "tar", "--to", str(to / "damaged.tar"))
+    assert (damaged.returncode, "logs.tar" in damaged.stderr) == (1, True)
+    assert [path.name for path in to.glob("*damaged*")] == []

@@ -44,6 +44,12 @@ def open_files(settings: Settings, directory: Path, role: str) -> list[logging.H
         raise Misconfigured(f"QUADRA_LOGS_DIR={directory}: cannot write there: {error.strerror}.") from error
 
 
+def own_files(directory: Path) -> list[Path]:
+    """The files that are written here, older ones too."""
+    found = (path for kind in ("all-*.log*", "errors-*.log*") for path in directory.glob(kind))
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
 def _link(path: Path, ours: str) -> None:
     """A file of that name is somebody's own, and stays."""
     with suppress(FileExistsError):
