@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+import sqlalchemy as sa
+from msgspec import Meta, Struct, structs
+from sqlalchemy.orm import Session
 
 from quadra.accounts.answers import Slug
+from quadra.accounts.tables import Project
 from quadra.alerts import tables
 from quadra.alerts.sender import ChannelKind
 from quadra.alerts.tables import FiringState
@@ -100,38 +103,43 @@ class Firings(Struct, kw_only=True):
     firings: list[Firing]
 
 
-def channel_shown(row: tables.Channel, slug: str) -> Channel:
-    return Channel(**channel_fields(row, slug))
-
-
-def channel_fields(row: tables.Channel, slug: str) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "project": slug,
-        "kind": row.kind,
-        "name": row.name,
-        "target": row.target,
-        "has_secret": row.secret is not None,
-        "created_at": clock.iso(row.created_at),
-        "created_by": row.created_by,
-    }
-
-
-def alert_shown(row: tables.Alert, slug: str, *, firing: bool) -> Alert:
-    return Alert(
+def channel_shown(row: tables.Channel, project: Project) -> Channel:
+    return Channel(
         id=row.id,
-        project=slug,
+        project=project.slug,
+        kind=row.kind,
         name=row.name,
-        when=row.when,
-        to=row.to,
-        quiet_minutes=row.quiet_minutes,
-        muted_until=_iso(row.muted_until),
-        state="failing" if row.last_error else "firing" if firing else "ok",
-        last_error=row.last_error,
-        looked_at=clock.iso(row.looked_at) if row.taken_by else None,
+        target=row.target,
+        has_secret=row.secret is not None,
         created_at=clock.iso(row.created_at),
         created_by=row.created_by,
     )
+
+
+def made_channel_shown(row: tables.Channel, project: Project) -> MadeChannel:
+    return MadeChannel(**structs.asdict(channel_shown(row, project)), secret=row.secret)
+
+
+def alerts_shown(session: Session, rows: Sequence[tables.Alert], project: Project) -> list[Alert]:
+    open_firings = sa.select(tables.Firing.alert_id).where(tables.Firing.resolved_at.is_(None))
+    burning = set(session.scalars(open_firings.where(tables.Firing.alert_id.in_([row.id for row in rows]))))
+    return [
+        Alert(
+            id=row.id,
+            project=project.slug,
+            name=row.name,
+            when=row.when,
+            to=row.to,
+            quiet_minutes=row.quiet_minutes,
+            muted_until=_iso(row.muted_until),
+            state="failing" if row.last_error else "firing" if row.id in burning else "ok",
+            last_error=row.last_error,
+            looked_at=clock.iso(row.looked_at) if row.taken_by else None,
+            created_at=clock.iso(row.created_at),
+            created_by=row.created_by,
+        )
+        for row in rows
+    ]
 
 
 def firing_shown(row: tables.Firing, settings: Settings, messages: Mapping[str, Sequence[tables.Delivery]]) -> Firing:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from quadra.accounts.tables import Project
+from quadra.alerts.sender import ChannelKind
 from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, Text, name_column
 from quadra.core.ids import uuid7
@@ -31,7 +32,7 @@ class Channel(Base):
 
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id), index=True)
-    kind: Mapped[str] = mapped_column(name_column(16))
+    kind: Mapped[ChannelKind] = mapped_column(name_column(16))
     name: Mapped[str] = mapped_column(sa.String(NAME_MOST))
     target: Mapped[str] = mapped_column(Text)
     secret: Mapped[str | None] = mapped_column(sa.String(200))

@@ -15,6 +15,8 @@ from quadra.core.ids import uuid7
 
 NAME_MOST = 200
 ANNOTATION_MOST = 500
+KEPT_MOST = 500
+"""Goals, segments and annotations of a project, of each: a question looks at all goals."""
 
 
 class SavedView(Base):

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from quadra.accounts.projects import create_project
-from quadra.alerts import targets
+from quadra.alerts import alert_routes, channel_routes, targets
 from quadra.alerts.kind_list import KINDS
 from quadra.alerts.sender_list import SENDERS
 from quadra.core.errors import Invalid
@@ -136,8 +136,8 @@ def test_mail_needs_a_server_and_a_fake_one_gets_it(ask: Asker, runtime: Runtime
 def test_a_project_has_a_bounded_number_of_channels_and_alerts(
     ask: Asker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quadra.alerts.channel_routes.CHANNELS_MOST", 1)
-    monkeypatch.setattr("quadra.alerts.alert_routes.ALERTS_MOST", 1)
+    for rows in (channel_routes.ROWS, alert_routes.ROWS):
+        monkeypatch.setattr(rows, "most", 1)
     channel = {"kind": "webhook", "target": receiver.url}
     made = ask("POST", "/api/channels", channel, status=201)
     alert = {"name": "Silence", "when": {"kind": "no_events", "minutes": 5}, "to": [made["id"]]}

@@ -17,7 +17,7 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.projects import get_project
 from quadra.analytics import room
 from quadra.analytics.tables import SavedView
-from quadra.analytics.views import saved_views, share_routes
+from quadra.analytics.views import saved_view_routes, share_routes
 from quadra.core.rooms import open_rooms
 from quadra.core.web import http, limits
 from tests.analytics.conftest import Place
@@ -111,7 +111,7 @@ def test_a_view_is_saved_listed_shown_and_deleted(client: FlaskClient, as_: As, 
 def test_a_project_has_a_bounded_number_of_views(
     client: FlaskClient, place: Place, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saved_views, "VIEWS_MOST", 2)
+    monkeypatch.setattr(saved_view_routes.ROWS, "most", 2)
     headers, other = as_(place.project().slug), as_(place.project().slug)
     for _ in range(2):
         saved(client, headers)

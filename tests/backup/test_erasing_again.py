@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from quadra.accounts.projects import get_project
-from quadra.analytics.views.saved_views import NewView, list_views, save_view
+from quadra.analytics.tables import SavedView
+from quadra.analytics.views.saved_views import NewView, make_view
 from quadra.backup.recover.replay_erasures import erase_again
 from quadra.core import clock
 from quadra.insights.forgetting import ERASED
@@ -21,11 +24,11 @@ def test_nothing_that_was_kept_about_an_erased_person_comes_back(tmp_path: Path)
         store(runtime, [event(3), event(4)])
         with runtime.database.begin() as session:
             view = NewView(name="What u-3 did", page="user", params={"user": "u-3"})
-            save_view(session, get_project(session, "shop"), view, by="admin")
+            session.add(make_view(get_project(session, "shop"), view, by="admin"))
             session.add(insight(1, "u-3"))
         remember(runtime.settings, warehouse_of(runtime).store, Entry("shop", "u-3", clock.now_us()))
         assert erase_again(runtime) == 1
         with runtime.database.read() as session:
-            assert [view.name for view in list_views(session, 1, limit=9, after=None)] == [f"What {ERASED} did"]
+            assert session.scalars(sa.select(SavedView.name)).all() == [f"What {ERASED} did"]
             assert session.get_one(Insight, "i-1").summary.startswith(f"{ERASED} did")
         assert numbers(runtime) == [4]

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from quadra.accounts.answers import Slug
+from quadra.accounts.tables import Project
 from quadra.alerts.answers import Id
 from quadra.alerts.reports import tables
 from quadra.alerts.reports.tables import Every
@@ -39,10 +40,10 @@ class Sent(Struct, kw_only=True):
     mails: Annotated[int, Meta(description="How many are on their way, one to each channel.", examples=[1])]
 
 
-def report_shown(row: tables.Report, slug: str) -> Report:
+def report_shown(row: tables.Report, project: Project) -> Report:
     return Report(
         id=row.id,
-        project=slug,
+        project=project.slug,
         name=row.name,
         view=row.view_id,
         page=row.page,

@@ -12,13 +12,10 @@ from flask import Response
 from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require_owned, require_project
-from quadra.accounts.answers import Done
-from quadra.accounts.noting import note
-from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
-from quadra.accounts.projects import check_room
+from quadra.accounts.access import caller
+from quadra.accounts.params import OfProject
+from quadra.accounts.project_rows import ProjectRows, each
 from quadra.accounts.tables import Project
-from quadra.alerts.answers import Id
 from quadra.alerts.reports import answers, sending
 from quadra.alerts.reports.content import PAGES
 from quadra.alerts.reports.tables import Every, Report
@@ -27,15 +24,14 @@ from quadra.alerts.tables import NAME_MOST, Channel
 from quadra.analytics.tables import SavedView
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.openapi import Answer, Param
+from quadra.core.api.openapi import Answer
 from quadra.core.api.params import Params, choice, says
 from quadra.core.errors import Conflict, Invalid
 from quadra.core.web.http import runtime
 
 doors = Doors("reports", __name__)
 
-REPORTS_MOST, CHANNELS_MOST = 100, 20
-NAMED = {"report_id": Param(name="report_id", shape=Id, example="019be0c4-3c00-7000-8000-000000000001")}
+CHANNELS_MOST = 20
 TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 PREVIEW = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
@@ -54,7 +50,7 @@ Zone = Annotated[str, says("Left out: the project's.", "Europe/Berlin")]
 To = Annotated[tuple[str, ...], says("Ids of e-mail channels.", ["019be0c4-3c00-7000-8000-000000000001"])]
 
 
-class NewReport(Struct, kw_only=True):
+class NewReport(OfProject, kw_only=True):
     name: Name
     view: View | None = None
     page: Page | None = None
@@ -62,7 +58,6 @@ class NewReport(Struct, kw_only=True):
     at: At = "08:00"
     timezone: Zone | None = None
     to: To = ()
-    project: Annotated[str | None, OF_KEY] = None
 
 
 class ChangedReport(Struct, kw_only=True):
@@ -75,140 +70,32 @@ class ChangedReport(Struct, kw_only=True):
     to: Annotated[tuple[str, ...] | None, says("Left out: as it was.")] = None
 
 
-@doors(
-    "GET",
-    "/api/reports",
-    title="List reports",
-    needs="viewer",
-    asks=OF_PROJECT,
-    answers=answers.Reports,
-    answer_says="The oldest first.",
-    refuses=(404,),
-)
-def show_reports(asked: OfProject) -> answers.Reports:
-    project = require_project(asked.project, "viewer")
-    query = sa.select(Report).where(Report.project_id == project.id).order_by(Report.id)
-    with runtime().database.read() as session:
-        return answers.Reports(reports=[answers.report_shown(row, project.slug) for row in session.scalars(query)])
+def _make(session: Session, asked: NewReport, project: Project) -> Report:
+    row = Report(
+        project_id=project.id,
+        name=asked.name.strip(),
+        view_id=asked.view,
+        page=asked.page,
+        every=asked.every,
+        at=asked.at,
+        timezone=asked.timezone or project.timezone,
+        to=list(asked.to),
+        created_by=caller().actor[:300],
+    )
+    _check(session, row, project)
+    return row
 
 
-@doors(
-    "POST",
-    "/api/reports",
-    title="Make a report",
-    says="Give `view` or `page`. Each mail is about the whole day, week or month before.",
-    needs="editor",
-    asks=Params(NewReport),
-    answers=answers.Report,
-    answer_says="It is made.",
-    status=201,
-    refuses=(404, 409),
-)
-def add_report(asked: NewReport) -> answers.Report:
-    project = require_project(asked.project, "editor")
-    with runtime().database.begin() as session:
-        check_room(session, Report, project.id, REPORTS_MOST, "reports")
-        row = Report(
-            project_id=project.id,
-            name=asked.name.strip(),
-            view_id=asked.view,
-            page=asked.page,
-            every=asked.every,
-            at=asked.at,
-            timezone=asked.timezone or project.timezone,
-            to=list(asked.to),
-            created_by=caller().actor[:300],
-        )
-        _check(session, row, project)
-        session.add(row)
-        session.flush()
-        _record(session, "created", row)
-        return answers.report_shown(row, project.slug)
-
-
-@doors(
-    "PATCH",
-    "/api/reports/{report_id}",
-    title="Change a report",
-    needs="editor",
-    named=NAMED,
-    asks=Params(ChangedReport),
-    answers=answers.Report,
-    refuses=(404,),
-)
-def change_report(asked: ChangedReport, report_id: str) -> answers.Report:
-    with runtime().database.begin() as session:
-        row, project = require_owned(session, session.get(Report, report_id), "editor", "report")
-        row.name = row.name if asked.name is None else asked.name.strip()
-        if asked.view is not None or asked.page is not None:
-            row.view_id, row.page = asked.view, asked.page
-        row.every = asked.every or row.every
-        row.at = row.at if asked.at is None else asked.at
-        row.timezone = asked.timezone or row.timezone
-        row.to = row.to if asked.to is None else list(asked.to)
-        _check(session, row, project)
-        row.last_error = None
-        _record(session, "changed", row)
-        return answers.report_shown(row, project.slug)
-
-
-@doors(
-    "DELETE",
-    "/api/reports/{report_id}",
-    title="Delete a report",
-    says="What has not been sent is not sent any more.",
-    needs="editor",
-    named=NAMED,
-    answers=Done,
-    refuses=(404,),
-)
-def remove_report(report_id: str) -> Done:
-    with runtime().database.begin() as session:
-        row, _project = require_owned(session, session.get(Report, report_id), "editor", "report")
-        sending.delete(session, row)
-        _record(session, "deleted", row)
-    return Done(success=True)
-
-
-@doors(
-    "POST",
-    "/api/reports/{report_id}/send",
-    title="Send a report now",
-    says="About the last whole day, week or month. When it is due next stays as it is.",
-    needs="editor",
-    named=NAMED,
-    answers=answers.Sent,
-    answer_says="The mails are on their way.",
-    status=202,
-    refuses=(404, 409),
-)
-def send_report(report_id: str) -> answers.Sent:
-    here = runtime()
-    with here.database.begin() as session:
-        row, _project = require_owned(session, session.get(Report, report_id), "editor", "report")
-        mails = sending.make_mails(session, here.settings, row, clock.now())
-        if not mails:
-            raise Conflict("It goes to nobody: name e-mail channels in `to`.")
-        _record(session, "sent", row)
-    return answers.Sent(mails=mails)
-
-
-@doors(
-    "GET",
-    "/api/reports/{report_id}/preview",
-    title="Preview a report",
-    says="As a browser shows it, without the link that ends it.",
-    needs="viewer",
-    named=NAMED,
-    answers=Answer(says="The mail.", shape=str, example="<!doctype html>…", media="text/html"),
-    refuses=(404, 503),
-)
-def preview_report(report_id: str) -> Response:
-    here = runtime()
-    with here.database.read() as session:
-        row, project = require_owned(session, session.get(Report, report_id), "viewer", "report")
-    made = sending.made_of(here, row, project, clock.now())
-    return Response(made.standing_alone(), headers=PREVIEW, content_type="text/html; charset=utf-8")
+def _change(session: Session, asked: ChangedReport, row: Report, project: Project) -> None:
+    row.name = row.name if asked.name is None else asked.name.strip()
+    if asked.view is not None or asked.page is not None:
+        row.view_id, row.page = asked.view, asked.page
+    row.every = asked.every or row.every
+    row.at = row.at if asked.at is None else asked.at
+    row.timezone = asked.timezone or row.timezone
+    row.to = row.to if asked.to is None else list(asked.to)
+    _check(session, row, project)
+    row.last_error = None
 
 
 def _check(session: Session, row: Report, project: Project) -> None:
@@ -243,11 +130,59 @@ def _mail_channels(session: Session, ids: Sequence[str], project_id: int) -> set
     return set(session.scalars(mine.where(Channel.id.in_([one[:36] for one in ids]))))
 
 
-def _record(session: Session, deed: str, row: Report) -> None:
-    note(
-        session,
-        f"alerts.report.{deed}",
-        subject=row.id,
-        project_id=row.project_id,
-        details={"name": row.name, "every": row.every},
-    )
+ROWS = ProjectRows(
+    doors,
+    Report,
+    "/api/reports",
+    "report",
+    answers=answers.Report,
+    shown=each(answers.report_shown),
+    action="alerts.report",
+    most=100,
+    noted=("name", "every"),
+)
+ROWS.lists(answers.Reports)
+ROWS.makes(
+    Params(NewReport), _make, says="Give `view` or `page`. Each mail is about the whole day, week or month before."
+)
+ROWS.changes(Params(ChangedReport), _change)
+ROWS.deletes(sending.delete, says="What has not been sent is not sent any more.")
+
+
+@doors(
+    "POST",
+    "/api/reports/{report_id}/send",
+    title="Send a report now",
+    says="About the last whole day, week or month. When it is due next stays as it is.",
+    needs="editor",
+    named=ROWS.named,
+    answers=answers.Sent,
+    answer_says="The mails are on their way.",
+    status=202,
+    refuses=(404, 409),
+)
+def send_report(report_id: str) -> answers.Sent:
+    here = runtime()
+    with ROWS.editing(report_id, "sent") as (session, row, _project):
+        mails = sending.make_mails(session, here.settings, row, clock.now())
+        if not mails:
+            raise Conflict("It goes to nobody: name e-mail channels in `to`.")
+    return answers.Sent(mails=mails)
+
+
+@doors(
+    "GET",
+    "/api/reports/{report_id}/preview",
+    title="Preview a report",
+    says="As a browser shows it, without the link that ends it.",
+    needs="viewer",
+    named=ROWS.named,
+    answers=Answer(says="The mail.", shape=str, example="<!doctype html>…", media="text/html"),
+    refuses=(404, 503),
+)
+def preview_report(report_id: str) -> Response:
+    here = runtime()
+    with here.database.read() as session:
+        row, project = ROWS.get(session, report_id, "viewer")
+    made = sending.made_of(here, row, project, clock.now())
+    return Response(made.standing_alone(), headers=PREVIEW, content_type="text/html; charset=utf-8")

@@ -7,40 +7,38 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from msgspec import Meta, Struct
+from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require_owned, require_project
-from quadra.accounts.params import OF_KEY
-from quadra.accounts.projects import check_room
+from quadra.accounts.access import caller, require_project
+from quadra.accounts.params import OfProject
+from quadra.accounts.project_rows import ProjectRows, each
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.annotations import annotate, find_annotation
-from quadra.analytics.kept.doors import KEPT_MOST, Gone, note
+from quadra.analytics.kept.annotations import BY_A_PERSON
 from quadra.analytics.questions.question import read_bounds
-from quadra.analytics.tables import ANNOTATION_MOST, Annotation
+from quadra.analytics.tables import ANNOTATION_MOST, KEPT_MOST, Annotation
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.openapi import Param, Time
+from quadra.core.api.openapi import Time
 from quadra.core.api.params import Params, says, within
 from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 from quadra.core.web.http import runtime
 
 
-class WhichAnnotations(Struct, kw_only=True, rename={"from_": "from"}):
+class WhichAnnotations(OfProject, kw_only=True, rename={"from_": "from"}):
     from_: Annotated[str | None, says("Only from this moment on.", "2026-01-01")] = None
     to: Annotated[str | None, says("Only before it; a bare date means through the end of that day.", "2026-01-31")] = (
         None
     )
     timezone: Annotated[str | None, says("Left out: the project's.")] = None
-    project: Annotated[str | None, OF_KEY] = None
     limit: Annotated[int, within(1, 1_000, "The latest so many.")] = 1_000
 
 
-class NewAnnotation(Struct, kw_only=True):
+class NewAnnotation(OfProject, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=ANNOTATION_MOST, examples=["Black Friday mail"])]
     at: Annotated[
         str | None, says("When; ISO 8601 with an offset, or milliseconds. Left out: now.", "2026-01-31T12:00:00Z")
     ] = None
-    project: Annotated[str | None, OF_KEY] = None
 
 
 class KeptAnnotation(Struct, kw_only=True):
@@ -59,8 +57,6 @@ class KeptAnnotations(Struct, kw_only=True):
 
 
 doors = Doors("annotations", __name__)
-WHICH, NEW = Params(WhichAnnotations), Params(NewAnnotation)
-IDS = {"annotation_id": Param(name="annotation_id", shape=str, example="019be0c4-3c00-7000-8000-000000000003")}
 
 
 @doors(
@@ -70,7 +66,7 @@ IDS = {"annotation_id": Param(name="annotation_id", shape=str, example="019be0c4
     says="For charts over time to mark.",
     answers=KeptAnnotations,
     answer_says="In the order of time.",
-    asks=WHICH,
+    asks=Params(WhichAnnotations),
     needs="viewer",
     refuses=(404,),
 )
@@ -89,45 +85,17 @@ def list_annotations(asked: WhichAnnotations) -> KeptAnnotations:
         return KeptAnnotations(annotations=[_shown(row, project) for row in reversed(rows)])
 
 
-@doors(
-    "POST",
-    "/api/annotations",
-    title="Write an annotation",
-    says="Audited.",
-    answers=KeptAnnotation,
-    asks=NEW,
-    needs="editor",
-    status=201,
-    refuses=(404, 409),
-)
-def add_annotation(asked: NewAnnotation) -> KeptAnnotation:
-    project = require_project(asked.project, "editor")
+def _make(_session: Session, asked: NewAnnotation, project: Project) -> Annotation:
     text, at = asked.text.strip(), _moment(asked.at)
     if not text or not text.isprintable():
         raise Invalid("The annotation cannot be kept like this.", fields={"text": "printable, and not empty"})
-    with runtime().database.begin() as session:
-        check_room(session, Annotation, project.id, KEPT_MOST, "annotations")
-        row = annotate(session, project.id, text, at=at, by=caller().actor)
-        note(session, "annotation.created", row, project)
-        return _shown(row, project)
-
-
-@doors(
-    "DELETE",
-    "/api/annotations/{annotation_id}",
-    title="Delete an annotation",
-    says="Audited.",
-    answers=Gone,
-    named=IDS,
-    needs="viewer",
-    refuses=(404,),
-)
-def remove_annotation(annotation_id: str) -> Gone:
-    with runtime().database.begin() as session:
-        row, project = require_owned(session, find_annotation(session, annotation_id), "editor", "annotation")
-        session.delete(row)
-        note(session, "annotation.deleted", row, project)
-    return Gone(success=True)
+    return Annotation(
+        project_id=project.id,
+        at=at or clock.now(),
+        text=text,
+        source=BY_A_PERSON,
+        created_by=caller().actor[:300],
+    )
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -157,3 +125,18 @@ def _shown(row: Annotation, project: Project) -> KeptAnnotation:
         created_at=clock.iso(row.created_at),
         created_by=row.created_by,
     )
+
+
+ROWS = ProjectRows(
+    doors,
+    Annotation,
+    "/api/annotations",
+    "annotation",
+    answers=KeptAnnotation,
+    shown=each(_shown),
+    action="analytics.annotation",
+    most=KEPT_MOST,
+    noted=(),
+)
+ROWS.makes(Params(NewAnnotation), _make, title="Write an annotation", says="Audited.")
+ROWS.deletes(says="Audited.")

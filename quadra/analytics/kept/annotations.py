@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from quadra.accounts.tables import Project
 from quadra.analytics.tables import ANNOTATION_MOST, Annotation
 from quadra.core import clock
-from quadra.core.errors import NotFound
 
 BY_A_PERSON = "person"
 
@@ -44,10 +43,3 @@ def annotate_all(
     """In every project: what happened to the installation happened to each of them."""
     ids = session.scalars(sa.select(Project.id)).all()
     return [annotate(session, project_id, text, at=at, source=source, by=by) for project_id in ids]
-
-
-def find_annotation(session: Session, annotation_id: str) -> Annotation:
-    """Of whatever project. Raises `NotFound`."""
-    if len(annotation_id) > 36 or (row := session.get(Annotation, annotation_id)) is None:
-        raise NotFound("There is no such annotation.")
-    return row

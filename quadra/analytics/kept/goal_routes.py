@@ -6,21 +6,20 @@ import re
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require_owned, require_project
-from quadra.accounts.params import OF_KEY
-from quadra.accounts.projects import check_room
+from quadra.accounts.access import caller
+from quadra.accounts.params import OfProject
+from quadra.accounts.project_rows import ProjectRows, each
 from quadra.accounts.tables import Project
-from quadra.analytics.kept.doors import KEPT_MOST, Gone, Listing, given_names, listed, note
-from quadra.analytics.kept.goals import find_goal
-from quadra.analytics.tables import NAME_MOST, GoalRow
+from quadra.analytics.tables import KEPT_MOST, NAME_MOST, GoalRow
 from quadra.core import clock
 from quadra.core.api.doors import Doors
-from quadra.core.api.openapi import Param, Time
+from quadra.core.api.openapi import Time
 from quadra.core.api.params import Params, says
 from quadra.core.api.raw_params import Where, kept_where
 from quadra.core.errors import Invalid
-from quadra.core.web.http import runtime
+from quadra.core.web.http import json_body
 
 CURRENCY = re.compile(r"[A-Z]{3}")
 PAGE_MOST = 1_000
@@ -35,7 +34,7 @@ MONEY = says("Of that number, such as EUR.", "EUR")
 NAME = Meta(min_length=1, max_length=NAME_MOST, examples=["Order placed"])
 
 
-class NewGoal(Struct, kw_only=True):
+class NewGoal(OfProject, kw_only=True):
     """An event or a page."""
 
     name: Annotated[str, NAME]
@@ -44,7 +43,6 @@ class NewGoal(Struct, kw_only=True):
     where: Annotated[Where, WHERE] = ()
     value_property: Annotated[str | None, VALUE] = None
     currency: Annotated[str | None, MONEY] = None
-    project: Annotated[str | None, OF_KEY] = None
 
 
 class GoalChange(Struct, kw_only=True):
@@ -77,40 +75,9 @@ class KeptGoals(Struct, kw_only=True):
 
 
 doors = Doors("goals", __name__)
-NEW, CHANGE, LISTING = Params(NewGoal), Params(GoalChange), Params(Listing)
-IDS = {"goal_id": Param(name="goal_id", shape=str, example="019be0c4-3c00-7000-8000-000000000001")}
 
 
-@doors(
-    "GET",
-    "/api/goals",
-    title="List goals",
-    answers=KeptGoals,
-    answer_says="Newest first.",
-    asks=LISTING,
-    needs="viewer",
-    refuses=(404,),
-)
-def list_goals(asked: Listing) -> KeptGoals:
-    project = require_project(asked.project, "viewer")
-    with runtime().database.read() as session:
-        rows, cursor = listed(session, GoalRow, project.id, asked)
-        return KeptGoals(goals=[_shown(row, project) for row in rows], cursor=cursor)
-
-
-@doors(
-    "POST",
-    "/api/goals",
-    title="Make a goal",
-    says="Audited.",
-    answers=KeptGoal,
-    asks=NEW,
-    needs="editor",
-    status=201,
-    refuses=(404, 409),
-)
-def add_goal(asked: NewGoal) -> KeptGoal:
-    project = require_project(asked.project, "editor")
+def _make(_session: Session, asked: NewGoal, project: Project) -> GoalRow:
     row = GoalRow(
         project_id=project.id,
         name=asked.name.strip(),
@@ -122,56 +89,17 @@ def add_goal(asked: NewGoal) -> KeptGoal:
         created_by=caller().actor[:300],
     )
     _check(row)
-    with runtime().database.begin() as session:
-        check_room(session, GoalRow, project.id, KEPT_MOST, "goals")
-        session.add(row)
-        session.flush()
-        note(session, "goal.created", row, project, {"name": row.name})
-        return _shown(row, project)
+    return row
 
 
-@doors(
-    "PATCH",
-    "/api/goals/{goal_id}",
-    title="Change a goal",
-    says="What is left out stays; null takes a field away. Audited.",
-    answers=KeptGoal,
-    asks=CHANGE,
-    named=IDS,
-    needs="viewer",
-    gated=True,
-    refuses=(404,),
-)
-def change_goal(asked: GoalChange, goal_id: str) -> KeptGoal:
-    raw = given_names()
-    with runtime().database.begin() as session:
-        row, project = require_owned(session, find_goal(session, goal_id), "editor", "goal")
-        for name in ("name", "event", "page", "value_property", "currency"):
-            if name in raw or _camel(name) in raw:
-                setattr(row, name, getattr(asked, name) or ("" if name == "name" else None))
-        if "where" in raw:
-            row.where = kept_where(asked.where)
-        _check(row)
-        note(session, "goal.changed", row, project, {"name": row.name})
-        return _shown(row, project)
-
-
-@doors(
-    "DELETE",
-    "/api/goals/{goal_id}",
-    title="Delete a goal",
-    says="Audited.",
-    answers=Gone,
-    named=IDS,
-    needs="viewer",
-    refuses=(404,),
-)
-def remove_goal(goal_id: str) -> Gone:
-    with runtime().database.begin() as session:
-        row, project = require_owned(session, find_goal(session, goal_id), "editor", "goal")
-        session.delete(row)
-        note(session, "goal.deleted", row, project, {"name": row.name})
-    return Gone(success=True)
+def _change(_session: Session, asked: GoalChange, row: GoalRow, _project: Project) -> None:
+    given = set(json_body())  # also what says null: what is left out stays
+    for name in ("name", "event", "page", "value_property", "currency"):
+        if name in given or _camel(name) in given:
+            setattr(row, name, getattr(asked, name) or ("" if name == "name" else None))
+    if "where" in given:
+        row.where = kept_where(asked.where)
+    _check(row)
 
 
 def _camel(name: str) -> str:
@@ -213,3 +141,19 @@ def _shown(row: GoalRow, project: Project) -> KeptGoal:
         created_at=clock.iso(row.created_at),
         created_by=row.created_by,
     )
+
+
+ROWS = ProjectRows(
+    doors,
+    GoalRow,
+    "/api/goals",
+    "goal",
+    answers=KeptGoal,
+    shown=each(_shown),
+    action="analytics.goal",
+    most=KEPT_MOST,
+)
+ROWS.pages(KeptGoals)
+ROWS.makes(Params(NewGoal), _make, says="Audited.")
+ROWS.changes(Params(GoalChange), _change, says="What is left out stays; null takes a field away. Audited.")
+ROWS.deletes(says="Audited.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from quadra.analytics.tables import GoalRow
 from quadra.analytics.visits.goal import Goal
@@ -26,14 +25,7 @@ def goals_of(runtime: Runtime, project_id: int) -> tuple[Goal, ...]:
 def goal_of(runtime: Runtime, project_id: int, goal_id: str) -> Goal:
     """Raises `NotFound`, for a goal of another project as for none."""
     with runtime.database.read() as session:
-        row = find_goal(session, goal_id)
-        if row.project_id != project_id:
+        row = session.get(GoalRow, goal_id)
+        if row is None or row.project_id != project_id:
             raise NotFound("There is no such goal.")
         return as_goal(row)
-
-
-def find_goal(session: Session, goal_id: str) -> GoalRow:
-    """Of whatever project. Raises `NotFound`."""
-    if len(goal_id) > 36 or (row := session.get(GoalRow, goal_id)) is None:
-        raise NotFound("There is no such goal.")
-    return row

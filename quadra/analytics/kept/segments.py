@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from sqlalchemy.orm import Session
 
 from quadra.analytics.questions.matching import Match
 from quadra.analytics.questions.segment import Did, Segment
@@ -69,14 +68,7 @@ RULE = Params(Rule)
 def segment_of(runtime: Runtime, project_id: int, segment_id: str) -> Segment:
     """Raises `NotFound`, for one of another project as for none."""
     with runtime.database.read() as session:
-        row = find_segment(session, segment_id)
-        if row.project_id != project_id:
+        row = session.get(SegmentOfPeople, segment_id)
+        if row is None or row.project_id != project_id:
             raise NotFound("There is no such segment.")
         return RULE.of(RawParams.of_body(row.rule)).segment
-
-
-def find_segment(session: Session, segment_id: str) -> SegmentOfPeople:
-    """Of whatever project. Raises `NotFound`."""
-    if len(segment_id) > 36 or (row := session.get(SegmentOfPeople, segment_id)) is None:
-        raise NotFound("There is no such segment.")
-    return row

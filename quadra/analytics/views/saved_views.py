@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts.params import OF_KEY
-from quadra.accounts.projects import check_room
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import BY_PATH, read_asked
 from quadra.analytics.tables import NAME_MOST, SavedView
@@ -29,7 +28,7 @@ from quadra.core.errors import Invalid, NotFound
 START = "qs_"
 LONGEST = 100
 """A token beyond this is not even hashed."""
-BYTES_MOST, QUESTIONS_MOST, VIEWS_MOST = 64 * 1024, 40, 1_000
+BYTES_MOST, QUESTIONS_MOST = 64 * 1024, 40
 PAGE = re.compile(r"[a-z0-9][a-z0-9/_-]{0,63}")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -87,13 +86,11 @@ def _without_project(question: SavedQuestion) -> dict[str, Any]:
     return {name: value for name, value in question.params.items() if name != "project"}
 
 
-def save_view(session: Session, project: Project, wanted: NewView, *, by: str) -> SavedView:
-    """Keep what was found right. Raises `Conflict` when there are too many views."""
-    check_room(session, SavedView, project.id, VIEWS_MOST, "saved views")
+def make_view(project: Project, wanted: NewView, *, by: str) -> SavedView:
     questions = {
         key: {"lens": question.lens, "params": _without_project(question)} for key, question in wanted.questions.items()
     }
-    view = SavedView(
+    return SavedView(
         project_id=project.id,
         name=wanted.name.strip(),
         page=wanted.page,
@@ -101,29 +98,6 @@ def save_view(session: Session, project: Project, wanted: NewView, *, by: str) -
         questions=questions,
         created_by=by[:300],
     )
-    session.add(view)
-    session.flush()
-    return view
-
-
-def list_views(session: Session, project_id: int, *, limit: int, after: str | None) -> list[SavedView]:
-    """Newest first. `after` is the id of the last one of the page before."""
-    query = sa.select(SavedView).where(SavedView.project_id == project_id)
-    if after is not None:
-        query = query.where(SavedView.id < after)
-    return list(session.scalars(query.order_by(SavedView.id.desc()).limit(limit)))
-
-
-def get_view(session: Session, view_id: str) -> SavedView:
-    """Of whatever project: the caller asks next whether they may see it. Raises `NotFound`."""
-    if len(view_id) > 36 or (view := session.get(SavedView, view_id, populate_existing=True)) is None:
-        raise NotFound("There is no such saved view.")
-    return view
-
-
-def delete_view(session: Session, view: SavedView) -> None:
-    """Its link opens nothing from now on."""
-    session.execute(sa.delete(SavedView).where(SavedView.id == view.id))
 
 
 def share_view(session: Session, view: SavedView, *, by: str) -> str:
