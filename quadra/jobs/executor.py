@@ -124,17 +124,16 @@ class Executor:
         if self.unfit:
             return pause
         running = [run.lease.job.kind for run in tuple(self._runs.values())]
+        free = {lane: lane.threads - sum(kind in lane.kinds for kind in running) for lane in self._lanes}
+        wanted = [kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds]  # the end of a run wakes
+        with self._database.read() as session:
+            due = seconds_until_due(session, kinds=wanted)
         for lane in self._lanes:
-            free = lane.threads - sum(kind in lane.kinds for kind in running)
-            if free > 0 and lane.kinds:  # otherwise the end of a run wakes
-                pause = min(pause, self._claim_in(lane, free))
-        return pause
+            if any(due.get(kind) == 0 for kind in lane.kinds):
+                pause = min(pause, self._claim_in(lane, free[lane]))
+        return min([pause, *(wait for wait in due.values() if wait)])
 
     def _claim_in(self, lane: Lane, free: int) -> float:
-        with self._database.read() as session:
-            due_in = seconds_until_due(session, kinds=lane.kinds)
-        if due_in is None or due_in > 0:
-            return self._listener.seconds if due_in is None else due_in
         with self._database.begin() as session:
             jobs = claim(session, worker=self.name, kinds=lane.kinds, limit=free, length=self._lease)
         for job in jobs:

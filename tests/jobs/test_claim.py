@@ -93,7 +93,7 @@ def test_only_kinds_with_a_handler_are_claimed(any_database: Database, add: Call
 def test_an_idle_worker_is_told_when_the_next_job_is_due(any_database: Database, add: Callable[..., str]) -> None:
     def ask() -> float | None:
         with any_database.read() as session:
-            return seconds_until_due(session, kinds=["insert"])
+            return seconds_until_due(session, kinds=["insert"]).get("insert")
 
     add("unknown")
     assert ask() is None

@@ -18,6 +18,7 @@ from quadra.core.errors import Unavailable
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
+from quadra.core.sqlite_file import sqlite_url
 from quadra.jobs import executor
 from quadra.jobs.claim import claim
 from quadra.jobs.errors import Permanent, Transient
@@ -28,7 +29,7 @@ from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
 from quadra.worker import Worker
-from tests.jobs.conftest import count_effects, effects, get
+from tests.jobs.conftest import count_effects, effects, get, opened
 from tests.jobs.processes import wait_until
 
 Work = Callable[[Runtime, Lease], None]
@@ -278,7 +279,7 @@ def test_a_database_that_is_away_when_a_job_ends_is_waited_for(
 def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
     postgres_database: Database,
 ) -> None:
-    """The others have nothing to listen to."""
+    """MariaDB has nothing to listen to."""
     database = postgres_database
 
     def add() -> None:
@@ -301,3 +302,11 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
         wait_until(lambda: len(ended) == 2, 10)
         add()
         wait_until(lambda: len(ended) == 3, 30)
+
+
+def test_a_worker_on_sqlite_hears_of_what_other_connections_enqueue(tmp_path: Path) -> None:
+    with opened(sqlite_url(tmp_path / "quadra.db")) as database, working(database, effect, job_poll="1h") as (_, ended):
+        for times in range(1, 4):
+            with database.connect_to_write() as connection:  # which wakes nobody
+                enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
+            wait_until(lambda times=times: len(ended) == times, 60)

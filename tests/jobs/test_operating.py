@@ -42,7 +42,7 @@ def take(database: Database, *, kinds: tuple[str, ...] = ("insert", "other"), li
 
 def due(database: Database, *kinds: str) -> float | None:
     with database.read() as session:
-        return seconds_until_due(session, kinds=kinds)
+        return min(seconds_until_due(session, kinds=kinds).values(), default=None)
 
 
 def test_no_worker_claims_a_paused_kind_until_it_is_resumed(any_database: Database, add: Callable[..., str]) -> None:
