@@ -21,6 +21,7 @@ from quadra.analytics.questions.matching import Match, Parameters, people_only, 
 from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, share
+from quadra.core.typed import Typed
 
 ANY = "Any event"
 
@@ -63,7 +64,25 @@ def _quick(funnel: Funnel) -> bool:
     return in_columns(funnel.walk) and (funnel.grouping is None or funnel.grouping.attribution in TOUCHES)
 
 
+class _Judged(Struct):
+    steps: list[FunnelStep]
+    breakdown: dict[str, list[FunnelStep]] | UnsetType = UNSET
+
+
+JUDGED = Typed(_Judged)
+
+
 def judged(events: Snapshot, funnel: Funnel) -> FunnelAnswer:
+    asked, names = statement(funnel), [match.event for match in funnel.steps]
+    found = events.kept(
+        JUDGED,
+        ("funnel", asked.sql, asked.params, names, funnel.walk, funnel.grouping),
+        lambda: _judged(events, funnel),
+    )
+    return FunnelAnswer(**events.measures(), steps=found.steps, breakdown=found.breakdown)
+
+
+def _judged(events: Snapshot, funnel: Funnel) -> _Judged:
     table, grouping = events.ask(statement(funnel)).table, funnel.grouping
     groups: dict[str, list[Times]] = {}
     if _quick(funnel):
@@ -76,8 +95,7 @@ def judged(events: Snapshot, funnel: Funnel) -> FunnelAnswer:
         if grouping is not None:
             groups = grouping.groups(_labelled(table), funnel.walk)
     breakdown = UNSET if grouping is None else {label: _steps(funnel, mine) for label, mine in groups.items()}
-    steps = _steps(funnel, taken)
-    return FunnelAnswer(**events.measures(), steps=steps, breakdown=breakdown)
+    return _Judged(_steps(funnel, taken), breakdown)
 
 
 def people_of(events: Snapshot, funnel: Funnel, step: int, *, stopped: bool) -> list[str]:

@@ -67,11 +67,15 @@ def walked(asked: Params) -> Statement:
 
 
 def answer(events: Snapshot, asked: Params) -> Paths:
-    found = _of_columns(events, asked)
-    if found is None:
-        found = events.structs(EDGES, walked(asked))
+    whole = walked(asked)
+    found = events.kept(EDGES, ("paths", whole.sql, whole.params), lambda: _edges(events, asked))
     people = UNSET if asked.people_at is None else [row["person"] for row in events.rows(named(asked))]
     return Paths(**events.measures(), edges=found, people=people)
+
+
+def _edges(events: Snapshot, asked: Params) -> list[Edge]:
+    found = _of_columns(events, asked)
+    return events.structs(EDGES, walked(asked)) if found is None else found
 
 
 def named(asked: Params) -> Statement:

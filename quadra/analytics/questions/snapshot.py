@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar
 
+import msgspec
+import pyarrow as pa
 from msgspec import Struct
 
 from quadra.analytics.questions.matching import Match, Parameters, no_bots, people_only
@@ -17,8 +19,9 @@ from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
+from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.query.snapshot import Answer, Look
+from quadra.warehouse.query.snapshot import Look, says_person
 from quadra.warehouse.query.span import Range
 
 S = TypeVar("S")
@@ -54,12 +57,23 @@ class Snapshot:
     def __init__(self, runtime: Runtime, look: Look):
         self.runtime = runtime
         self.look = look
+        self._answers = warehouse_of(runtime).answers
         self._began = time.perf_counter()
         self._at = clock.now()
 
     def ask(self, statement: Statement) -> Answer:
         """Columns, for answers of many rows."""
-        return self.look.query(statement.sql, statement.params)
+        began = time.perf_counter()
+        sql, params = statement.sql, statement.params
+        table = self._answers.of(
+            self.look, says_person(sql), (sql, params), lambda: self.look.query(sql, params).table, _size
+        )
+        return Answer(table, self.look.rows_read, round((time.perf_counter() - began) * 1000, 3))
+
+    def kept(self, made: Typed[S], asked: Sequence[object], make: Callable[[], S]) -> S:
+        """What code makes of events and people, and takes long over. `asked` says all that it depends on beside them."""
+        found = self._answers.of(self.look, True, asked, lambda: msgspec.json.encode(make()), len)
+        return made.decode(found)
 
     def rows(self, statement: Statement) -> list[dict[str, Any]]:
         """Each row as column -> value."""
@@ -74,6 +88,10 @@ class Snapshot:
         """So far: an answer takes them when it is made."""
         elapsed = round((time.perf_counter() - self._began) * 1000, 3)
         return {"computed_at": clock.iso(self._at), "rows_read": self.look.rows_read, "elapsed_ms": elapsed}
+
+
+def _size(table: pa.Table) -> int:
+    return int(table.get_total_buffer_size())
 
 
 @contextmanager

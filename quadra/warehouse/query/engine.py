@@ -18,10 +18,12 @@ import pyarrow as pa
 
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
+from quadra.warehouse.query.answer import Answer
+from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.duck import connect
 from quadra.warehouse.query.fresh import FreshRows
 from quadra.warehouse.query.people import People
-from quadra.warehouse.query.snapshot import Answer, Elsewhere, Look
+from quadra.warehouse.query.snapshot import Elsewhere, Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.soundness import Soundness
@@ -49,6 +51,7 @@ class Warehouse:
         self._exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
         self.fresh = FreshRows()
         self.people = People()
+        self.answers = AnswerCache()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to this process's DuckDB. Close it."""

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from quadra.ingest.placeholders import ALIASES
 from quadra.warehouse.query.duck import arrow
 from quadra.warehouse.query.fresh import Fresh
 from quadra.warehouse.query.links import LINKS, NOBODY, links_sql, resolve
@@ -36,6 +38,8 @@ class Known:
     """id -> person, for every id that is not the person's name."""
     stale_identities: pa.Table
     """The part of it, and of names that hold no more, that files may not know."""
+    version: int
+    """Of this process: the same twice is the same `people`."""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class _Project:
     sealed_version: int = 0
     basis: object = None
     """What `people` was made of."""
+    version: int = 0
     people: pa.Table = field(default_factory=NOBODY.slice)
     stale_identities: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
@@ -72,7 +77,7 @@ class People:
                 project.stale_identities, project.checked, project.begun = set(), set(), time.monotonic()
             _find_stale(cursor, project, people, segments)
             project.people = people
-            return Known(people, _named(cursor, project.stale_identities, people))
+            return Known(people, _named(cursor, project.stale_identities, people), project.version)
 
     def _people(
         self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Sequence[tuple[Listed, str]], fresh: Fresh
@@ -89,6 +94,7 @@ class People:
         if basis == project.basis:
             return project.people
         project.basis = basis
+        project.version += 1
         return resolve(cursor, [*self._of_segments(cursor, linking), project.sealed_links, opened])
 
     def _of_segments(
@@ -105,6 +111,11 @@ class People:
 
 
 def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
+    differ = pc.not_equal(rows["anonymous_id"], rows["user_id"])
+    aliases = pc.is_in(rows["event_type"], value_set=pa.array(ALIASES))
+    rows = rows.filter(pc.or_kleene(differ, aliases))
+    if not rows.num_rows:  # as in the open batches of most questions: then DuckDB has nothing to do
+        return LINKS.empty_table()
     cursor.register("linking", rows)
     found = arrow(cursor, links_sql("linking"))
     cursor.unregister("linking")

@@ -8,8 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,11 +15,11 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from quadra.core import clock
 from quadra.core.errors import QuadraError, Unavailable
 from quadra.warehouse.columns import NAMES
+from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.duck import arrow, exactly, quoted
-from quadra.warehouse.query.fresh import Fresh
+from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.parts import days_of, parts_of
 from quadra.warehouse.query.people import Known, People
 from quadra.warehouse.query.span import Range
@@ -37,26 +35,6 @@ SAVED_ROWS = 10_240
 STATEMENT_MOST = 2_000_000
 """Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
 INTERRUPT_AGAIN_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a question found."""
-
-    table: pa.Table
-    rows_read: int
-    """Rows in the files and fresh batches that were looked at."""
-    elapsed_ms: float
-    computed_at: datetime = field(default_factory=clock.now)
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.table.column_names)
-
-    @cached_property
-    def rows(self) -> list[tuple[Any, ...]]:
-        columns = [column.to_pylist() for column in self.table.columns]
-        return list(zip(*columns, strict=True)) if columns else []
 
 
 class Elsewhere(Protocol):
@@ -195,6 +173,24 @@ class Look:
 
     def cancel(self) -> None:
         self._cursor.interrupt()
+
+    @property
+    def timeout(self) -> float:
+        return self._timeout
+
+    def state(self, who: bool) -> tuple[object, ...] | None:
+        """What the events of this range are made of, and with `who` who did them: the same twice is the same rows. None where
+        another engine answers. A file that is missing or damaged is told as by any question.
+        """
+        if self.elsewhere is not None:
+            return None
+        with self._bounded(self._timeout):
+            self._paths(self._overlapping)
+            known = self.known.version if who or self.chosen is not None else 0
+        chosen = None if self.chosen is None else digest(self.chosen)
+        listed = [(segment.id, segment.sha256) for segment in self._overlapping]
+        span = (self._span.start_us, self._span.end_us)
+        return (self._project_id, span, listed, self._fresh.state(self._span), who, known, chosen)
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
