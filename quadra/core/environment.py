@@ -23,7 +23,11 @@ PLAIN = (
     *("USE_STRUCTURED_LOGGING", "LOG_LEVEL", "KAFKA_BROKERS", "KAFKA_CLIENT_ID"),
 )
 """Names that are read without the prefix as well."""
-RENAMED = {"OPENAI_API_KEY": "QUADRA_LLM_API_KEY", "BACKUP_SECONDARY_STORAGE": "QUADRA_BACKUP_SECONDARY_DIR"}
+RENAMED = {
+    "OPENAI_API_KEY": "QUADRA_LLM_API_KEY",
+    "BACKUP_SECONDARY_STORAGE": "QUADRA_BACKUP_SECONDARY_DIR",
+    "BACKUP_RETENTION_DAYS": "QUADRA_BACKUP_KEEP_DAYS",
+}
 """Names of other systems -> the setting that does the same."""
 ANSWERED = {
     "ADMIN_ID": "whoever has the role admin sees everything: `quadra user create --role admin`",
@@ -37,6 +41,7 @@ ANSWERED = {
     "NEXTAUTH_SECRET": "QUADRA_SECRET_KEY signs session cookies",
     "NEXT_PUBLIC_APP_URL": "QUADRA_PUBLIC_URL is what people type to come here",
     "NEXT_PUBLIC_SOCKET_URL": "the tracker's `data-api` names the server; Socket.IO is on the port of the dashboard",
+    "RETENTION_DAYS": "QUADRA_BACKUP_KEEP_DAYS says how long backups stay, QUADRA_RETENTION_DAYS how long events do",
     "SECRET_KEY_BASE": "QUADRA_SECRET_KEY signs session cookies",
     "TRACKER_SCRIPT_NAME": "the tracker is also at /script.js and /js/script.js",
 }

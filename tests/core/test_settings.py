@@ -222,6 +222,7 @@ SAMPLES = {
     "KAFKA_CLIENT_ID": ("me", "kafka_client_id", "me"),
     "OPENAI_API_KEY": ("sk-x", "llm_api_key", "sk-x"),
     "BACKUP_SECONDARY_STORAGE": ("/mnt/second", "backup_secondary_dir", Path("/mnt/second")),
+    "BACKUP_RETENTION_DAYS": ("30", "backup_keep_days", 30),
 }
 
 
