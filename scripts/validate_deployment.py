@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`quadra validate URL`: the checks of a deployment, for cron and pipelines. Exit code 1 when it fails."""
+"""`quadra validate [--verbose] [URL]`: the checks of a deployment, for cron and pipelines. Exit code 1 when it fails."""
 
 from _quadra import become
 

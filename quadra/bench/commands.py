@@ -13,8 +13,10 @@ import click
 import psutil
 
 from quadra import __version__
-from quadra.bench import field, ingest, overload, page
+from quadra.bench import field, ingest, overload, page, pieces
+from quadra.bench.pieces import SUITES
 from quadra.bench.replicas import run as run_replicas
+from quadra.bench.suite import ITERATIONS, BenchmarkSuite, load_results
 from quadra.core import clock
 
 LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec", "orjson", "psycopg")
@@ -35,6 +37,14 @@ LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec",
     help="Only send more than Quadra can take for so long, and look whether memory stays bounded and nothing is lost.",
 )
 @click.option("--field", "only_field", is_flag=True, help="Measure only how fast the field scores events, on one core.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(1, 1_000_000),
+    help="Only time small pieces of work so many times each, in suites.",
+)
+@click.option(
+    "--suite", "suites", multiple=True, type=click.Choice(list(SUITES), case_sensitive=False), help="Of these."
+)
 @click.option("--rounds", default=3, show_default=True, help="Pairs of (limit, Quadra) for each figure.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
@@ -45,13 +55,21 @@ def bench(
     replicas: str | None,
     overload_minutes: float | None,
     only_field: bool,
+    iterations: int | None,
+    suites: tuple[str, ...],
     rounds: int,
     seconds: float,
     output: Path | None,
     compare: Path | None,
     markdown: Path | None,
 ) -> None:
-    """Measure ingest on this machine, against its limits measured in the same minutes."""
+    """Measure ingest on this machine, against its limits measured in the same minutes.
+
+    With --iterations or --suite small pieces of work instead: NumPy, JSON, field, database, ingest, lenses.
+    """
+    if iterations or suites:
+        time_pieces(iterations or ITERATIONS, suites, output, compare)
+        return
     if only_field:
         scored = field.run(rounds=rounds, seconds=seconds)
         whole_field: dict[str, Any] = {"machine": machine(), "field": scored}
@@ -96,6 +114,18 @@ def bench(
         page.put(markdown, page.ingest(report))
     if compare:
         click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+
+
+def time_pieces(iterations: int, suites: tuple[str, ...], output: Path | None, compare: Path | None) -> None:
+    if compare:
+        load_results(compare)  # what cannot be compared with is said before the minutes that measuring takes
+    suite = BenchmarkSuite(iterations, machine())
+    pieces.run(suite, suites, lambda line: click.echo(line, err=True))
+    suite.print_summary()
+    if output:
+        suite.save_results(output)
+    if compare:
+        click.echo("\n".join(["Compared with the earlier run:", *suite.compare(compare)]))
 
 
 def machine() -> dict[str, Any]:

@@ -26,28 +26,28 @@ def run(*, rounds: int, seconds: float) -> list[dict[str, Any]]:
 
 def _of_batches(size: int, rounds: int, seconds: float, learns: bool) -> dict[str, Any]:
     source, field = random.Random(size), Field(256, 1, 0.98)
-    batches = [_batch(source, size, number * 450) for number in range(WARM)]
+    batches = [batch(source, size, number * 450) for number in range(WARM)]
     for events in batches:
-        _read(field, events, learns=True)
+        read(field, events, learns=True)
     rates = []
     for _ in range(rounds):
         done, began = 0, time.process_time()
         while time.process_time() - began < seconds / 4:
-            _read(field, batches[done % WARM], learns=learns)
+            read(field, batches[done % WARM], learns=learns)
             done += 1
         rates.append(done * size / (time.process_time() - began))
     what = "scored and learned" if learns else "scored"
     return {"name": f"events {what}, {size:,} a batch", "per_second": round(sorted(rates)[rounds // 2]), "goal": GOAL}
 
 
-def _read(field: Field, events: list[Sight], *, learns: bool) -> None:
+def read(field: Field, events: list[Sight], *, learns: bool) -> None:
     came = field.came(count(events))
     reading = field.score(came)
     if learns:
         field.learn(came, reading)
 
 
-def _batch(source: random.Random, size: int, start: float) -> list[Sight]:
+def batch(source: random.Random, size: int, start: float) -> list[Sight]:
     names, weights, at, found = list(NAMES), list(NAMES.values()), start, []
     for _ in range(size):
         at += source.expovariate(1 / 3)

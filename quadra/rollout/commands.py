@@ -17,7 +17,7 @@ MARKS = {"pass": "ok  ", "warn": "WARN", "fail": "FAIL", "skip": "-   "}
 
 
 @click.command("validate")
-@click.argument("url")
+@click.argument("url", envvar="QUADRA_PUBLIC_URL", default="http://127.0.0.1:5000")
 @click.option("--key", envvar="QUADRA_VALIDATE_KEY", default="", help="An admin key; also from QUADRA_VALIDATE_KEY.")
 @click.option("--email", default="", help="An account to log in with, and out again.")
 @click.option("--password", envvar="QUADRA_VALIDATE_PASSWORD", default="", help="Also from QUADRA_VALIDATE_PASSWORD.")
@@ -25,11 +25,14 @@ MARKS = {"pass": "ok  ", "warn": "WARN", "fail": "FAIL", "skip": "-   "}
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON report to this file too."
 )
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Changes nothing: each check is always shown.")
 @json_option
 def validate_command(
     url: str, key: str, email: str, password: str, timeout: float, report: Path | None, as_json: bool
 ) -> None:
     """Does the deployment at URL do its work? PASS, PARTIAL or FAIL; exit code 1 when it is FAIL.
+
+    Without a URL it is QUADRA_PUBLIC_URL, else port 5000 of this machine.
 
     Without a key only what strangers may see is looked at, and the verdict is PARTIAL at best. With an admin key one event
     named quadra_validation is stored in the key's project and looked for.
