@@ -2,4 +2,5 @@
 # Back up the database and its segments: `quadra backup take --kind database`, for cron.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .venv/bin/quadra backup take --kind database "$@"
+PATH=$PWD/.venv/bin:$PATH
+exec quadra backup take --kind database "$@"

@@ -2,4 +2,5 @@
 # Back up the online models: `quadra backup take --kind models`, for cron.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .venv/bin/quadra backup take --kind models "$@"
+PATH=$PWD/.venv/bin:$PATH
+exec quadra backup take --kind models "$@"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What must outlive a container, and whether it does here: print the directories and check each.
 set -uo pipefail
+[ $# -eq 0 ] || { echo "usage: $0, without anything: QUADRA_DATA_DIR and its siblings say which directories" >&2; exit 2; }
 data=${QUADRA_DATA_DIR:-data}
 backups=${QUADRA_BACKUP_DIR:-$data/backups}
 failed=0
@@ -15,7 +16,7 @@ check() { # directory, what it holds
         failed=1
     else
         mount=$(df -P "$1" | awk 'NR == 2 { print $6 }')
-        if [ "$mount" = / ] && [ -e /.dockerenv ]; then
+        if [ "$mount" = / ] && { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; }; then
             echo "lost      $1  ($2): it is in the container itself; mount a volume there"
             failed=1
         else

@@ -4,6 +4,7 @@
 #   scripts/restore_database.sh [ID] [--yes] [--dry-run]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
 case ${1:-} in
 "" | --yes | --dry-run | --json) which=(--latest) ;;
 -*) which=() ;;
@@ -12,4 +13,4 @@ case ${1:-} in
     shift
     ;;
 esac
-exec .venv/bin/quadra restore "${which[@]}" "$@"
+exec quadra restore "${which[@]}" "$@"

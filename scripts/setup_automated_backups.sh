@@ -11,8 +11,18 @@ action=${1:-install}
 here=$(cd "$(dirname "$0")/.." && pwd)
 begin="# quadra backups: begin"
 end="# quadra backups: end"
-logs=${LOGS:-$here/data/backup.log}
-environment=${QUADRA_ENV_FILE:-}
+absolute() { case $1 in "" | /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; } # cron starts elsewhere
+logs=$(absolute "${LOGS:-$here/data/backup.log}")
+environment=$(absolute "${QUADRA_ENV_FILE:-}")
+PATH=$here/.venv/bin:$PATH
+
+case $action in
+install | remove | show) ;;
+*)
+    echo "usage: $0 [install|remove|show]" >&2
+    exit 2
+    ;;
+esac
 
 command -v crontab >/dev/null || {
     if [ "$action" = show ]; then
@@ -48,7 +58,7 @@ ours() {
     local scripts quadra
     scripts=$(printf '%q' "$here/scripts")
     # from the checkout: DATA_DIR is ./data unless the settings say otherwise
-    quadra="cd $(printf '%q' "$here") && .venv/bin/quadra"
+    quadra="cd $(printf '%q' "$here") && $(printf '%q' "$(command -v quadra)")"
     echo "$begin"
     if [ -n "$(wal_archive)" ]; then
         line "0 1 * * 0" "$quadra wal base"
@@ -68,6 +78,10 @@ install)
         echo "QUADRA_ENV_FILE: cannot read $environment" >&2
         exit 1
     fi
+    command -v quadra >/dev/null || {
+        echo "There is no \`quadra\` in $here/.venv/bin or on the PATH: run \`make install\` first." >&2
+        exit 1
+    }
     mkdir -p "$(dirname "$logs")"
     { others; ours; } | crontab -
     echo "Installed. Set QUADRA_BACKUP_SCHEDULE=false, so that the worker does not take them too."
@@ -79,9 +93,5 @@ remove)
     ;;
 show)
     current | sed -n "/^$begin\$/,/^$end\$/p" | grep . || echo "The crontab has no backups of Quadra."
-    ;;
-*)
-    echo "usage: $0 [install|remove|show]" >&2
-    exit 2
     ;;
 esac
