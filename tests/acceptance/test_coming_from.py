@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -230,6 +231,52 @@ def test_a_command_that_the_page_names_is_there(name: str) -> None:
     assert done.stdout.startswith(f"Usage: quadra {' '.join(words)}")
     if "--format" in name:
         assert name.rsplit(maxsplit=1)[-1] in formats.NAMES
+
+
+FAKE_K6 = {
+    "index.js": """
+export const check = (value, tests) => Object.values(tests).map((test) => test(value));
+export const sleep = () => {};""",
+    "metrics.js": "export class Counter { add() {} }",
+    "http.js": """
+const asked = (method, url, body, params) => {
+  console.log(JSON.stringify({ method, url, body, headers: params.headers }));
+  return { status: 200, headers: {}, json: () => 50 };
+};
+export default {
+  expectedStatuses: () => null,
+  post: (url, body, params) => asked("POST", url, body, params),
+  get: (url, params) => asked("GET", url, null, params),
+};""",
+}
+
+
+def test_quadra_takes_what_the_scenario_of_a_fake_k6_sends(quadra: QuadraProcess, tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("Node is not available here")
+    modules = tmp_path / "node_modules" / "k6"
+    modules.mkdir(parents=True)
+    for name, text in FAKE_K6.items():
+        (modules / name).write_text(text)
+    exports = {".": "./index.js", "./http": "./http.js", "./metrics": "./metrics.js"}
+    (modules / "package.json").write_text(json.dumps({"name": "k6", "type": "module", "exports": exports}))
+    shutil.copy(page.TOP / "deploy" / "k6" / "quadra.js", tmp_path / "quadra.mjs")
+    keys = {
+        "QUADRA_URL": quadra.base_url,
+        "QUADRA_KEY": quadra.init["write_key"],
+        "QUADRA_READ_KEY": quadra.init["admin_key"],
+    }
+    (tmp_path / "run.mjs").write_text(
+        f"Object.assign(globalThis, {{ __ENV: {json.dumps(keys)}, __VU: 1, __ITER: 1 }});\n"
+        'const scenario = await import("./quadra.mjs");\n'
+        "for (const each of Object.values(scenario.options.scenarios)) scenario[each.exec]();\n"
+    )
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+    stored, looked = (json.loads(line) for line in done.stdout.splitlines())
+    answer = send(quadra, "/api/events", stored["body"].encode(), X_Quadra_Key=stored["headers"]["X-Quadra-Key"])
+    assert (answer.json["stored"], answer.json["refused"]) == (50, 0)
+    path = looked["url"].removeprefix(quadra.base_url)
+    assert send(quadra, path, method="GET", key=None, **looked["headers"]).status == 200
 
 
 def test_every_setting_that_the_page_names_is_there() -> None:

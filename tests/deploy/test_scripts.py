@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -106,3 +108,26 @@ def test_a_script_works_with_a_quadra_that_is_only_on_the_path(tmp_path: Path) -
         env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
         done = subprocess.run([tmp_path / "scripts" / name], env=env, capture_output=True, text=True, check=True)
         assert done.stdout.startswith(("quadra backup take --kind ", "quadra restore --latest"))
+
+
+def test_examples_for_supervisors_start_what_is_there() -> None:
+    top = SCRIPTS.parent
+    words = (top / "deploy" / "Procfile").read_text()
+    assert {line.partition(":")[0] for line in words.splitlines() if not line.startswith("#")} == {
+        "release",
+        "web",
+        "worker",
+    }
+    if shutil.which("node") is None:
+        pytest.skip("Node is not available here")
+    code = "console.log(JSON.stringify(require(process.argv[1]).apps))"
+    example = top / "deploy" / "pm2" / "ecosystem.config.cjs"
+    done = subprocess.run(["node", "-e", code, example], capture_output=True, text=True, check=True)
+    apps = {app["name"]: app for app in json.loads(done.stdout)}
+    assert {name: (app["instances"], app["cwd"]) for name, app in apps.items()} == {
+        "quadra-web": (1, str(top)),
+        "quadra-worker": (1, str(top)),
+    }
+    for app in apps.values():
+        assert os.access(app["script"], os.X_OK)
+        assert app["kill_timeout"] > 1000 * runpy.run_path(str(top / "deploy" / "gunicorn.conf.py"))["graceful_timeout"]
