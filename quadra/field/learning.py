@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -39,6 +41,24 @@ CELLS, SEED, DECAY = 256, 1, 0.98
 KEEP = timedelta(days=30)
 """Readings that are kept; older ones are forgotten at each hundredth batch."""
 FORGET_EVERY = 100
+UNPACKED_MOST = 16
+
+
+# made once, and asked of the bare connection: making statements took longer than the database needs for them
+SIGHTS = (
+    sa.select(
+        Event.name,
+        Event.page_url,
+        sa.func.coalesce(Event.session_id, Event.user_id),
+        sa.type_coerce(Event.occurred_at, sa.BigInteger),
+    )
+    .where(Event.batch_id == sa.bindparam("batch"))
+    .order_by(Event.occurred_at, Event.event_id)
+)
+DATA = sa.select(FieldState.data).where(FieldState.project_id == sa.bindparam("project"))
+HOLD = sa.select(FieldState).where(FieldState.project_id == sa.bindparam("project")).with_for_update()
+IS_LEARNED = sa.select(FieldReading.batch_id).where(FieldReading.batch_id == sa.bindparam("batch"))
+INSERT = sa.insert(FieldReading)
 
 
 def learn_batch(runtime: Runtime, lease: Lease, *, tell: Tell | None = None) -> None:
@@ -51,27 +71,28 @@ def learn_batch(runtime: Runtime, lease: Lease, *, tell: Tell | None = None) -> 
         return  # its events were erased
     project_id = batch.project_id
     known = make_state(runtime, project_id)
-    learned = _learn(known, project_id, counts)
+    kept = runtime.the(Unpacked)
+    learned = _learn(kept, known, project_id, counts)
     with runtime.database.begin() as session:
         lease.succeed(session)
-        if session.get(FieldReading, batch.id) is not None:
+        if session.connection().scalar(IS_LEARNED, {"batch": batch.id}) is not None:
             return  # another look at the same batch
         state = hold_state(session, project_id)
         if state.data != known:  # another worker was faster, or a version was promoted
-            learned = _learn(state.data, project_id, counts)
+            learned = _learn(kept, state.data, project_id, counts)
         field, reading = learned.field, learned.reading
         state.data = learned.data
         state.iterations, state.loss, state.variance = field.iterations, reading.loss, reading.variance
         state.updated_at = clock.now()
         versions.note_drift(session, runtime.settings, state, field)
-        row = _row(batch, state.version, reading)
-        session.add(row)
-        session.flush()
+        values = _values(batch, state.version, reading)
+        session.connection().execute(INSERT, values)
         if tell is not None:
-            tell(session, batch, row)
+            tell(session, batch, FieldReading(**values))
         if field.iterations % FORGET_EVERY == 0:
             forgotten = FieldReading.project_id == project_id, FieldReading.at < clock.now() - KEEP
             delete_free(session, FieldReading, sa.and_(*forgotten))
+    kept.keep(learned.data, learned.field)
     metrics.learned(reading, seconds=time.monotonic() - began)
     logger.info(
         "field.batch.learned",
@@ -94,8 +115,26 @@ class Learned(NamedTuple):
     """What the field before it said of the batch."""
 
 
-def _learn(data: str, project_id: int, counts: Counts) -> Learned:
-    field = artifact.unpack(data, f"the field of project {project_id}")
+class Unpacked:
+    """The fields that this process packed last, each under its packed text: the next batch goes on from one of them. Who
+    takes one has it alone and may change it.
+    """
+
+    def __init__(self, _runtime: Runtime) -> None:
+        self._fields: dict[str, Field] = {}
+
+    def take(self, data: str) -> Field | None:
+        return self._fields.pop(data, None)
+
+    def keep(self, data: str, field: Field) -> None:
+        self._fields[data] = field
+        while len(self._fields) > UNPACKED_MOST:
+            with suppress(KeyError, RuntimeError):  # another job took it, or keeps one, at this moment
+                del self._fields[next(iter(self._fields))]
+
+
+def _learn(kept: Unpacked, data: str, project_id: int, counts: Counts) -> Learned:
+    field = kept.take(data) or artifact.unpack(data, f"the field of project {project_id}")
     came = field.came(counts)
     reading = field.score(came)
     field.learn(came, reading)
@@ -104,25 +143,14 @@ def _learn(data: str, project_id: int, counts: Counts) -> Learned:
 
 def read_batch(session: Session, batch_id: str) -> Iterator[Sight]:
     """Its events in the order in which they occurred."""
-    query = (
-        sa.select(
-            Event.name,
-            Event.page_url,
-            sa.func.coalesce(Event.session_id, Event.user_id),
-            sa.type_coerce(Event.occurred_at, sa.BigInteger),
-        )
-        .where(Event.batch_id == batch_id)
-        .order_by(Event.occurred_at, Event.event_id)
-        .execution_options(yield_per=2_000)
-    )
-    return map(Sight._make, session.execute(query))
+    rows = session.connection().execute(SIGHTS, {"batch": batch_id}, execution_options={"yield_per": 2_000})
+    return map(Sight._make, chain.from_iterable(rows.partitions()))  # row by row took twice as long
 
 
 def make_state(runtime: Runtime, project_id: int) -> str:
     """The packed field of a project, whose row is made where there is none. Two workers may try: the second finds it."""
-    query = sa.select(FieldState.data).where(FieldState.project_id == project_id)
     with runtime.database.read() as session:
-        data = session.scalar(query)
+        data: str | None = session.connection().scalar(DATA, {"project": project_id})
     if data is not None:
         return data
     fresh = artifact.pack(Field(CELLS, SEED, DECAY))
@@ -136,7 +164,7 @@ def make_state(runtime: Runtime, project_id: int) -> str:
 
 def hold_state(session: Session, project_id: int) -> FieldState:
     """The row, which nobody else changes until `session` ends."""
-    return session.scalars(sa.select(FieldState).where(FieldState.project_id == project_id).with_for_update()).one()
+    return session.scalars(HOLD, {"project": project_id}).one()
 
 
 def moved_body(moved: Moved) -> dict[str, Any]:
@@ -160,16 +188,17 @@ def _batch(session: Session, lease: Lease) -> Batch:
     return batch
 
 
-def _row(batch: Batch, version: int, reading: Reading) -> FieldReading:
-    return FieldReading(
-        batch_id=batch.id,
-        project_id=batch.project_id,
-        events=batch.event_count,
-        version=version,
-        loss=reading.loss,
-        reward=reading.reward,
-        variance=reading.variance,
-        novelty_z=reading.novelty_z,
-        anomalous=reading.anomalous,
-        moved=[moved_body(one) for one in reading.moved],
-    )
+def _values(batch: Batch, version: int, reading: Reading) -> dict[str, Any]:
+    """Of a FieldReading."""
+    return {
+        "batch_id": batch.id,
+        "project_id": batch.project_id,
+        "events": batch.event_count,
+        "version": version,
+        "loss": reading.loss,
+        "reward": reading.reward,
+        "variance": reading.variance,
+        "novelty_z": reading.novelty_z,
+        "anomalous": reading.anomalous,
+        "moved": [moved_body(one) for one in reading.moved],
+    }

@@ -85,11 +85,13 @@ def compare(context: BatchContext, part: Part, *, rises: bool = True, families: 
     before_k, before_n = sum(found[0] for found in past), sum(found[1] for found in past)
     if n <= 0 or before_n <= 0:
         return None
-    p = (rise if rises else fall)(k, n, before_k, before_n) * families
     share, before_share = k / n, before_k / before_n
-    if p >= ALPHA or (share > before_share) is not rises:
+    if (share > before_share) is not rises:
         return None
     shares = [part_k / part_n for part_k, part_n in past if part_n >= min(10, n)]
     if shares and not (share > quantile(shares, HIGH) if rises else share < quantile(shares, LOW)):
+        return None
+    p = (rise if rises else fall)(k, n, before_k, before_n) * families  # last: it takes the longest
+    if p >= ALPHA:
         return None
     return Change(k, n, share, before_share, min(1.0, p), len(past))

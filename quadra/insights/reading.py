@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
@@ -45,6 +46,28 @@ COLUMNS = (
     Event.fields,
 )
 
+# made once, and asked of the bare connection: making statements took longer than the database needs for them
+OF_BATCH = sa.select(*COLUMNS).where(Event.batch_id == sa.bindparam("batch"))
+MINE = sa.and_(
+    Insight.project_id == sa.bindparam("project"),
+    Insight.analyst == "local",
+    Insight.batch_id < sa.bindparam("batch"),
+)
+DIGESTS = sa.select(Insight.digest).where(MINE).order_by(Insight.batch_id.desc()).limit(HISTORY)
+BEFORE = (
+    sa.select(
+        sa.func.coalesce(Insight.window_from, Insight.created_at, type_=Insight.created_at.type), Insight.evidence
+    )
+    .where(MINE)
+    .order_by(Insight.batch_id.desc())
+    .limit(1)
+)
+FIRST_HOUR = sa.select(sa.func.min(HourCount.hour_at)).where(HourCount.project_id == sa.bindparam("project"))
+EVENTS_OF_HOURS = sa.select(HourCount.hour_at, HourCount.events).where(
+    HourCount.project_id == sa.bindparam("project"), HourCount.hour_at.in_(sa.bindparam("hours", expanding=True))
+)
+TIMEZONE = sa.select(Project.timezone).where(Project.id == sa.bindparam("project"))
+
 
 def read_context(session: Session, batch: Batch) -> BatchContext:
     """The batch, and what it is compared with."""
@@ -65,14 +88,14 @@ def read_context(session: Session, batch: Batch) -> BatchContext:
 
 
 def read_seen(session: Session, batch: Batch) -> Seen:
-    query = sa.select(*COLUMNS).where(Event.batch_id == batch.id)
+    query = OF_BATCH
     if batch.event_count > MOST_READ:
         # the n-th of an order that has nothing to do with the content, the same each time; numbered and chosen in one pass
         number = sa.func.row_number().over(order_by=(Event.received_at, Event.event_id)).label("number")
         numbered = query.add_columns(number).subquery()
         query = sa.select(*list(numbered.c)[: len(COLUMNS)]).where(numbered.c.number % every(batch.event_count) == 0)
-    rows = session.execute(query.execution_options(yield_per=500))
-    return add_up(map(Line._make, rows))
+    rows = session.connection().execute(query, {"batch": batch.id}, execution_options={"yield_per": 500})
+    return add_up(map(Line._make, chain.from_iterable(rows.partitions())))
 
 
 def every(events: int) -> int:
@@ -82,26 +105,13 @@ def every(events: int) -> int:
 
 def read_history(session: Session, batch: Batch) -> list[Digest]:
     """The digests of the batches before this one, the newest first. Ids of batches are in the order of their making."""
-    query = (
-        sa.select(Insight.digest)
-        .where(Insight.project_id == batch.project_id, Insight.analyst == "local", Insight.batch_id < batch.id)
-        .order_by(Insight.batch_id.desc())
-        .limit(HISTORY)
-    )
-    return [digest for stored in session.scalars(query) if (digest := load(stored)) is not None and digest.read]
+    found = session.connection().scalars(DIGESTS, {"project": batch.project_id, "batch": batch.id})
+    return [digest for stored in found if (digest := load(stored)) is not None and digest.read]
 
 
 def read_told(session: Session, batch: Batch) -> Told | None:
     """What was found in the batch before this one. None for the first."""
-    query = (
-        sa.select(
-            sa.func.coalesce(Insight.window_from, Insight.created_at, type_=Insight.created_at.type), Insight.evidence
-        )
-        .where(Insight.project_id == batch.project_id, Insight.analyst == "local", Insight.batch_id < batch.id)
-        .order_by(Insight.batch_id.desc())
-        .limit(1)
-    )
-    row = session.execute(query).first()
+    row = session.connection().execute(BEFORE, {"project": batch.project_id, "batch": batch.id}).first()
     return None if row is None else Told(row[0], row[1].get("findings", ()))
 
 
@@ -116,14 +126,12 @@ def read_hours(session: Session, batch: Batch, hours: Mapping[int, int]) -> Sequ
     """Each hour of the batch on the days before: by primary key. A day of which nothing is known counts as 0 once there
     are counts of an earlier one.
     """
-    mine = HourCount.project_id == batch.project_id
-    first = session.scalar(sa.select(sa.func.min(HourCount.hour_at)).where(mine))
+    first = session.connection().scalar(FIRST_HOUR, {"project": batch.project_id})
     if first is None:
         return ()
     wanted = {hour: [clock.from_us(hour) - timedelta(days=day) for day in range(DAYS + 1)] for hour in hours}
     at = {moment for moments in wanted.values() for moment in moments}
-    rows = session.scalars(sa.select(HourCount).where(mine, HourCount.hour_at.in_(at)))
-    known = {row.hour_at: row.events for row in rows}
+    known = dict(session.connection().execute(EVENTS_OF_HOURS, {"project": batch.project_id, "hours": list(at)}).all())
     past = []
     for hour, (today, *earlier) in wanted.items():
         days = [known.get(moment, 0) for moment in earlier if moment >= first]
@@ -132,7 +140,7 @@ def read_hours(session: Session, batch: Batch, hours: Mapping[int, int]) -> Sequ
 
 
 def timezone_of(session: Session, project_id: int) -> ZoneInfo:
-    name = session.scalar(sa.select(Project.timezone).where(Project.id == project_id))
+    name = session.connection().scalar(TIMEZONE, {"project": project_id})
     try:
         return ZoneInfo(name or "UTC")
     except ZoneInfoNotFoundError:  # this machine's zones differ from those of the one where the project was made

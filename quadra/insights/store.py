@@ -17,34 +17,44 @@ from quadra.core import clock
 from quadra.core.locks import delete_free
 from quadra.ingest.tables import Batch
 from quadra.insights.tables import HourCount, Insight
-from quadra.jobs.tables import rows_hit
 
 
 def find_insight(session: Session, *, batch_id: str, analyst: str) -> Insight | None:
     return session.scalar(sa.select(Insight).where(Insight.batch_id == batch_id, Insight.analyst == analyst))
 
 
+# made once, and asked of the bare connection: making statements took longer than the database needs for them
+IS_THERE = sa.select(Insight.id).where(
+    Insight.batch_id == sa.bindparam("batch"), Insight.analyst == sa.bindparam("analyst")
+)
+INSERT = sa.insert(Insight)
+MARK = (
+    sa.update(Batch)
+    .where(Batch.id == sa.bindparam("batch"), Batch.status == "SEALED")
+    .values(status="ANALYZED", analyzed_at=sa.bindparam("at"))
+)
+ADD = (
+    sa.update(HourCount)
+    .where(HourCount.project_id == sa.bindparam("project"), HourCount.hour_at == sa.bindparam("hour"))
+    .values(events=HourCount.events + sa.bindparam("added"))
+)
+
+
 def save_insight(session: Session, batch: Batch, *, analyst: str, **values: Any) -> bool:
     """Write it; whether the batch had none of this analyst before."""
-    existing = find_insight(session, batch_id=batch.id, analyst=analyst)
-    if existing is None:
-        session.add(
-            Insight(
-                project_id=batch.project_id, batch_id=batch.id, analyst=analyst, event_count=batch.event_count, **values
-            )
-        )
-        session.flush()
-        return True
-    for name, value in values.items():
-        setattr(existing, name, value)
-    session.flush()
-    return False
+    connection = session.connection()
+    known = connection.scalar(IS_THERE, {"batch": batch.id, "analyst": analyst})
+    if known is not None:
+        connection.execute(sa.update(Insight).where(Insight.id == known).values(**values))
+        return False
+    about = {"project_id": batch.project_id, "batch_id": batch.id, "event_count": batch.event_count}
+    connection.execute(INSERT, {**about, "analyst": analyst, **values})
+    return True
 
 
 def mark_analyzed(session: Session, batch_id: str) -> None:
     """SEALED becomes ANALYZED. No row where it is that already: then this was another look at the same batch."""
-    sealed = sa.update(Batch).where(Batch.id == batch_id, Batch.status == "SEALED")
-    rows_hit(session, sealed.values(status="ANALYZED", analyzed_at=clock.now()))
+    session.connection().execute(MARK, {"batch": batch_id, "at": clock.now()})
 
 
 def count_hours(session: Session, project_id: int, hours: Mapping[int, int]) -> None:
@@ -67,5 +77,5 @@ def forget_hours(session: Session, *, before: datetime) -> int:
 
 
 def _add(session: Session, project_id: int, hour_at: datetime, events: int) -> bool:
-    row = sa.update(HourCount).where(HourCount.project_id == project_id, HourCount.hour_at == hour_at)
-    return rows_hit(session, row.values(events=HourCount.events + events)) > 0
+    counted = {"project": project_id, "hour": hour_at, "added": events}
+    return session.connection().execute(ADD, counted).rowcount > 0

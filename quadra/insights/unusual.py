@@ -28,7 +28,7 @@ from quadra.insights.store import find_insight, save_insight
 from quadra.insights.tables import Insight
 from quadra.insights.words import clean, percent
 from quadra.jobs.states import PENDING
-from quadra.jobs.tables import Job, rows_hit
+from quadra.jobs.tables import Job
 
 ANALYST = "field"
 GOES_ON = 10
@@ -39,6 +39,18 @@ TOLD = 3
 SOONEST = 9
 NOVEL = 1.0
 """From this z on, the analysis of a batch comes before that of usual ones."""
+
+HURRY = (
+    sa.update(Job)
+    .where(Job.batch_id == sa.bindparam("batch"), Job.kind == sa.bindparam("which"), Job.state == PENDING)
+    .values(priority=sa.bindparam("to"))
+)
+NEWEST = (
+    sa.select(Insight)
+    .where(Insight.project_id == sa.bindparam("project"), Insight.analyst == ANALYST, Insight.batch_id.is_not(None))
+    .order_by(Insight.created_at.desc(), Insight.id.desc())
+    .limit(LATELY)
+)
 
 
 def tell(session: Session, batch: Batch, reading: FieldReading) -> None:
@@ -62,20 +74,14 @@ HANDLERS = {FIELD: replace(FIELD_HANDLERS[FIELD], work=partial(learn_batch, tell
 def _hurry(session: Session, batch_id: str, steps: int) -> None:
     """Of analyses that wait, the most novel batch's first."""
     for kind in (ANALYSE, ANALYSE_LLM):
-        waiting = sa.update(Job).where(Job.batch_id == batch_id, Job.kind == kind, Job.state == PENDING)
-        rows_hit(session, waiting.values(priority=INSIGHT_HANDLERS[kind].priority - steps))
+        priority = INSIGHT_HANDLERS[kind].priority - steps
+        session.connection().execute(HURRY, {"batch": batch_id, "which": kind, "to": priority})
 
 
 def _going_on(session: Session, project_id: int) -> list[Insight]:
     """The anomalies of batches that are not over. Ends those that were not seen for so many batches."""
-    newest = (
-        sa.select(Insight)
-        .where(Insight.project_id == project_id, Insight.analyst == ANALYST, Insight.batch_id.is_not(None))
-        .order_by(Insight.created_at.desc(), Insight.id.desc())
-        .limit(LATELY)
-    )
     found = []
-    for insight in session.scalars(newest):
+    for insight in session.scalars(NEWEST, {"project": project_id}):
         if not insight.evidence.get("going_on"):
             continue
         last = session.get(FieldReading, insight.evidence.get("last_batch_id", ""))

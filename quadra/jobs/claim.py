@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
+from quadra.core.database import Instant
 from quadra.core.ids import uuid7
 from quadra.jobs.lease import Claimed
 from quadra.jobs.states import PENDING, RUNNING
@@ -45,26 +46,8 @@ def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, 
     at = clock.now()
     # one token for what is claimed together: it is only ever looked at beside the job's id
     token = uuid7()
-    due = (
-        sa.select(Job.id)
-        .where(Job.state == PENDING, Job.available_at <= at, Job.kind.in_(kinds), NOT_PAUSED)
-        .order_by(Job.priority, Job.available_at, Job.id)
-        .limit(limit)
-    )
-    taken = (
-        sa.update(Job)
-        .values(
-            state=RUNNING,
-            attempt=Job.attempt + 1,
-            lease_token=token,
-            leased_by=worker,
-            lease_expires_at=at + length,
-            started_at=at,
-            updated_at=at,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    rows = CLAIMS[session.connection().dialect.name](session, due, taken)
+    given = {"at": at, "most": limit, "token": token, "worker": worker, "until": at + length}
+    rows = CLAIMS[session.connection().dialect.name](session.connection(), frozenset(kinds), given)
     jobs = [Claimed(*(*row, token, worker)) for row in rows]
     return sorted(jobs, key=lambda job: (job.priority, job.available_at, job.id))
 
@@ -91,23 +74,63 @@ def _first_due(kinds: frozenset[str]) -> sa.Select[str, datetime]:
     )
 
 
-def _on_postgresql(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
-    locked = due.with_for_update(skip_locked=True).cte("due")
-    return list(session.execute(taken.where(Job.id == locked.c.id).returning(*COLUMNS)))
+TAKEN = sa.update(Job).values(
+    state=RUNNING,
+    attempt=Job.attempt + 1,
+    lease_token=sa.bindparam("token"),
+    leased_by=sa.bindparam("worker"),
+    lease_expires_at=sa.bindparam("until"),
+    started_at=sa.bindparam("at"),
+    updated_at=sa.bindparam("at"),
+)
 
 
-def _on_sqlite(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
-    return list(session.execute(taken.where(Job.id.in_(due), Job.state == PENDING).returning(*COLUMNS)))
+def _due(kinds: frozenset[str]) -> sa.Select[str]:
+    return (
+        sa.select(Job.id)
+        .where(
+            Job.state == PENDING,
+            Job.available_at <= sa.bindparam("at", type_=Instant()),
+            Job.kind.in_(sorted(kinds)),
+            NOT_PAUSED,
+        )
+        .order_by(Job.priority, Job.available_at, Job.id)
+        .limit(sa.bindparam("most", type_=sa.Integer()))
+    )
 
 
-def _on_mysql(session: Session, due: sa.Select[Any], taken: sa.Update) -> list[Any]:
+@lru_cache(maxsize=64)
+def _taken_on_postgresql(kinds: frozenset[str]) -> Any:
+    locked = _due(kinds).with_for_update(skip_locked=True).cte("due")
+    return TAKEN.where(Job.id == locked.c.id).returning(*COLUMNS)
+
+
+@lru_cache(maxsize=64)
+def _taken_on_sqlite(kinds: frozenset[str]) -> Any:
+    return TAKEN.where(Job.id.in_(_due(kinds)), Job.state == PENDING).returning(*COLUMNS)
+
+
+@lru_cache(maxsize=64)
+def _due_on_mysql(kinds: frozenset[str]) -> Any:
     # the index gives the order; sorting would lock every due row, and other workers would skip them all
-    hinted = due.with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
-    ids = session.scalars(hinted).all()
+    return _due(kinds).with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
+
+
+def _on_postgresql(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
+    return list(connection.execute(_taken_on_postgresql(kinds), given))
+
+
+def _on_sqlite(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
+    return list(connection.execute(_taken_on_sqlite(kinds), given))
+
+
+def _on_mysql(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
+    ids = connection.scalars(_due_on_mysql(kinds), given).all()
     if not ids:
         return []
-    session.execute(taken.where(Job.id.in_(ids)))
-    return list(session.execute(sa.select(*COLUMNS).where(Job.id.in_(ids))))
+    connection.execute(TAKEN.where(Job.id.in_(ids)), given)
+    return list(connection.execute(sa.select(*COLUMNS).where(Job.id.in_(ids))))
 
 
 CLAIMS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite, "mysql": _on_mysql, "mariadb": _on_mysql}
+"""Statements are made once for each set of kinds: making one took longer than the database needs for it."""

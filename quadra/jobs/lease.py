@@ -41,6 +41,22 @@ class Claimed:
     worker: str
 
 
+# made once: each batch ends several jobs
+SUCCEED = (
+    sa.update(Job)
+    .where(Job.id == sa.bindparam("job"), Job.lease_token == sa.bindparam("token"), Job.state == RUNNING)
+    .values(
+        state=SUCCESS,
+        lease_token=None,
+        lease_expires_at=None,
+        last_error=None,
+        unique_key=None,
+        finished_at=sa.bindparam("at"),
+        updated_at=sa.bindparam("at"),
+    )
+)
+
+
 class Lease:
     """What a handler gets."""
 
@@ -62,7 +78,7 @@ class Lease:
         """
         values = {"lease_expires_at": clock.now() + self.length}
         if not rows_hit(session, _mine(self.job).values(values)):
-            raise LeaseLost(f"The lease of job {self.job.id} was lost; its result is thrown away.")
+            raise _lost(self.job)
 
     def succeed(self, session: Session) -> None:
         """The job is done when `session` commits: what it writes and this happen together or not at all.
@@ -87,7 +103,9 @@ class Lease:
 
 
 def succeed(session: Session, job: Claimed) -> None:
-    _leave(session, job, SUCCESS, finished_at=clock.now(), last_error=None, unique_key=None)
+    at = clock.now()
+    if not session.connection().execute(SUCCEED, {"job": job.id, "token": job.token, "at": at}).rowcount:
+        raise _lost(job)
 
 
 def fail(session: Session, job: Claimed, entry: dict[str, Any], *, retry_in: timedelta | None) -> str:
@@ -145,4 +163,8 @@ def _leave(session: Session, job: Claimed, state: str, **values: Any) -> None:
     at = clock.now()
     statement = _mine(job).values(state=state, lease_token=None, lease_expires_at=None, updated_at=at, **values)
     if not rows_hit(session, statement):
-        raise LeaseLost(f"The lease of job {job.id} was lost; its result is thrown away.")
+        raise _lost(job)
+
+
+def _lost(job: Claimed) -> LeaseLost:
+    return LeaseLost(f"The lease of job {job.id} was lost; its result is thrown away.")

@@ -20,6 +20,8 @@ from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
 from quadra.field import artifact, learning, training, versions
 from quadra.field.artifact import BadArtifact
+from quadra.field.cells import Field
+from quadra.field.features import count
 from quadra.field.handlers import HANDLERS
 from quadra.field.tables import FieldReading, FieldState, FieldVersion, TrainingRun
 from quadra.ingest.accept import Row
@@ -336,3 +338,19 @@ def test_a_manifest_that_was_changed_is_refused_by_name(tmp_path: Path, runtime:
     path.write_text(path.read_text().replace(row.sha256, "0" * 64))
     with pytest.raises(BadArtifact, match=path.name):
         artifact.read(directory, row.stem, row.sha256)
+
+
+def test_a_field_that_is_kept_between_batches_learns_as_one_that_is_unpacked(runtime: Runtime) -> None:
+    source = random.Random(1)
+    counted = [count(batch(source, number * 1_000.0)) for number in range(30)]
+    packed = {way: artifact.pack(Field(256, 1, 0.98)) for way in ("kept", "unpacked")}
+    kept = learning.Unpacked(runtime)
+    for one in counted:
+        learned = learning._learn(kept, packed["kept"], 1, one)
+        kept.keep(learned.data, learned.field)
+        packed = {
+            "kept": learned.data,
+            "unpacked": learning._learn(learning.Unpacked(runtime), packed["unpacked"], 1, one).data,
+        }
+        assert kept.take(packed["unpacked"]) is learned.field
+        kept.keep(learned.data, learned.field)
