@@ -48,9 +48,10 @@ class Pieces:
 def _pieces(runtime: Runtime, export: Export) -> Generator[bytes, None, None]:
     question = export.question
     with snapshot(runtime, question, question.range, export=True) as events:
-        look, params = events.look, Parameters()
+        params = Parameters()
         with runtime.database.read() as session:
             statement = sql(export, params, unerased(session, question.project_id))
+        look = events.knowing(statement)
         if export.format == "parquet":
             yield from _parquet(runtime, look, statement, params)
         elif export.format == "csv":

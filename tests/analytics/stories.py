@@ -111,7 +111,8 @@ def one(draw: st.DrawFn, middle: int, kinds: tuple[str, ...]) -> Event:
         who,
         middle + at * HOUR // 2 + draw(st.sampled_from([0, 0, 60_000_000])),
         event_type,
-        {"plan": plan} if (plan := draw(st.sampled_from(["", "x"]))) else {},
+        ({"plan": plan} if (plan := draw(st.sampled_from(["", "x"]))) else {})
+        | ({"$set": {"tier": tier}} if (tier := draw(st.sampled_from(["", "", "gold", "2"]))) else {}),
         bot=draw(st.integers(0, 6)) == 0,
         kind=kind,
         event_type=event_type,

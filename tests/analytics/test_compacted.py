@@ -24,9 +24,15 @@ FUNNEL = {
     "breakdown_attribution": "step:1",
 }
 MORE: dict[str, tuple[dict[str, Any], ...]] = {
-    "trends": ({"aggregate": "weekly_active"}, {"breakdown": "plan"}, {"aggregate": "sum", "property": "metric_value"}),
+    "trends": (
+        {"aggregate": "weekly_active"},
+        {"breakdown": "plan"},
+        {"aggregate": "sum", "property": "metric_value"},
+        {"breakdown": "person.tier", "where": {"person.company": {"not_set": "true"}}},
+    ),
     "retention": ({"kind": "recurring", "first_event": "a"},),
     "user/events": ({"limit": 1000, "include_bots": "false"},),
+    "user/traits": ({"user_id": "a1"},),
     "errors": ({"include_bots": "false", "where": {"plan": "x"}},),
     FUNNELS: (FUNNEL, {**FUNNEL, "order": "strict"}, {**FUNNEL, "order": "unordered", "breakdown_attribution": None}),
 }

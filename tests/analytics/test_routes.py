@@ -161,6 +161,7 @@ def everything(place: Place) -> Project:
         "request": {"endpoint": "/x", "method": "GET", "status_code": 500, "response_time_ms": 5},
         "metric": {"metric_name": "revenue", "metric_value": 5, "business_id": "b"},
         "page": {"page_url": "/"},
+        "identify": {"traits": {"plan": "pro"}},
     }
     events = [
         Event("u1", us + number, kind, kind=kind, fields=fields) for number, (kind, fields) in enumerate(given.items())

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from quadra.analytics.kept.goals import as_goal
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.trait_columns import traits_in
 from quadra.analytics.tables import GoalRow
 from quadra.field.signals import Signal, conversion
 
@@ -21,5 +22,8 @@ def goal_signals(session: Session, project_id: int) -> Sequence[Signal]:
     params, found = Parameters(), []
     for row in session.scalars(query):
         goal = as_goal(row)
-        found.append(conversion(f"goal:{goal.id}", f"Conversion of {goal.name}", goal.sql(params), params))
+        condition = goal.sql(params)
+        if traits_in(condition):  # a minute's look does not know who people are
+            continue
+        found.append(conversion(f"goal:{goal.id}", f"Conversion of {goal.name}", condition, params))
     return found

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from quadra.analytics.questions.trait_columns import COMPANY, COMPANY_SQL, OF_PERSON, column_of
 from quadra.core.api.raw_params import OF_PRESENCE, Filter, Where
 from quadra.ingest.kinds import KINDS, TYPED
 from quadra.warehouse.columns import EMPTY_TEXTS, FLOATS, OUTSIDE, property_path
@@ -26,14 +27,6 @@ TEXTS = {
     "success": "CAST(success AS VARCHAR)",
 }
 """Fields that an event may have; a property of that name counts where the field is empty."""
-COMPANY = "company"
-COMPANY_PATHS = (
-    *("/company", "/$groups/company", "/$groups/organization"),  # PostHog's groups
-    *("/context/groupId", "/groupId"),  # Segment's: of an event, and of `group` itself
-    "/$group_key",
-)
-"""Where an event says whose company it belongs to, the first that is there."""
-COMPANY_SQL = "coalesce(" + ", ".join(f"json_extract_string(properties, '{path}')" for path in COMPANY_PATHS) + ")"
 SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 NUMBERS = {**{name: name for name in FLOATS}, "duration_seconds": "duration_ms / 1000"}
@@ -81,6 +74,8 @@ def value_sql(prop: str, params: Parameters) -> str:
         return SURE[prop]
     if prop == COMPANY:
         return COMPANY_SQL
+    if prop.startswith(OF_PERSON):
+        return column_of(prop.removeprefix(OF_PERSON))
     own = _property("properties", prop, params)
     if prop in TEXTS:
         return f"coalesce({TEXTS[prop]}, {own})"

@@ -15,6 +15,7 @@ from msgspec import Struct
 from quadra.analytics.questions.matching import Match, Parameters, no_bots, people_only
 from quadra.analytics.questions.periods import DAY, Periods
 from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.trait_columns import traits_in, traits_sql
 from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.runtime import Runtime
@@ -54,10 +55,13 @@ class Statement:
 class Snapshot:
     """The events of one project and range as of one moment."""
 
-    def __init__(self, runtime: Runtime, look: Look):
+    def __init__(self, runtime: Runtime, look: Look, question: Question):
+        """Traits of people are as of the end of the question."""
         self.runtime = runtime
         self.look = look
         self._answers = warehouse_of(runtime).answers
+        self._told_by = f"occurred_us < {question.end_us} AND {people_only(question.include_bots)}"
+        self._traits: set[str] = set()
         self._began = time.perf_counter()
         self._at = clock.now()
 
@@ -65,6 +69,7 @@ class Snapshot:
         """Columns, for answers of many rows."""
         began = time.perf_counter()
         sql, params = statement.sql, statement.params
+        self.look = self.knowing(sql)
         table = self._answers.of(
             self.look, says_person(sql), (sql, params), lambda: self.look.query(sql, params).table, _size
         )
@@ -72,8 +77,19 @@ class Snapshot:
 
     def kept(self, made: Typed[S], asked: Sequence[object], make: Callable[[], S]) -> S:
         """What code makes of events and people, and takes long over. `asked` says all that it depends on beside them."""
+        for sql in asked:
+            self.look = self.knowing(sql) if isinstance(sql, str) else self.look
         found = self._answers.of(self.look, True, asked, lambda: msgspec.json.encode(make()), len)
         return made.decode(found)
+
+    def knowing(self, sql: str) -> Look:
+        """The look, with the traits of people that a statement names."""
+        named = traits_in(sql)
+        if self._traits.issuperset(named):
+            return self.look
+        self._traits.update(named)
+        look, asked = self.look.whole(), traits_sql(sorted(self._traits), self._told_by)
+        return self.look.beside(self._answers.of(look, True, asked, lambda: look.query(*asked).table, _size))
 
     def rows(self, statement: Statement) -> list[dict[str, Any]]:
         """Each row as column -> value."""
@@ -106,11 +122,12 @@ def snapshot(runtime: Runtime, question: Question, span: Range, *, export: bool 
         question.project_id, start_us=wide.start_us, end_us=wide.end_us, export=export
     ) as look:
         if segment is None:
-            yield Snapshot(runtime, look)
+            yield Snapshot(runtime, look, question)
             return
         params = Parameters()
-        members = segment.sql(question.range, params, question.include_bots)
-        yield Snapshot(runtime, look.only(look.query(members, params).table, span))
+        members = Statement(segment.sql(question.range, params, question.include_bots), params)
+        people = Snapshot(runtime, look, question).ask(members).table
+        yield Snapshot(runtime, look.only(people, span), question)
 
 
 def within(start_us: int, end_us: int) -> str:

@@ -18,7 +18,7 @@ OURS = "duck_"
 RENAMED = re.compile(
     r"\b(json_extract_string|quantile_cont|median|arg_max|arg_min|list_contains|list_position|left|regexp_replace|"
     r"regexp_matches|regexp_extract|regexp_full_match|isfinite|bool_or|bool_and|any_value|unnest|list_sort|"
-    r"generate_subscripts|list|sha256|trunc|contains|starts_with|split_part|url_decode)\("
+    r"generate_subscripts|list|sha256|trunc|contains|starts_with|split_part|url_decode|json_keys)\("
 )
 """Functions that sqlglot would take for another engine's of the same name: it leaves alone what it does not know."""
 TYPES = {str: "String", bool: "Bool", int: "Int64", float: "Float64"}
@@ -144,23 +144,27 @@ def _names(of: Node | None) -> list[str]:
 
 
 def _json_text(column: Node, path: Node) -> Node:
-    """A field as text, NULL where there is none or `null`: an object or a number as it is written. A path that is a parameter
-    names a top-level one.
-    """
-    if isinstance(path, exp.Literal):
-        parts = path.this.removeprefix("$.").removeprefix("/").split("/")
-        names: list[Node] = [_is(part.replace("~1", "/").replace("~0", "~")) for part in parts]
-    else:
-        name = call("substring", path, _is(2))
-        for written, meant in (("~1", "/"), ("~0", "~")):
-            name = call("replaceAll", name, _is(written), _is(meant))
-        names = [name]
+    """A field as text, NULL where there is none or `null`: an object or a number as it is written."""
+    names = _json_names(path)
     kind = call("toString", call("JSONType", column, *names))
     text = call("JSONExtractString", column.copy(), *(name.copy() for name in names))
     raw = call("JSONExtractRaw", column.copy(), *(name.copy() for name in names))
     return call(
         "multiIf", call("equals", kind, _is("String")), text, call("equals", kind.copy(), _is("Null")), exp.Null(), raw
     )
+
+
+def _json_names(path: Node) -> list[Node]:
+    """The names along a path. One that is a parameter names a top-level field, `'/a' || $b` one of `a`."""
+    if isinstance(path, exp.DPipe):
+        return [*_json_names(path.this), *_json_names(path.expression)]
+    if isinstance(path, exp.Literal):
+        parts = path.this.removeprefix("$.").removeprefix("/").split("/")
+        return [_is(part.replace("~1", "/").replace("~0", "~")) for part in parts]
+    name = call("substring", path, _is(2))
+    for written, meant in (("~1", "/"), ("~0", "~")):
+        name = call("replaceAll", name, _is(written), _is(meant))
+    return [name]
 
 
 def _list(one: Node) -> Node:
@@ -183,6 +187,10 @@ def _mean(value: Node) -> Node:
 
 FUNCTIONS: dict[str, Callable[..., Node]] = {
     f"{OURS}json_extract_string": _json_text,
+    f"{OURS}json_keys": lambda column, path: call(
+        "JSONExtractKeys", call("ifNull", column, _is("")), *_json_names(path)
+    ),
+    f"{OURS}unnest": lambda values: call("arrayJoin", values),
     f"{OURS}quantile_cont": _quantile,
     f"{OURS}median": lambda value: _quantile(value, _is(0.5)),
     f"{OURS}list": _list,

@@ -41,6 +41,7 @@ SETTINGS: dict[str, Any] = {
     "enable_named_columns_in_function_tuple": 1,
 }
 """ClickHouse's own answers to these questions differ from standard SQL, and from DuckDB's."""
+PERSON = "coalesce(known.person, row.user_id)"
 TIMEOUT, MEMORY = "(TIMEOUT_EXCEEDED)", "(MEMORY_LIMIT_EXCEEDED)"
 
 
@@ -71,7 +72,7 @@ class ClickHouse:
                 client = self._connected()
                 project = self._slug(look.project_id)
                 self._hand_over(client, project, look)
-                if says_person(sql) or look.chosen is not None:
+                if _asks_who(look, sql):
                     self._tell_who(client, project, look)
                 return self._answer(client, project, look, sql, params, seconds)
         except Error as error:
@@ -177,13 +178,14 @@ class ClickHouse:
         self, client: Client, project: str, look: Look, sql: str, params: Mapping[str, Any], seconds: float
     ) -> pa.Table:
         given: dict[str, Any] = {**params, "quadra_project": project}
-        who = says_person(sql) or look.chosen is not None
         if look.chosen is not None:
             given["quadra_chosen"] = look.chosen["person"].to_pylist()
-            if len(given["quadra_chosen"]) > CHOSEN_MOST:
-                raise Unavailable(f"On ClickHouse a segment may have {CHOSEN_MOST:,} people; ask about fewer.")
+        traits = {} if look.traits is None else _traits(look.traits, given)
+        if any(isinstance(people, list) and len(people) > CHOSEN_MOST for people in given.values()):
+            message = f"On ClickHouse a segment or a trait may be of {CHOSEN_MOST:,} people; ask about fewer."
+            raise Unavailable(message, code="query_too_large")
         statement = marked(translate(sql), given)
-        relation = f"events AS ({_relation(client, look, who)})"
+        relation = f"events AS ({_relation(client, look, _asks_who(look, sql), traits)})"
         whole = f"WITH {relation}, {statement[5:]}" if statement.startswith("WITH ") else f"WITH {relation} {statement}"
         settings = self._runtime.settings
         bounds = {
@@ -194,7 +196,25 @@ class ClickHouse:
         return client.query_arrow(whole, parameters=given, settings={**SETTINGS, **bounds}, use_strings=True)
 
 
-def _relation(client: Client, look: Look, who: bool) -> str:
+def _asks_who(look: Look, sql: str) -> bool:
+    return says_person(sql) or look.chosen is not None or look.traits is not None
+
+
+def _traits(traits: pa.Table, given: dict[str, Any]) -> dict[str, str]:
+    """Column -> its value for a person, whose values are added to what is given: they go with the statement."""
+    columns = {}
+    for number, name in enumerate(traits.column_names[1:]):
+        known = traits.filter(pc.is_valid(traits[name]))
+        if not known.num_rows:
+            columns[name] = "CAST(NULL AS Nullable(String))"
+            continue
+        who, values = f"quadra_who{number}", f"quadra_trait{number}"
+        given[who], given[values] = known["person"].to_pylist(), known[name].to_pylist()
+        columns[name] = f"transform({PERSON}, {{{who}:Array(String)}}, {{{values}:Array(String)}}, NULL)"
+    return columns
+
+
+def _relation(client: Client, look: Look, who: bool, traits: Mapping[str, str]) -> str:
     """The events of the look, with the columns that statements know."""
     columns = [f"row.`{outside}` AS `{inside}`" for outside, inside in INSIDE.items()]
     columns += [f"toUnixTimestamp64Micro(row.{at}_at) AS {at}_us" for at in ("occurred", "received")]
@@ -205,10 +225,11 @@ def _relation(client: Client, look: Look, who: bool) -> str:
     source = f"{client.database or 'default'}.{TABLE} AS row FINAL"
     if not who:
         return f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(bounds)}"
-    columns.append("coalesce(known.person, row.user_id) AS person")
+    columns.append(f"{PERSON} AS person")
+    columns += [f"{value} AS `{name}`" for name, value in traits.items()]
     people = "(SELECT id, person FROM quadra_people FINAL WHERE project = {quadra_project:String}) AS known"
     if look.chosen is not None:
-        bounds.append("has({quadra_chosen:Array(String)}, coalesce(known.person, row.user_id))")
+        bounds.append(f"has({{quadra_chosen:Array(String)}}, {PERSON})")
     return (
         f"SELECT {', '.join(columns)} FROM {source} LEFT JOIN {people} ON known.id = row.user_id "
         f"WHERE {' AND '.join(bounds)}"

@@ -113,7 +113,7 @@ class Warehouse:
             fresh = self.fresh.read(session, project_id)
         cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
-        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout, elsewhere)
+        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout, elsewhere, kept_us)
 
 
 def warehouse_of(runtime: Runtime) -> Warehouse:

@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 
 from quadra.core.errors import QuadraError, Unavailable
-from quadra.warehouse.columns import NAMES
 from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.parts import days_of, parts_of
 from quadra.warehouse.query.people import Known, People
+from quadra.warehouse.query.relation import events_sql
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
 from quadra.warehouse.segments.soundness import Soundness
@@ -57,6 +57,7 @@ class Look:
         span: Range,
         timeout: float,
         elsewhere: Elsewhere | None = None,
+        kept_us: int | None = None,
     ):
         self._cursor = cursor
         self._soundness = soundness
@@ -65,11 +66,14 @@ class Look:
         self._project_id = project_id
         self._segments = segments
         self._span = span
+        self._kept_us = kept_us
         self._fresh = fresh
         self._timeout = timeout
         self._view = ""
         self.chosen: pa.Table | None = None
         """The people (a column `person`) whose events alone are seen."""
+        self.traits: pa.Table | None = None
+        """What is known of people: a column `person`, and others that each of their events has too."""
         self.elsewhere: Elsewhere | None = elsewhere
         self._overlapping = [segment for segment in segments if span.overlaps(segment)]
         self.rows_read = sum(segment.rows for segment in self._overlapping)
@@ -124,6 +128,21 @@ class Look:
         self._cursor.register("chosen_people", people)
         look = self._of(span)
         look.chosen = people
+        return look
+
+    def whole(self) -> Look:
+        """The same moment: everybody's events of all of history that is kept."""
+        look = copy.copy(self)
+        look._span, look.chosen, look.traits = Range(self._kept_us, None), None, None
+        look._overlapping = [segment for segment in self._segments if look._span.overlaps(segment)]
+        look._view = ""
+        return look
+
+    def beside(self, traits: pa.Table) -> Look:
+        """The same events, each with what is known of its person (a column `person`, and others)."""
+        self._cursor.register("traits", traits)
+        look = self._of(self._span)
+        look.traits = traits
         return look
 
     def _of(self, span: Range) -> Look:
@@ -186,11 +205,12 @@ class Look:
             return None
         with self._bounded(self._timeout):
             self._paths(self._overlapping)
-            known = self.known.version if who or self.chosen is not None else 0
-        chosen = None if self.chosen is None else digest(self.chosen)
+            whose = who or self.chosen is not None or self.traits is not None
+            known = self.known.version if whose else 0
+        of_people = [None if table is None else digest(table) for table in (self.chosen, self.traits)]
         listed = [(segment.id, segment.sha256) for segment in self._overlapping]
         span = (self._span.start_us, self._span.end_us)
-        return (self._project_id, span, listed, self._fresh.state(self._span), who, known, chosen)
+        return (self._project_id, span, listed, self._fresh.state(self._span), who, known, of_people)
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
@@ -202,7 +222,6 @@ class Look:
             self._view = view
 
     def _events(self, who: bool) -> str:
-        columns = ", ".join(NAMES)
         whole = [segment for segment in self._overlapping if self._span.holds(segment)]
         partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
         sources = [("fresh", self._span.sql)]
@@ -210,28 +229,8 @@ class Look:
             sources.append((files(self._paths(whole)), "true"))
         if partial:
             sources.append((files(self._paths(partial)), self._span.sql))
-        parts = [
-            self._part(source, condition, columns, who or self.chosen is not None) for source, condition in sources
-        ]
-        times = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
-        everything = f"SELECT *, {times} FROM ({' UNION ALL '.join(parts)})"
-        if self.chosen is None:
-            return everything
-        columns = "*" if who else "* EXCLUDE (person)"
-        return f"SELECT {columns} FROM ({everything}) SEMI JOIN chosen_people USING (person)"
-
-    def _part(self, source: str, condition: str, columns: str, who: bool) -> str:
-        if not who:
-            return f"SELECT {columns} FROM {source} WHERE {condition}"
-        # fresh rows bear no name yet; those in files bear one that only stale identities may have changed
-        names, stored = ("people", "user_id") if source == "fresh" else ("stale_identities", "person")
-        if not getattr(self.known, names).num_rows:
-            return f"SELECT {columns}, {stored} AS person FROM {source} WHERE {condition}"
-        listed = ", ".join(f"rows.{name}" for name in NAMES)
-        return (
-            f"SELECT {listed}, coalesce({names}.person, rows.{stored}) AS person FROM {source} AS rows "
-            f"LEFT JOIN {names} ON {names}.id = rows.user_id WHERE {condition}"
-        )
+        some, more = self.chosen is not None, self.traits is not None
+        return events_sql(sources, lambda: self.known, who=who, chosen=some, traits=more)
 
     def _paths(self, segments: Sequence[Listed]) -> list[str]:
         paths = self._soundness.require(segments, late=self._late.is_set)

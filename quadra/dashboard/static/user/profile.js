@@ -14,7 +14,7 @@ export function profile(board, user, events) {
   const seen = board.ask('seen', ofPerson('users', { limit: '1' }), { still: true });
   const sources = board.ask('sources', ofPerson('visits', { by: 'channel', interval: 'whole', compare: 'none', limit: String(MOST) }), { still: true });
   const goals = board.ask('worth', ofPerson('goals', { interval: 'whole', compare: 'none' }), { still: true });
-  const traits = board.ask('traits', (common) => (user ? { lens: 'user/events', params: { ...common, user_id: user, kind: 'identify', limit: String(MOST), include_bots: 'true' } } : null), { still: true });
+  const traits = board.ask('traits', (common) => (user ? { lens: 'user/traits', params: { ...common, user_id: user, include_bots: 'true' } } : null), { still: true });
 
   const counted = (name) => {
     const found = new Map();
@@ -27,13 +27,14 @@ export function profile(board, user, events) {
     return [...sums].map(([currency, sum]) => money(sum, currency)).join(' + ');
   };
   const reached = () => (goals.answer?.goals ?? []).filter(({ conversions }) => conversions > 0).map(({ name, conversions }) => `${name} ×${number(conversions)}`).join(', ');
-  /** What was said last counts. */
-  const told = () => Object.entries(Object.assign({}, ...(traits.answer?.events ?? []).toReversed().map(({ fields }) => fields?.traits ?? {})))
-    .map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+  const told = () => (traits.answer?.traits ?? []).map(({ name, value }) => [name, value]);
+  /** The latest first. */
+  const companies = () => (traits.answer?.companies ?? []).slice(0, MOST).map(({ company }) => company).join(', ');
   const visits = () => sources.answer?.totals.visits ?? 0;
 
   const known = () => [
     ...told(),
+    ['Company', companies()],
     ['Devices', [counted('device_type'), counted('browser'), counted('os')].filter(Boolean).join(' · ')],
     ['Country', counted('country')],
     ['Came by', (sources.answer?.rows ?? []).map(({ value }) => value).join(', ')],
@@ -46,7 +47,7 @@ export function profile(board, user, events) {
     of: seen,
     also: [events, sources, goals, traits],
     title: 'Who is this?',
-    sub: 'From their events in this period; first seen, all time',
+    sub: 'From their events in this period; traits and first seen, all time',
     idle: 'Choose a user on the Users page.',
     isEmpty: ({ users }) => users.length === 0 || (events.answer?.count === 0 && !board.address.get('kind')), // forgotten meanwhile
     empty: () => 'No events with this id in this period.',
