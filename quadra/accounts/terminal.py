@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from msgspec import Struct, to_builtins
 
 from quadra.core.database import Database
 from quadra.core.migrate import refuse_newer
@@ -33,13 +34,13 @@ def opened(check: Callable[[Database], object] | None = refuse_newer) -> Iterato
         runtime.database.dispose()
 
 
-def say(as_json: bool, body: Mapping[str, Any], lines: Sequence[str]) -> None:
+def say(as_json: bool, body: Struct | Mapping[str, Any], lines: Sequence[str]) -> None:
     """`body` for a script, `lines` for a person."""
-    click.echo(json.dumps(body, ensure_ascii=False) if as_json else "\n".join(lines))
+    click.echo(json.dumps(to_builtins(body), ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-def table(fields: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def table(fields: Sequence[str], rows: Sequence[Struct | Mapping[str, Any]]) -> list[str]:
     """Rows in columns under their names; `-` where there is nothing."""
-    cells = [list(fields), *([str(row[field] or "-") for field in fields] for row in rows)]
+    cells = [list(fields), *([str(row[field] or "-") for field in fields] for row in to_builtins(rows))]
     widths = [max(len(line[column]) for line in cells) for column in range(len(fields))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]

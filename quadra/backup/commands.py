@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 import click
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.backup.pitr import base_store
@@ -51,36 +51,45 @@ def take_one(kind: str, as_json: bool) -> None:
         settings, whole = runtime.settings, list[int]()
         if kind == BASE:
             base, path = base_store.take(settings, lambda done, _all: tell(done, f"{done / MB:,.0f} MB"))
-            body = {"id": base.id, "path": str(path / base_store.TAR), "sha256": base.sha256, "bytes": base.bytes}
+            made = Made(id=base.id, path=str(path / base_store.TAR), sha256=base.sha256, bytes=base.bytes)
         else:
 
             def done(size: int) -> None:
                 of = f" of about {whole[-1] / MB:,.0f}" if whole else ""
                 tell(size, f"{size / MB:,.0f}{of} MB")
 
-            body = described(settings, take(settings, kind, Progress(whole.append, done)))
-    seconds, size = time.monotonic() - began, float(str(body["bytes"]))
+            made = described(settings, take(settings, kind, Progress(whole.append, done)))
     lines = [
-        f"{body['id']}  {size / MB:,.2f} MB in {seconds:.1f} s",
-        f"  {body['path']}",
-        f"  sha256 {body['sha256']}",
-        f"A backup counts once it was restored: quadra backup verify {body['id']}",
+        f"{made.id}  {made.bytes / MB:,.2f} MB in {time.monotonic() - began:.1f} s",
+        f"  {made.path}",
+        f"  sha256 {made.sha256}",
+        f"A backup counts once it was restored: quadra backup verify {made.id}",
     ]
-    say(as_json, body, lines)
+    say(as_json, made, lines)
 
 
-def described(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+class Made(Struct, kw_only=True):
     """What automation reads of a backup that was made: the file that holds most of it, and that file's hash."""
+
+    id: str
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | UnsetType = UNSET
+    segments: int | UnsetType = UNSET
+
+
+def described(settings: Settings, manifest: Manifest) -> Made:
     part = manifest.part("database") or manifest.parts[0]
     path = Stores(settings).home.root / manifest.id / part.file
-    return {
-        "id": manifest.id,
-        "path": str(path),
-        "sha256": part.packed_sha256,
-        "bytes": part.packed_bytes,
-        "rows": manifest.rows,
-        "segments": len(manifest.segments),
-    }
+    return Made(
+        id=manifest.id,
+        path=str(path),
+        sha256=part.packed_sha256,
+        bytes=part.packed_bytes,
+        rows=manifest.rows,
+        segments=len(manifest.segments),
+    )
 
 
 @backup.command("list")
@@ -93,28 +102,26 @@ def list_all(as_json: bool) -> None:
     damaged = [*in_stores.damaged, *damaged_bases]
     listed = [entry(kept) for kept in in_stores.kept]
     listed += [
-        {
-            "id": base.id,
-            "kind": base.kind,
-            "created_at": clock.iso(base.created_at),
-            "bytes": base.bytes,
-            "verified_at": (at := base_store.verified_at(settings, base.id)),
-            "verified_by": "decompress" if at else None,
-            "stores": [str(base_store.directory(settings))],
-            "encrypted": False,
-            "safety": False,
-        }
+        Entry(
+            id=base.id,
+            kind=base.kind,
+            created_at=clock.iso(base.created_at),
+            bytes=base.bytes,
+            verified_at=(at := base_store.verified_at(settings, base.id)),
+            verified_by="decompress" if at else None,
+            stores=[str(base_store.directory(settings))],
+        )
         for base in reversed(bases)
     ]
     fields = ("id", "kind", "created_at", "mb", "verified_at", "verified_by", "stores")
     rows = [
         {
-            **one,
-            "mb": f"{one['bytes'] / MB:,.2f}",
-            "kind": "safety" if one["safety"] else one["kind"],
-            "verified_at": one["verified_at"] or "never",
-            "verified_by": one["verified_by"] or "",
-            "stores": len(one["stores"]),
+            **structs.asdict(one),
+            "mb": f"{one.bytes / MB:,.2f}",
+            "kind": "safety" if one.safety else one.kind,
+            "verified_at": one.verified_at or "never",
+            "verified_by": one.verified_by or "",
+            "stores": len(one.stores),
         }
         for one in listed
     ]
@@ -123,19 +130,31 @@ def list_all(as_json: bool) -> None:
     say(as_json, {"backups": listed, "damaged": damaged}, lines)
 
 
-def entry(kept: Kept) -> dict[str, Any]:
+class Entry(Struct, kw_only=True):
+    id: str
+    kind: str
+    created_at: str
+    bytes: int
+    verified_at: str | None
+    verified_by: str | None
+    stores: list[str]
+    encrypted: bool = False
+    safety: bool = False
+
+
+def entry(kept: Kept) -> Entry:
     manifest = kept.manifest
-    return {
-        "id": manifest.id,
-        "kind": manifest.kind,
-        "created_at": clock.iso(manifest.created_at),
-        "bytes": manifest.bytes,
-        "verified_at": clock.iso(kept.verified.at) if kept.verified else None,
-        "verified_by": kept.verified.level if kept.verified else None,
-        "stores": [store.place for store in kept.stores],
-        "encrypted": bool(manifest.key_id),
-        "safety": manifest.safety,
-    }
+    return Entry(
+        id=manifest.id,
+        kind=manifest.kind,
+        created_at=clock.iso(manifest.created_at),
+        bytes=manifest.bytes,
+        verified_at=clock.iso(kept.verified.at) if kept.verified else None,
+        verified_by=kept.verified.level if kept.verified else None,
+        stores=[store.place for store in kept.stores],
+        encrypted=bool(manifest.key_id),
+        safety=manifest.safety,
+    )
 
 
 @backup.command("verify")

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
+from quadra import __version__
 from quadra.core.bus import NoBus, make_bus
 from quadra.core.database import Database
 from quadra.core.ids import process_name
@@ -20,6 +23,17 @@ from quadra.core.web.loop import Loop, Threads
 from quadra.core.web.served import Listener
 
 T = TypeVar("T")
+
+
+class Deployed(Struct, kw_only=True):
+    """Which release serves, and how deployments went."""
+
+    current: str = __version__
+    status: str = "not_managed"
+    recovery_attempts: int = 0
+    total: int = 0
+    successful: int = 0
+    failed: int = 0
 
 
 @dataclass
@@ -46,7 +60,7 @@ class Runtime:
     """Paths whose requests have threads of their own."""
     counted_in: Callable[[], str] | None = None
     """Says where rate limits are counted at present: `redis` or `memory`. None where this process counts none."""
-    deployed: Callable[[], Mapping[str, Any]] | None = None
+    deployed: Callable[[], Deployed] | None = None
     """Says for `/status` which release serves and how deployments went. None where this process knows of none."""
     serves: bool = False
     """Whether it answers HTTP."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from quadra.core import clock
 from quadra.dashboard import reading
+from quadra.dashboard.messages import CatchUp, Numbers, ShownEvent, ShownProject
 from quadra.dashboard.pipeline_feed import Feed
 from quadra.dashboard.tally import SERIES_SECONDS, Seen, Tally
 from quadra.ingest.log import Appended
@@ -23,15 +23,14 @@ class Gap:
     def __init__(self) -> None:
         self.from_ms = clock.now_us() // 1000
         self.missed = 0
-        self.events: list[dict[str, Any]] = []
+        self.events: list[ShownEvent] = []
 
-    def add(self, events: list[dict[str, Any]]) -> None:
+    def add(self, events: list[ShownEvent]) -> None:
         self.missed += len(events)
         self.events = newest_first([*self.events, *events], reading.MAX_CAUGHT_UP)
 
-    def payload(self, slug: str) -> dict[str, Any]:
-        to = clock.now_us() // 1000
-        return {"project": slug, "from": self.from_ms, "to": to, "missed": self.missed, "events": self.events}
+    def message(self, slug: str) -> CatchUp:
+        return CatchUp(slug, self.from_ms, clock.now_us() // 1000, self.missed, self.events)
 
 
 class Channel:
@@ -40,14 +39,14 @@ class Channel:
     def __init__(self, project_id: int, slug: str, name: str, timezone: str):
         self.project_id = project_id
         self.slug = slug
-        self.project = {"slug": slug, "name": name, "timezone": timezone}
+        self.project = ShownProject(slug, name, timezone)
         self.room = f"project:{project_id}"
         self.tally = Tally(ZoneInfo(timezone))
         self.viewers: set[str] = set()
         self.ready = False
         self.waiting: list[Appended] = []
         """Flushes that came while the history was being read."""
-        self.fresh: list[dict[str, Any]] = []
+        self.fresh: list[ShownEvent] = []
         self.changed = False
         self.sent_at = 0
         self.checked_at = self.deep_at = clock.now()
@@ -57,7 +56,7 @@ class Channel:
         self.reading_told = False
         self.gap: Gap | None = None
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Numbers:
         """All numbers, with arrivals as far back as the page shows them."""
         return self.tally.snapshot(clock.now_us(), series_seconds=SERIES_SECONDS)
 
@@ -74,11 +73,11 @@ class Channel:
             self.show([reading.shown(row) for row in rows[-SAMPLE:]])
             self.changed = True
 
-    def show(self, events: list[dict[str, Any]]) -> None:
+    def show(self, events: list[ShownEvent]) -> None:
         self.fresh += events
         if len(self.fresh) > 2 * SAMPLE_MOST:
             self.fresh = newest_first(self.fresh, SAMPLE_MOST)
 
 
-def newest_first(events: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    return sorted(events, key=lambda event: event["receivedAt"], reverse=True)[:most]
+def newest_first(events: list[ShownEvent], most: int) -> list[ShownEvent]:
+    return sorted(events, key=lambda event: event.received_at, reverse=True)[:most]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
+from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core import clock
@@ -20,6 +20,7 @@ from quadra.core.runtime import Runtime
 from quadra.core.web.loop import Threads
 from quadra.dashboard import reading
 from quadra.dashboard.channel import SAMPLE, SAMPLE_MOST, Channel, Gap, newest_first
+from quadra.dashboard.messages import Shown, Update
 from quadra.dashboard.pipeline_feed import changes
 from quadra.dashboard.replicas import Replicas
 from quadra.ingest.log import Appended
@@ -42,7 +43,7 @@ OVERLAP = timedelta(seconds=15)
 DEEP_OVERLAP = timedelta(minutes=3)
 """How far back a deep look reaches: for a transaction that hung before it was committed."""
 
-Emit = Callable[[str, str, dict[str, Any]], None]
+Emit = Callable[[str, str, object], None]
 """(room, message name, payload)"""
 
 
@@ -118,9 +119,9 @@ class Channels:
         fresh = newest_first(channel.fresh, int(min(SAMPLE * pauses, SAMPLE_MOST)))
         channel.fresh = []
         if fresh:
-            self._emit(channel.room, "admin:event", {"project": channel.slug, "events": fresh})
+            self._emit(channel.room, "admin:event", Shown(channel.slug, fresh))
         numbers = channel.tally.snapshot(at, series_seconds=TICK_SERIES_SECONDS)
-        self._emit(channel.room, "metrics_update", {"project": channel.slug, **numbers})
+        self._emit(channel.room, "metrics_update", Update(**structs.asdict(numbers), project=channel.slug))
 
     def _check(self, channel: Channel) -> None:
         """Count what other processes stored; forget the channel when nobody watches."""
@@ -188,7 +189,7 @@ class Channels:
             channel.gap = None
             self._tick(channel)
             if gap.missed:
-                self._emit(channel.room, "catch_up", gap.payload(channel.slug))
+                self._emit(channel.room, "catch_up", gap.message(channel.slug))
 
     def _tell(self, channel: Channel) -> None:
         """What moved in the pipeline."""

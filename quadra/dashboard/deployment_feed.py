@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from flask_socketio import SocketIO
+from msgspec import to_builtins
 
 from quadra.core.runtime import Runtime
 from quadra.core.web.loop import Threads
 from quadra.dashboard.live import INSTALLATION, NAMESPACE
-from quadra.rollout.telling import Releases
+from quadra.rollout.telling import DeploymentUpdate, Releases
 
 logger = logging.getLogger(__name__)
 
@@ -43,22 +43,23 @@ class DeploymentFeed:
     def _tell(self) -> None:
         if not any(True for _ in self._server.manager.get_participants(NAMESPACE, INSTALLATION)):
             return
-        payload = self._threads.run(self._news)
-        if payload is not None:
+        update = self._threads.run(self._news)
+        if update is not None:
+            payload = to_builtins(update)
             # ignore_queue: every replica tells its own viewers
             self._server.emit("deployment:update", payload, room=INSTALLATION, namespace=NAMESPACE, ignore_queue=True)
 
-    def _news(self) -> dict[str, Any] | None:
+    def _news(self) -> DeploymentUpdate | None:
         found = self._releases.status()
         if found == self._told:
             return None
         first, self._told = self._told is None, found
         if first:  # what was before the first look is no news
             return None
-        return {
-            "release": found["current"],
-            "status": found["status"],
-            "total": found["total"],
-            "failed": found["failed"],
-            "recoveryAttempts": found["recovery_attempts"],
-        }
+        return DeploymentUpdate(
+            release=found.current,
+            status=found.status,
+            total=found.total,
+            failed=found.failed,
+            recovery_attempts=found.recovery_attempts,
+        )

@@ -11,6 +11,7 @@ from typing import Any
 from flask import request
 from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO, join_room, leave_room
+from msgspec import to_builtins
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.accounts.access import Caller, Credentials, admit, credentials
@@ -24,6 +25,7 @@ from quadra.core.web.realtime import websocket_messages_total
 from quadra.dashboard import reading
 from quadra.dashboard.channel import Channel
 from quadra.dashboard.channels import Channels
+from quadra.dashboard.messages import CatchUp, Joined, JoinProblem, Left
 from quadra.dashboard.tally import MINUTE, Cursor, read_cursor
 from quadra.ingest.writer import Writer
 
@@ -78,8 +80,8 @@ class Live:
         for name, handler in (
             ("connect", self._connect),
             ("disconnect", self._disconnect),
-            ("admin:join", self._join),
-            ("admin:leave", self._leave),
+            ("admin:join", lambda *wanted: to_builtins(self._join(*wanted))),
+            ("admin:leave", lambda *wanted: to_builtins(self._leave(*wanted))),
         ):
             socketio.on_event(name, handler, namespace=NAMESPACE)
 
@@ -117,7 +119,7 @@ class Live:
         for channel in self._channels.of(_sid()):
             channel.viewers.discard(_sid())
 
-    def _join(self, wanted: Any = None) -> dict[str, Any]:
+    def _join(self, wanted: Any = None) -> Joined | JoinProblem:
         """Joining again is fine: the page does so after a silence, to get everything anew."""
         websocket_messages_total.labels("admin:join", "in").inc()
         wanted = wanted if isinstance(wanted, dict) else {}
@@ -132,11 +134,11 @@ class Live:
                 self._catch_up(channel, cursor)
             latest = self._threads.run(reading.latest, self._runtime.database, channel.project_id)
         except QuadraError as error:
-            return {"error": error.as_dict()}
+            return JoinProblem(error.as_dict())
         except SQLAlchemyError:
             logger.exception("live.join.failed")
-            return {"error": {"code": "unavailable", "message": "The database does not answer; try again."}}
-        return {"ok": True, "project": channel.project, "snapshot": channel.snapshot(), "latest": latest}
+            return JoinProblem({"code": "unavailable", "message": "The database does not answer; try again."})
+        return Joined(True, channel.project, channel.snapshot(), latest)
 
     def _count(self) -> None:
         """A join reads as much as a request does, and counts as one. Raises `Limited`."""
@@ -152,14 +154,14 @@ class Live:
             raise Unauthorised("This connection has ended.")
         return found
 
-    def _leave(self, wanted: Any = None) -> dict[str, Any]:
+    def _leave(self, wanted: Any = None) -> Left:
         websocket_messages_total.labels("admin:leave", "in").inc()
         slug = wanted.get("project") if isinstance(wanted, dict) else None
         for channel in self._channels.of(_sid()):
             if slug in (None, channel.slug):
                 leave_room(channel.room)
                 channel.viewers.discard(_sid())
-        return {"ok": True}
+        return Left(True)
 
     def _find(self, slug: str) -> Channel:
         """The channel of a project that the caller may see. Raises `NotFound`, `Unavailable`."""
@@ -177,19 +179,13 @@ class Live:
     def _catch_up(self, channel: Channel, cursor: Cursor) -> None:
         to = clock.now_us() // 1000
         count, events = self._threads.run(reading.missed, self._runtime.database, channel.project_id, cursor)
-        payload = {
-            "project": channel.slug,
-            "from": min(cursor.received_at or cursor.horizon_at, to * 1000) // 1000,
-            "to": to,
-            "missed": count,
-            "events": events,
-        }
-        self._emit(_sid(), "catch_up", payload)
+        since = min(cursor.received_at or cursor.horizon_at, to * 1000) // 1000
+        self._emit(_sid(), "catch_up", CatchUp(channel.slug, since, to, count, events))
 
-    def _emit(self, room: str, name: str, payload: dict[str, Any]) -> None:
+    def _emit(self, room: str, name: str, message: object) -> None:
         websocket_messages_total.labels(name, "out").inc()
         # ignore_queue: every replica tells its own viewers
-        self._server.emit(name, payload, room=room, namespace=NAMESPACE, ignore_queue=True)
+        self._server.emit(name, to_builtins(message), room=room, namespace=NAMESPACE, ignore_queue=True)
 
     def _admit_for_ever(self) -> None:
         while True:

@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.field.bodies import training_body
+from quadra.field.bodies import Training, training_body
 from quadra.field.tables import FieldState, SignalProgress, TrainingRun
 from quadra.ingest.tables import Batch
-from quadra.insights.answers import batch_body, insight_body
+from quadra.insights import answers
 from quadra.insights.handlers import ANALYSE
 from quadra.insights.questions import analysis_jobs
 from quadra.insights.tables import Insight
-from quadra.jobs.answers import job_body
+from quadra.jobs.answers import Job as ShownJob
+from quadra.jobs.answers import job_shown
 from quadra.jobs.tables import Job
 
 OVERLAP = timedelta(seconds=3)
@@ -58,19 +59,26 @@ class Feed:
         for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
             del self.told[key]
         self.since = changes.at
-        return {name: {"project": self.slug, what: rows} for name, (what, rows) in messages.items() if rows}
+        return {
+            name: {"project": self.slug, what: to_builtins(rows)} for name, (what, rows) in messages.items() if rows
+        }
 
-    def _fresh(
-        self, rows: Iterable[dict[str, Any]], key: str, states: tuple[str, ...], at: datetime
-    ) -> list[dict[str, Any]]:
+    def _fresh(self, rows: Iterable[Struct], key: str, states: tuple[str, ...], at: datetime) -> list[Struct]:
         fresh = []
         for row in rows:
-            state = tuple(row[name] for name in states)
-            known = self.told.get(row[key])
-            self.told[row[key]] = (state, at)
+            state, row_id = tuple(getattr(row, name) for name in states), getattr(row, key)
+            known = self.told.get(row_id)
+            self.told[row_id] = (state, at)
             if known is None or known[0] != state:
                 fresh.append(row)
         return fresh
+
+
+class ReadUntil(Struct):
+    """What the field has read."""
+
+    of: Literal["batches", "signals"]
+    until: str
 
 
 @dataclass
@@ -78,12 +86,11 @@ class Changes:
     """What one look found, as the REST API shows it."""
 
     at: datetime
-    batches: list[dict[str, Any]]
-    jobs: list[dict[str, Any]]
-    insights: list[dict[str, Any]]
-    trainings: list[dict[str, Any]]
-    read: list[dict[str, Any]]
-    """What the field has read: `of` batches or signals, `until` when."""
+    batches: list[answers.Batch]
+    jobs: list[ShownJob]
+    insights: list[answers.Insight]
+    trainings: list[Training]
+    read: list[ReadUntil]
 
 
 def changes(database: Database, project_id: int, slug: str, since: datetime) -> Changes:
@@ -109,12 +116,10 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
         analyses = analysis_jobs(session, [batch.id for batch in batches], kind=ANALYSE)
         return Changes(
             at=at,
-            batches=[batch_body(batch, slug, analyses.get(batch.id)) for batch in batches],
-            jobs=[job_body(job, whole=False) for job in jobs],
-            insights=[insight_body(insight, slug) for insight in insights],
-            trainings=[
-                to_builtins(training_body(session, run, slug)) for run in _trainings(session, project_id, after)
-            ],
+            batches=[answers.batch_shown(batch, slug, analyses.get(batch.id)) for batch in batches],
+            jobs=[job_shown(job, whole=False) for job in jobs],
+            insights=[answers.insight_shown(insight, slug) for insight in insights],
+            trainings=[training_body(session, run, slug) for run in _trainings(session, project_id, after)],
             read=_read(session, project_id),
         )
 
@@ -129,11 +134,14 @@ def _trainings(session: Session, project_id: int, after: datetime) -> list[Train
     )
 
 
-def _read(session: Session, project_id: int) -> list[dict[str, Any]]:
+def _read(session: Session, project_id: int) -> list[ReadUntil]:
     batches = sa.select(FieldState.updated_at).where(FieldState.project_id == project_id)
     signals = sa.select(SignalProgress.until_at).where(SignalProgress.project_id == project_id)
-    found = {"batches": session.scalar(batches), "signals": session.scalar(signals)}
-    return [{"of": of, "until": clock.iso(until)} for of, until in found.items() if until is not None]
+    batches_at, signals_at = session.scalar(batches), session.scalar(signals)
+    return [
+        *([ReadUntil("batches", clock.iso(batches_at))] if batches_at is not None else ()),
+        *([ReadUntil("signals", clock.iso(signals_at))] if signals_at is not None else ()),
+    ]
 
 
 def _some(session: Session, table: Any, newest: Any, *conditions: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.database import Database
+from quadra.dashboard.messages import ShownEvent
 from quadra.dashboard.tally import ACTIVE, LATEST, MINUTE, PREFIX, REACH, SECOND, SLOT, Cursor, Loaded, Seen, first_id
 from quadra.ingest.kinds import numbered
 from quadra.ingest.tables import Batch, Event
@@ -86,14 +87,14 @@ def changed(database: Database, project_id: int, *, since: Any, known: Iterable[
         return found + (_states(session, Batch.id.in_(rest)) if rest else [])
 
 
-def rows_of(database: Database, batch_id: str) -> list[tuple[Seen, dict[str, Any]]]:
+def rows_of(database: Database, batch_id: str) -> list[tuple[Seen, ShownEvent]]:
     """The events of a batch, for the tally and for people."""
     with database.read() as session:
         events = session.scalars(sa.select(Event).where(Event.batch_id == batch_id)).all()
     return [(_seen(event), shown(event)) for event in events]
 
 
-def latest(database: Database, project_id: int) -> list[dict[str, Any]]:
+def latest(database: Database, project_id: int) -> list[ShownEvent]:
     """The newest events of the project's newest batches, newest first."""
     newest = (
         sa.select(Batch.id).where(Batch.project_id == project_id).order_by(Batch.opened_at.desc()).limit(8).subquery()
@@ -103,7 +104,7 @@ def latest(database: Database, project_id: int) -> list[dict[str, Any]]:
         return [shown(event) for event in session.scalars(query.order_by(Event.received_at.desc()).limit(LATEST))]
 
 
-def missed(database: Database, project_id: int, cursor: Cursor) -> tuple[int, list[dict[str, Any]]]:
+def missed(database: Database, project_id: int, cursor: Cursor) -> tuple[int, list[ShownEvent]]:
     """(how many events a viewer with this cursor has not been told of, the newest of them).
 
     The number is exact. Where some of them were received before the viewer's last event and committed after it, the list
@@ -126,26 +127,26 @@ def missed(database: Database, project_id: int, cursor: Cursor) -> tuple[int, li
         return count, [shown(event) for event in events]
 
 
-def shown(event: Any) -> dict[str, Any]:
-    """An event (a table row or an accepted row) as the page gets it: camelCase, times in milliseconds."""
-    return {
-        "eventId": event.event_id,
-        "kind": event.kind,
-        "name": event.name,
-        "eventType": event.event_type,
-        "category": event.category,
-        "userId": event.user_id,
-        "sessionId": event.session_id,
-        "occurredAt": _ms(event.occurred_at),
-        "receivedAt": _ms(event.received_at),
-        "pageUrl": event.page_url,
-        "durationMs": event.duration_ms,
-        "value": event.value,
-        "success": event.success,
-        "bot": event.bot,
-        "fields": numbered(_plain(event.fields)),
-        "properties": _plain(event.properties),
-    }
+def shown(event: Any) -> ShownEvent:
+    """An event: a table row or an accepted row."""
+    return ShownEvent(
+        event_id=event.event_id,
+        kind=event.kind,
+        name=event.name,
+        event_type=event.event_type,
+        category=event.category,
+        user_id=event.user_id,
+        session_id=event.session_id,
+        occurred_at=_ms(event.occurred_at),
+        received_at=_ms(event.received_at),
+        page_url=event.page_url,
+        duration_ms=event.duration_ms,
+        value=event.value,
+        success=event.success,
+        bot=event.bot,
+        fields=numbered(_plain(event.fields)),
+        properties=_plain(event.properties),
+    )
 
 
 def _states(session: Session, which: sa.ColumnElement[bool]) -> list[BatchState]:

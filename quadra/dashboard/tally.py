@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+from quadra.dashboard.messages import Numbers, Totals, TypeCount
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -149,27 +151,23 @@ class Tally:
         to what the log holds later is what the viewer has missed, whatever the order of commits and whoever wrote."""
         return f"{self.horizon}.{self._within}.{self.received_at}"
 
-    def snapshot(self, at: int, *, series_seconds: int) -> dict[str, Any]:
+    def snapshot(self, at: int, *, series_seconds: int) -> Numbers:
         """The numbers as the page shows them (docs/live.md), with arrivals of the last `series_seconds`."""
         self._turn(at)
         second = at // SECOND
         series = [[t, n] for t in range(second - series_seconds, second + 1) if (n := self.arrivals.get(t))]
         recent = sum(self.arrivals.get(t, 0) for t in range(second - RATE_SECONDS, second))
         names = self._today.most_common(TYPES)
-        return {
-            "at": at // 1000,
-            "cursor": self.cursor,
-            "eventsPerSecond": recent / RATE_SECONDS,
-            "totals": {
-                "today": self._today.total(),
-                "yesterdaySameTime": self._before.total(),
-                "yesterday": self._yesterday,
-            },
-            "activeUsers": self._active(at),
-            "activeUsersBefore": self._active(at - ACTIVE),
-            "byType": [{"name": name, "count": count, "before": self._before.get(name, 0)} for name, count in names],
-            "series": series,
-        }
+        return Numbers(
+            at=at // 1000,
+            cursor=self.cursor,
+            events_per_second=recent / RATE_SECONDS,
+            totals=Totals(self._today.total(), self._before.total(), self._yesterday),
+            active_users=self._active(at),
+            active_users_before=self._active(at - ACTIVE),
+            by_type=[TypeCount(name, count, self._before.get(name, 0)) for name, count in names],
+            series=series,
+        )
 
     def prune(self, at: int) -> None:
         """Forget what no snapshot needs any more."""

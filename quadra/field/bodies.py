@@ -15,6 +15,18 @@ from quadra.field.tables import FieldVersion, TrainingRun
 from quadra.jobs.tables import Job
 
 
+class DriftCell(Struct, kw_only=True):
+    cell: int
+    family: str
+    label: str
+    share: float
+    usual: float
+
+
+class MovedCell(DriftCell, kw_only=True):
+    z: float
+
+
 class TrainingPoint(Struct, kw_only=True):
     iteration: int
     loss: float

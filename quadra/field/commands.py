@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from quadra.accounts import audit
 from quadra.accounts.commands import project_option
@@ -62,7 +61,7 @@ def status(slug: str, as_json: bool) -> None:
         "variance": state.variance if state else None,
         "drift": state.drift if state else None,
         "artifact_ok": not wrong,
-        "training": msgspec.to_builtins(training) if training else None,
+        "training": training,
     }
     lines = [f"The field of {slug} has learned nothing yet."]
     if state is not None:
@@ -86,10 +85,9 @@ def list_versions(slug: str, as_json: bool) -> None:
     with opened(upgrade) as runtime, runtime.database.read() as session:
         project = get_project(session, slug)
         rows = [version_body(row) for row in versions.list_versions(session, project.id)]
-    bodies = [msgspec.to_builtins(row) for row in rows]
     shown = ("version", "active", "created_at", "cells", "iterations", "events", "loss")
-    lines = table(shown, bodies) if bodies else [f"{slug} was never trained. Next: quadra train"]
-    say(as_json, {"versions": bodies}, lines)
+    lines = table(shown, rows) if rows else [f"{slug} was never trained. Next: quadra train"]
+    say(as_json, {"versions": rows}, lines)
 
 
 @field.command("promote")
@@ -109,4 +107,4 @@ def promote(version: int, slug: str, as_json: bool) -> None:
             project_id=project.id,
         )
         body = version_body(row)
-    say(as_json, {"version": msgspec.to_builtins(body)}, [f"ModelVersion {version} is the active one of {slug}."])
+    say(as_json, {"version": body}, [f"ModelVersion {version} is the active one of {slug}."])

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import to_builtins
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from quadra.core import clock
 from quadra.core.locks import delete_free
 from quadra.core.runtime import Runtime
 from quadra.field import artifact, metrics, versions
+from quadra.field.bodies import MovedCell
 from quadra.field.cells import Field, Moved, Reading
 from quadra.field.features import Counts, Sight, count
 from quadra.field.tables import FieldReading, FieldState
@@ -167,16 +169,16 @@ def hold_state(session: Session, project_id: int) -> FieldState:
     return session.scalars(HOLD, {"project": project_id}).one()
 
 
-def moved_body(moved: Moved) -> dict[str, Any]:
-    """A cell as answers and readings show it."""
-    return {
-        "cell": moved.cell,
-        "family": moved.family,
-        "label": moved.label,
-        "share": round(moved.share, 6),
-        "usual": round(moved.usual, 6),
-        "z": round(moved.z, 3),
-    }
+def moved_cell(moved: Moved) -> MovedCell:
+    """As answers and readings show it."""
+    return MovedCell(
+        cell=moved.cell,
+        family=moved.family,
+        label=moved.label,
+        share=round(moved.share, 6),
+        usual=round(moved.usual, 6),
+        z=round(moved.z, 3),
+    )
 
 
 def _batch(session: Session, lease: Lease) -> Batch:
@@ -200,5 +202,5 @@ def _values(batch: Batch, version: int, reading: Reading) -> dict[str, Any]:
         "variance": reading.variance,
         "novelty_z": reading.novelty_z,
         "anomalous": reading.anomalous,
-        "moved": [moved_body(one) for one in reading.moved],
+        "moved": to_builtins([moved_cell(one) for one in reading.moved]),
     }

@@ -15,9 +15,10 @@ from quadra.core.api.openapi import Answer, Body, Door, Schema
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.names import snake_case
 from quadra.core.web.http import json_body, runtime
+from quadra.field.bodies import MovedCell
 from quadra.field.cells import ANOMALOUS_Z, MOST_CELLS, Reading
 from quadra.field.features import Sight
-from quadra.field.learning import moved_body, read_batch
+from quadra.field.learning import moved_cell, read_batch
 from quadra.field.predicting import of_events, of_vector, predict, read_model
 from quadra.ingest.tables import Batch
 
@@ -28,15 +29,6 @@ WAYS = ("events", "batch_id", "vector")
 KNOWN = (*WAYS, "project")
 MS_FROM = 1e11
 """Numbers from here on are milliseconds; nobody asks of the year 5138."""
-
-
-class MovedCell(Struct, kw_only=True):
-    cell: int
-    family: str
-    label: str
-    share: float
-    usual: float
-    z: float
 
 
 class Prediction(Struct, kw_only=True):
@@ -143,7 +135,7 @@ def _prediction(reading: Reading, latency_ms: float, version: str) -> Prediction
         variance=reading.variance,
         novelty_z=reading.novelty_z,
         anomalous=reading.anomalous,
-        cells=[MovedCell(**moved_body(one)) for one in reading.moved],
+        cells=[moved_cell(one) for one in reading.moved],
         latency_ms=latency_ms,
         model_version=version,
     )

@@ -18,7 +18,7 @@ from quadra.core.api.params import Params, says, within
 from quadra.core.errors import Invalid, NotFound
 from quadra.core.web.http import runtime
 from quadra.field import training, versions
-from quadra.field.bodies import ModelVersion, ModelVersions, Training, latest, training_body, version_body
+from quadra.field.bodies import DriftCell, ModelVersion, ModelVersions, Training, latest, training_body, version_body
 from quadra.field.cells import LEAST_CELLS, MOST_CELLS
 from quadra.field.tables import FieldState
 
@@ -41,14 +41,6 @@ class Train(Struct, kw_only=True, rename={"from_": "from"}):
 
 class Promoted(Struct, kw_only=True):
     version: ModelVersion
-
-
-class DriftCell(Struct, kw_only=True):
-    cell: int
-    family: str
-    label: str
-    share: float
-    usual: float
 
 
 class Drift(Struct, kw_only=True):

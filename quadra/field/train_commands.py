@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime
 
 import click
-import msgspec
 import sqlalchemy as sa
 
 from quadra.accounts import audit
@@ -75,7 +74,7 @@ def train(
             )
         body = _followed(runtime, run.id, slug, quiet=as_json) if wait else _look(runtime, run.id, slug)
     line = f"Training {body.training_id}: {body.status} after {body.iteration:,} iterations. {body.message}".rstrip()
-    say(as_json, msgspec.to_builtins(body), [line, *([f"It is version {body.version}."] if body.version else [])])
+    say(as_json, body, [line, *([f"It is version {body.version}."] if body.version else [])])
     if body.status == "failed":
         sys.exit(1)
 

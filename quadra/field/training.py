@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import to_builtins
 from sqlalchemy.orm import Session
 
 from quadra import __version__
@@ -23,6 +24,7 @@ from quadra.core.errors import Conflict
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
 from quadra.field import artifact, metrics, versions
+from quadra.field.bodies import TrainingPoint
 from quadra.field.cells import Field, Reading
 from quadra.field.features import Sight, count
 from quadra.field.signal_store import forget as forget_signals
@@ -96,7 +98,7 @@ def train(runtime: Runtime, lease: Lease) -> None:
         if run is None:
             raise Permanent("The training of this job is gone.")
         run.status, run.updated_at = "running", clock.now()
-        args, done, history = run.args, run.iteration, list(run.history)
+        args, done, history = run.args, run.iteration, [TrainingPoint(**point) for point in run.history]
         field = _begin(run)
     session_seconds = time.monotonic()
     with warehouse_of(runtime).look(
@@ -147,13 +149,13 @@ def _pieces(batches: Iterator[Any], size: int) -> Iterator[list[Sight]]:
         yield piece
 
 
-def _point(number: int, reading: Reading) -> dict[str, Any]:
-    return {
-        "iteration": number,
-        "loss": round(reading.loss, 6),
-        "reward": round(reading.reward, 6),
-        "field_variance": round(reading.variance, 6),
-    }
+def _point(number: int, reading: Reading) -> TrainingPoint:
+    return TrainingPoint(
+        iteration=number,
+        loss=round(reading.loss, 6),
+        reward=round(reading.reward, 6),
+        field_variance=round(reading.variance, 6),
+    )
 
 
 def _checkpoint(
@@ -163,12 +165,12 @@ def _checkpoint(
     field: Field,
     number: int,
     reading: Reading,
-    history: list[dict[str, Any]],
+    history: list[TrainingPoint],
 ) -> None:
     with runtime.database.begin() as session:
         lease.hold(session)
         run = session.get_one(TrainingRun, training_id)
-        run.iteration, run.checkpoint, run.history = number, artifact.pack(field), list(history)
+        run.iteration, run.checkpoint, run.history = number, artifact.pack(field), to_builtins(history)
         run.loss, run.variance, run.updated_at = reading.loss, reading.variance, clock.now()
 
 
@@ -181,7 +183,7 @@ def _fail(runtime: Runtime, lease: Lease, training_id: str, message: str) -> Non
         run.updated_at = run.finished_at = clock.now()
 
 
-def _finish(runtime: Runtime, lease: Lease, run: TrainingRun, field: Field, history: list[dict[str, Any]]) -> None:
+def _finish(runtime: Runtime, lease: Lease, run: TrainingRun, field: Field, history: list[TrainingPoint]) -> None:
     """The files first, under a name that only this attempt has; then the row that makes them a version."""
     settings = runtime.settings
     directory = versions.directory_of(settings)
@@ -190,7 +192,7 @@ def _finish(runtime: Runtime, lease: Lease, run: TrainingRun, field: Field, hist
         slug = session.scalar(sa.select(Project.slug).where(Project.id == run.project_id)) or ""
     data = artifact.encode(field)
     stem = f"field-{run.project_id}-v{version}-{lease.job.token[-8:]}"
-    at, loss = clock.now(), history[-1]["loss"] if history else 0.0
+    at, loss = clock.now(), history[-1].loss if history else 0.0
     row = FieldVersion(
         project_id=run.project_id,
         version=version,
@@ -221,7 +223,7 @@ def _finish(runtime: Runtime, lease: Lease, run: TrainingRun, field: Field, hist
             session.execute(sa.delete(FieldVersion).where(FieldVersion.stem.in_(gone)))
             stored = session.get_one(TrainingRun, run.id)
             stored.status, stored.version, stored.checkpoint = "completed", version, None
-            stored.iteration, stored.history = field.iterations, history
+            stored.iteration, stored.history = field.iterations, to_builtins(history)
             stored.loss, stored.variance = loss, field.instability
             stored.updated_at = stored.finished_at = at
             forget_signals(session, run.project_id)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
+from msgspec import to_builtins
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
@@ -17,6 +17,7 @@ from quadra.core.errors import NotFound
 from quadra.core.settings import Settings
 from quadra.field import artifact
 from quadra.field.artifact import BadArtifact
+from quadra.field.bodies import DriftCell
 from quadra.field.cells import MOVED, Field, divergence
 from quadra.field.features import FAMILIES
 from quadra.field.tables import FieldState, FieldVersion
@@ -117,11 +118,11 @@ def note_drift(session: Session, settings: Settings, state: FieldState, field: F
     if base.cells != field.cells:
         return
     drift, cells = drifted(base, field)
-    state.drift, state.drift_cells = drift, cells
+    state.drift, state.drift_cells = drift, to_builtins(cells)
     state.drift_since = _since(state.drift_since, drift)
 
 
-def drifted(base: Field, field: Field) -> tuple[float, list[dict[str, Any]]]:
+def drifted(base: Field, field: Field) -> tuple[float, list[DriftCell]]:
     """(0 not at all … 1 nothing in common, the cells that changed most)"""
     total, weights = 0.0, 0.0
     changes: list[tuple[float, int, str]] = []
@@ -136,13 +137,13 @@ def drifted(base: Field, field: Field) -> tuple[float, list[dict[str, Any]]]:
                 changes.append((float(off), part.start + place, family))
     changes.sort(key=lambda one: (-one[0], one[1]))
     cells = [
-        {
-            "cell": cell,
-            "family": family,
-            "label": field.labels.get(cell) or base.labels.get(cell, f"cell {cell}"),
-            "share": round(float(field.mean[cell]), 6),
-            "usual": round(float(base.mean[cell]), 6),
-        }
+        DriftCell(
+            cell=cell,
+            family=family,
+            label=field.labels.get(cell) or base.labels.get(cell, f"cell {cell}"),
+            share=round(float(field.mean[cell]), 6),
+            usual=round(float(base.mean[cell]), 6),
+        )
         for _, cell, family in changes[:MOVED]
     ]
     return (min(1.0, max(0.0, total / weights)) if weights else 0.0), cells

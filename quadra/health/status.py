@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra import __version__
 from quadra.core import clock
 from quadra.core.errors import QuadraError
-from quadra.core.runtime import Runtime
+from quadra.core.runtime import Deployed, Runtime
 from quadra.health import history
 from quadra.health.answers import Analytics, Deployment, Part, RecentChecks, Status, SystemStatus, recent
 from quadra.health.runner import Runner
@@ -19,11 +20,6 @@ from quadra.sinks.answers import ShownSink, sink_shown
 from quadra.sinks.state import sink_states
 
 RECENT = 5
-NOT_MANAGED = {
-    "current": __version__,
-    "status": "not_managed",
-    **dict.fromkeys(("recovery_attempts", "total", "successful", "failed"), 0),
-}
 
 
 def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
@@ -35,7 +31,7 @@ def status(runtime: Runtime, runner: Runner, *, whole: bool) -> Status:
         system=SystemStatus(status=report.status, uptime_seconds=runner.context.uptime_seconds, version=__version__),
         parts=[Part(name=name, title=PARTS[name], status=verdict) for name, verdict in report.parts.items()],
         deployment=Deployment(
-            **(NOT_MANAGED if runtime.deployed is None else runtime.deployed()),
+            **structs.asdict(Deployed() if runtime.deployed is None else runtime.deployed()),
             last_health_check=clock.iso(kept[0].at) if kept else None,
         ),
         health=RecentChecks(recent_checks=[recent(row, whole=whole) for row in kept]),

@@ -35,7 +35,7 @@ class Batch(Base):
     id: Mapped[str] = mapped_column(name_column(36), primary_key=True)
     project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"))
     writer: Mapped[str] = mapped_column(name_column(100))
-    status: Mapped[str] = mapped_column(sa.String(8), default="OPEN")
+    status: Mapped[BatchState] = mapped_column(sa.String(8), default="OPEN")
     event_count: Mapped[int] = mapped_column(default=0)
     opened_at: Mapped[datetime] = mapped_column(Instant)
     sealed_at: Mapped[datetime | None] = mapped_column(Instant)

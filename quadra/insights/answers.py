@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
-from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from quadra.core import clock
 from quadra.core.api.openapi import Time
@@ -16,6 +16,7 @@ from quadra.ingest.tables import BatchState
 from quadra.insights import tables
 from quadra.insights.tables import BreakerState
 from quadra.jobs.answers import BatchId, Job, without_paths
+from quadra.jobs.questions import JobNumbers
 from quadra.jobs.tables import Job as JobRow
 
 Analyst = Literal["local", "llm", "field"]
@@ -107,14 +108,6 @@ class Flushed(Struct):
     waited_seconds: Seconds
 
 
-class JobNumbers(Struct):
-    pending: int
-    running: int
-    success_last_hour: int
-    failed_last_hour: int
-    oldest_pending_age_seconds: float | None
-
-
 class BatchNumbers(Struct):
     open: int
     sealed: int
@@ -197,43 +190,27 @@ def insight_shown(row: tables.Insight, slug: str | None = None) -> Insight:
 
 
 def batch_shown(row: ingest.Batch, slug: str | None, job: JobRow | None) -> Batch:
-    return Batch(**_batch(row, slug, job))
+    return Batch(
+        batch_id=row.id,
+        project=slug,
+        status=row.status,
+        event_count=row.event_count,
+        created_at=clock.iso(row.opened_at),
+        sealed_at=_iso(row.sealed_at),
+        analyzed_at=_iso(row.analyzed_at),
+        archived_at=_iso(row.archived_at),
+        analysis_job=UNSET
+        if job is None
+        else AnalysisJob(
+            job_id=job.id, status=job.state, attempt_count=job.attempt, last_error=without_paths(job.last_error)
+        ),
+    )
 
 
 def batch_with_insights(
     row: ingest.Batch, slug: str | None, job: JobRow | None, insights: list[Insight]
 ) -> BatchWithInsights:
-    return BatchWithInsights(**_batch(row, slug, job), insights=insights)
-
-
-def insight_body(row: tables.Insight, slug: str | None = None) -> dict[str, Any]:
-    """The same as plain data, for answers that are not structs."""
-    body: dict[str, Any] = to_builtins(insight_shown(row, slug))
-    return body
-
-
-def batch_body(row: ingest.Batch, slug: str | None, job: JobRow | None) -> dict[str, Any]:
-    """The same as plain data."""
-    body: dict[str, Any] = to_builtins(batch_shown(row, slug, job))
-    return body
-
-
-def _batch(row: ingest.Batch, slug: str | None, job: JobRow | None) -> dict[str, Any]:
-    return {
-        "batch_id": row.id,
-        "project": slug,
-        "status": row.status,
-        "event_count": row.event_count,
-        "created_at": clock.iso(row.opened_at),
-        "sealed_at": _iso(row.sealed_at),
-        "analyzed_at": _iso(row.analyzed_at),
-        "archived_at": _iso(row.archived_at),
-        "analysis_job": UNSET
-        if job is None
-        else AnalysisJob(
-            job_id=job.id, status=job.state, attempt_count=job.attempt, last_error=without_paths(job.last_error)
-        ),
-    }
+    return BatchWithInsights(**structs.asdict(batch_shown(row, slug, job)), insights=insights)
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Unavailable
+from quadra.insights import answers
 from quadra.insights.breaker_storage import DatabaseStorage
 from quadra.insights.tables import Breaker
 
@@ -67,11 +68,11 @@ def call(database: Database, guard: Guard, function: Callable[[], T], *, counts:
         ) from error
 
 
-NEVER_CALLED: dict[str, Any] = {"state": "CLOSED", "failure_count": 0, "last_state_change": None, "opened_at": None}
+NEVER_CALLED = answers.Breaker(state="CLOSED", failure_count=0, last_state_change=None, opened_at=None)
 
 
-def states(session: Session, *, cooldown: timedelta) -> dict[str, dict[str, Any]]:
-    """Every breaker as the API shows it: name -> state, failure count, time of the last change.
+def states(session: Session, *, cooldown: timedelta) -> dict[str, answers.Breaker]:
+    """Every breaker by its name, as the API shows it.
 
     The row says OPEN until somebody calls. Once the cool-down is over that call is let through, which is HALF_OPEN.
     """
@@ -81,12 +82,12 @@ def states(session: Session, *, cooldown: timedelta) -> dict[str, dict[str, Any]
         state, changed_at = row.state, row.last_state_change
         if state == "OPEN" and row.opened_at is not None and row.opened_at + cooldown <= at:
             state, changed_at = "HALF_OPEN", row.opened_at + cooldown
-        shown[row.name] = {
-            "state": state,
-            "failure_count": row.failure_count,
-            "last_state_change": clock.iso(changed_at),
-            "opened_at": clock.iso(row.opened_at) if row.opened_at else None,
-        }
+        shown[row.name] = answers.Breaker(
+            state=state,
+            failure_count=row.failure_count,
+            last_state_change=clock.iso(changed_at),
+            opened_at=clock.iso(row.opened_at) if row.opened_at else None,
+        )
     return shown
 
 

@@ -30,7 +30,7 @@ from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue
-from quadra.jobs.states import UNFINISHED
+from quadra.jobs.states import UNFINISHED, Trigger
 from quadra.jobs.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _calls_of_clients(session: Session, batch: Batch, context: BatchContext) -> 
     return {} if slug in (OWN, DEMO) else models
 
 
-def _ask_llm_too(session: Session, runtime: Runtime, batch: Batch, trigger: str) -> None:
+def _ask_llm_too(session: Session, runtime: Runtime, batch: Batch, trigger: Trigger) -> None:
     """The LLM's turn, where one is configured: a job that exists exactly when the local insight does."""
     if not runtime.settings.llm_configured:
         return

@@ -73,7 +73,7 @@ def clients_asked(models: Mapping[str, Model], *, scale: float) -> None:
 def breakers(session: Session, settings: Settings) -> Iterator[GaugeMetricFamily]:
     shown = breaker.states(session, cooldown=settings.breaker_cooldown)
     says = "0 CLOSED, 1 HALF_OPEN, 2 OPEN."
-    yield gauges("breaker_state", says, ("name",), {name: BREAKER_NUMBERS[one["state"]] for name, one in shown.items()})
+    yield gauges("breaker_state", says, ("name",), {name: BREAKER_NUMBERS[one.state] for name, one in shown.items()})
 
 
 GAUGES = (breakers,)

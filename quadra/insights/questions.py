@@ -14,10 +14,11 @@ from quadra.core import clock
 from quadra.core.errors import Invalid
 from quadra.core.paging import Paged
 from quadra.ingest.tables import BATCH_STATES, Batch
-from quadra.insights.answers import AnalystNumbers, BatchNumbers, InsightNumbers
+from quadra.insights.answers import AnalystNumbers, BatchNumbers, InsightNumbers, Performance
 from quadra.insights.answers import Insight as Shown
 from quadra.insights.tables import Insight
 from quadra.jobs.handlers import DELIVERY
+from quadra.jobs.questions import claim_latency_ms
 from quadra.jobs.states import UNFINISHED
 from quadra.jobs.tables import Job
 
@@ -74,7 +75,7 @@ def batch_stats(session: Session, *, projects: Collection[int] | None = None) ->
     return BatchNumbers(**counts, oldest_open_age_seconds=age)
 
 
-def analysis_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
+def performance(session: Session, *, projects: Collection[int] | None = None) -> Performance:
     """How long local analyses took in the last hour, and how large batches were; None where there were none."""
     recent = sa.and_(Insight.analyst == "local", Insight.created_at >= clock.now() - HOUR)
     if projects is not None:
@@ -85,7 +86,12 @@ def analysis_stats(session: Session, *, projects: Collection[int] | None = None)
     if count:
         ordered = sa.select(Insight.analysis_ms).where(recent).order_by(Insight.analysis_ms)
         p95 = session.scalar(ordered.offset(int(count * 0.95)).limit(1))
-    return {"avg_analysis_time_ms": _round(mean), "p95_analysis_time_ms": _round(p95), "avg_batch_size": _round(size)}
+    return Performance(
+        avg_analysis_time_ms=_round(mean),
+        p95_analysis_time_ms=_round(p95),
+        avg_batch_size=_round(size),
+        claim_latency_ms=claim_latency_ms(session, projects=projects),
+    )
 
 
 def insight_stats(session: Session, *, project_id: int, latest: list[Shown]) -> InsightNumbers:

@@ -88,16 +88,13 @@ def show_metrics() -> answers.Metrics:
     by, here = require("viewer"), runtime()
     projects = None if by.sees_installation else by.projects
     with here.database.read() as session:
-        jobs = job_stats(session, projects=projects)
         breakers = {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown)
         if here.settings.llm_configured and not projects:
             breakers = {llm.BREAKER: breaker.NEVER_CALLED, **breakers}
         return answers.Metrics(
-            jobs=answers.JobNumbers(**{name: jobs[name] for name in answers.JobNumbers.__struct_fields__}),
+            jobs=job_stats(session, projects=projects),
             batches=questions.batch_stats(session, projects=projects),
-            performance=answers.Performance(
-                **questions.analysis_stats(session, projects=projects), claim_latency_ms=jobs["claim_latency_ms"]
-            ),
-            circuit_breaker={name: answers.Breaker(**one) for name, one in breakers.items()},
+            performance=questions.performance(session, projects=projects),
+            circuit_breaker=breakers,
             dead_letter_queue=answers.DeadLetters(**dead_letter_stats(session, projects=projects)),
         )

@@ -76,7 +76,7 @@ class Breaker(Base):
     __tablename__ = "breaker"
 
     name: Mapped[str] = mapped_column(name_column(64), primary_key=True)
-    state: Mapped[str] = mapped_column(sa.String(9), default="CLOSED")
+    state: Mapped[BreakerState] = mapped_column(sa.String(9), default="CLOSED")
     failure_count: Mapped[int] = mapped_column(default=0)
     opened_at: Mapped[datetime | None] = mapped_column(Instant)
     last_state_change: Mapped[datetime] = mapped_column(Instant, default=clock.now)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct, to_builtins
+from msgspec import Meta, Struct, structs
 
 from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.paging import Around
 from quadra.jobs import tables
-from quadra.jobs.states import JobState
+from quadra.jobs.states import JobState, Trigger
 
 PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+[^\s/:'\",]*")
 JobId = Annotated[str, Meta(examples=["019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11"])]
@@ -27,7 +27,7 @@ class Job(Struct, kw_only=True):
     status: JobState
     attempt_count: int
     max_attempts: int
-    trigger_type: Literal["SCHEDULED", "MANUAL"]
+    trigger_type: Trigger
     priority: int
     worker: str | None
     lock_expires_at: Time | None
@@ -61,46 +61,36 @@ class TheJob(Struct, kw_only=True):
 
 def job_shown(row: tables.Job, *, whole: bool) -> Job:
     """`whole` is for those who may see the installation: others learn no path of its machines."""
-    return Job(**_fields(row, whole))
+    took = (row.finished_at - row.started_at) if row.state == "SUCCESS" and row.finished_at and row.started_at else None
+    return Job(
+        job_id=row.id,
+        kind=row.kind,
+        batch_id=row.batch_id,
+        status=row.state,
+        attempt_count=row.attempt,
+        max_attempts=row.max_attempts,
+        trigger_type=row.trigger,
+        priority=row.priority,
+        worker=row.leased_by,
+        lock_expires_at=_iso(row.lease_expires_at),
+        last_error=row.last_error if whole else without_paths(row.last_error),
+        error_context=row.error_context
+        if whole
+        else [
+            entry | {"traceback": "", "message": without_paths(entry.get("message", ""))} for entry in row.error_context
+        ],
+        analysis_time_ms=None if took is None else round(took.total_seconds() * 1000, 3),
+        available_at=clock.iso(row.available_at),
+        created_at=clock.iso(row.created_at),
+        started_at=_iso(row.started_at),
+        finished_at=_iso(row.finished_at),
+        updated_at=clock.iso(row.updated_at),
+    )
 
 
 def dead_letter_shown(row: tables.Job, *, whole: bool) -> DeadLetter:
-    fields = _fields(row, whole)
-    return DeadLetter(**fields, dlq_id=row.id, failed_at=_iso(row.finished_at), history=fields["error_context"])
-
-
-def job_body(row: tables.Job, *, whole: bool) -> dict[str, Any]:
-    """The same as plain data, for answers that are not structs."""
-    body: dict[str, Any] = to_builtins(job_shown(row, whole=whole))
-    return body
-
-
-def _fields(row: tables.Job, whole: bool) -> dict[str, Any]:
-    took = (row.finished_at - row.started_at) if row.state == "SUCCESS" and row.finished_at and row.started_at else None
-    return {
-        "job_id": row.id,
-        "kind": row.kind,
-        "batch_id": row.batch_id,
-        "status": row.state,
-        "attempt_count": row.attempt,
-        "max_attempts": row.max_attempts,
-        "trigger_type": row.trigger,
-        "priority": row.priority,
-        "worker": row.leased_by,
-        "lock_expires_at": _iso(row.lease_expires_at),
-        "last_error": row.last_error if whole else without_paths(row.last_error),
-        "error_context": row.error_context if whole else [_without_trace(entry) for entry in row.error_context],
-        "analysis_time_ms": None if took is None else round(took.total_seconds() * 1000, 3),
-        "available_at": clock.iso(row.available_at),
-        "created_at": clock.iso(row.created_at),
-        "started_at": _iso(row.started_at),
-        "finished_at": _iso(row.finished_at),
-        "updated_at": clock.iso(row.updated_at),
-    }
-
-
-def _without_trace(entry: dict[str, Any]) -> dict[str, Any]:
-    return entry | {"traceback": "", "message": without_paths(entry.get("message", ""))}
+    job = job_shown(row, whole=whole)
+    return DeadLetter(**structs.asdict(job), dlq_id=row.id, failed_at=_iso(row.finished_at), history=job.error_context)
 
 
 def without_paths(text: Any) -> Any:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.jobs.errors import HISTORY_MOST, LeaseLost
-from quadra.jobs.states import FAILED, JOB_MOVES, PENDING, RUNNING, SUCCESS
+from quadra.jobs.states import FAILED, JOB_MOVES, PENDING, RUNNING, SUCCESS, Trigger
 from quadra.jobs.tables import Job, rows_hit
 from quadra.jobs.wake import wake_workers
 
@@ -33,7 +33,7 @@ class Claimed:
     priority: int
     attempt: int
     max_attempts: int
-    trigger: str
+    trigger: Trigger
     available_at: datetime
     started_at: datetime
     error_context: list[Any]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from quadra.core import clock
@@ -64,30 +65,32 @@ def list_dead_letters(session: Session, wanted: Wanted, paged: Paged) -> Page:
     return _page(session, dead, Job.finished_at, paged)
 
 
-def job_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, Any]:
-    """How the queue stands. Ages and durations cover the last hour; None where there was nothing to measure."""
+class JobNumbers(Struct):
+    pending: int
+    running: int
+    success_last_hour: int
+    failed_last_hour: int
+    oldest_pending_age_seconds: float | None
+
+
+def job_stats(session: Session, *, projects: Collection[int] | None = None) -> JobNumbers:
+    """How the queue stands."""
     at, ours = clock.now(), Wanted(projects=projects).conditions()
-    waiting = sa.select(sa.func.min(Job.created_at)).where(Job.state == PENDING, *ours)
-    oldest = session.scalar(waiting)
-    done = sa.and_(Job.state == SUCCESS, Job.finished_at >= at - HOUR, *ours)
-    took = sa.type_coerce(Job.finished_at, sa.BigInteger) - sa.type_coerce(Job.started_at, sa.BigInteger)
-    waited = sa.type_coerce(Job.started_at, sa.BigInteger) - sa.type_coerce(Job.available_at, sa.BigInteger)
-    count, mean, latency = session.execute(
-        sa.select(sa.func.count(), sa.func.avg(took), sa.func.avg(waited)).where(done)
-    ).one()
-    p95 = (
-        session.scalar(sa.select(took).where(done).order_by(took).offset(int(count * 0.95)).limit(1)) if count else None
+    oldest = session.scalar(sa.select(sa.func.min(Job.created_at)).where(Job.state == PENDING, *ours))
+    return JobNumbers(
+        pending=_count(session, Job.state == PENDING, *ours),
+        running=_count(session, Job.state == RUNNING, *ours),
+        success_last_hour=_count(session, Job.state == SUCCESS, Job.finished_at >= at - HOUR, *ours),
+        failed_last_hour=_count(session, Job.state == FAILED, Job.finished_at >= at - HOUR, *ours),
+        oldest_pending_age_seconds=None if oldest is None else round((at - oldest).total_seconds(), 3),
     )
-    return {
-        "pending": _count(session, Job.state == PENDING, *ours),
-        "running": _count(session, Job.state == RUNNING, *ours),
-        "success_last_hour": count,
-        "failed_last_hour": _count(session, Job.state == FAILED, Job.finished_at >= at - HOUR, *ours),
-        "oldest_pending_age_seconds": None if oldest is None else round((at - oldest).total_seconds(), 3),
-        "claim_latency_ms": _ms(latency),
-        "avg_duration_ms": _ms(mean),
-        "p95_duration_ms": _ms(p95),
-    }
+
+
+def claim_latency_ms(session: Session, *, projects: Collection[int] | None = None) -> float | None:
+    """How long jobs of the last hour waited for a worker, on average; None where there were none."""
+    waited = sa.type_coerce(Job.started_at, sa.BigInteger) - sa.type_coerce(Job.available_at, sa.BigInteger)
+    done = sa.and_(Job.state == SUCCESS, Job.finished_at >= clock.now() - HOUR, *Wanted(projects=projects).conditions())
+    return _ms(session.scalar(sa.select(sa.func.avg(waited)).where(done)))
 
 
 def dead_letter_stats(session: Session, *, projects: Collection[int] | None = None) -> dict[str, int]:

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.core.ids import uuid7
-from quadra.jobs.states import PENDING, UNFINISHED
+from quadra.jobs.states import PENDING, UNFINISHED, Trigger
 from quadra.jobs.tables import Job
 from quadra.jobs.wake import notify, wake_workers
 
-SCHEDULED, MANUAL = "SCHEDULED", "MANUAL"
+SCHEDULED: Trigger = "SCHEDULED"
+MANUAL: Trigger = "MANUAL"
 
 
 def enqueue(
@@ -29,7 +30,7 @@ def enqueue(
     batch_id: str | None = None,
     unique_as: str | None = None,
     priority: int = 0,
-    trigger: str = SCHEDULED,
+    trigger: Trigger = SCHEDULED,
 ) -> Job:
     """A new job, PENDING. For a batch it is the only unfinished one of its kind, otherwise of `unique_as` where given.
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from quadra.core.errors import Conflict
 
+Trigger = Literal["SCHEDULED", "MANUAL"]
 JobState = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "DISCARDED"]
 PENDING: Final = "PENDING"
 RUNNING: Final = "RUNNING"

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from quadra.core import clock
 from quadra.core.database import Base, Instant, JsonText, Text, name_column
+from quadra.jobs.states import JobState, Trigger
 
 
 class Job(Base):
@@ -31,7 +32,7 @@ class Job(Base):
     args: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     project_id: Mapped[int | None] = mapped_column()
     batch_id: Mapped[str | None] = mapped_column(name_column(36), index=True)
-    state: Mapped[str] = mapped_column(sa.String(9), default="PENDING")
+    state: Mapped[JobState] = mapped_column(sa.String(9), default="PENDING")
     priority: Mapped[int] = mapped_column(default=0)
     """The smaller, the sooner."""
     attempt: Mapped[int] = mapped_column(default=0)
@@ -42,7 +43,7 @@ class Job(Base):
     leased_by: Mapped[str | None] = mapped_column(name_column(100))
     """The worker that holds it, or held it last."""
     lease_expires_at: Mapped[datetime | None] = mapped_column(Instant)
-    trigger: Mapped[str] = mapped_column(sa.String(9), default="SCHEDULED")
+    trigger: Mapped[Trigger] = mapped_column(sa.String(9), default="SCHEDULED")
     last_error: Mapped[str | None] = mapped_column(Text)
     error_context: Mapped[list[Any]] = mapped_column(JsonText, default=list)
     """One entry for each failed attempt, oldest first."""

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from quadra.core.api.openapi import Group, SocketEvent
 from quadra.rollout.routes import doors
-
-
-class DeploymentUpdate(Struct, rename="camel"):
-    release: str | None
-    status: str
-    total: int
-    failed: int
-    recovery_attempts: int
-
+from quadra.rollout.telling import DeploymentUpdate
 
 GROUPS = (
     Group(

@@ -197,7 +197,12 @@ def deployments(place: Place) -> list[Deployment]:
     return read_journal(place)[0]
 
 
-def history(place: Place) -> dict[str, Any]:
-    """`{deployments, acts}`, newest first."""
-    found, acts = read_journal(place)
-    return {"deployments": msgspec.to_builtins(found), "acts": msgspec.to_builtins(acts)}
+class History(Struct):
+    """Newest first."""
+
+    deployments: list[Deployment]
+    acts: list[Act]
+
+
+def history(place: Place) -> History:
+    return History(*read_journal(place))

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +17,7 @@ from quadra.core.errors import Conflict, Unavailable
 from quadra.core.ids import uuid7
 from quadra.core.typed import Typed
 from quadra.rollout.place import Place, write
-from quadra.rollout.records import Deployment, history, load_state
+from quadra.rollout.records import Deployment, deployments, load_state
 
 TAKE_OVER_SECONDS = 15.0
 """For a watcher that stands by to take over, before who follows a deployment gives up."""
@@ -78,14 +78,13 @@ def take(place: Place) -> Deployment | None:
     return None
 
 
-def follow(place: Place, deployment_id: str) -> dict[str, Any]:
+def follow(place: Place, deployment_id: str) -> Deployment:
     """How the deployment ended. Raises `Unavailable` when there is no watcher any more that goes on with it."""
     alone_since: float | None = None
     while True:
-        for one in history(place)["deployments"]:
-            if one["id"] == deployment_id and one["ended_at"]:
-                found: dict[str, Any] = one
-                return found
+        for one in deployments(place):
+            if one.id == deployment_id and one.ended_at:
+                return one
         if watcher(place) is not None:
             alone_since = None
         elif alone_since is None:

@@ -22,7 +22,7 @@ from quadra.rollout.balancers import BALANCERS
 from quadra.rollout.fleet import described
 from quadra.rollout.place import NAME, Place, Plan, place_of, write
 from quadra.rollout.platforms import PLATFORMS, run
-from quadra.rollout.records import history, load_state
+from quadra.rollout.records import Deployment, history, load_state
 from quadra.rollout.watching import watch
 
 directory_option = click.option(
@@ -99,17 +99,26 @@ def deploy_release(
         ended = requests.follow(place, requests.ask(place, release, "cli"))
     else:
         ended = _deploy_elsewhere(place, settings, platform, release, url, options, quiet=as_json)
-    seconds = (datetime.fromisoformat(ended["ended_at"]) - datetime.fromisoformat(ended["started_at"])).total_seconds()
-    body = {"deployment_id": ended["id"], "release": ended["release"], "status": ended["status"]}
-    body |= {name: ended[name] for name in ("reason", "failure_kind", "figures")} | {"seconds": round(seconds, 3)}
-    lines = [f"{release}: {ended['status']} in {seconds:.1f} s", *([ended["reason"]] if ended["reason"] else [])]
+    seconds = (
+        datetime.fromisoformat(ended.ended_at or ended.started_at) - datetime.fromisoformat(ended.started_at)
+    ).total_seconds()
+    body = {
+        "deployment_id": ended.id,
+        "release": ended.release,
+        "status": ended.status,
+        "reason": ended.reason,
+        "failure_kind": ended.failure_kind,
+        "figures": ended.figures,
+        "seconds": round(seconds, 3),
+    }
+    lines = [f"{release}: {ended.status} in {seconds:.1f} s", *([ended.reason] if ended.reason else [])]
     _say(as_json, body, lines)
-    sys.exit(0 if ended["status"] == "completed" else 1)
+    sys.exit(0 if ended.status == "completed" else 1)
 
 
 def _deploy_elsewhere(
     place: Place, settings: Settings, platform: str, release: str, url: str, options: tuple[str, ...], *, quiet: bool
-) -> dict[str, Any]:
+) -> Deployment:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError("Say with --url where users ask, such as https://quadra.example.com.")
     if not NAME.fullmatch(release):
@@ -119,9 +128,7 @@ def _deploy_elsewhere(
     given = dict(one.split("=", 1) for one in options)
     found = PLATFORMS[platform](given, partial(run, inherited=os.environ))
     tell = _tell if not quiet else (lambda _: None)
-    ended = elsewhere.deploy(place, found, release, url.rstrip("/"), settings, tell)
-    made: dict[str, Any] = msgspec.to_builtins(ended)
-    return made
+    return elsewhere.deploy(place, found, release, url.rstrip("/"), settings, tell)
 
 
 @rollout.command("status")
@@ -148,10 +155,8 @@ def show_history(directory: Path | None, as_json: bool) -> None:
     place = place_of(load(), directory)
     place.read_plan()
     found = history(place)
-    lines = [f"{one['started_at']}  {one['release']}  {one['status']}  {one['reason']}" for one in found["deployments"]]
-    lines += [
-        f"{one['at']}  {one['action']} {one['target']}  {one['outcome']}  {one['reason']}" for one in found["acts"]
-    ]
+    lines = [f"{one.started_at}  {one.release}  {one.status}  {one.reason}" for one in found.deployments]
+    lines += [f"{one.at}  {one.action} {one.target}  {one.outcome}  {one.reason}" for one in found.acts]
     _say(as_json, found, lines or ["Nothing was deployed yet."])
 
 
@@ -161,5 +166,5 @@ def _tell(line: str) -> None:
         click.echo(line)
 
 
-def _say(as_json: bool, body: Mapping[str, Any], lines: Sequence[str]) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False) if as_json else "\n".join(lines))
+def _say(as_json: bool, body: msgspec.Struct | Mapping[str, Any], lines: Sequence[str]) -> None:
+    click.echo(json.dumps(msgspec.to_builtins(body), ensure_ascii=False) if as_json else "\n".join(lines))

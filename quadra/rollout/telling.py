@@ -14,13 +14,21 @@ from prometheus_client.core import GaugeMetricFamily
 
 from quadra import __version__
 from quadra.core.observing.metrics import gauges
-from quadra.core.runtime import Runtime
+from quadra.core.runtime import Deployed, Runtime
 from quadra.rollout.faults import Action
 from quadra.rollout.place import Place, place_of
 from quadra.rollout.records import Act, Deployment, State, Status, load_state, read_journal
 
 FAILED = ("failed", "rolled_back")
 OUTCOMES = ("succeeded", "failed", "given_up", "dry_run")
+
+
+class DeploymentUpdate(Struct, rename="camel"):
+    release: str | None
+    status: str
+    total: int
+    failed: int
+    recovery_attempts: int
 
 
 class Told(Struct):
@@ -49,19 +57,19 @@ class Releases:
                 self._told, self._seen = Told(load_state(self.place), *read_journal(self.place)), version
             return self._told
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Deployed:
         """For `/status`."""
         told = self.told()
         ended = Counter(str(one.status) for one in told.deployments)
         running = told.state.deployment is not None
-        return {
-            "current": told.state.release or __version__,
-            "status": "deploying" if running else "managed" if self.place.plan.exists() else "not_managed",
-            "recovery_attempts": len(told.acts),
-            "total": len(told.deployments),
-            "successful": ended["completed"],
-            "failed": sum(ended[status] for status in FAILED),
-        }
+        return Deployed(
+            current=told.state.release or __version__,
+            status="deploying" if running else "managed" if self.place.plan.exists() else "not_managed",
+            recovery_attempts=len(told.acts),
+            total=len(told.deployments),
+            successful=ended["completed"],
+            failed=sum(ended[status] for status in FAILED),
+        )
 
     def figures(self) -> Iterator[GaugeMetricFamily]:
         told = self.told()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from quadra.accounts import audit
 from quadra.accounts.terminal import json_option, opened, say, table
@@ -33,10 +32,8 @@ def list_sinks(as_json: bool) -> None:
             for one in without_library(runtime.settings)
         ]
     names = ", ".join(one.variable for one in SINKS)
-    lines = (
-        table(FIELDS, [msgspec.to_builtins(one) for one in shown]) if shown else [f"There are no sinks. Set {names}."]
-    )
-    say(as_json, {"sinks": [msgspec.to_builtins(one) for one in shown]}, [*lines, *missing])
+    lines = table(FIELDS, shown) if shown else [f"There are no sinks. Set {names}."]
+    say(as_json, {"sinks": shown}, [*lines, *missing])
 
 
 @sink.command("pause")
@@ -95,4 +92,4 @@ def _shown(runtime: Runtime) -> list[ShownSink]:
 
 def _say_one(runtime: Runtime, found: Listed, as_json: bool, line: str) -> None:
     (one,) = (shown for shown in _shown(runtime) if shown.name == found.name)
-    say(as_json, {"sink": msgspec.to_builtins(one)}, [line])
+    say(as_json, {"sink": one}, [line])

@@ -72,7 +72,7 @@ def _state(session: Session, settings: Settings, listed: Listed, projects: Colle
         quarantined_events=session.scalar(refused) or 0,
         last_error=row.last_error if row is not None else None,
         last_error_at=row.last_error_at if row is not None else None,
-        breaker=known["state"] if known is not None else "CLOSED",
+        breaker=known.state if known is not None else "CLOSED",
     )
 
 

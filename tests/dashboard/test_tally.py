@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from quadra.core import clock
+from quadra.dashboard.messages import Totals
 from quadra.dashboard.tally import (
     ACTIVE,
     MINUTE,
@@ -88,10 +90,10 @@ def recount(events: list[Seen], at: int, zone: ZoneInfo) -> dict[str, Any]:
 def shown(tally: Tally, at: int) -> dict[str, Any]:
     found = tally.snapshot(at, series_seconds=60)
     return {
-        "totals": found["totals"],
-        "byType": {one["name"]: (one["count"], one["before"]) for one in found["byType"]},
-        "eventsPerSecond": found["eventsPerSecond"],
-        "cursor": found["cursor"].split(".")[1:],
+        "totals": to_builtins(found.totals),
+        "byType": {one.name: (one.count, one.before) for one in found.by_type},
+        "eventsPerSecond": found.events_per_second,
+        "cursor": found.cursor.split(".")[1:],
     }
 
 
@@ -190,7 +192,7 @@ def test_active_users_are_those_of_the_last_five_minutes_and_no_bots(at: int, se
             }
         )
 
-    assert (found["activeUsers"], found["activeUsersBefore"]) == (active(at), active(at - ACTIVE))
+    assert (found.active_users, found.active_users_before) == (active(at), active(at - ACTIVE))
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -199,18 +201,13 @@ def test_at_midnight_today_becomes_yesterday(zone: str) -> None:
     midnight = first_minute(date(2026, 6, 10), there) * MINUTE
     tally = Tally(there)
     tally.add("a", [Seen("e", "x", None, midnight - SECOND, midnight - SECOND, False)], midnight - SECOND)
-    assert tally.snapshot(midnight - 1, series_seconds=10)["totals"]["today"] == 1
-    after = tally.snapshot(midnight, series_seconds=10)["totals"]
-    assert after == {"today": 0, "yesterdaySameTime": 0, "yesterday": 1}
+    assert tally.snapshot(midnight - 1, series_seconds=10).totals.today == 1
+    assert tally.snapshot(midnight, series_seconds=10).totals == Totals(0, 0, 1)
     tally.add("a", [Seen("f", "x", None, midnight, midnight, False)], midnight)
-    assert tally.snapshot(midnight, series_seconds=10)["totals"]["today"] == 1
+    assert tally.snapshot(midnight, series_seconds=10).totals.today == 1
     tomorrow = midnight + 24 * 60 * MINUTE
     tally.prune(tomorrow)
-    assert tally.snapshot(tomorrow, series_seconds=10)["totals"] == {
-        "today": 0,
-        "yesterdaySameTime": 1,
-        "yesterday": 1,
-    }
+    assert tally.snapshot(tomorrow, series_seconds=10).totals == Totals(0, 1, 1)
 
 
 def test_what_no_snapshot_needs_is_forgotten() -> None:

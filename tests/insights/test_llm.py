@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +15,7 @@ from quadra.core.errors import Misconfigured
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest.tables import Event
-from quadra.insights import breaker
+from quadra.insights import answers, breaker
 from quadra.insights.tables import Insight
 from quadra.jobs.run import Ended
 from quadra.jobs.tables import Job
@@ -66,7 +65,7 @@ def again(runtime: Runtime, batch_id: str) -> Ended:
     return ended
 
 
-def breaker_of(runtime: Runtime) -> dict[str, Any]:
+def breaker_of(runtime: Runtime) -> answers.Breaker:
     with runtime.database.read() as session:
         return breaker.states(session, cooldown=runtime.settings.breaker_cooldown)["llm"]
 
@@ -210,7 +209,7 @@ def test_junk_from_the_fake_llm_is_no_insight(with_llm: MakeRuntime, fake_llm: F
     batch_id, ended = analyse(runtime)
     assert ended.state == "PENDING", "it is asked again"
     assert set(insights(runtime, batch_id)) == {"local"}
-    assert breaker_of(runtime)["failure_count"] == 0, "a server that answers is not away"
+    assert breaker_of(runtime).failure_count == 0, "a server that answers is not away"
 
 
 def test_junk_is_paid_for_three_times_and_then_the_local_insight_stands_alone(
@@ -244,14 +243,14 @@ def test_a_fake_llm_that_is_ill_is_tried_again_later_and_counted(
     assert ended.seconds < 5
     assert len(fake_llm.requests) == 1, "the job engine repeats, not the SDK"
     assert set(insights(runtime, batch_id)) == {"local"}
-    assert breaker_of(runtime)["failure_count"] == 1
+    assert breaker_of(runtime).failure_count == 1
     assert llm_job(runtime, batch_id).attempt == 1
     (tried,) = ai_events(runtime)
     assert tried.success is False
     fake_llm.behave = "good"
     assert again(runtime, batch_id).state == "SUCCESS"
     assert set(insights(runtime, batch_id)) == {"local", "llm"}
-    assert breaker_of(runtime)["failure_count"] == 0
+    assert breaker_of(runtime).failure_count == 0
 
 
 def test_a_page_instead_of_an_answer_is_junk(with_llm: MakeRuntime, fake_llm: FakeLlm) -> None:
@@ -278,7 +277,7 @@ def test_a_refusal_of_the_fake_llm_is_final_and_hides_the_key(
     assert job.attempt == 1
     assert str(status) in str(job.last_error)
     assert "sk-test" not in str(job.last_error) + str(job.error_context)
-    assert breaker_of(runtime)["failure_count"] == counted
+    assert breaker_of(runtime).failure_count == counted
     assert set(insights(runtime, batch_id)) == {"local"}
 
 
@@ -289,7 +288,7 @@ def test_while_the_breaker_is_open_batches_get_their_local_insight_and_no_attemp
     fake_llm.behave = 500
     for _ in range(5):
         analyse(runtime)
-    assert breaker_of(runtime)["state"] == "OPEN"
+    assert breaker_of(runtime).state == "OPEN"
     asked = len(fake_llm.requests)
     fake_llm.behave = "good"
     batch_id, ended = analyse(runtime)

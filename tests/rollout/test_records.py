@@ -47,8 +47,8 @@ def test_a_deployment_that_was_broken_off_before_the_switch_leaves_the_old_relea
     fleet = broken_off(place, serving="d1")
     deploying.settle(fleet)
     assert fleet.did == ["web-d2"]
-    [ended] = history(place)["deployments"]
-    assert (ended["status"], ended["failure_kind"]) == ("failed", "deployment")
+    [ended] = history(place).deployments
+    assert (ended.status, ended.failure_kind) == ("failed", "deployment")
     assert load_state(place).deployment is None
 
 
@@ -56,15 +56,15 @@ def test_one_that_was_broken_off_after_the_switch_goes_back_before_anything_ends
     fleet = broken_off(place, serving="d2")
     deploying.settle(fleet)
     assert fleet.did == [({0: 7000}, {1: 7001}), "web-d2"]
-    assert history(place)["deployments"][0]["status"] == "rolled_back"
+    assert history(place).deployments[0].status == "rolled_back"
 
 
 def test_one_that_was_broken_off_while_the_old_release_drained_is_finished(place: Place) -> None:
     fleet = broken_off(place, serving="d2", status="completed")
     deploying.settle(fleet)
     assert fleet.did == ["web-d1"]
-    [ended] = history(place)["deployments"]
-    assert (ended["status"], ended["failure_kind"]) == ("completed", None)
+    [ended] = history(place).deployments
+    assert (ended.status, ended.failure_kind) == ("completed", None)
 
 
 def test_the_gate_names_what_it_measured() -> None:
@@ -131,7 +131,7 @@ def test_a_line_that_was_cut_off_costs_only_itself(place: Place) -> None:
     with place.journal.open("ab") as file:
         file.write(b'{"at":"2026-')
     note(place, deployment=deployment(status="failed"))
-    assert [one["status"] for one in history(place)["deployments"]] == ["failed"]
+    assert [one.status for one in history(place).deployments] == ["failed"]
 
 
 @pytest.mark.parametrize("kind", BALANCERS)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import to_builtins
 
 from quadra.accounts.terminal import json_option, say
 from quadra.backup.dumps.postgres_programs import person
@@ -95,8 +94,8 @@ def _nearest_backup(settings: Settings, target: datetime | None, as_json: bool) 
     body = {
         "ok": True,
         "dry_run": True,
-        "backup": to_builtins(nearest),
-        "points": to_builtins(points),
+        "backup": nearest,
+        "points": points,
         "command": command,
     }
     others = [f"  {entry.created_at}  {entry.id}" for entry in points]

@@ -38,7 +38,7 @@ def show_status(as_json: bool) -> None:
         lines += ["", "As the primary sees them:", *table(REPLICA_FIELDS, _zeros(to_builtins(status.replicas)))]
     if status.configured:
         lines += ["", "As they see themselves:", *table(CONFIGURED_FIELDS, _zeros(to_builtins(status.configured)))]
-    say(as_json, to_builtins(status), lines)
+    say(as_json, status, lines)
     if status.overall_status == UNHEALTHY:
         sys.exit(1)
 
@@ -76,7 +76,7 @@ def promote(
         lines = ["", "Nothing was changed. A real run promotes it now. After that:"]
     else:
         lines = ["", f"Not promoted: {', '.join(step.name for step in outcome.failed)}."]
-    say(as_json, to_builtins(shown(outcome)), [*lines, *(f"  - {step}" for step in outcome.next_steps)])
+    say(as_json, shown(outcome), [*lines, *(f"  - {step}" for step in outcome.next_steps)])
     if not outcome.ok:
         sys.exit(1)
 

@@ -9,7 +9,7 @@ import urllib.request
 from quadra import __version__
 from quadra.health.context import CheckContext
 from quadra.health.verdict import DEGRADED, HEALTHY, Found, check, degraded, graded, unhealthy
-from quadra.insights.breaker import states
+from quadra.insights.breaker import NEVER_CALLED, states
 from quadra.insights.llm import BREAKER
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -22,7 +22,7 @@ def ai_provider(context: CheckContext) -> Found | None:
         return None
     with context.runtime.database.read() as session:
         known = states(session, cooldown=settings.breaker_cooldown)
-    breaker = known.get(BREAKER, {}).get("state", "CLOSED")
+    breaker = known.get(BREAKER, NEVER_CALLED).state
     details = {"model": settings.llm_model, "breaker": breaker}
     if breaker == "OPEN":
         return degraded(
