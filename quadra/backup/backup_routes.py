@@ -68,7 +68,7 @@ class RecoveryHealth(Struct, kw_only=True):
     title="Which backups are there?",
     needs="admin",
     answers=Backups,
-    answer_says="All that are whole, newest first.",
+    answer_says="Intact backups, newest first.",
 )
 def list_backups() -> Backups:
     require("admin")

@@ -81,6 +81,8 @@ def name_column(length: int) -> sa.String:
 
 WRITES = {"quadra_begin": "BEGIN IMMEDIATE"}
 WRITES_FIRST = WRITES | {"quadra_first": True}
+POOL_OVERFLOW = 10
+"""Connections beyond the pool's size. SQLAlchemy's default too, which SQLite's engine has."""
 LOCK_SECONDS = 10.0
 """How long a writer waits for SQLite's one write lock."""
 ASK_SECONDS = 0.001
@@ -241,7 +243,13 @@ def _made(url: sa.URL, pool_size: int, common: dict[str, Any]) -> sa.Engine:
         }
         common["isolation_level"] = "READ COMMITTED"  # what the other databases do; a repeated read must see new rows
     return sa.create_engine(
-        url, pool_size=pool_size, max_overflow=10, pool_timeout=5, pool_pre_ping=True, connect_args=arguments, **common
+        url,
+        pool_size=pool_size,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args=arguments,
+        **common,
     )
 
 

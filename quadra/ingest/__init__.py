@@ -4,4 +4,4 @@ COMMANDS = {
     "import": "quadra.ingest.commands:import_",
     "events": "quadra.ingest.commands:events",
 }
-"""name -> module:function. The module is imported only when somebody asks for the command."""
+"""name -> module:function. The module is imported only when the command is called."""

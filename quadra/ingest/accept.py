@@ -54,11 +54,11 @@ class Sender:
     language: str | None = None
     """What the browser asks for; an event may say another."""
     meter: Meter | None = None
-    """What counts the events of the key; None where nobody's limit applies."""
+    """What counts the events of the key; None where no limit applies."""
     visitor: str | None = None
-    """Who a browser is whose events name nobody; over a socket they must."""
+    """The visitor of a browser whose events name no person; over a socket they must."""
     needs_identity: bool = False
-    """Sockets must name the event and whoever did it; over HTTP both may be left out."""
+    """Over a socket the event and its person are required; over HTTP both may be left out."""
 
 
 def accept(wire: Any, sender: Sender, received_us: int, sent_at: int | str | None = None) -> Row:
@@ -192,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 
 def secrets(_wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
-    """Errors and requests bring along what nobody may keep; other kinds are left as they came."""
+    """Removes secrets from errors and requests; other kinds stay as they came."""
     if row.kind not in KINDS_WITH_SECRETS:
         return
     row.fields, row.properties = cleaned(row.fields), cleaned(row.properties)
@@ -236,7 +236,7 @@ def client(_wire: Any, row: Row, sender: Sender, _sent_at: Any) -> None:
 
 def copied(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     """The columns that senders fill under their own names; what they leave out stays as the steps before left it. A server
-    speaks for somebody's browser: `user_agent` is that one's, and says nothing about bots.
+    speaks for a person's browser: `user_agent` is the browser's, and says nothing about bots.
     """
     values = SENT_VALUES(wire)
     if values.count(None) < len(values):

@@ -49,7 +49,7 @@ LISTED = re.compile(
 TABLET = re.compile(r"ipad|tablet|kindle|silk|playbook|android(?!.*mobile)")
 MOBILE = re.compile(r"mobi|iphone|ipod|android|phone|blackberry|opera mini")
 MAX_LENGTH = 512
-"""Of what is looked at, on the event loop: whoever sends another text each time gets no answer from the cache."""
+"""The most that is examined, on the event loop: a sender with another text each time never hits the cache."""
 MAX_NAME = 64
 """What the columns hold. A crawler may call itself anything, also something longer."""
 

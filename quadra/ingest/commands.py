@@ -78,7 +78,7 @@ def import_(
     Combined or Common format. ndjson: one JSON object a line, an event or a line of the JSON log of nginx, Caddy or
     Traefik. csv: a header that names a column event, event_type or kind, or --map; columns that Quadra does not know
     become properties. A file that Quadra exported gives the same events. umami, posthog, matomo: what those tools export;
-    plausible, ga4: what they counted, as daily totals that are nobody's events. Times without an offset are
+    plausible, ga4: what they counted, as daily totals, not as events. Times without an offset are
     taken for UTC. docs/import.md says the rest.
     """
     result, began = Result(), time.monotonic()

@@ -215,7 +215,7 @@ FOREIGN_VALUES = {name: attrgetter(*fields) for name, fields in FOREIGN.items()}
 
 
 def numbered(fields: dict[str, Any]) -> dict[str, Any]:
-    """For people: without the number of a run's end, which nobody gave. Exports keep it: their import needs it."""
+    """For people: without the number of a run's end, which no sender gave. Exports keep it: their import needs it."""
     return {
         name: value
         for name, value in fields.items()

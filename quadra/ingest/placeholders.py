@@ -1,4 +1,4 @@
-"""Ids that are nobody's: what programs send where they have no id. They never join people, else one call with `undefined`
+"""Ids that name no person: what programs send where they have no id. They never join people, else one call with `undefined`
 makes one person of everybody. The list follows what PostHog and Segment document.
 """
 
@@ -28,7 +28,7 @@ ALIASES = ("alias", "$create_alias", "$merge_dangerously")
 OLD_IDS = ("previousId", "previous_id", "alias")
 """The property that names the other id, whichever is there first."""
 
-_SAY = "{!r} is a placeholder and nobody's id: it joins no people"
+_SAY = "{!r} is a placeholder, not a person's id: it joins no people"
 _decode = msgspec.json.Decoder().decode
 
 

@@ -94,7 +94,7 @@ class Follower:
 
 
 def follow(follower: Follower, *, as_json: bool, forever: bool, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Print until somebody stops it. A database that is away for a while is waited for."""
+    """Print until it is stopped. Waits for a database that is away."""
     warned = False
     coloured = sys.stdout.isatty()
     while True:

@@ -1,4 +1,4 @@
-"""Batches that nobody filled in time are sealed; sealed ones that have no job get theirs."""
+"""Seals batches that are old before they are full, and gives sealed ones without a job theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who somebody is that sends no id: a keyed hash of address and user agent, another one each day.
+"""The id of a visitor who sends none: a keyed hash of address and user agent, another one each day.
 
 The key of a day is the hash of the key before, and only the newest is kept. So all processes have the same one, and nobody
 can find out later, not even with the database in hand, which visitor an address was. The address itself is nowhere.

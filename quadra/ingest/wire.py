@@ -200,7 +200,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
 
 
 def invalid_reason(value: Any, levels: int) -> str | None:
-    """Why nobody could keep or read a decoded value. Walks it without recursion: it may be deeper than the stack."""
+    """Why a decoded value cannot be stored or read. Walks it without recursion: it may be deeper than the stack."""
     todo, left = [(value, 0)], MAX_NODES
     while todo:
         item, level = todo.pop()

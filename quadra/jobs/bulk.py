@@ -17,7 +17,7 @@ from quadra.jobs.tables import Job
 MOST = 1_000
 """Dead letters of one request; the rest is for the next one."""
 AT_ONCE = 100
-"""Of one transaction: on SQLite nobody else writes meanwhile."""
+"""Of one transaction: on SQLite no other process writes during it."""
 
 Decide = Callable[[Session, str], Job]
 
@@ -53,7 +53,10 @@ def decide_all(
                     with session.begin_nested():
                         decide(session, job_id)
                     portion.changed.append(job_id)
-                except (Conflict, NotFound) as error:  # one of its like is unfinished, or somebody was quicker
+                except (
+                    Conflict,
+                    NotFound,
+                ) as error:  # another of its kind is unfinished, or another process was faster
                     portion.refused[job_id] = error.message
             if portion.changed:
                 note(session, portion)

@@ -1,5 +1,5 @@
 """Cancel a job, as a person decides. One that waits is discarded; from one that runs its lease is taken, as from a worker that
-died: whatever its handler writes afterwards has no effect, and it is told to stop where it looks (`Lease.lost`).
+died: what its handler writes afterwards has no effect, and it is told to stop where it looks (`Lease.lost`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cancel(session: Session, job_id: str, *, reason: str) -> Job:
     cancelled = entry(
         Cancelled(f"Cancelled: {reason}"), attempt=job.attempt, worker=job.leased_by if began else None, seconds=seconds
     )
-    # the state and the token of just now: of a success, a failure or a claim meanwhile and this, one happens
+    # the state and the token of just now: either this happens, or a concurrent success, failure or claim
     same = Job.lease_token.is_(None) if job.lease_token is None else Job.lease_token == job.lease_token
     still = sa.update(Job).where(Job.id == job_id, Job.state == job.state, same)
     hit = rows_hit(

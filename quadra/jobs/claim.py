@@ -1,4 +1,4 @@
-"""Claim due jobs: the only place where a job becomes RUNNING. Whoever gets a row back owns it, nobody else does. A kind that
+"""Claim due jobs: the only place where a job becomes RUNNING. Only the worker that gets a row back owns it. A kind that
 is paused is not claimed by any statement that begins after the pause was stored.
 
 One statement in each database, so there is no moment between looking and taking: PostgreSQL locks what it picks and skips

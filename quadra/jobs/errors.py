@@ -76,7 +76,7 @@ def judge(error: BaseException, *, attempt: int, max_attempts: int, backoff: tim
     if isinstance(error, Unavailable) and not isinstance(error.__cause__, SQLAlchemyError):
         return Verdict(timedelta(seconds=error.retry_after_seconds), spends_attempt=False)
     # `Unavailable` from our own database is an attempt all the same: were it really away, nothing could be written about
-    # this job now; a statement that breaks its connection or its time limit each time must not be repeated for ever
+    # this job now; a statement that breaks its connection or its time limit each time must not be repeated forever
     if isinstance(error, Permanent) or attempt >= max_attempts:
         return Verdict(None)
     return Verdict(delay(attempt, backoff))

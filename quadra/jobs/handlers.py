@@ -15,7 +15,7 @@ DELIVERY = "deliver_"
 Work = Callable[[Runtime, Lease], None]
 """Do the job that the lease is for. It blocks and has a thread of its own.
 
-It may be called again for the same job, also while an earlier call still runs: whatever it changes in the database it
+It may be called again for the same job, also while an earlier call still runs: what it changes in the database it
 changes in a transaction that begins with `lease.succeed(session)` (the last one) or `lease.hold(session)` (any other).
 It raises `Transient`, `Permanent` or `core.errors.Unavailable`; anything else counts as `Transient`.
 """

@@ -1,5 +1,5 @@
 """A lease is the right of one worker to do one job until a time. Every write about a running job repeats its token; where
-that hits no row, somebody else has the job by now, and this worker's result must have no effect.
+that hits no row, another worker has the job by now, and this worker's result must have no effect.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class Lease:
         """Whether `postpone` was committed."""
 
     def hold(self, session: Session) -> None:
-        """Fence what `session` writes: from here until it commits nobody else can be given the job.
+        """Fence what `session` writes: from here until it commits no other worker can get the job.
 
-        Raises `LeaseLost`; then let it out, which rolls everything back. Call it first: it waits for whoever is about to
+        Raises `LeaseLost`; then let it out, which rolls everything back. Call it first: it waits for a worker that is about to
         take the job away.
         """
         values = {"lease_expires_at": clock.now() + self.length}
@@ -133,7 +133,7 @@ def release(session: Session, job: Claimed) -> None:
 def extend(session: Session, leases: Iterable[Lease]) -> list[Lease]:
     """Move the expiry of leases on; those that are lost.
 
-    A row that is locked is left out: its own handler is in the middle of a transaction that holds it, so nobody can take
+    A row that is locked is left out: its own handler is in the middle of a transaction that holds it, so no worker can take
     it either, and one long effect must not keep the heartbeats of the other jobs waiting.
     """
     known = {lease.job.id: lease for lease in leases}

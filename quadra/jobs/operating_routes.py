@@ -112,7 +112,7 @@ def show_durations(asked: WhichDurations) -> JobDurations:
     "POST",
     "/api/admin/kinds/{kind}/pause",
     title="Pause a kind of job",
-    says="No worker claims another job of it until somebody resumes it. What runs goes on; what waits stays.",
+    says="No worker claims another job of it until it is resumed. Running jobs continue; waiting jobs stay.",
     needs="editor",
     named=KIND,
     asks=Params(WithReason),
@@ -173,7 +173,7 @@ def show_job(job_id: str) -> JobStory:
     "POST",
     "/api/admin/jobs/{job_id}/cancel",
     title="Cancel a job",
-    says="It becomes DISCARDED. One that runs is told to stop; whatever it still does has no effect on the database. 409 where "
+    says="It becomes DISCARDED. One that runs is told to stop; what it still does has no effect on the database. 409 where "
     "it has ended.",
     needs="editor",
     named=JOB_ID,
@@ -195,7 +195,7 @@ def cancel_job(asked: WithReason, job_id: str) -> TheJob:
     "POST",
     "/api/admin/dead-letter-queue/requeue",
     title="Run many dead letters again",
-    says="The newest 1,000 that fit, each as if it was asked for alone.",
+    says="The newest 1,000 that fit, each as by its own door.",
     needs="editor",
     asks=Params(Bulk),
     answers=BulkDone,

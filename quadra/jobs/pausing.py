@@ -18,7 +18,7 @@ def pause(session: Session, kind: str, *, by: str, reason: str) -> PausedKind:
         raise NotFound(f"No worker and no job has the kind {kind!r}.")
     row = PausedKind(kind=kind, by=by[:300], reason=reason)
     try:
-        # only ever inserted: a row that somebody writes again is locked, and a claim that skips locked rows misses it
+        # only ever inserted: a row that is updated is locked, and a claim that skips locked rows misses it
         with session.begin_nested():
             session.add(row)
     except IntegrityError as error:

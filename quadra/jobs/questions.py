@@ -113,7 +113,7 @@ def list_workers(session: Session) -> list[WorkerRow]:
 
 
 def _holds(text: str, others: Collection[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
-    """Whether arguments or errors hold `text`, in whatever case. Ids are in the order of time, so the newest ones are read."""
+    """Whether arguments or errors hold `text`, ignoring case. Ids are in the order of time, so the newest ones are read."""
     places = (sa.cast(Job.args, sa.Text), Job.last_error, sa.cast(Job.error_context, sa.Text))
     columns: list[Any] = [Job.id, *(place.label(f"place_{at}") for at, place in enumerate(places))]
     newest = sa.select(*columns)

@@ -104,11 +104,11 @@ def _row(**values: Any) -> dict[str, Any]:
 
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert the rows whose unique key nobody has. A refused row is no error: it must not spoil the caller's transaction."""
+    """Insert the rows whose unique key is free. A refused row is no error: it must not spoil the caller's transaction."""
     connection.execute(INSERTS[connection.dialect.name], rows)
 
 
-# the rows are parameters, not part of the statement: with them it would be compiled anew for each sealed batch.
+# the rows are parameters, not part of the statement: with them it would be compiled again for each sealed batch.
 # not INSERT IGNORE, which also turns a value that does not fit into a silently cut one
 _insert_on_mysql = mysql.insert(Job).on_duplicate_key_update(id=sa.literal_column("job.id"))
 

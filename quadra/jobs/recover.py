@@ -19,7 +19,7 @@ from quadra.jobs.wake import wake_workers
 
 RECOVERED_AT_ONCE = 100
 PRUNED_AT_ONCE = 1_000
-"""Bounds of one transaction: on SQLite nobody else writes meanwhile."""
+"""Bounds of one transaction: on SQLite no other process writes during it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def show_jobs(asked: Which) -> JobPage:
     "GET",
     "/api/admin/dead-letter-queue",
     title="List dead letters",
-    says="Jobs that failed as often as they may: nothing happens to them until somebody decides.",
+    says="Jobs that failed as often as they may: nothing happens to them until a person decides.",
     needs="viewer",
     asks=Params(WhichDead),
     answers=DeadLetterPage,

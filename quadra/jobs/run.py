@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended, for whoever counts or shows it."""
+    """How an attempt ended, to count and to show."""
 
     job: Claimed
     state: str | None
@@ -100,9 +100,9 @@ def settle(database: Database, run: Run, error: BaseException, backoff: timedelt
 
 
 def _write(database: Database, patience: timedelta, write: Callable[[Session], object]) -> None:
-    """Try again while the database is away: otherwise a job that is done would be done once more.
+    """Try again while the database is away: otherwise a finished job would run again.
 
-    Safe to repeat, also after a commit of which nobody knows whether it happened: the token has gone with it.
+    Safe to repeat, also after a commit whose outcome is unknown: the token has gone with it.
     """
     until = time.monotonic() + patience.total_seconds()
     wait = 0.1

@@ -99,9 +99,7 @@ class BusListener(NoListener):
         super().__init__(poll)
         self._bus = bus
         bus.on(TOPIC, lambda _message: wakeup.set())
-        bus.on_change(
-            lambda _alive: wakeup.set()
-        )  # what was announced meanwhile was lost; and look more often from now on
+        bus.on_change(lambda _alive: wakeup.set())  # what was announced since then is lost; poll more often from now on
 
     @property
     def seconds(self) -> float:
@@ -140,7 +138,7 @@ class Listener(NoListener):
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True, connect_timeout=3, keepalives_idle=5) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
-            self._wakeup.set()  # whatever was announced before now went unheard
+            self._wakeup.set()  # what was announced before now went unheard
             while not self._stopping.is_set():
                 for _ in connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
                     self._wakeup.set()

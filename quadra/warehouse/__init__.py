@@ -4,4 +4,4 @@ COMMANDS = {
     "warehouse": "quadra.warehouse.commands:warehouse",
     "erase": "quadra.warehouse.commands:erase",
 }
-"""name -> module:function. The module is imported only when somebody asks for the command."""
+"""name -> module:function. The module is imported only when the command is called."""

@@ -59,7 +59,7 @@ def verify_segments(slug: str | None, as_json: bool) -> None:
 @click.option("--project", "slug", help="Only this project's.")
 @json_option
 def compact(slug: str | None, as_json: bool) -> None:
-    """Put all sealed batches into segments now, merge what is due, and remove what nobody reads."""
+    """Put all sealed batches into segments now, merge what is due, and remove what is no longer read."""
     batches = files = 0
     with opened() as runtime, closing(warehouse_of(runtime)):
         with runtime.database.read() as session:

@@ -14,7 +14,7 @@ from quadra.warehouse.segments.merging import merge_day
 COMPACT, MERGE, COOL = "compact", "merge", "cool"
 
 HANDLERS = {
-    # after insights, for which somebody waits: questions are exact without it
+    # after insights, for which people wait: questions are exact without it
     COMPACT: Handler(compact_project, timeout=timedelta(minutes=10), priority=20),
     MERGE: Handler(merge_day, timeout=timedelta(minutes=10), priority=30),
     COOL: Handler(cool_project, timeout=timedelta(minutes=10), priority=40),

@@ -56,7 +56,7 @@ class WhichRetention(Struct, kw_only=True):
 
 
 class KeptFor(Struct, kw_only=True):
-    retention_days: Annotated[int | None, says("The setting; null keeps events for ever.")]
+    retention_days: Annotated[int | None, says("The setting; null keeps events forever.")]
     days: Annotated[int | None, says("What the rest is about.")]
     kept_from: Annotated[str | None, says("The first UTC day that is kept.", "2026-01-01")]
     events: Annotated[int, says("How many events go.")]

@@ -8,7 +8,7 @@ from quadra.warehouse import kept_routes, routes
 GROUPS = (
     Group(
         title="Erasure and retention",
-        says="What is stored about a person goes for good; a restored backup is gone through once more.",
+        says="What is stored about a person is removed for good; a restored backup is searched again.",
         doors=(*routes.doors.described, *kept_routes.doors.described),
     ),
 )

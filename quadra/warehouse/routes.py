@@ -33,7 +33,7 @@ def erase_user(asked: OfProject, user_id: str) -> TheJob:
     project = require_project(asked.project, "admin")
     with runtime().database.begin() as session:
         erasure, job = request_erasure(session, project.id, user_id, max_attempts=runtime().settings.job_max_attempts)
-        # not whom: the audit log stays, and must not remember them for ever
+        # not whom: the audit log stays, and must not remember them forever
         note(session, "warehouse.erasure.requested", subject=erasure.id, project_id=project.id)
     remember_request(runtime(), project.slug, erasure)
     return TheJob(job=job_shown(job, whole=caller().sees_installation))

@@ -16,7 +16,7 @@ from quadra.core.ids import uuid7
 LIVE, RETIRED = "LIVE", "RETIRED"
 SEGMENT_STATES = {
     LIVE: "questions read it",
-    RETIRED: "others hold its rows, or nobody may read them any more; its file goes once nobody can have it open",
+    RETIRED: "others hold its rows, or they may not be read any more; its file goes once no question can have it open",
 }
 SEGMENT_MOVES: dict[str, tuple[str, ...]] = {LIVE: (RETIRED,), RETIRED: ()}
 
@@ -52,7 +52,7 @@ class Segment(Base):
 
 
 class Erasure(Base):
-    """Somebody's data is to be gone. Kept for ever: a restore brings rows back, and this list takes them out again."""
+    """A person is to be erased. Kept forever: a restore brings rows back, and this list takes them out again."""
 
     __tablename__ = "erasure"
     __table_args__ = (sa.Index("ix_erasure_project_requested", "project_id", "requested_at"),)

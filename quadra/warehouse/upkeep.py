@@ -1,4 +1,4 @@
-"""What is due for compaction, merging and letting go becomes jobs; files that nobody reads any more are removed."""
+"""Enqueues what is due for compaction, merging and eviction; removes files that are no longer read."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def answer(events: Snapshot, asked: Params) -> Features:
 LENS = Lens(
     path="user/features/stats",
     title="Features",
-    says="Recorded uses of features. A use that does not say how it ended has succeeded; the rate is in per cent.",
+    says="Recorded uses of features. Uses without an outcome or error count as successful; the rate is in per cent.",
     group=RECORDED,
     Params=Params,
     Answer=Features,

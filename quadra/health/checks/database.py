@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from quadra.backup.dumps.sqlite import file_of
 from quadra.core import migrate
+from quadra.core.database import POOL_OVERFLOW
 from quadra.core.database_errors import why
 from quadra.health.context import CheckContext
 from quadra.health.readiness import write_mark
@@ -46,7 +47,7 @@ def connection_pool(context: CheckContext) -> Found | None:
     pool = context.runtime.database.engine.pool
     if not isinstance(pool, sa.QueuePool):
         return None
-    most = pool.size() + max(0, pool._max_overflow)
+    most = pool.size() + POOL_OVERFLOW
     used = pool.checkedout()
     percent = round(100 * used / most, 1)
     details = {"in_use": used, "most": most, "percent": percent}

@@ -21,7 +21,7 @@ class NoSuch(ValueError):
 
 
 def items(text: bytes, most: int) -> list[bytes]:
-    """The items of an array, each still text; no more than `most` and one, whatever comes after. Raises `NoSuch`."""
+    """The items of an array, each still text; at most `most` + 1, whatever follows. Raises `NoSuch`."""
     return _bounded(_pieces(text, b"["), most)
 
 

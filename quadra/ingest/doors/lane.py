@@ -1,8 +1,8 @@
 """The fast lane: Socket.IO events straight from the frame to the writer, and acknowledgements many to one write.
 
-This is the only file that touches private parts of eventlet, python-engineio and python-socketio. Each touch is listed in
-`PRIVATE_PARTS`, and tests/ingest/test_lane_guard.py fails when an upgrade changes one of them. Without the lane the same
-server takes a fifth as many events (docs/benchmarks.md).
+It touches private parts of eventlet, python-engineio and python-socketio. Each touch is listed in `PRIVATE_PARTS`, and
+tests/ingest/test_lane_guard.py fails when an upgrade changes one of them. Without the lane the same server takes a fifth as
+many events (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def poll(self: Any) -> list[Any]:
 
 
 def _is_for_library(server: Server, eio_sid: str, data: Any) -> bool:
-    """The library fails on what is no packet, and writes down where and how: whoever likes could fill the log."""
+    """The library logs a traceback for each text that is no packet: any client could fill the log."""
     begun = server._binary_packet.get(eio_sid)
     if begun is not None:
         return _is_attachment(server, eio_sid, begun, data)

@@ -25,7 +25,7 @@ from quadra.ingest.wire import (
 )
 
 WHOLE_BYTES = 128 * 1024
-"""What one call of the parser takes whatever is in it."""
+"""The cost of one call of the parser, whatever is in it."""
 MOST_BRACES = 4 * MAX_EVENTS
 """Objects in an array that is decoded as a whole: each could be an event, and an empty one takes 500 bytes."""
 MOST_COMMAS = 30 * MAX_EVENTS

@@ -1,4 +1,4 @@
-"""How many events a write key may send in a minute, counted where nobody waits for it.
+"""How many events a write key may send in a minute, counted where no sender waits for it.
 
 A key's events are counted in this process: a request at once, messages of a socket sixty-four at a time. Once a second the
 counts go to Redis and those of the other replicas come back; a round trip for each event would cost more than storing it. So a

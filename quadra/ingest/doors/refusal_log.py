@@ -1,4 +1,4 @@
-"""A line in the log for what ingest refused, under its request's id: with it, whoever sends finds out why.
+"""A line in the log for what ingest refused, under its request's id: with it, a sender finds out why.
 
 A sender that is refused again and again writes a few lines a minute; the rest is counted, and told with the next one.
 """

@@ -1,6 +1,6 @@
 """Refusals at the doors of ingest, counted by address, so that being refused is no way to keep the event loop busy.
 
-Only who sends without a good key is counted and looked at: a key opens its door whatever strangers at the same address do.
+Only who sends without a good key is counted and looked at: strangers at the same address do not close the door for a key.
 Counted in this process alone and for a minute; what is forgotten costs nothing but a few more refusals.
 """
 

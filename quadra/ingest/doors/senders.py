@@ -100,7 +100,7 @@ class Senders:
     ) -> Sender:
         """The sender as the visitor that an event of another tracker names by user agent and address, where it sends no id.
 
-        A server speaks for somebody's browser, so its word for the user agent counts; of a browser only its own header does.
+        A server speaks for a person's browser, so the user agent that it names counts; of a browser only its own header does.
         """
         if not agent or (environ.get("HTTP_ORIGIN") and not trusted):
             agent = environ.get("HTTP_USER_AGENT", "")

@@ -63,8 +63,8 @@ class Sockets:
             raise Refusal(error.message, error.as_dict()) from error
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
         if eio_sid is None:
-            return  # it went while its key was looked up, and nobody says so again
-        assert sender.meter is not None  # whoever has a key has a meter
+            return  # it left while its key was looked up; no other event says so
+        assert sender.meter is not None  # every key has a meter
         self._clients[eio_sid] = Client(eio_sid, plain, sender, sender.meter)
 
     def _disconnect(self, sid: str, _reason: Any = None) -> None:
@@ -98,7 +98,7 @@ class Sockets:
             self._send()
 
     def breathe(self) -> None:
-        """For messages that nobody counts: whoever sends many of them without a pause lets others have their turn."""
+        """For messages that are not counted: a sender of many lets others have their turn."""
         self._others += 1
         if self._others % TURN == 0:
             self._loop.sleep(0)

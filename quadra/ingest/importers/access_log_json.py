@@ -1,4 +1,4 @@
-"""JSON lines of an access log: nginx's, where somebody set `log_format … escape=json`, Caddy's and Traefik's. Pure."""
+"""JSON lines of an access log: nginx's, where it has `log_format … escape=json`, Caddy's and Traefik's. Pure."""
 
 from __future__ import annotations
 

@@ -34,4 +34,4 @@ class Reading:
     places: Places | None = None
     """Of the addresses in a log."""
     mapped: Mapping[str, str] = field(default_factory=dict)
-    """Of a table: which field a column is, where somebody said so."""
+    """Of a table: which field a column is, where the user named it."""

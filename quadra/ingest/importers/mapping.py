@@ -1,4 +1,4 @@
-"""`--map event=name,user=uid,time=ts`: which column of somebody's table is which field of ours."""
+"""`--map event=name,user=uid,time=ts`: which column of a table is which field of an event."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Tell = Callable[[float, str], None]
 
 @contextmanager
 def shown(title: str, total: float | None) -> Iterator[Tell]:
-    """Something to tell the progress to; `total` is None where nobody knows how much there is."""
+    """Something to tell the progress to; `total` is None where the amount is unknown."""
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description}"),

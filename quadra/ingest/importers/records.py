@@ -100,7 +100,7 @@ def is_json(line: str) -> bool:
 
 
 def is_object(raw: bytes) -> bool:
-    """An object that is read to its closing bracket is whole, whatever may follow it."""
+    """An object that is read to its closing bracket is complete, whatever follows."""
     return raw.startswith(b"{") and is_json(decoded(raw))
 
 

@@ -127,7 +127,7 @@ def _event(fields: list[str], header: list[str], columns: list[Column], times: T
             properties[name.strip()] = column.value(cell)
     kind = KINDS.get(str(event.get("kind") or "event"))
     for field in [name for name in event if kind and name not in COMMON and name not in _own(kind)]:
-        value = event.pop(field)  # a field of other kinds: of this one nobody would look for it
+        value = event.pop(field)  # a field of other kinds: no question reads it for this one
         properties[field] = typed.get(field, value)
     if properties:
         given = event.get("properties")

@@ -33,10 +33,10 @@ class Times:
     column: str | None = None
     """The name that was asked for; without one, the first of `NAMES` that a row has."""
     or_now: bool = False
-    """Rows without a time are dated by the import, because somebody said so."""
+    """Rows without a time are dated by the import, because the user said so."""
 
     def place(self, header: Sequence[str], source: str) -> int | None:
-        """Which column of a table it is. Raises `Invalid` where none is, and nobody said that this is right."""
+        """Which column of a table it is. Raises `Invalid` where none is and the user did not say that this is right."""
         plain = [name.strip() for name in header]
         if self.column is not None and self.column in plain:
             return plain.index(self.column)

@@ -128,7 +128,7 @@ def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str 
 
 
 def described(sender: Sender, user_agent: Any = None, **known: Any) -> Sender:
-    """The sender with the device that the event itself names: the SDK of a server speaks for somebody's browser.
+    """The sender with the device that the event itself names: the SDK of a server speaks for a person's browser.
 
     Whether it is a bot is judged from the request alone, and only of browsers: see `Intake.sender`.
     """

@@ -81,7 +81,7 @@ def key_of(item: Any) -> str:
 
 
 def is_kept(item: Any) -> bool:
-    """Whether it says more than that somebody is still there."""
+    """Whether it says more than that the visitor is still there."""
     try:
         return not foreign.word(fields_of(item).get("ping"))
     except Refused:

@@ -68,7 +68,7 @@ MANY: Schema = {
 WHO = {"userId": "u-1", "messageId": "m-1"}
 SEGMENT_DOORS: dict[str, tuple[str, Schema, Object]] = {
     "track": ("Something happened", TRACK, {"event": "Signed up", **WHO}),
-    "identify": ("Who somebody is", MESSAGE, {"traits": {"plan": "pro"}, **WHO}),
+    "identify": ("Who a person is", MESSAGE, {"traits": {"plan": "pro"}, **WHO}),
     "page": ("A page was seen", MESSAGE, {"properties": {"url": "https://example.com/"}, **WHO}),
     "screen": ("A screen was seen", MESSAGE, {"name": "Home", **WHO}),
     "group": ("Somebody belongs to a group", MESSAGE, {"groupId": "g-1", **WHO}),

@@ -2,7 +2,7 @@
 
 Names stay as the SDK sent them (`$pageview`), so that people find what they know; only the kind says what they are.
 
-Who it was: `distinct_id` is the user, except where the event says that nobody was identified yet. posthog-js says so with
+Who it was: `distinct_id` is the user, except where the event says that the person is not identified yet. posthog-js says so with
 `$is_identified`, older SDKs with `$user_state`, servers with `$process_person_profile: false`; and a distinct id that is
 the device's own id is a visitor. An identified event keeps the device id as its anonymous id, which is how the visitor
 from before the login and the user are known to be one.
@@ -36,7 +36,7 @@ KEYS = {"api_key", "token"}
 """Where the project's key stands; it is not kept with the event. Nor is an address."""
 DROPPED = {*KEYS, "$ip", "ip"}
 DIRECT = "$direct"
-"""What posthog-js calls the referrer of somebody who came by themselves."""
+"""What posthog-js sends as the referrer of a visit without one."""
 
 NO_FLAGS: dict[str, Any] = {
     "flags": {},
@@ -92,7 +92,7 @@ def sender_of(event: Any, sender: Sender) -> Sender:
     if not isinstance(properties, dict):
         return sender
     if properties.get("$is_server"):
-        return sender  # what it names is the server's own system, nobody's device
+        return sender  # it names the server's own system, not a device
     device_type = properties.get("$device_type")
     return foreign.described(
         sender,
@@ -138,7 +138,7 @@ def _who(event: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, A
     distinct_id = foreign.text(properties.get("distinct_id") if shown is None else shown)
     device_id = foreign.text(properties.get("$device_id"))
     if event.get("event") == GROUP and distinct_id == _group_id(properties):
-        return {}  # servers name the group itself where nobody did it
+        return {}  # servers name the group itself where no person did it
     if distinct_id is None:
         raise Refused(
             "invalid", {"distinct_id": "required"}, event["uuid"] if isinstance(event.get("uuid"), str) else None

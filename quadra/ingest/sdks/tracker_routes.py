@@ -51,7 +51,7 @@ def receive_plausible() -> Response:
 
 
 def receive_matomo() -> Response:
-    """One event, from the address or a form, or several in a list. What says only that somebody is still there is not kept."""
+    """One event, from the address or a form, or several in a list. Pings of visitors who stay are not kept."""
     asked = request.args.to_dict()
     incoming = receiving.receive(
         "matomo",

@@ -61,7 +61,7 @@ class ClickHouse:
             if self._client is not None:
                 self._client.close()
             self._client = None
-            self._handed.clear()  # whoever connects again asks what is there
+            self._handed.clear()  # the next connection asks what is there
             self._people.clear()
 
     def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float) -> pa.Table:
@@ -159,7 +159,7 @@ class ClickHouse:
         self._handed[project].add(what)
 
     def _tell_who(self, client: Client, project: str, look: Look) -> None:
-        """Who is who, as far as it changed since this process told it last. An id that is nobody's other name any more is its
+        """Who is who, as far as it changed since this process told it last. An id that is no longer an alias is its
         own."""
         known = dict(zip(*(column.to_pylist() for column in look.identities().columns), strict=True))
         before = self._people.get(project, {})

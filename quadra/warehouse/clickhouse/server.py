@@ -1,7 +1,7 @@
 """A connection to ClickHouse, and the table of events there.
 
 Rows of one event are the same row: the table is sorted by project, day, person and event id, and ClickHouse keeps one of equal
-keys (`ReplacingMergeTree`, seen by `FINAL`). So whatever is sent again changes no answer.
+keys (`ReplacingMergeTree`, seen by `FINAL`). So sending rows again changes no answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INSIDE = dict(OUTSIDE)
 
 
 def connect(url: str) -> Client:
-    """Raises what the library raises when nobody answers."""
+    """Raises what the library raises when the server does not answer."""
     parts = urlsplit(url)
     if parts.scheme == "chdb":
         return clickhouse_connect.get_client(dsn=url)

@@ -1,4 +1,4 @@
-"""Erase a person: their rows leave the event table and every segment that holds some is written anew without them.
+"""Erase a person: their rows leave the event table and every segment that holds some is rewritten without them.
 
 What was received until the request goes, under each of the person's ids; what they send afterwards is new. The request is
 also kept in a file beside the segments: a restored database does not know of erasures that came after its backup.
@@ -39,7 +39,7 @@ def erase_person(runtime: Runtime, lease: Lease) -> None:
         looked_at = clock.now()
         if not _pass(runtime, lease, erasure, until) and looked_at > settled_at:
             break
-        # what was received before the request may still wait in a writer's queue; look once more after that
+        # what was received before the request may still wait in a writer's queue; look again after that
         lease.lost.wait(max(0.0, (settled_at - clock.now()).total_seconds() + 0.01))
         if lease.lost.is_set():
             raise LeaseLost

@@ -25,7 +25,7 @@ from quadra.warehouse.segments.writing import COLUMNS, Written, files, write
 from quadra.warehouse.tables import Erasure, Segment
 
 ROWS_AT_ONCE = 1_000
-"""Of one transaction: on SQLite nobody else writes meanwhile."""
+"""In one transaction: on SQLite no other process writes during it."""
 IDS_AT_ONCE = 500
 
 
@@ -62,7 +62,7 @@ def erase_hot(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
 
 
 def erase_from_segments(runtime: Runtime, lease: Lease, erasure: Erasure) -> int:
-    """Rows of one segment. Raises `StaleRead` when it was replaced meanwhile, `Damaged` where it cannot be copied."""
+    """Rows of one segment. Raises `StaleRead` when it was replaced in the meantime, `Damaged` where it cannot be copied."""
     warehouse = warehouse_of(runtime)
     with runtime.database.read() as session:
         segments = live_segments(session, erasure.project_id)
@@ -87,7 +87,7 @@ def _without(warehouse: Warehouse, segment: Segment, erasure: Erasure) -> tuple[
     """(rows to erase, the file without them; none where nothing is left)"""
     requested_us = clock.to_us(erasure.requested_at)
     source = files([warehouse.store.local(segment.path)])
-    # no row is left out because of a NULL: without a user id it is nobody's
+    # no row is left out because of a NULL: without a user id it names no person
     theirs = f"coalesce(user_id IN (SELECT id FROM erased) AND epoch_us(received_at) <= {requested_us}, false)"
     with closing(warehouse.cursor()) as cursor:
         cursor.register("erased", pa.table({"id": pa.array(erasure.ids, pa.string())}))

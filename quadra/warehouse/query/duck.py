@@ -39,7 +39,7 @@ def connect(settings: Settings, segments: Path) -> duckdb.DuckDBPyConnection:
         "SET enable_external_access = false",
         "SET parquet_metadata_cache = true",
         "SET preserve_insertion_order = false",
-        "SET enable_progress_bar = false",  # it writes into the output of whoever asks
+        "SET enable_progress_bar = false",  # it writes into the output of a command
         "SET TimeZone = 'UTC'",
         "SET lock_configuration = true",
     ):

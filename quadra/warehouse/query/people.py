@@ -27,7 +27,7 @@ from quadra.warehouse.segments.writing import files
 LINKS_KEPT_MOST = 20_000
 """Segments of which the links are kept."""
 AGAIN_SECONDS = 3_600.0
-"""After which stale identities are found again: files have been merged meanwhile, with the names of then."""
+"""After which stale identities are searched again: files merged since then hold the names of that time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 8
 """Files that are fetched at the same time."""
 IN_USE_SECONDS = 3_600.0
-"""What was asked for within so long may be open, in an export too, and stays whatever room there is."""
+"""What was used within so long may be open, in an export too, and stays however full the cache is."""
 UNUSED_SECONDS = 86_400.0
-"""What nobody asked for goes: segments that were replaced, perhaps because somebody was erased from them."""
+"""What was not used for so long goes: it may be a replaced segment that still holds an erased person."""
 TOUCH_SECONDS, TIDY_SECONDS = 60.0, 60.0
 
 
@@ -112,7 +112,7 @@ class S3Store(LocalStore):
             raise Unavailable(message, code="segment_missing", retry_after_seconds=60) from error
 
     def _tidy(self) -> None:
-        """Make room: what nobody asked for lately goes, what was not asked for the longest first."""
+        """Make room: removes what was not used lately, the least recently used first."""
         now = time.time()
         if now - self._tidied_at < TIDY_SECONDS:
             return

@@ -48,7 +48,7 @@ class Soundness:
         self._locks = [threading.Lock() for _ in range(64)]
 
     def require(self, segments: Sequence[Listed], *, late: Callable[[], bool] = lambda: False) -> list[Path]:
-        """Where the files are, once each is known to be sound; fewer where it became `late` meanwhile.
+        """Where the files are, once each is known to be sound; fewer where `late` passed during it.
 
         Raises `SegmentDamaged`.
         """
@@ -104,7 +104,7 @@ class Soundness:
         with self._locks[
             hash(segment.path) % len(self._locks)
         ]:  # a second question waits for the first one's comparing
-            signature = _signature(path)  # before it is read: what is written meanwhile is compared the next time
+            signature = _signature(path)  # before it is read: what is written during the read is compared the next time
             if self._is_known(segment, signature):
                 return
             what = _wrong(segment, path, signature)

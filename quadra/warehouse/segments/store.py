@@ -48,7 +48,7 @@ class Store(Protocol):
         """What to raise when another library could not write."""
 
     def older_than(self, seconds: float) -> Iterator[str]:
-        """Every file, whole or partial, that nobody wrote to for so long."""
+        """Every file, whole or partial, that was not written to for so long."""
 
     def note(self, name: str, content: bytes) -> None:
         """Keep something small beside the files, where the directory of this machine is not where they are kept."""
@@ -130,7 +130,7 @@ class LocalStore:
             try:
                 if path.stat().st_mtime <= before:
                     yield path.relative_to(self.root).as_posix()
-            except FileNotFoundError:  # removed by another worker meanwhile
+            except FileNotFoundError:  # another worker removed it
                 continue
 
 

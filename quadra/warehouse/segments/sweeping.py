@@ -1,4 +1,4 @@
-"""What nobody reads any more is removed: history beyond the retention, files that were replaced, files that a process which
+"""Removes what is no longer read: history beyond the retention, files that were replaced, files that a process which
 died left unlisted, and what DuckDB had spilled for it.
 """
 
@@ -22,7 +22,7 @@ from quadra.warehouse.tables import LIVE, RETIRED, Segment
 logger = logging.getLogger(__name__)
 
 ORPHAN_SECONDS = 3_600.0
-"""A file that is listed nowhere and was not written to for so long: nobody will list it (see `writing.Written.stale`)."""
+"""A file that is listed nowhere and was not written to for so long: it will never be listed (see `writing.Written.stale`)."""
 SPILL_SECONDS = 86_400.0
 AT_ONCE = 500
 

@@ -89,7 +89,7 @@ def verify(
         if damage is None:
             with runtime.database.begin() as session:
                 session.execute(sa.update(Segment).where(Segment.id == segment.id).values(verified_at=clock.now()))
-        elif _still_live(runtime, segment):  # otherwise it was replaced meanwhile, and its file removed
+        elif _still_live(runtime, segment):  # otherwise it was replaced and its file removed during the read
             damaged.append(damage)
         if on_segment is not None:
             on_segment(segment, damage)

@@ -1,4 +1,4 @@
-// Errors of one type with one message are a group. Each opens to where it happened in the code, and an editor may call it
+// Errors are grouped by type and message. Each opens to where it happened in the code, and an editor may call it
 // resolved: until it happens again.
 
 import { copyButton } from '../shared/copy.js';

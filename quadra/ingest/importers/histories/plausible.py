@@ -1,6 +1,6 @@
 """Plausible: the CSV files of its export (`imported_visitors_….csv`, `imported_sources_….csv`, …), as daily totals.
 
-They hold no events and nobody's visits, so nothing of them becomes a person here.
+They hold neither events nor visits, so nothing of them becomes a person here.
 """
 
 from __future__ import annotations
