@@ -35,7 +35,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper, logs: Path) -> Iterator[QuadraProcess]:
-    env = {"USE_STRUCTURED_LOGGING": "true", "QUADRA_LOGS_DIR": str(logs)}
+    # a sender has five lines a minute: tests that look for theirs come from an address of their own
+    env = {"USE_STRUCTURED_LOGGING": "true", "QUADRA_LOGS_DIR": str(logs), "QUADRA_TRUSTED_PROXIES": "127.0.0.1"}
     with closing(QuadraProcess(keeper, env)) as server:
         yield server
 
@@ -140,16 +141,47 @@ def test_a_refused_request_is_in_the_log_under_its_id(quadra: QuadraProcess) -> 
         "typed-1": ("/api/analytics/user/features/track", {"action": "used"}),
     }
     for name, (path, body) in asked.items():
-        send(quadra, path, body, X_Request_ID=name)
+        send(quadra, path, body, X_Request_ID=name, X_Forwarded_For="198.51.100.7")
+    eventually(lambda: asked.keys() <= {line["request_id"] for line in refusals(quadra)}, 60)
+    found = {line["request_id"]: line for line in refusals(quadra)}
+    assert "not JSON" in found["whole-1"]["reason"]
+    assert (found["some-1"]["refused_events"], found["some-1"]["status"]) == (1, 200)
+    assert "feature_name" in found["typed-1"]["reason"]
 
-    def found() -> dict[str, Any]:
-        lines = [json.loads(line) for line in quadra.log().splitlines() if "ingest.request.refused" in line]
-        return {line["request_id"]: line for line in lines}
 
-    eventually(lambda: asked.keys() <= found().keys(), 20)
-    assert "not JSON" in found()["whole-1"]["reason"]
-    assert (found()["some-1"]["refused_events"], found()["some-1"]["status"]) == (1, 200)
-    assert "feature_name" in found()["typed-1"]["reason"]
+def test_what_a_socket_was_refused_is_in_the_log_under_the_id_of_its_connection(quadra: QuadraProcess) -> None:
+    headers = {"X-Request-ID": "socket-1", "X-Forwarded-For": "198.51.100.8"}
+    client = socketio.Client(serializer=PlainPacket)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        client.connect(quadra.base_url, auth={"key": "qk_none"}, headers=headers, transports=["websocket"])
+    client.connect(quadra.base_url, auth={"key": quadra.init["write_key"]}, headers=headers, transports=["websocket"])
+    try:
+        assert client.call("user:event", {"eventId": "bad-1"})["code"] == "invalid"
+        good = {"eventId": "good-1", "eventType": "x", "userId": "u"}
+        assert client.call("user:events", [good, {"eventId": "bad-3"}])["stored"] == 1
+        assert client.call("user:events", "no array")["code"] == "invalid"
+        assert client.call("user:other", {})["code"] == "unknown_event"
+        assert client.call("user:event", {"eventId": "bad-2"})["code"] == "invalid"  # one more than has a line
+    finally:
+        client.shutdown()
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in refusals(quadra) if line["request_id"] == "socket-1"]
+
+    eventually(lambda: len(lines()) >= 5, 60)
+    assert [line["path"] for line in lines()][:5] == [
+        "connect",
+        "user:event",
+        "user:events",
+        "user:events",
+        "user:other",
+    ]
+    assert (lines()[1]["event_id"], lines()[2]["refused_events"], lines()[0]["code"]) == ("bad-1", 1, "unauthorised")
+    assert all(line["reason"] for line in lines())
+
+
+def refusals(quadra: QuadraProcess) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in quadra.log().splitlines() if "ingest.request.refused" in line]
 
 
 def test_a_language_without_an_example_is_told_which_there_are(quadra: QuadraProcess) -> None:

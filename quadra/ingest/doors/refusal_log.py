@@ -1,4 +1,5 @@
-"""A line in the log for what ingest refused, under its request's id: with it, a sender finds out why.
+"""A line in the log for what ingest refused, under its request's id: with it, a sender finds out why. A connection over
+Socket.IO has the id of the request that began it, or else its own (`socket.id` at the client).
 
 A sender that is refused again and again writes a few lines a minute; the rest is counted, and told with the next one.
 """
@@ -31,12 +32,18 @@ class RefusalLog:
         self._minute = 0
         self._counts: dict[str, int] = {}
 
+    def sender_of(self, environ: Mapping[str, Any]) -> str:
+        """Whom the lines of a request count for."""
+        return network_of(client_of(environ, self._trusted))
+
     def note(self, environ: Mapping[str, Any], request_id: str, **what: Any) -> None:
         """`what` is said in the line: path, status, code, reason."""
+        self.note_of(self.sender_of(environ), request_id, **what)
+
+    def note_of(self, sender: str, request_id: str, **what: Any) -> None:
         minute = int(self._clock() // 60)
         if minute != self._minute:
             self._turn(minute)
-        sender = network_of(client_of(environ, self._trusted))
         if sender not in self._counts and len(self._counts) >= MOST_SENDERS:
             sender = OTHERS
         count = self._counts[sender] = self._counts.get(sender, 0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from quadra.core.errors import QuadraError
 from quadra.ingest.accept import Sender
@@ -13,14 +14,16 @@ from quadra.ingest.halving import Outcome
 from quadra.ingest.wire import Refused
 
 DOOR = "socket"
+ONE, MANY = "user:event", "user:events"
 
 
 class Client:
     """One connection on namespace `/`."""
 
-    __slots__ = ("eio_sid", "key", "meter", "outbox", "sender", "uncounted", "waiting")
+    __slots__ = ("_note", "eio_sid", "key", "meter", "outbox", "sender", "uncounted", "waiting")
 
-    def __init__(self, eio_sid: str, key: str, sender: Sender, meter: Meter):
+    def __init__(self, eio_sid: str, key: str, sender: Sender, meter: Meter, note: Callable[..., None]):
+        self._note = note
         self.eio_sid = eio_sid
         self.key = key
         self.sender = sender
@@ -30,6 +33,10 @@ class Client:
         """Messages that wait for the writer."""
         self.uncounted = 0
         """Messages that its meter does not know of yet."""
+
+    def note(self, message: str, error: QuadraError | Refused, **more: Any) -> None:
+        """Have what a message was refused for in the log."""
+        self._note(path=message, code=error.code, reason=error.message[:300], **more)
 
 
 Settled = Callable[[Client, int | None, Answer], None]
@@ -53,11 +60,13 @@ class OneTicket(Ticket):
         outcome = outcomes[0] if outcomes else result
         if type(outcome) is Refused:
             answer = refusal(outcome)
+            self._client.note(ONE, outcome, event_id=outcome.event_id)
         else:
             answer = stored(result.event_id, *outcome)
         self._settled(self._client, self._ack, answer)
 
     def fail(self, error: QuadraError) -> None:
+        self._client.note(ONE, error)
         self._settled(self._client, self._ack, not_stored(self.results[0].event_id, error))
 
 
@@ -82,7 +91,11 @@ class ManyTicket(Ticket):
             else:
                 written += 1
                 duplicates += outcome[1]
+        if refused:
+            first = refused[0]
+            self._client.note(MANY, first, event_id=first.event_id, refused_events=len(refused))
         self._settled(self._client, self._ack, summary(written - duplicates, duplicates, refused))
 
     def fail(self, error: QuadraError) -> None:
+        self._client.note(MANY, error, refused_events=len(self.results))
         self._settled(self._client, self._ack, none_stored(error, self.results))

@@ -5,12 +5,14 @@ An answer is the acknowledgement where the client asked for one, else the event 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from quadra.core.errors import QuadraError, TooLarge, Unauthorised
+from quadra.core.errors import Invalid, QuadraError, TooLarge, Unauthorised
+from quadra.core.web.http import REQUEST_ID
 from quadra.core.web.loop import Loop
 from quadra.core.web.realtime import websocket_messages_total
 from quadra.ingest import metrics
@@ -24,7 +26,7 @@ from quadra.ingest.doors.socket_messages import (
     parse_many_quickly,
     parse_one,
 )
-from quadra.ingest.doors.socket_tickets import DOOR, Client, ManyTicket, OneTicket
+from quadra.ingest.doors.socket_tickets import DOOR, MANY, ONE, Client, ManyTicket, OneTicket
 from quadra.ingest.wire import Refused
 
 MAX_BACKLOG = 2_000
@@ -55,17 +57,24 @@ class Sockets:
         intake.writer.after_flush.append(self._send)
 
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        came = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = came if REQUEST_ID.fullmatch(came) else sid
         plain = auth.get("key") if isinstance(auth, dict) else None
         plain = plain if isinstance(plain, str) else environ.get("HTTP_X_QUADRA_KEY", "")
         try:
             sender = self._intake.senders.sender(environ, plain, door=DOOR, needs_identity=True)
         except QuadraError as error:
+            self._intake.refusal_log.note(
+                environ, request_id, path="connect", status=error.status, code=error.code, reason=error.message[:300]
+            )
             raise Refusal(error.message, error.as_dict()) from error
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
         if eio_sid is None:
             return  # it left while its key was looked up; no other event says so
         assert sender.meter is not None  # every key has a meter
-        self._clients[eio_sid] = Client(eio_sid, plain, sender, sender.meter)
+        log = self._intake.refusal_log
+        note = partial(log.note_of, log.sender_of(environ), request_id)
+        self._clients[eio_sid] = Client(eio_sid, plain, sender, sender.meter, note)
 
     def _disconnect(self, sid: str, _reason: Any = None) -> None:
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
@@ -81,19 +90,23 @@ class Sockets:
         self._hold_back(client)
         fresh, key = self._intake.senders.refresh(client.key)
         if key is None and fresh:
-            error = Unauthorised("The key was revoked.")
+            error: QuadraError = Unauthorised("The key was revoked.")
             metrics.refused("key", error.code)
+            client.note(name[:100], error)
             none = error_answer(None, error.code, error.message, {})
-            named = _readable(text) if name == "user:events" else None
+            named = _readable(text) if name == MANY else None
             self._answer(client, ack, none if named is None else none_stored(error, named))
-        elif name == "user:event":
+        elif name == ONE:
             self._one(client, ack, text, payload)
-        elif name == "user:events":
+        elif name == MANY:
             self._many(client, ack, text, payload)
         else:
             self._count_apart("other")
-            message = f"There is no event {name[:100]!r} here; send user:event or user:events."
-            self._answer(client, ack, error_answer(None, "unknown_event", message, {}))
+            error = Invalid(
+                f"There is no event {name[:100]!r} here; send user:event or user:events.", code="unknown_event"
+            )
+            client.note(name[:100], error)
+            self._answer(client, ack, error_answer(None, error.code, error.message, {}))
         if self._dirty:
             self._send()
 
@@ -111,7 +124,7 @@ class Sockets:
         self._intake.submit((wire,), client.sender, ticket)
 
     def _many(self, client: Client, ack: int | None, text: str | None, payload: Any) -> None:
-        self._count_apart("user:events")
+        self._count_apart(MANY)
         size = len(text or "")
         try:
             wires = parse_many_quickly(text) if size <= QUICK_BYTES else None
@@ -120,6 +133,7 @@ class Sockets:
         except (Refused, TooLarge) as error:
             metrics.events_total.labels(DOOR, "refused").inc()
             self._intake.unreadable(error, size, client.meter)
+            client.note(MANY, error)
             self._answer(client, ack, none_stored(error))
             return
         client.waiting += 1
