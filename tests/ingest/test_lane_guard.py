@@ -7,8 +7,10 @@ from __future__ import annotations
 import inspect
 import json
 import socket
+import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import eventlet.websocket
@@ -17,18 +19,22 @@ from engineio import packet as eio_packet
 from engineio.socket import Socket
 from eventlet.websocket import RFC6455WebSocket
 from flask_socketio import SocketIO
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from socketio import Server
 from websocket import WebSocket
 
 from quadra.ingest.doors import lane
+from quadra.ingest.doors.frames import frame
 from tests.clients import connected, event
 from tests.servers.quadra import QuadraProcess
 
 SIGNATURES = {
     (RFC6455WebSocket, "_apply_mask"): ["data", "mask", "length", "offset"],
     (RFC6455WebSocket, "_pack_message"): ["self", "message", "masked", "continuation", "final", "control_code"],
+    (RFC6455WebSocket, "__init__"): ["self", "sock", "environ"],
+    (RFC6455WebSocket, "_iter_frames"): ["self"],
+    (RFC6455WebSocket, "wait"): ["self"],
     (eventlet.websocket, "WebSocketWSGI"): ["handler"],
     (Socket, "_websocket_handler"): ["self", "ws"],
     (Socket, "poll"): ["self"],
@@ -50,8 +56,8 @@ def test_a_private_part_is_there_and_takes_what_the_lane_gives_it(part: tuple[An
     owner, name = part
     found = inspect.signature(getattr(owner, name)).parameters
     wanted = SIGNATURES[part]
-    if name == "_pack_message" and getattr(owner._pack_message, "_quadra", False):
-        assert list(found) == ["self", "message", "options"]  # the lane's own, in a process that has set it up
+    if owner is RFC6455WebSocket and getattr(owner._pack_message, "_quadra", False):
+        assert found  # the lane's own, in a process that has set it up
         return
     assert list(found)[: len(wanted)] == wanted
     assert all(
@@ -100,21 +106,106 @@ def test_a_frame_is_read_by_a_client_as_it_was_written(size: int) -> None:
         client = WebSocket()
         client.sock, client.connected = theirs, True
         text = ("\u00e4" + "x" * size)[:size]
-        sender = threading.Thread(target=ours.sendall, args=(lane.frame(text) + lane.frame("after"),))
+        sender = threading.Thread(target=ours.sendall, args=(frame(text) + frame("after"),))
         sender.start()
         assert client.recv() == text
         assert client.recv() == "after"
         sender.join()
 
 
-def test_bytes_that_are_frames_already_pass_eventlet_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_pack_message", "_apply_mask"):
+def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one test only."""
+    for name in ("_pack_message", "_apply_mask", "__init__", "wait"):
         monkeypatch.setattr(RFC6455WebSocket, name, RFC6455WebSocket.__dict__[name])
     lane.quicken_eventlet()
+
+
+class Pieces:
+    """A fake socket that gives at each read what one piece holds, or a part of it, and notes what is written."""
+
+    def __init__(self, data: bytes, sizes: list[int]):
+        self._data, self._sizes, self.sent = data, sizes, b""
+
+    def recv(self, size: int) -> bytes:
+        size = min(size, self._sizes.pop() if self._sizes else size)
+        piece, self._data = self._data[:size], self._data[size:]
+        return piece
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def shutdown(self, _how: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def masked(payload: bytes, opcode: int, *, key: bytes = b"\x01\x80\xff\x00", final: bool = True) -> bytes:
+    """A frame as a client sends it."""
+    size = len(payload)
+    if size < 126:
+        length = struct.pack("!B", 128 | size)
+    else:
+        length = struct.pack("!BH", 254, size) if size < 65_536 else struct.pack("!BQ", 255, size)
+    return bytes([opcode | (128 if final else 0)]) + length + key + bytewise(payload, tuple(key), 0)
+
+
+FRAMES = {
+    "text": ([masked("3äß".encode(), 1)], ["3äß"]),
+    "empty": ([masked(b"", 1)], [""]),
+    "bytes": ([masked(b"\x00\xff", 2)], [b"\x00\xff"]),
+    "long": ([masked(b"x" * 300, 1)], ["x" * 300]),
+    "longer": ([masked(b"y" * 65_600, 1)], ["y" * 65_600]),
+    "in parts": ([masked(b"a", 1, final=False), masked(b"", 9), masked(b"b", 0)], ["ab"]),
+    "pong": ([masked(b"p", 10)], []),
+}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.lists(st.sampled_from(sorted(FRAMES)), max_size=8),
+    sizes=st.lists(st.integers(1, 40) | st.integers(1, 70_000), max_size=40),
+)
+def test_messages_come_out_of_pieces_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], sizes: list[int]
+) -> None:
+    with monkeypatch.context() as patch:
+        quicken(patch)
+        sent = b"".join(one for name in names for one in FRAMES[name][0])
+        made = RFC6455WebSocket(Pieces(sent, sizes), {}, extensions={}, max_frame_length=100_000)
+        wanted: list[Any] = [message for name in names for message in FRAMES[name][1]]
+        assert [made.wait() for _ in wanted] == wanted
+        assert made.wait() is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "status"),
+    [
+        (b"\x81\x02hi", 1002),  # not masked
+        (masked(b"x" * 101, 1), 1009),
+        (masked(b"x", 3), 1002),
+        (masked(b"\xff\xfe", 1), 1011),
+        (masked(b"x", 0), 1002),
+        (b"\xc1" + masked(b"x", 1)[1:], 1002),  # compressed, which nobody agreed on
+    ],
+)
+def test_what_is_no_sound_frame_closes_the_connection_after_the_sound_ones(
+    monkeypatch: pytest.MonkeyPatch, bad: bytes, status: int
+) -> None:
+    quicken(monkeypatch)
+    source = Pieces(masked(b"good", 1) + bad + masked(b"never read", 1), [])
+    made = RFC6455WebSocket(source, {}, extensions={}, max_frame_length=100)
+    assert made.wait() == "good"
+    with suppress(UnicodeDecodeError):
+        assert made.wait() is None
+    assert source.sent[:4] == struct.pack("!BBH", 0x88, len(source.sent) - 2, status)
+
+
+def test_bytes_that_are_frames_already_pass_eventlet_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    quicken(monkeypatch)
     made = RFC6455WebSocket(None, {}, extensions={})
-    packed = lane.Frames(lane.frame("one") + lane.frame("two"))
+    packed = lane.Frames(frame("one") + frame("two"))
     assert made._pack_message(packed) is packed
-    assert made._pack_message("one") == lane.frame("one")
+    assert made._pack_message("one") == frame("one")
     assert RFC6455WebSocket._apply_mask(b"abcd", (1, 2, 3, 4)) == bytewise(b"abcd", (1, 2, 3, 4), 0)
 
 
@@ -126,7 +217,7 @@ def test_a_bulk_of_answers_goes_through_the_queue_as_one_packet() -> None:
     server.eio.async_mode = "eventlet"
     lane.send_answers(server, "sid", ["31[1]", "32[2]"])
     assert lane.backlog(server, "sid") == 1
-    assert client.queue.get().encode(b64=False) == lane.frame("431[1]") + lane.frame("432[2]")
+    assert client.queue.get().encode(b64=False) == frame("431[1]") + frame("432[2]")
     client.upgraded = False
     lane.send_answers(server, "sid", ["31[1]", "32[2]"])
     assert [client.queue.get().encode() for _ in range(2)] == ["431[1]", "432[2]"]

@@ -8,7 +8,6 @@ many events (docs/benchmarks.md).
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +21,14 @@ from socketio import Server
 from socketio import packet as sio_packet
 
 from quadra.core.web.http import MAX_BODY_BYTES
+from quadra.ingest.doors.frames import Incoming, frame, mask
 
 PRIVATE_PARTS = (
     (RFC6455WebSocket, "_apply_mask"),
     (RFC6455WebSocket, "_pack_message"),
+    (RFC6455WebSocket, "__init__"),
+    (RFC6455WebSocket, "_iter_frames"),
+    (RFC6455WebSocket, "wait"),
     (eventlet.websocket, "WebSocketWSGI"),
     (Socket, "_websocket_handler"),
     (Socket, "poll"),
@@ -63,40 +66,41 @@ class AckPacket:
         return self._frames
 
 
-def unmask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
-    """XOR a WebSocket payload with its mask as one large integer instead of byte by byte (RFC 6455, 5.3)."""
-    size = len(data)
-    if not size:
-        return b""
+def unmask(data: bytes, key: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
+    """What the library calls for a payload or a part of one."""
     shift = offset & 3
-    key = bytes(mask[shift:] + mask[:shift])
-    pad = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
-
-
-def frame(text: str) -> bytes:
-    """One unmasked text frame."""
-    payload = text.encode()
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x81, size) + payload
-    if size < 65536:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
+    return mask(data, bytes(key[shift:] + key[:shift]))
 
 
 def quicken_eventlet() -> None:
-    """Give eventlet's WebSocket a fast mask, and let packed frames through."""
+    """Give eventlet's WebSocket a fast mask, let packed frames through, and read frames out of large pieces."""
     if getattr(RFC6455WebSocket._pack_message, "_quadra", False):
         return
-    pack = RFC6455WebSocket._pack_message
+    pack, begin, wait = RFC6455WebSocket._pack_message, RFC6455WebSocket.__init__, RFC6455WebSocket.wait
 
     def pack_message(self: Any, message: Any, **options: Any) -> bytes:
         return message if type(message) is Frames else pack(self, message, **options)
 
+    def begin_buffered(self: Any, sock: Any, *given: Any, **options: Any) -> None:
+        begin(self, Incoming(sock), *given, **options)
+
+    def wait_for_message(self: Any) -> Any:
+        """Between two calls no message is begun: `_iter_frames` gives whole ones."""
+        incoming = self.socket
+        if incoming.is_empty and not self.websocket_closed:
+            try:
+                incoming.fill()
+            except Exception:
+                self.close(close_data=(1011, "Internal Server Error"))  # as `_iter_frames` does
+                raise
+        message = incoming.message(self.max_frame_length)
+        return wait(self) if message is None else message
+
     pack_message._quadra = True  # type: ignore[attr-defined]
     RFC6455WebSocket._pack_message = pack_message
     RFC6455WebSocket._apply_mask = staticmethod(unmask)
+    RFC6455WebSocket.__init__ = begin_buffered
+    RFC6455WebSocket.wait = wait_for_message
 
 
 def tap(server: Server, message: Message, breathe: Callable[[], None]) -> None:
