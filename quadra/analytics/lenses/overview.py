@@ -12,7 +12,7 @@ from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.people import UserNumbers, UserNumbersBeside
-from quadra.analytics.questions.presence import NOW, THEN, Counted, Presence, counted
+from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, histories
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import (
     Measured,
@@ -140,8 +140,8 @@ class _Numbers(Struct):
 def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
     now, then = asked.question, before(asked.question)
     said = resolutions(events.runtime, now.project_id)
-    there = events.rows(presence(now, then))
-    one, other = _numbers(events, now, said, counted(there, NOW)), _numbers(events, then, said, counted(there, THEN))
+    there = events.kept(THERE, ("overview", now), lambda: _there(events, now, then))
+    one, other = _numbers(events, now, said, there.now), _numbers(events, then, said, there.then)
     return OverviewAnswer(
         users=UserNumbersBeside(**structs.asdict(one.users), previous=other.users),
         sessions=OverviewSessions(**structs.asdict(one.sessions), previous=other.sessions),
@@ -150,24 +150,30 @@ def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
         ai=OverviewAi(**structs.asdict(one.ai), previous=other.ai),
         errors=OverviewErrors(**structs.asdict(one.errors), previous=other.errors),
         top_features=TOP_FEATURES.convert([_top(row) for row in events.rows(top_features(now, then))]),
-        series=_series(_points(events, now, there, "now"), _points(events, then, there, "then")),
+        series=_series(_points(events, now, there.people), _points(events, then, there.people_then)),
         insights=_insights(events, asked),
         **events.measures(),
     )
 
 
-def presence(now: Question, then: Question) -> Statement:
-    """Rows (part, place, a, b, c): as `presence` counts them, and the people of each period of both ranges."""
-    params = Parameters()
-    there = Presence(now, then, now.periods(), then.periods())
-    sql = f"""
-        WITH {there.sql(params)}, days AS (
-            SELECT DISTINCT person, span, period FROM presence WHERE period >= 0
-        )
-        {there.counted_sql()}
-        UNION ALL SELECT CASE WHEN span = {NOW} THEN 'now' ELSE 'then' END AS part, period, count(*), 0, 0
-            FROM days GROUP BY span, period"""
-    return Statement(sql, params)
+class _There(Struct):
+    then: Counted
+    now: Counted
+    people_then: list[int]
+    """Of each period."""
+    people: list[int]
+
+
+THERE = Typed(_There)
+
+
+def _there(events: Snapshot, now: Question, then: Question) -> _There:
+    presence, earlier, later = Presence(then, now), Days(then.periods()), Days(now.periods())
+    for block in blocks(events, now, then.start_us):
+        presence.add(block)
+        earlier.add(block, block.us < now.start_us)
+        later.add(block, block.us >= now.start_us)
+    return _There(*presence.counted(), earlier.people.tolist(), later.people.tolist())
 
 
 def numbers(question: Question) -> Statement:
@@ -250,9 +256,8 @@ def _series(points: list[PreviousPoint], earlier: list[PreviousPoint]) -> list[O
     ]
 
 
-def _points(events: Snapshot, question: Question, there: list[dict[str, Any]], part: str) -> list[PreviousPoint]:
-    people = {row["place"]: row["a"] for row in there if row["part"] == part}
-    rows = ({**row, "users": people.get(row["period"], 0)} for row in events.rows(of_periods(question)))
+def _points(events: Snapshot, question: Question, people: list[int]) -> list[PreviousPoint]:
+    rows = ({**row, "users": people[row["period"]]} for row in events.rows(of_periods(question)))
     return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
 
 
@@ -269,7 +274,7 @@ def _statements(asked: Params) -> list[Statement]:
         for question in (now, then)
         for make in (numbers, by_type, of_periods, lambda each: errors.totals(each, {}))
     ]
-    return [presence(now, then), top_features(now, then), *both]
+    return [histories(now, then.start_us), top_features(now, then), *both]
 
 
 LENS = Lens(

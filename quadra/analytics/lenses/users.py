@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
-from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import DAY, Periods
-from quadra.analytics.questions.presence import NOW, THEN, Counted, Presence, counted
+from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, histories
 from quadra.analytics.questions.question import Question
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, before, filled, iso, share
+from quadra.analytics.questions.snapshot import Measured, Snapshot, before, filled, iso, share
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
 from quadra.core.typed import Typed
@@ -87,24 +89,36 @@ class UsersAnswer(Measured, kw_only=True):
     users: list[ActiveUser]
 
 
-PERIODS, USERS = Typed(list[PeriodUsers]), Typed(list[ActiveUser])
+PERIODS = Typed(list[PeriodUsers])
+
+
+class _Found(Struct):
+    then: Counted
+    now: Counted
+    latest: list[int]
+    """Of the days at whose end somebody counts as active."""
+    new: list[int]
+    """Of each day, people whose first event ever was on it."""
+    active: list[int]
+    back: list[int]
+    """Of `CAME_BACK_DAYS`, new people who were there again."""
+    users: list[tuple[str, int, int, int]]
+    """Person, first and last seen, events."""
+
+
+FOUND = Typed(_Found)
 
 
 def answer(events: Snapshot, asked: Params) -> UsersAnswer:
     question = asked.question
     days = replace(question, interval="day").periods()
-    rows = events.rows(counts(asked))
-    parts: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        parts.setdefault(row["part"], []).append(row)
-    now, then = counted(rows, NOW), counted(rows, THEN)
-    new = {row["place"]: row["a"] for row in parts.get("new", [])}
-    back = {row["place"]: row["a"] for row in parts.get("back", [])}
-    active = ({"period": row["place"], "users": row["a"]} for row in parts.get("active", []))
-    dau, wau, mau = (parts["latest"][0][name] for name in "abc")
+    found = events.kept(FOUND, ("users", question, asked.limit), lambda: _found(events, asked, days))
+    now, then = found.now, found.then
+    dau, wau, mau = found.latest
     by_day, by_week, by_month = (
-        _by_period(new, days, replace(question, interval=unit).periods()) for unit in ("day", "week", "month")
+        _by_period(found.new, days, replace(question, interval=unit).periods()) for unit in ("day", "week", "month")
     )
+    active = ({"period": day, "users": count} for day, count in enumerate(found.active))
     return UsersAnswer(
         **events.measures(),
         totals=_totals(now, then),
@@ -114,38 +128,47 @@ def answer(events: Snapshot, asked: Params) -> UsersAnswer:
         stickiness=dau / mau if mau else 0.0,
         new=NewUsers(by_day=by_day, by_week=by_week, by_month=by_month),
         active_by_day=filled(PERIODS, days, active, ("users",)),
-        retention=_retention(new, back, days),
+        retention=_retention(found.new, found.back, len(days)),
         sessions=UsersSessions(
             count=now.visits,
             average_seconds=now.average_seconds,
             previous=Visits(count=then.visits, average_seconds=then.average_seconds),
         ),
-        users=USERS.convert([_shown(row) for row in parts.get("person", [])]),
+        users=[
+            ActiveUser(user_id=person, events=count, first_seen=iso(first_us) or "", last_seen=iso(last_us) or "")
+            for person, first_us, last_us, count in found.users
+        ],
     )
 
 
-def counts(asked: Params) -> Statement:
-    """Rows (part, place, a, b, c, person), all from one pass over who was there on which day; -1 is before the range."""
-    question, params = asked.question, Parameters()
-    days = replace(question, interval="day").periods()
-    presence = Presence(question, before(question), days)
-    latest = ", ".join(f"count(*) FILTER (last_us >= {start})" for start in _starts(question))
-    nobody = "CAST(NULL AS VARCHAR) AS person"
-    sql = f"""
-        WITH {presence.sql(params)}, days AS MATERIALIZED (
-            SELECT DISTINCT person, period AS day FROM presence
-        ), began AS MATERIALIZED (
-            SELECT person, min(day) AS day FROM days GROUP BY person HAVING min(day) >= 0
-        )
-        SELECT *, {nobody} FROM ({presence.counted_sql()})
-        UNION ALL SELECT 'latest', 0, {latest}, {nobody} FROM people
-        UNION ALL SELECT 'new', day, count(*), 0, 0, {nobody} FROM began GROUP BY day
-        UNION ALL SELECT 'active', day, count(*), 0, 0, {nobody} FROM days WHERE day >= 0 GROUP BY day
-        UNION ALL SELECT 'back', days.day - began.day AS later, count(*), 0, 0, {nobody}
-            FROM days JOIN began USING (person) WHERE later IN {CAME_BACK_DAYS} GROUP BY later
-        UNION ALL (SELECT 'person', 0, events, first_us, last_us, person FROM people WHERE events > 0
-            ORDER BY events DESC, last_us DESC, person LIMIT {params.add(asked.limit)})"""
-    return Statement(sql, params)
+def _found(events: Snapshot, asked: Params, days: Periods) -> _Found:
+    question, earlier = asked.question, before(asked.question)
+    presence, active = Presence(earlier, question), Days(days)
+    latest = np.zeros(len(ACTIVE_DAYS), np.int64)
+    new, back = np.zeros(len(days), np.int64), np.zeros(len(CAME_BACK_DAYS), np.int64)
+    most: list[pa.Table] = []
+    for block in blocks(events, question, earlier.start_us):
+        presence.add(block)
+        latest += [np.count_nonzero(block.last_us >= start) for start in _starts(question)]
+        inside = block.us >= question.start_us
+        who, seen = active.add(block, inside)
+        began = active.index(block.first_us)
+        new += np.bincount(began[began >= 0], minlength=len(days))
+        since = (seen - began[who])[began[who] >= 0]
+        back += [np.count_nonzero(since == later) for later in CAME_BACK_DAYS]
+        counts = pa.chunked_array([block.each(inside)])
+        people = block.people.select(["person", "first_us", "last_us"]).append_column("events", counts)
+        most = [_most(pa.concat_tables([*most, people]), asked.limit)]
+    users = [tuple(row.values()) for table in most for row in table.to_pylist()]
+    one, other = presence.counted()
+    return _Found(one, other, latest.tolist(), new.tolist(), active.people.tolist(), back.tolist(), users)
+
+
+def _most(people: pa.Table, limit: int) -> pa.Table:
+    """Who did the most in the range."""
+    people = people.filter(pc.greater(people["events"], 0))
+    order = [("events", "descending"), ("last_us", "descending"), ("person", "ascending")]
+    return people.take(pc.select_k_unstable(people, limit, order))
 
 
 def _starts(question: Question) -> list[int]:
@@ -161,27 +184,21 @@ def _totals(now: Counted, then: Counted) -> UsersTotals:
     return UsersTotals(users=one.total, active=one.active, new=one.new, returning=one.returning, previous=previous)
 
 
-def _by_period(new: dict[int, int], days: Periods, periods: Periods) -> list[PeriodUsers]:
+def _by_period(new: list[int], days: Periods, periods: Periods) -> list[PeriodUsers]:
     """People by the period of their first event ever; of the first period only those who came in the range."""
     counts: Counter[int] = Counter()
-    for day, count in new.items():
+    for day, count in enumerate(new):
         counts[periods.index(days.starts[day])] += count
     return filled(PERIODS, periods, ({"period": at, "users": count} for at, count in counts.items()), ("users",))
 
 
-def _retention(new: dict[int, int], back: dict[int, int], days: Periods) -> list[CameBack]:
+def _retention(new: list[int], back: list[int], days: int) -> list[CameBack]:
     """Of those who were new in the range, who came back on the very day that many days later, if that day is in it too."""
     found = []
-    for later in CAME_BACK_DAYS:
-        whole = sum(count for day, count in new.items() if day + later < len(days))
-        returned = back.get(later, 0)
+    for later, returned in zip(CAME_BACK_DAYS, back, strict=True):
+        whole = sum(new[: max(days - later, 0)])
         found.append(CameBack(day=later, people=whole, returned=returned, rate=share(returned, whole)))
     return found
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    seen = {"first_seen": iso(row["b"]), "last_seen": iso(row["c"])}
-    return {"user_id": row["person"], "events": row["a"], **seen}
 
 
 LENS = Lens(
@@ -193,6 +210,6 @@ LENS = Lens(
     Params=Params,
     Answer=UsersAnswer,
     range=lambda asked: Range(None, asked.question.end_us),
-    statements=lambda asked: [counts(asked)],
+    statements=lambda asked: [histories(asked.question, before(asked.question).start_us)],
     answer=answer,
 )

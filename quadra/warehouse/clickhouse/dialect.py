@@ -18,7 +18,7 @@ OURS = "duck_"
 RENAMED = re.compile(
     r"\b(json_extract_string|quantile_cont|median|arg_max|arg_min|list_contains|list_position|left|regexp_replace|"
     r"regexp_matches|regexp_extract|regexp_full_match|isfinite|bool_or|bool_and|any_value|unnest|list_sort|"
-    r"generate_subscripts|list|sha256|trunc|contains|starts_with|split_part|url_decode|json_keys)\("
+    r"generate_subscripts|list|hash|sha256|trunc|contains|starts_with|split_part|url_decode|json_keys)\("
 )
 """Functions that sqlglot would take for another engine's of the same name: it leaves alone what it does not know."""
 TYPES = {str: "String", bool: "Bool", int: "Int64", float: "Float64"}
@@ -207,6 +207,7 @@ FUNCTIONS: dict[str, Callable[..., Node]] = {
     f"{OURS}regexp_matches": lambda *given: call("match", *given),
     f"{OURS}isfinite": lambda value: call("isFinite", value),
     f"{OURS}trunc": lambda value: call("trunc", value),
+    f"{OURS}hash": lambda value: call("cityHash64", value),
     f"{OURS}sha256": lambda value: call("lower", call("hex", call("SHA256", value))),
     f"{OURS}contains": lambda text, part: call("greater", call("position", text, part), _is(0)),
     f"{OURS}starts_with": lambda text, part: call("startsWith", text, part),
