@@ -30,6 +30,7 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
 from quadra.ingest.wire import from_dict
+from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments.compaction import compact_some
 from tests.analytics.reference import Event
 from tests.servers.schema import bring_up
@@ -82,6 +83,10 @@ class Place:
             session.execute(sa.update(Batch).where(opened).values(status="SEALED", sealed_at=clock.now()))
         while compact_some(self.runtime, project.id):
             pass
+
+    def forget(self) -> None:
+        """The answers that were kept: what is asked next is worked out."""
+        warehouse_of(self.runtime).answers.clear()
 
     def ask(self, lens: Any, project: Project, body: dict[str, Any] | None = None, /, **asked: Any) -> Any:
         """`ask(trends, project, event="a", where={"plan": "pro"})`; the answer as JSON brings it to whoever asked."""

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from quadra.accounts.tables import Project
-from quadra.analytics.lenses import trends
+from quadra.analytics.lenses import trends, users
+from quadra.analytics.questions import presence
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
@@ -87,6 +88,15 @@ def test_a_copy_that_was_lost_fills_itself_again(place: Place, elsewhere: Place)
     client.command("TRUNCATE TABLE quadra_handed_over")
     clickhouse_of(elsewhere.runtime).close()
     assert elsewhere.ask(trends, project, event="a")["series"] == place.ask(trends, project, event="a")["series"]
+
+
+def test_people_in_parts_are_all_of_them_on_both(
+    place: Place, elsewhere: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = place.tell([Event(f"u{n}", 1_772_500_000_000_000 + n, "a") for n in range(30)])
+    monkeypatch.setattr(presence, "ROWS_AT_ONCE", 10)
+    for one in (place, elsewhere):
+        assert one.ask(users, project)["totals"]["active"] == 30
 
 
 def test_an_erased_person_is_gone_there_too(place: Place, elsewhere: Place) -> None:

@@ -23,6 +23,7 @@ from quadra.analytics.lenses import (
     satisfaction,
     users,
 )
+from quadra.analytics.questions import presence
 from quadra.core import clock
 from quadra.ingest.kinds import UNNUMBERED
 from tests.analytics import recorded_reference as reference
@@ -244,7 +245,11 @@ def test_events_and_their_types_agree_with_the_reference(place: Place) -> None:
     check()
 
 
-def test_users_agree_with_the_reference(place: Place) -> None:
+def test_users_agree_with_the_reference(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where people are too many to be looked at together."""
+    monkeypatch.setattr(presence, "ROWS_AT_ONCE", 30)
+    monkeypatch.setattr(presence, "BLOCK", 2)
+
     @FEW
     @given(story=stories("event", "page", "feature", most=60))
     def check(story: Story) -> None:

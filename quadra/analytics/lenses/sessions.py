@@ -6,16 +6,22 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Struct
 
+from quadra.analytics.lenses.session_columns import FLAGS, IS_OTHER, IS_PAGE, NOTHING, Ends, Measured, bits_of
+from quadra.analytics.lenses.session_columns import Sessions as Counted
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import INTERVALS, Periods
+from quadra.analytics.questions.presence import ROWS_AT_ONCE
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import GAP_US, PAGE
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
+from quadra.core.typed import Typed
 
+TIED_MOST = 200_000
+"""Instants at which one person sees several pages."""
 CODES = 1 << 32
 """More than there are pages; a time within half an hour, times this, is an integer still."""
 ENDS = (("entry", "min"), ("exit", "max"))
@@ -59,23 +65,108 @@ def counted(asked: Params) -> Statement:
     return Statement(_sql(asked, asked.question.periods(), params), params)
 
 
+class _Found(Struct):
+    whole: Measured
+    periods: list[Measured]
+    entries: list[tuple[str, int]]
+    exits: list[tuple[str, int]]
+
+
+FOUND = Typed(_Found)
+
+
 def answer(events: Snapshot, asked: Params) -> Sessions:
     periods = asked.question.periods()
+    found = events.kept(FOUND, ("sessions", asked.question, asked.limit), lambda: _found(events, asked, periods))
+    return Sessions(
+        **events.measures(),
+        **_measures(found.whole),
+        entries=[PageCount(page, count) for page, count in found.entries],
+        exits=[PageCount(page, count) for page, count in found.exits],
+        periods=[SessionPeriod(at=periods.at(at), **_measures(row)) for at, row in enumerate(found.periods)],
+    )
+
+
+def _found(events: Snapshot, asked: Params, periods: Periods) -> _Found:
+    found = _of_columns(events, asked, periods)
+    if found is not None:
+        return found
     rows: dict[str, list[tuple[Any, ...]]] = {"entry": [], "exit": [], "period": [], "whole": []}
     for part, *row in events.ask(counted(asked)).rows:
         rows[part].append(tuple(row))
-    by_period = {number: row for number, _page, *row in rows["period"]}
-    nothing = (0,) * len(MEASURES)
-    return Sessions(
-        **events.measures(),
-        **_measures(rows["whole"][0][2:]),
-        entries=[PageCount(page, row[0]) for _number, page, *row in rows["entry"]],
-        exits=[PageCount(page, row[0]) for _number, page, *row in rows["exit"]],
-        periods=[
-            SessionPeriod(at=periods.at(number), **_measures(by_period.get(number, nothing)))
-            for number in range(len(periods))
-        ],
+    by_period = {number: tuple(row) for number, _page, *row in rows["period"]}
+    return _Found(
+        whole=rows["whole"][0][2:],
+        periods=[by_period.get(number, NOTHING) for number in range(len(periods))],
+        entries=[(page, row[0]) for _number, page, *row in rows["entry"]],
+        exits=[(page, row[0]) for _number, page, *row in rows["exit"]],
     )
+
+
+def _of_columns(events: Snapshot, asked: Params, periods: Periods) -> _Found | None:
+    """None where the statement has to say it all: numbers get too large, or too much happens at one instant."""
+    question, params = asked.question, Parameters()
+    pages = f"SELECT DISTINCT page FROM ({_paged(asked, params)}) WHERE page IS NOT NULL ORDER BY page"
+    names = events.ask(Statement(pages, params)).table["page"].to_pylist()
+    bits = bits_of(len(names), question.end_us - question.start_us, len(periods))
+    if bits is None:
+        return None
+    found = Counted(periods, question.start_us, len(names), bits)
+    parts = max(-(-events.look.rows_read // ROWS_AT_ONCE), 1)
+    for part in range(parts):
+        params = Parameters()
+        numbered, paged = _numbered(names, params), _paged(asked, params)
+        some = "true" if parts == 1 else f"hash(person) % {parts} = {part}"
+        sql = f"""
+            WITH {numbered} SELECT person, list_sort(list(
+                (us - {question.start_us}) * {1 << bits} + coalesce(number, 0) * {1 << FLAGS}
+                + CASE kind WHEN 'page' THEN {IS_PAGE} WHEN 'identify' THEN 0 ELSE {IS_OTHER} END)) AS history
+            FROM ({paged}) LEFT JOIN pages USING (page) WHERE {some} GROUP BY person"""
+        found.add(events.look.query(sql, params).table)
+    if len(found.entries.tied_us) + len(found.exits.tied_us) > TIED_MOST:
+        return None
+    whole, by_period = found.measures()
+    entries, exits = (
+        _most(_settled(events, asked, names, ends, first), names, asked.limit)
+        for ends, first in ((found.entries, "arg_min"), (found.exits, "arg_max"))
+    )
+    return _Found(whole, by_period, entries, exits)
+
+
+def _paged(asked: Params, params: Parameters) -> str:
+    where = where_clause(asked.question, params, people=True)
+    return f"SELECT person, occurred_us AS us, event_id, kind, {PAGE} AS page FROM events WHERE {where}"
+
+
+def _numbered(names: list[str], params: Parameters) -> str:
+    """The relation `pages`; numbers begin at 1."""
+    listed = params.add(names)
+    return (
+        f"pages AS MATERIALIZED (SELECT unnest({listed}) AS page, generate_subscripts({listed}, 1)::BIGINT AS number)"
+    )
+
+
+def _settled(events: Snapshot, asked: Params, names: list[str], ends: Ends, first: str) -> list[int]:
+    """How many sessions there are of each page, those of tied instants included: there the event ids decide."""
+    counts: list[int] = ends.counts.tolist()
+    if not ends.tied_us:
+        return counts
+    params = Parameters()
+    numbered, paged = _numbered(names, params), _paged(asked, params)
+    sql = f"""
+        WITH {numbered}, tied AS MATERIALIZED (
+            SELECT unnest({params.add(ends.tied_people)}) AS person, unnest({params.add(ends.tied_us)}) AS us
+        )
+        SELECT {first}(number, event_id) AS number
+        FROM ({paged}) JOIN tied USING (person, us) JOIN pages USING (page) GROUP BY person, us"""
+    for (number,) in events.ask(Statement(sql, params)).rows:
+        counts[number] += 1
+    return counts
+
+
+def _most(counts: list[int], names: list[str], limit: int) -> list[tuple[str, int]]:
+    found = [(name, count) for name, count in zip(names, counts[1:], strict=True) if count]
+    return sorted(found, key=lambda each: (-each[1], each[0]))[:limit]
 
 
 class _Measures(TypedDict):
@@ -88,7 +179,7 @@ class _Measures(TypedDict):
     events_per_session: float
 
 
-def _measures(row: Any) -> _Measures:
+def _measures(row: Measured) -> _Measures:
     count, people, bounces, average, median, events = row
     return {
         "count": count,
