@@ -13,6 +13,7 @@ from quadra.analytics.views.ready_reports import READY
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.ingest.accept import Sender, accept
+from quadra.ingest.kinds import UNNUMBERED
 from quadra.ingest.log import Log
 from quadra.ingest.wire import from_dict
 from tests.servers.schema import bring_up
@@ -28,6 +29,8 @@ VIEWS = {
     "errors": ("message", "it's broken"),
     "business_metrics": ("metric_value", 10.5),
     "system_metrics": ("component", "web"),
+    "page_views": ("page_title", "Home"),
+    "request_logs": ("path", "/a"),
 }
 AT = "2026-03-02T10:00:00.123456Z"
 EVENTS: tuple[dict[str, Any], ...] = (
@@ -42,6 +45,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
     {"kind": "error", "error_type": "E", "message": "it's broken"},
     {"kind": "metric", "metric_name": "revenue", "metric_value": 10.5, "business_id": "shop", "tags": ["x"]},
     {"kind": "metric", "metric_name": "cpu", "metric_value": 0.5, "component": "web"},
+    {"kind": "page", "page_url": "https://a.example/", "page_title": "Home"},
 )
 
 
@@ -68,8 +72,8 @@ def test_each_view_shows_the_rows_of_its_kind_and_takes_no_writing(told: Databas
     for view, (column, value) in VIEWS.items():
         with told.read() as session:
             rows = session.execute(sa.text(f"SELECT * FROM {view}")).mappings().all()
-            assert len(rows) == (2 if view == "api_performance" else 1), view
-            assert rows[0][column] == value, view
+            assert len(rows) == (2 if view in ("api_performance", "request_logs", "user_events") else 1), view
+            assert value in [row[column] for row in rows], view
             assert rows[0]["project"] == "shop"
             assert str(rows[0]["timestamp"]) == "2026-03-02 10:00:00.123456"
             assert str(rows[0]["day"]) == "2026-03-02"
@@ -78,6 +82,40 @@ def test_each_view_shows_the_rows_of_its_kind_and_takes_no_writing(told: Databas
                 connection.execute(sa.text(write))
     with told.read() as session:
         assert session.scalar(sa.text("SELECT count(*) FROM event")) == len(EVENTS)
+
+
+def test_a_completed_run_shows_no_number_of_its_end_and_a_session_is_one_row(told: Database) -> None:
+    project = Sender(1, "http")
+    ends = (
+        {
+            "kind": "funnel",
+            "event_type": "funnel_completed",
+            "funnel_name": "buy",
+            "stage": "completed",
+            "stage_order": UNNUMBERED,
+        },
+        {
+            "kind": "journey",
+            "event_type": "journey_completed",
+            "journey_type": "j",
+            "step_name": "end",
+            "step_order": UNNUMBERED,
+        },
+    )
+    later = {"user_id": "u", "session_id": "s", "timestamp": "2026-03-02T10:00:30Z"}
+    rows = [
+        accept(from_dict({"event_id": f"end{number}", **later, **event}), project, clock.now_us())
+        for number, event in enumerate(ends)
+    ]
+    Log(told, writer="later", batch_max_events=100).append(rows)
+    with told.read() as session:
+        for view, order, normal in (("conversion_funnels", "stage_order", 2), ("user_journeys", "step_order", 1)):
+            found = session.execute(sa.text(f"SELECT completed, {order} FROM {view} ORDER BY completed")).all()
+            assert [tuple(row) for row in found] == [(0, normal), (1, None)]
+        (visit,) = session.execute(sa.text("SELECT * FROM user_sessions")).mappings().all()
+    assert (visit["project"], visit["session_id"], visit["user_id"], visit["events"]) == ("shop", "s", "u", 3)
+    assert str(visit["started_at"]) == "2026-03-02 10:00:00.123456"
+    assert float(visit["duration_seconds"]) == pytest.approx(29.876544, abs=0.001)
 
 
 def test_the_ready_reports_run_on_the_views(told: Database) -> None:
