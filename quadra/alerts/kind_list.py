@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from quadra.accounts.tables import Project
 from quadra.alerts.kind import Kind
-from quadra.alerts.kinds import ai_budget, anomaly, dead_letters, health, insight, new_error, no_events, threshold
+from quadra.alerts.kinds import (
+    ai_budget,
+    anomaly,
+    dead_letters,
+    health,
+    insight,
+    new_error,
+    no_events,
+    threshold,
+)
 from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 
