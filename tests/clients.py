@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from quadra.core.database import Database
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 _numbers = itertools.count(1)
 
@@ -49,7 +50,7 @@ def send(
     *,
     key: str | None = "",
     method: str = "POST",
-    timeout: float = 30,
+    timeout: float = PATIENCE_SECONDS,
     **headers: str,
 ) -> Answer:
     """One request. `key` is the write key unless given; None sends none. `body` is JSON unless it is bytes.
@@ -92,7 +93,7 @@ def _admin(quadra: QuadraProcess) -> str:
     return f"Bearer {quadra.init['admin_key']}"
 
 
-def send_raw(quadra: QuadraProcess, request: bytes, seconds: float = 5) -> bytes:
+def send_raw(quadra: QuadraProcess, request: bytes, seconds: float = PATIENCE_SECONDS) -> bytes:
     """Bytes as no HTTP library would send them; everything that comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", quadra.port), timeout=seconds) as connection:
         connection.sendall(request)
@@ -140,7 +141,7 @@ class SocketClient:
             transports=list(transports),
             namespaces=[self.namespace],
             headers=headers or {},
-            wait_timeout=10,
+            wait_timeout=int(PATIENCE_SECONDS),
         )
 
     def close(self) -> None:
@@ -153,13 +154,13 @@ class SocketClient:
         eio = self.io.eio
         self._transports.append(eio.ws.sock if eio.current_transport == "websocket" else eio.http)
 
-    def call(self, name: str, payload: Any = None, timeout: float = 10) -> Any:
+    def call(self, name: str, payload: Any = None, timeout: float = PATIENCE_SECONDS) -> Any:
         return self.io.call(name, payload, namespace=self.namespace, timeout=timeout)
 
     def emit(self, name: str, payload: Any = None, callback: Callable[..., None] | None = None) -> None:
         self.io.emit(name, payload, namespace=self.namespace, callback=callback)
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 10) -> None:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         eventually(condition, seconds, lambda: f"heard: {self.heard[-5:]}")
 
     def payloads(self, name: str) -> list[Any]:
@@ -185,13 +186,6 @@ def connected(
         yield client
     finally:
         client.close()
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10, describe: Callable[[], str] = lambda: "") -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s in vain; {describe()}"
-        time.sleep(0.01)
 
 
 @contextmanager

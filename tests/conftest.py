@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from quadra.core.environment import PLAIN, RENAMED
 from tests.servers import available
@@ -29,6 +29,7 @@ from tests.servers.moto import MotoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 from tests.servers.redis import RedisServer
+from tests.waiting import PATIENCE_MS
 
 # without bytecode every process that a test starts compiles all files anew; the processes inherit this
 sys.dont_write_bytecode = False
@@ -59,6 +60,7 @@ def write_to_memory() -> None:
 
 
 write_to_memory()
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -173,5 +175,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             args=CHROMIUM_FLAGS,
             env={"HOME": home, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
         )
+        open_context = browser.new_context
+
+        def open_patiently(**options: Any) -> BrowserContext:
+            context = open_context(**options)
+            context.set_default_timeout(PATIENCE_MS)
+            return context
+
+        browser.new_context = open_patiently  # type: ignore[method-assign]
         yield browser
         browser.close()

@@ -18,6 +18,7 @@ from websocket import WebSocketException, create_connection
 from quadra.core.database import Database
 from tests.clients import assert_counts_are_rows, stored_ids
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import PATIENCE_SECONDS
 
 GONE = (OSError, WebSocketException, http.client.HTTPException, json.JSONDecodeError)
 SINGLES, ARRAY, REQUEST = 20, 50, 30
@@ -53,10 +54,10 @@ class Load:
         finally:
             self._stop.set()
             for thread in self._threads:
-                thread.join(60)
+                thread.join(90)
         assert self.broken == []
 
-    def wait_for_more(self, count: int, seconds: float = 20) -> None:
+    def wait_for_more(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Until so many more events are acknowledged."""
         wanted, end = len(self.acknowledged) + count, time.monotonic() + seconds
         while len(self.acknowledged) < wanted:
@@ -123,7 +124,7 @@ class Load:
         """A joined connection as a function: messages -> their acknowledgements."""
         url = f"ws://127.0.0.1:{target.port}/socket.io/?EIO=4&transport=websocket"
         with ExitStack() as stack:
-            connection = create_connection(url, timeout=15, suppress_origin=True)
+            connection = create_connection(url, timeout=90, suppress_origin=True)
             stack.callback(connection.shutdown)  # `close` does nothing where the server was quicker
             connection.recv()
             connection.send("40" + json.dumps({"key": self._key}))
@@ -147,7 +148,7 @@ class Load:
             yield ask
 
     def _http(self, target: QuadraProcess, names: Iterator[str], pending: list[dict[str, Any]]) -> None:
-        with closing(http.client.HTTPConnection("127.0.0.1", target.port, timeout=15)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", target.port, timeout=90)) as connection:
             while not self._stop.is_set():
                 events = self._next(names, pending, REQUEST)
                 headers = {"X-Quadra-Key": self._key}

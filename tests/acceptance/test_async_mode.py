@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import assert_counts_are_rows, connected, database_of, event, eventually, send, send_raw, stored_ids
+from tests.clients import assert_counts_are_rows, connected, database_of, event, send, send_raw, stored_ids
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_gevent_answers_every_event_once_on_each_transport(quadra: QuadraProcess
     with connected(quadra, transports=(transport,)) as client:
         for at, one in enumerate(sent):
             client.emit("user:event", one, acknowledged.append if at % 2 else None)
-        client.wait_for(lambda: len(acknowledged) + len(client.heard) >= 100, 20)
+        client.wait_for(lambda: len(acknowledged) + len(client.heard) >= 100)
         assert client.call("user:events", [*sent, event()])["duplicates"] == 100
         assert client.call("user:event", None)["code"] == "invalid"
     with database_of(quadra) as database:
@@ -64,14 +65,14 @@ def test_gevent_lets_clients_come_back_after_a_restart_and_stops_with_0(quadra: 
         assert client.call("user:event", before)["duplicate"] is False
         assert quadra.terminate() == 0
         quadra.start()
-        eventually(lambda: client.io.connected and "/" in client.io.namespaces, 20)
+        eventually(lambda: client.io.connected and "/" in client.io.namespaces)
         assert client.call("user:event", before)["duplicate"] is True
 
 
 def test_a_mode_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
     env = {**os.environ, "QUADRA_ASYNC_MODE": "twisted", "QUADRA_DATA_DIR": str(tmp_path), "QUADRA_PORT": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "quadra", "serve"], env=env, capture_output=True, text=True, timeout=60, cwd=tmp_path
+        [sys.executable, "-m", "quadra", "serve"], env=env, capture_output=True, text=True, timeout=120, cwd=tmp_path
     )
     assert done.returncode == 1
     assert "QUADRA_ASYNC_MODE='twisted'" in done.stderr
@@ -84,5 +85,5 @@ def test_a_mode_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
 def test_only_the_library_of_the_mode_is_imported_by_the_loop(mode: str) -> None:
     names = "'eventlet' in sys.modules, 'gevent' in sys.modules"
     code = f"import sys; from quadra.core.web.loop import Loop; Loop({mode!r}); print({names})"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == [str(mode == "eventlet"), str(mode == "gevent")], done.stderr

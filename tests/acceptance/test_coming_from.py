@@ -22,10 +22,11 @@ from quadra.core.api.legacy_routes import ALSO, PAGES
 from quadra.core.settings import Settings
 from quadra.ingest.importers import formats
 from tests.acceptance import coming_from as page
-from tests.clients import Answer, PlainPacket, eventually, send
+from tests.clients import Answer, PlainPacket, send
 from tests.servers import commands
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_an_old_page_leads_to_the_one_that_shows_it(quadra: QuadraProcess, path:
 def test_sockets_are_also_where_others_had_them(quadra: QuadraProcess, transports: list[str]) -> None:
     client, key = socketio.Client(serializer=PlainPacket), {"key": quadra.init["write_key"]}
     client.connect(
-        quadra.base_url, auth=key, transports=transports, socketio_path=legacy_routes.SOCKETS, wait_timeout=30
+        quadra.base_url, auth=key, transports=transports, socketio_path=legacy_routes.SOCKETS, wait_timeout=90
     )
     try:
         answer = client.call("user:event", {"eventId": str(transports), "eventType": "hello", "userId": "u"})
@@ -142,7 +143,7 @@ def test_a_refused_request_is_in_the_log_under_its_id(quadra: QuadraProcess) -> 
     }
     for name, (path, body) in asked.items():
         send(quadra, path, body, X_Request_ID=name, X_Forwarded_For="198.51.100.7")
-    eventually(lambda: asked.keys() <= {line["request_id"] for line in refusals(quadra)}, 60)
+    eventually(lambda: asked.keys() <= {line["request_id"] for line in refusals(quadra)})
     found = {line["request_id"]: line for line in refusals(quadra)}
     assert "not JSON" in found["whole-1"]["reason"]
     assert (found["some-1"]["refused_events"], found["some-1"]["status"]) == (1, 200)
@@ -168,7 +169,7 @@ def test_what_a_socket_was_refused_is_in_the_log_under_the_id_of_its_connection(
     def lines() -> list[dict[str, Any]]:
         return [line for line in refusals(quadra) if line["request_id"] == "socket-1"]
 
-    eventually(lambda: len(lines()) >= 5, 60)
+    eventually(lambda: len(lines()) >= 5)
     assert [line["path"] for line in lines()][:5] == [
         "connect",
         "user:event",

@@ -25,7 +25,7 @@ def test_stopping_under_load_loses_nothing_acknowledged_and_takes_seconds(
         assert idle.call("user:event", event())["duplicate"] is False
         load.wait_for_more(500)
         os.kill(quadra.pid, number)
-        assert quadra.wait(60) == 0
+        assert quadra.wait(90) == 0
     assert "Stopped: everything acknowledged is stored." in quadra.log()
     assert "Traceback" not in quadra.log()
     with database_of(quadra) as database:
@@ -40,7 +40,7 @@ def test_a_client_that_is_between_two_polls_is_told_to_come_back(
     url = f"{quadra.base_url}/socket.io/?EIO=4&transport=polling"
 
     def ask(body: bytes | None = None) -> str:
-        with urllib.request.urlopen(url, body, timeout=10) as answer:
+        with urllib.request.urlopen(url, body, timeout=90) as answer:
             return str(answer.read().decode())
 
     url += f"&sid={json.loads(ask()[1:])['sid']}"
@@ -49,4 +49,4 @@ def test_a_client_that_is_between_two_polls_is_told_to_come_back(
     os.kill(quadra.pid, signal.SIGTERM)
     time.sleep(0.5)  # it thinks about what it got
     assert '"server:reconnect",{"reason":"restart"' in ask()
-    assert quadra.wait(60) == 0
+    assert quadra.wait(90) == 0

@@ -12,9 +12,10 @@ from contextlib import ExitStack, closing
 import psutil
 import pytest
 
-from tests.clients import eventually, send
+from tests.clients import send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import TOP, GunicornProcess, QuadraProcess
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def start_another(beside: QuadraProcess, *command: str, **env: str) -> subproces
         cwd=beside.directory,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -57,7 +58,7 @@ def test_gunicorn_replaces_its_worker_and_is_refused_more_than_one(
     quadra = gunicorn_process()
     (worker,) = psutil.Process(quadra.pid).children()
     os.kill(quadra.pid, signal.SIGHUP)
-    eventually(lambda: worker.pid not in [child.pid for child in psutil.Process(quadra.pid).children()], 30)
+    eventually(lambda: worker.pid not in [child.pid for child in psutil.Process(quadra.pid).children()])
     assert send(quadra, "/health/ready", method="GET", key=None).status == 200
     done = start_another(quadra, "gunicorn", "-c", CONF, "quadra.web:app")
     assert done.returncode == 4, done.stderr

@@ -207,7 +207,7 @@ def test_no_message_stops_others_on_gevent(on_gevent: QuadraProcess, name: str) 
 
 def dial(quadra: QuadraProcess) -> websocket.WebSocket:
     url = f"ws://127.0.0.1:{quadra.port}/socket.io/?EIO=4&transport=websocket"
-    return websocket.create_connection(url, timeout=30, suppress_origin=True)
+    return websocket.create_connection(url, timeout=90, suppress_origin=True)
 
 
 def read_on(client: websocket.WebSocket) -> None:

@@ -115,10 +115,10 @@ def test_an_unknown_address_costs_the_same_work_as_a_wrong_password(
     took = {"ada@example.com": 9.0, "eve@example.com": 9.0}
     with database.read() as session:
         for email in list(took) * 4:
-            start = time.perf_counter()
+            start = time.process_time()
             with pytest.raises(Unauthorised):
                 authenticate(session, email, "wrong horse battery")
-            took[email] = min(took[email], time.perf_counter() - start)
+            took[email] = min(took[email], time.process_time() - start)
     known, unknown = took.values()
     assert 0.5 < unknown / known < 2
 

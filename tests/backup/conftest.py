@@ -92,5 +92,5 @@ def send(quadra: QuadraProcess, event_id: str) -> None:
         body,
         {"Content-Type": "application/json", "Authorization": f"Bearer {quadra.init['write_key']}"},
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=90) as answer:
         assert json.load(answer)["stored"] == 1

@@ -11,10 +11,10 @@ import pytest
 
 from tests.backup.conftest import send
 from tests.backup.test_replica_routes import call
-from tests.backup.test_replica_status import until
 from tests.clients import database_of, stored_ids
 from tests.servers.commands import quadra_command
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def finished(quadra: QuadraProcess, path: str, status: str, body: Any = None) ->
         jobs = call(quadra, "/admin/jobs?limit=50", root="/api")[1]["jobs"]
         return next((job for job in jobs if job["job_id"] == wanted and job["status"] == status), None)
 
-    found = until(done, 60)
+    found = eventually(done)
     assert found, f"the job did not become {status}"
     return found
 

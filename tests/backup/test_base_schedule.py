@@ -22,7 +22,7 @@ from quadra.core.settings import load
 from quadra.health.checks.backups import point_in_time
 from quadra.health.context import CheckContext
 from tests.backup.conftest import Pair, sql
-from tests.jobs.processes import wait_until
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def archive_log(pair: Pair) -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS filling (x int)")
         connection.execute("INSERT INTO filling VALUES (1)")
         name = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()[0]
-    wait_until(lambda: name in wal_chain.archived(pair.archive.wal), seconds=60)
+    eventually(lambda: name in wal_chain.archived(pair.archive.wal))
 
 
 def test_base_backups_are_taken_proved_and_pruned_by_the_clock(

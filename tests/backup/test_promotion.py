@@ -15,8 +15,8 @@ from quadra.backup.replica.rejoin import Rejoin, rejoin
 from quadra.backup.replica.sides import replica_url
 from quadra.core.errors import Conflict, Invalid
 from tests.backup.conftest import WHO, send, sql
-from tests.backup.test_replica_status import until
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 
 def statuses(outcome) -> dict[str, str]:
@@ -84,7 +84,7 @@ def test_without_synchronous_replication_the_bound_is_printed_and_the_fence_is_d
     """The last test with `lone`: its primary does not come back."""
     pair, one, two = lone
     settings = pair.settings(one, two, data_dir=tmp_path)
-    until(lambda: "one" in replica_memory.remember(settings).sync_states)
+    eventually(lambda: "one" in replica_memory.remember(settings).sync_states)
     pair.primary.kill()
     environment = pair.environment(one, two) | {"QUADRA_DATA_DIR": str(tmp_path)}
     target = f"127.0.0.1:{one.port}"
@@ -118,7 +118,7 @@ def test_a_replica_that_has_less_than_another_is_not_promoted(make_pair, tmp_pat
     with sql(pair.primary) as connection:
         lsn = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()[0]
     with sql(ahead) as there:
-        until(lambda: there.execute("SELECT pg_last_wal_receive_lsn() >= %s::pg_lsn", [lsn]).fetchone()[0])
+        eventually(lambda: there.execute("SELECT pg_last_wal_receive_lsn() >= %s::pg_lsn", [lsn]).fetchone()[0])
     pair.primary.kill()
     behind.start()
 
@@ -140,8 +140,8 @@ def test_with_a_synchronous_replica_no_acknowledged_event_is_lost_and_the_old_pr
     acknowledged: list[str] = []
     with closing(QuadraProcess(keeper, pair.environment(replica))) as quadra:
         settings = pair.settings(replica, data_dir=quadra.directory / "data")
-        until(
-            lambda: replica_memory.recall(settings) and replica_memory.recall(settings).sync_states.get("replica"), 30
+        eventually(
+            lambda: replica_memory.recall(settings) and replica_memory.recall(settings).sync_states.get("replica")
         )
         for number in range(60):
             send(quadra, f"event-{number}")
@@ -181,7 +181,7 @@ def test_with_a_synchronous_replica_no_acknowledged_event_is_lost_and_the_old_pr
         assert old.execute("SELECT pg_is_in_recovery()").fetchone()[0] is True
         assert old.execute("SELECT to_regclass('alone')").fetchone()[0] is None
         new.execute("CREATE TABLE together (x int)")
-        assert until(lambda: old.execute("SELECT to_regclass('together')").fetchone()[0])
+        assert eventually(lambda: old.execute("SELECT to_regclass('together')").fetchone()[0])
 
 
 def _diverge(primary) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from quadra.backup.replica import memory as replica_memory
 from tests.backup.conftest import sql
-from tests.backup.test_replica_status import until
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 ROOT = "/api/disaster-recovery"
 
@@ -102,7 +102,7 @@ def test_both_sides_are_in_the_answer(replicated):
 def test_the_lag_is_a_metric(replicated):
     _pair, _replica, quadra = replicated
 
-    lines = until(
+    lines = eventually(
         lambda: [line for line in metrics(quadra) if line.startswith("quadra_matrix_replication_lag_seconds ")]
     )
 
@@ -110,7 +110,7 @@ def test_the_lag_is_a_metric(replicated):
 
 
 def metrics(quadra: QuadraProcess) -> list[str]:
-    with urllib.request.urlopen(f"{quadra.base_url}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(f"{quadra.base_url}/metrics", timeout=90) as answer:
         return answer.read().decode().splitlines()
 
 
@@ -132,7 +132,7 @@ def test_when_the_primary_is_lost_the_replica_knows_the_admin_and_is_promoted(re
     """The keys lie in the database that is gone; they were replicated."""
     pair, replica, quadra = replicated
     settings = pair.settings(replica, data_dir=quadra.directory / "data")
-    assert until(lambda: replica_memory.recall(settings), 30), "no worker wrote down how far the primary was"
+    assert eventually(lambda: replica_memory.recall(settings)), "no worker wrote down how far the primary was"
     pair.primary.kill()
     target = {"target": f"127.0.0.1:{replica.port}", "confirm_fenced": True}
 

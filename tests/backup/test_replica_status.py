@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +12,7 @@ from quadra.backup.replica.status import replication_status
 from quadra.core.errors import Unavailable
 from quadra.core.settings import load
 from tests.backup.conftest import sql
-
-
-def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := holds()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +24,7 @@ def replica(pair):
 def test_a_replica_that_follows_is_healthy_with_no_lag(pair, replica):
     pair.primary.execute("INSERT INTO line (word) VALUES ('x')")
 
-    status = until(lambda: _caught_up(pair, replica))
+    status = eventually(lambda: _caught_up(pair, replica))
 
     assert status.replication_enabled is True
     assert status.replica_count == 1
@@ -45,19 +38,18 @@ def test_a_replica_that_follows_is_healthy_with_no_lag(pair, replica):
 def test_an_idle_primary_does_not_look_like_lag(pair, replica):
     """The last transaction's age is what naive checks take for lag."""
     pair.primary.execute("INSERT INTO line (word) VALUES ('y')")
-    until(lambda: _caught_up(pair, replica))
+    eventually(lambda: _caught_up(pair, replica))
     time.sleep(1.2)
 
-    status = replication_status(pair.settings(replica, replica_lag_degraded=timedelta(seconds=1)))
-
-    assert status.replicas[0].lag_seconds < 1
-    assert status.overall_status == "healthy"
+    settings = pair.settings(replica, replica_lag_degraded=timedelta(seconds=1))
+    # what looks like lag only grows; what a busy machine delays comes
+    eventually(lambda: replication_status(settings).overall_status == "healthy", 10)
 
 
 def test_a_replica_that_does_not_replay_lags_in_bytes_and_seconds_and_is_named(pair, replica):
     with sql(replica) as there:
         there.execute("SELECT pg_wal_replay_pause()")
-        until(lambda: there.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[0])
+        eventually(lambda: there.execute("SELECT pg_get_wal_replay_pause_state() = 'paused'").fetchone()[0])
     settings = pair.settings(
         replica, replica_lag_degraded=timedelta(seconds=0.2), replica_lag_unhealthy=timedelta(seconds=600)
     )
@@ -68,7 +60,7 @@ def test_a_replica_that_does_not_replay_lags_in_bytes_and_seconds_and_is_named(p
         return status if status.replicas[0].status == "degraded" else None
 
     try:
-        status = until(degraded)
+        status = eventually(degraded)
         assert status.overall_status == "degraded"
         assert status.replicas[0].lag_bytes > 1000
         assert status.replicas[0].lag_seconds >= 0.2

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from quadra.backup import wal_archive
 from quadra.backup.wal_archive import LONG_HEADER, Refused, push
+from tests.waiting import eventually
 
 NAME = "000000010000000000000003"
 MIB = 2**20
@@ -95,9 +95,7 @@ def test_a_killed_push_leaves_no_segment_and_the_next_one_clears_up(tmp_path):
     with (tmp_path / "slow").open("wb") as pipe:  # it waits for the rest of the file
         pipe.write(b"half")
         pipe.flush()
-        end = time.monotonic() + 20
-        while not list(archive.glob(".*.part")) and time.monotonic() < end:
-            time.sleep(0.02)
+        eventually(lambda: list(archive.glob(".*.part")))
         process.send_signal(signal.SIGKILL)
         process.wait()
 

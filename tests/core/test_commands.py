@@ -12,8 +12,8 @@ import click
 import pytest
 
 from quadra.cli import COMMANDS, quadra
-from tests.clients import eventually
 from tests.servers import commands
+from tests.waiting import eventually
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 

@@ -63,7 +63,7 @@ def test_a_key_in_an_address_gets_into_no_log(server: QuadraProcess) -> None:
 
 def say(port: int, request: bytes) -> bytes:
     """Whatever comes back; some of these requests are answered by closing the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=90) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)

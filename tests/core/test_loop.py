@@ -19,7 +19,7 @@ def run(mode: str, program: str) -> str:
         [sys.executable, "-W", "ignore", "-c", start + textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -66,7 +66,7 @@ def test_many_greenlets_wait_at_once_and_each_gets_its_own_result(mode: str) -> 
             found[n] = threads.run(lambda: (time.sleep(0.001), n)[1])
         for n in range(2000):
             loop.spawn(ask, n)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while len(found) < 2000 and time.monotonic() < until:
             loop.sleep(0.01)
         print(len(found), all(n == result for n, result in found.items()))
@@ -86,7 +86,7 @@ def test_the_loop_goes_on_while_a_thread_works(mode: str) -> None:
                 ticks.append(1)
                 loop.sleep(0.01)
         loop.spawn(tick)
-        threads.run(time.sleep, 0.5)
+        threads.run(lambda: [time.sleep(0.01) for _ in range(6000) if len(ticks) <= 10])
         print(len(ticks) > 10)
         """,
     ) == ("True")
@@ -104,7 +104,7 @@ def test_calls_from_many_threads_all_reach_the_loop_in_order_for_each(mode: str)
         threads = [threading.Thread(target=shout, args=(name,)) for name in range(4)]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while len(heard) < 20000 and time.monotonic() < until:
             loop.sleep(0.01)
         print(len(heard), all([n for name, n in heard if name == one] == list(range(5000)) for one in range(4)))
@@ -119,9 +119,9 @@ def test_a_waiter_is_set_once_and_waiting_for_it_has_an_end(mode: str) -> None:
         """
         waiter = loop.waiter()
         began = time.monotonic()
-        print(bool(waiter.wait(0.05)), 0.04 < time.monotonic() - began < 5, end=" ")
+        print(bool(waiter.wait(0.05)), 0.04 < time.monotonic() - began < 60, end=" ")
         loop.spawn(waiter.set)
-        print(bool(waiter.wait(5)), bool(waiter.wait(0)), end=" ")
+        print(bool(waiter.wait(60)), bool(waiter.wait(0)), end=" ")
         waiter.set()
         print(bool(waiter.wait(None)))
         """,
@@ -138,7 +138,7 @@ def test_stopped_threads_finish_what_they_were_given(mode: str) -> None:
         for n in range(5):
             threads.submit(lambda n=n: n, lambda result, error: done.append(result))
         threads.stop()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 90
         while len(done) < 5 and time.monotonic() < until:
             loop.sleep(0.01)
         print(done, [thread.name for thread in threading.enumerate() if thread.name.startswith("work")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from quadra.core.presence import Presence, WebProcess, place
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
 from tests.servers.schema import bring_up
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -120,7 +121,10 @@ def test_a_row_of_another_machine_that_stands_still_keeps_nobody_out_for_long(da
     assert "other" not in names(database)
 
 
-def test_a_row_of_another_machine_that_moves_keeps_one_without_redis_out(database: Database) -> None:
+def test_a_row_of_another_machine_that_moves_keeps_one_without_redis_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "WATCH_SECONDS", 60)  # which end when it moves
     put(database)
     stop = threading.Event()
 
@@ -187,7 +191,7 @@ def test_a_row_moves_while_its_process_runs_and_goes_with_it(
         Presence(process).attach()
         for start in process.on_start:
             start()
-    wait_until(lambda: len(names(database)) == 2)
+    eventually(lambda: len(names(database)) == 2)
     with database.read() as session:
         assert len(presence.alive(session)) == 2
         before = {row.name: row.heartbeat_at for row in presence.alive(session)}
@@ -203,20 +207,16 @@ def test_a_row_moves_while_its_process_runs_and_goes_with_it(
 
     thread = threading.Thread(target=beat)
     thread.start()
-    wait_until(lambda: "web.process.unheard" in caplog.text)
+    eventually(lambda: "web.process.unheard" in caplog.text)
     stop.set()
     thread.join()
-    with database.read() as session:
-        assert all(row.heartbeat_at > before[row.name] for row in presence.alive(session) if row.name in before)
+
+    def all_moved() -> bool:
+        with database.read() as session:
+            return all(row.heartbeat_at > before[row.name] for row in presence.alive(session) if row.name in before)
+
+    eventually(all_moved)
     for process in processes:
         for end in process.on_stop:
             end()
     assert names(database) == ["without"]
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 10) -> None:
-    for _ in range(int(seconds * 20)):
-        if condition():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("waited in vain")

@@ -19,10 +19,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from quadra.dashboard.pages import PAGES, PIPELINE_TABS, SETTINGS
-from tests.clients import eventually, make_project, send
+from tests.clients import make_project, send
 from tests.dashboard.lens_sample import sample
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 TOP = Path(__file__).parents[2]
 AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
@@ -124,7 +125,7 @@ def look(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
 
 def settled(page: Page) -> None:
     page.wait_for_load_state("load")
-    expect(page.locator("[aria-busy=true]")).to_have_count(0, timeout=30_000)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     if page.locator(".chart[role=img]:visible").count():
         page.locator("canvas").first.wait_for()
 
@@ -245,7 +246,7 @@ def test_the_browser_tells_this_test_what_is_forbidden(inside: BrowserContext, q
     page, said = look(inside, f"{quadra.base_url}/status")
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">red</p><style>p {}</style>')")
     page.evaluate("document.body.append(Object.assign(document.createElement('script'), { textContent: '1' }))")
-    eventually(lambda: len(forbidden(page, said)) >= 6, 20)  # each of the three as an event and in the console
+    eventually(lambda: len(forbidden(page, said)) >= 6)  # each of the three as an event and in the console
     assert any(one.startswith("style-src-attr") for one in forbidden(page, said))
     assert any(one.startswith("style-src-elem") for one in forbidden(page, said))
     assert any(one.startswith("script-src-elem") for one in forbidden(page, said))

@@ -55,7 +55,7 @@ class Project:
             json.dumps({"events": events}).encode(),
             {"Content-Type": "application/json", "X-Quadra-Key": self.write_key},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             stored = json.load(answer)
         assert stored["stored"] == len(events), stored
 
@@ -146,7 +146,7 @@ def tile(page: Page, title: str) -> Locator:
 def settled(page: Page) -> None:
     """All questions are answered."""
     expect(page.locator("#board")).to_have_attribute("aria-busy", "false")
-    expect(page.locator('#board [aria-busy="true"]')).to_have_count(0, timeout=15_000)
+    expect(page.locator('#board [aria-busy="true"]')).to_have_count(0)
 
 
 def test_a_page_is_of_the_project_that_its_address_names(
@@ -209,7 +209,7 @@ def test_the_events_that_empty_pages_propose_are_accepted_and_shown(page: Page, 
             body = snippet[snippet.index("-d '") + 4 : snippet.rindex("'")]
             headers = {"Content-Type": "application/json", "X-Quadra-Key": project.write_key}
             request = urllib.request.Request(snippet.split()[1], body.encode(), headers)
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=90) as answer:
                 assert answer.status == 200
         page.reload()
         expect(panel(page, PAGES[slug]).locator(CHART)).to_be_visible()
@@ -225,7 +225,7 @@ def test_a_number_follows_what_arrives_and_the_focus_stays(page: Page, quadra: Q
     table = panel(page, "Top events").locator("tbody tr")
     expect(table.nth(0).locator("td").nth(1)).to_have_text("1")
     project.send(*[{"eventType": "opened", "userId": "bob"} for _ in range(4)])
-    expect(table.nth(0).locator("td").nth(1)).to_have_text("5", timeout=20_000)
+    expect(table.nth(0).locator("td").nth(1)).to_have_text("5")
     expect(latest.locator("li")).to_have_count(5)
     expect(latest.locator("details[open]")).to_have_count(1)
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
@@ -280,17 +280,17 @@ def test_a_row_of_visits_filters_the_page_and_alt_leaves_it_out(page: Page, full
     page.goto(full.at("visits", days="7"))
     settled(page)
     pages = panel(page, "Which pages?")
-    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS), timeout=15_000)
+    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS))
     pages.get_by_role("button", name="/signup", exact=True).click()
     expect(page).to_have_url(re.compile(r"where%5Bpage%5D=%2Fsignup"))
-    expect(tile(page, "Visitors").locator(".num")).to_have_text("2", timeout=15_000)
+    expect(tile(page, "Visitors").locator(".num")).to_have_text("2")
     page.get_by_role("button", name=re.compile("Page is .signup.*remove this filter")).click()
-    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS), timeout=15_000)
+    expect(tile(page, "Visitors").locator(".num")).to_have_text(str(USERS))
     pages.get_by_role("button", name="Entry", exact=True).click()
     pages.get_by_role("button", name="/", exact=True).focus()
     page.keyboard.press("Alt+Enter")
     expect(page).to_have_url(re.compile(r"where%5Bentry_page%5D%5Bis_not%5D=%2F"))
-    expect(tile(page, "Visitors").locator(".num")).to_have_text("0", timeout=15_000)
+    expect(tile(page, "Visitors").locator(".num")).to_have_text("0")
 
 
 def test_keys_choose_the_time_and_move_it(page: Page, full: Project) -> None:
@@ -327,7 +327,7 @@ def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project)
     page.get_by_label("Currency", exact=True).fill("")
     page.get_by_role("button", name="Keep", exact=True).click()
     row = shown.locator("tbody tr")
-    expect(row).to_contain_text("event bought", timeout=15_000)
+    expect(row).to_contain_text("event bought")
     expect(row.locator("td").nth(1)).to_have_text("2")
     row.get_by_role("link", name="Bought").click()
     settled(page)
@@ -336,7 +336,7 @@ def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project)
     page.goto(full.at("goals", days="7"))
     shown.get_by_role("button", name="Delete the goal Bought").click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(shown).to_contain_text("No goals yet", timeout=15_000)
+    expect(shown).to_contain_text("No goals yet")
 
 
 def test_a_chart_is_zoomed_and_a_table_sorted_by_keys(page: Page, full: Project) -> None:
@@ -377,14 +377,14 @@ def test_a_segment_is_put_together_by_keys_and_its_people_looked_at(page: Page, 
     expect(page.get_by_label("Event 1", exact=True)).to_have_value("bought")
     page.get_by_role("button", name="Keep", exact=True).click()
     row = shown.locator("tbody tr")
-    expect(row).to_contain_text("did “bought” at least once", timeout=15_000)
-    expect(row.locator("td").nth(1)).to_have_text("2", timeout=15_000)
+    expect(row).to_contain_text("did “bought” at least once")
+    expect(row.locator("td").nth(1)).to_have_text("2")
     row.get_by_role("link", name="People of Buyers").click()
-    expect(tile(page, "Active").locator(".num")).to_have_text("2", timeout=15_000)
+    expect(tile(page, "Active").locator(".num")).to_have_text("2")
     page.go_back()
     shown.get_by_role("button", name="Delete the segment Buyers").click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(shown).to_contain_text("No segments yet", timeout=15_000)
+    expect(shown).to_contain_text("No segments yet")
 
 
 def test_time_and_filters_go_along_to_other_pages_and_projects(page: Page, full: Project, empty: Project) -> None:
@@ -464,7 +464,7 @@ def test_a_page_that_meets_a_busy_server_asks_again_by_itself(page: Page, full: 
     busy = json.dumps({"error": {"code": "busy", "message": "Too many questions at once; try again."}})
     page.route("**/api/analytics/ai?*", lambda route: route.fulfill(status=503, body=busy), times=2)
     page.goto(full.at("ai", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
-    expect(panel(page, PAGES["ai"])).to_contain_text("No AI calls", timeout=10_000)
+    expect(panel(page, PAGES["ai"])).to_contain_text("No AI calls")
 
 
 def test_what_has_not_begun_is_not_shown_as_nothing(page: Page, full: Project) -> None:
@@ -499,7 +499,7 @@ def test_a_person_is_forgotten_after_their_id_was_written(page: Page, full: Proj
     page.get_by_label("Type the id to confirm").fill("forget me/please")
     erase.click()
     expect(page.get_by_text("A worker is erasing this person now.")).to_be_visible()
-    expect(panel(page, "What did this user do?")).to_contain_text("No events by this person", timeout=30_000)
+    expect(panel(page, "What did this user do?")).to_contain_text("No events by this person")
 
 
 def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(

@@ -22,10 +22,11 @@ from quadra.ingest.tables import Batch
 from quadra.insights.tables import Breaker, Insight
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
-from tests.clients import database_of, eventually, make_project
+from tests.clients import database_of, make_project
 from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 FULL = 5
 """Events of a batch here."""
@@ -51,7 +52,7 @@ class Project:
             json.dumps({"events": [{"eventType": event_type, "userId": f"u{n}"} for n in range(count)]}).encode(),
             {"Content-Type": "application/json", "X-Quadra-Key": self.write_key},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             assert json.load(answer)["stored"] == count
 
     def analysed_batch(self) -> str:
@@ -199,7 +200,7 @@ def test_an_insight_appears_by_itself_moments_after_its_batch_is_full(page: Page
     live(page)
     expect(page.locator("#insights [data-nothing]")).to_contain_text("No insights yet")
     project.send()
-    expect(insights(page)).to_have_count(1, timeout=5_000)
+    expect(insights(page)).to_have_count(1)
     expect(insights(page)).to_contain_text("The first batch")
     expect(insights(page)).to_contain_text("local analyst")
     expect(page.locator("#insights [data-nothing]")).to_be_hidden()
@@ -211,7 +212,7 @@ def test_the_live_page_shows_the_newest_insights_and_whether_quadra_is_well(page
     expect(page.locator("#noticed-nothing")).to_contain_text("No insights yet")
     for number in range(4):
         project.send(FULL - 1 if number == 0 else FULL, f"kind_{number}")
-    expect(page.locator("#noticed li.insight")).to_have_count(3, timeout=5_000)
+    expect(page.locator("#noticed li.insight")).to_have_count(3)
     expect(page.locator("#signs")).to_contain_text("oldest job")
     expect(page.locator("#signs")).to_contain_text("dead letters")
 
@@ -418,7 +419,7 @@ def test_what_the_server_cannot_answer_is_said_and_asked_again(page: Page, proje
     page.goto(project.at("/insights"))
     expect(page.get_by_role("alert")).to_contain_text("The database does not answer; try again.")
     page.unroute("**/api/insights*")
-    expect(insights(page)).to_have_count(1, timeout=15_000)
+    expect(insights(page)).to_have_count(1)
     expect(page.get_by_role("alert")).to_be_hidden()
 
 

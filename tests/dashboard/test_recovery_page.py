@@ -13,8 +13,6 @@ from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
-PATIENCE_MS = 60_000
-
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
@@ -37,18 +35,18 @@ def test_an_admin_takes_and_verifies_a_backup_after_being_asked(quadra, browser)
         page.on("pageerror", lambda error: problems.append(str(error)))
         log_in(page, quadra, quadra.init["admin_email"], quadra.init["admin_password"])
 
-        expect(page.get_by_text("No backups yet.")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("No backups yet.")).to_be_visible()
         expect(page.get_by_text("SQLite has no replicas")).to_be_visible()
         page.get_by_label("Kind of backup").select_option("database")
         page.get_by_role("button", name="Take a backup").click()
         expect(page.get_by_role("dialog")).to_contain_text("Take a backup (database)?")
         page.get_by_role("button", name="Take it").click()
         verify = page.get_by_role("button", name="Verify the database backup")
-        expect(verify).to_be_visible(timeout=PATIENCE_MS)
+        expect(verify).to_be_visible()
         expect(page.locator("#backups")).to_contain_text("never")
         verify.click()
         page.get_by_role("button", name="Verify it").click()
-        expect(page.locator("#backups")).to_contain_text("restored", timeout=PATIENCE_MS)
+        expect(page.locator("#backups")).to_contain_text("restored")
 
         fits(page)
     assert problems == []

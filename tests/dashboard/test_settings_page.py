@@ -19,7 +19,6 @@ from tests.dashboard.looks import fits
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
-PATIENCE_MS = 60_000
 PASSWORD = "nine purple llamas sing"
 
 
@@ -33,7 +32,6 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
 def admin(browser: Browser, quadra: QuadraProcess) -> Iterator[Page]:
     with browser.new_context(viewport={"width": 390, "height": 800}) as context:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
         log_in(page, quadra, quadra.init["admin_email"], quadra.init["admin_password"])
         yield page
 
@@ -47,7 +45,7 @@ def log_in(page: Page, quadra: QuadraProcess, email: str, password: str) -> None
 
 def kept(page: Page) -> str:
     """What the dialog shows once."""
-    expect(page.locator("#once")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#once")).to_be_visible()
     text = page.locator("#once-text").inner_text()
     page.get_by_role("button", name="I have kept it").click()
     return text
@@ -59,7 +57,7 @@ def test_every_page_fits_a_phone_and_complains_of_nothing(admin: Page, quadra: Q
     for name in SETTINGS:
         admin.goto(f"{quadra.base_url}/settings/{name}")
         expect(admin.locator("h1")).to_have_text(SETTINGS[name])
-        expect(admin.locator(".skeleton")).to_have_count(0, timeout=PATIENCE_MS)
+        expect(admin.locator(".skeleton")).to_have_count(0)
         expect(admin.locator("#problem")).to_be_hidden()
         fits(admin)
     assert problems == []
@@ -69,7 +67,7 @@ def test_a_kind_of_job_is_paused_and_resumed_by_keyboard_with_a_reason(admin: Pa
     """The page of operations, which is beside settings for whoever runs Quadra."""
     admin.goto(f"{quadra.base_url}/operations")
     pause, resume = admin.get_by_label("Pause analyse", exact=True), admin.get_by_label("Resume analyse", exact=True)
-    expect(admin.locator(".skeleton")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(admin.locator(".skeleton")).to_have_count(0)
     fits(admin)
     pause.press("Enter")
     # without a reason nothing is done
@@ -77,11 +75,11 @@ def test_a_kind_of_job_is_paused_and_resumed_by_keyboard_with_a_reason(admin: Pa
     expect(admin.locator("#confirm")).to_be_visible()
     admin.keyboard.type("upgrade")
     admin.keyboard.press("Enter")
-    expect(admin.locator("#kinds tr", has=resume)).to_contain_text("upgrade", timeout=PATIENCE_MS)
+    expect(admin.locator("#kinds tr", has=resume)).to_contain_text("upgrade")
     resume.press("Enter")
     admin.keyboard.type("done")
     admin.keyboard.press("Enter")
-    expect(pause).to_be_visible(timeout=PATIENCE_MS)
+    expect(pause).to_be_visible()
     expect(admin.get_by_label("Run now: Backup of the database")).to_be_visible()
     expect(admin.locator("#problem")).to_be_hidden()
 
@@ -116,7 +114,6 @@ def test_who_is_invited_chooses_a_password_and_turns_a_second_factor_on(
 
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
         page.goto(link)
         page.get_by_label("New password").fill(PASSWORD)
         page.get_by_role("button", name="Use this password").click()
@@ -174,7 +171,7 @@ def test_the_first_steps_tick_themselves(admin: Page, quadra: QuadraProcess) -> 
     body = json.dumps({"eventType": "hello", "userId": "me"})
     headers = {"X-Quadra-Key": key[0], "Content-Type": "application/json"}
     assert admin.request.post(f"{quadra.base_url}/api/events", data=body, headers=headers).ok
-    expect(send.locator(".tick")).to_have_text("✓", timeout=PATIENCE_MS)
+    expect(send.locator(".tick")).to_have_text("✓")
 
 
 def test_an_alert_is_made_with_the_channel_it_tells(admin: Page, quadra: QuadraProcess) -> None:
@@ -213,14 +210,14 @@ def test_a_person_is_erased_and_what_a_retention_takes_is_told_before(admin: Pag
     headers = {"X-Quadra-Key": quadra.init["write_key"], "Content-Type": "application/json"}
     assert admin.request.post(f"{quadra.base_url}/api/events", data=json.dumps(old), headers=headers).ok
     admin.goto(f"{quadra.base_url}/settings/data")
-    expect(admin.locator("#kept")).to_have_text("For ever.", timeout=PATIENCE_MS)
+    expect(admin.locator("#kept")).to_have_text("For ever.")
     admin.get_by_label("another number of days").fill("30")
     admin.get_by_role("button", name="Look").click()
-    expect(admin.locator("#goes")).to_contain_text("1 event from 2020-01-02", timeout=PATIENCE_MS)
+    expect(admin.locator("#goes")).to_contain_text("1 event from 2020-01-02")
     admin.get_by_label("Id of the person").fill("ada")
     admin.keyboard.press("Enter")
     admin.locator("#confirm").get_by_role("button", name="Erase").click()
-    expect(admin.locator("#rows tr")).to_contain_text("ada", timeout=PATIENCE_MS)
-    expect(admin.locator("#rows tr")).to_contain_text("done", timeout=PATIENCE_MS)
+    expect(admin.locator("#rows tr")).to_contain_text("ada")
+    expect(admin.locator("#rows tr")).to_contain_text("done")
     admin.get_by_role("button", name="Look").click()
-    expect(admin.locator("#goes")).to_contain_text("nothing goes", timeout=PATIENCE_MS)
+    expect(admin.locator("#goes")).to_contain_text("nothing goes")

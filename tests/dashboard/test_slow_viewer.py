@@ -14,8 +14,9 @@ from engineio.socket import Socket
 from websocket import WebSocket
 
 from quadra.core.web import slow
-from tests.clients import connected, event, eventually, make_key, send
+from tests.clients import connected, event, make_key, send
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 UPDATE = "metrics_update"
 
@@ -50,11 +51,11 @@ def test_a_viewer_that_does_not_read_is_cut_off_and_others_see_everything(
             assert time.monotonic() < end
             assert send(quadra, body=[event(properties=big) for _ in range(10)]).status == 200
             count += 10  # no faster than the reader reads: on a busy machine it must not be slow itself
-            reader.wait_for(lambda: count in [seen["totals"]["today"] for seen in reader.payloads(UPDATE)], 30)  # noqa: B023
+            reader.wait_for(lambda: count in [seen["totals"]["today"] for seen in reader.payloads(UPDATE)])  # noqa: B023
         assert psutil.Process(quadra.pid).memory_info().rss - before < 80 * 2**20
         for viewer in viewers:
             viewer.settimeout(5)
-            eventually(lambda viewer=viewer: ended(viewer), 10)
+            eventually(lambda viewer=viewer: ended(viewer))
         deaf_viewer(quadra, key).close()
     assert "Traceback" not in quadra.log()
 

@@ -17,7 +17,6 @@ from tests.clients import make_project
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
-PATIENCE = 30_000
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "pages.md"
 CAMPAIGNS = {"autumn": (2, 50), "spring": (3, 10)}
 """name -> (how many people came by it, what each bought)."""
@@ -52,7 +51,7 @@ class Hand:
 
     def click(self, what: Locator) -> None:
         self.clicks += 1
-        what.click(timeout=PATIENCE)
+        what.click()
 
     def write(self, label: str, text: str) -> None:
         self.click(self.page.get_by_label(label, exact=True))
@@ -67,7 +66,7 @@ class Hand:
 
     def go(self, name: str) -> None:
         self.click(self.page.get_by_role("navigation", name="Main").get_by_role("link", name=name, exact=True))
-        expect(self.page.locator("#board")).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
+        expect(self.page.locator("#board")).to_have_attribute("aria-busy", "false")
 
     def button(self, name: str | re.Pattern[str], within: Locator | None = None) -> None:
         exact = isinstance(name, str)
@@ -85,7 +84,7 @@ def make_a_goal(hand: Hand) -> None:
     hand.pick("Property of its value", "amount")
     hand.write("Currency", "EUR")
     hand.button("Keep")
-    expect(hand.panel("Which goals are reached?").locator("tbody tr")).to_contain_text("€130", timeout=PATIENCE)
+    expect(hand.panel("Which goals are reached?").locator("tbody tr")).to_contain_text("€130")
 
 
 def find_the_best_campaign(hand: Hand) -> None:
@@ -95,7 +94,7 @@ def find_the_best_campaign(hand: Hand) -> None:
     hand.button("Campaigns", sources)
     hand.button("Revenue", sources)
     row = sources.locator("tbody tr").first
-    expect(row.locator("th")).to_have_text("autumn", timeout=PATIENCE)
+    expect(row.locator("th")).to_have_text("autumn")
     expect(row.locator("td").last).to_have_text("€100")
 
 
@@ -106,7 +105,7 @@ def see_who_drops_out(hand: Hand) -> None:
     drop = hand.panel("Where do people drop out?")
     hand.button("Table", drop)
     hand.click(drop.locator("tbody tr").nth(1).get_by_role("button", name="1", exact=True))
-    expect(hand.page.get_by_role("dialog").locator("tbody tr")).to_have_text("left", timeout=PATIENCE)
+    expect(hand.page.get_by_role("dialog").locator("tbody tr")).to_have_text("left")
     hand.button("Close")
 
 
@@ -114,7 +113,7 @@ def see_whom_an_error_hit(hand: Hand) -> None:
     hand.go("Errors")
     hand.click(hand.panel("Top errors").get_by_role("link", name="1 person", exact=True))
     hand.click(hand.panel("Most active users").get_by_role("link", name="left", exact=True))
-    expect(hand.panel("What did this user do?")).to_contain_text("basket", timeout=PATIENCE)
+    expect(hand.panel("What did this user do?")).to_contain_text("basket")
 
 
 def look_at_buyers_alone(hand: Hand) -> None:
@@ -126,12 +125,12 @@ def look_at_buyers_alone(hand: Hand) -> None:
     hand.button("Keep")
     hand.click(hand.page.get_by_role("link", name="Visits of Buyers", exact=True))
     visitors = hand.page.locator(".kpi").filter(has=hand.page.get_by_role("heading", name="Visitors", exact=True))
-    expect(visitors.locator(".num")).to_have_text("5", timeout=PATIENCE)
+    expect(visitors.locator(".num")).to_have_text("5")
 
 
 def see_why_events_were_refused(hand: Hand) -> None:
     hand.go("Numbers")
-    expect(hand.panel("Why were events refused?").locator("tbody tr")).to_contain_text("1", timeout=PATIENCE)
+    expect(hand.panel("Why were events refused?").locator("tbody tr")).to_contain_text("1")
 
 
 TASKS: dict[str, Callable[[Hand], None]] = {
@@ -152,7 +151,7 @@ def logged_in(browser: Browser, quadra: QuadraProcess) -> Iterator[Page]:
         page.get_by_label("E-mail").fill(quadra.init["admin_email"])
         page.get_by_label("Password").fill(quadra.init["admin_password"])
         page.get_by_role("button", name="Log in").click()
-        expect(page).to_have_url(re.compile("/overview"), timeout=PATIENCE)
+        expect(page).to_have_url(re.compile("/overview"))
         yield page
 
 

@@ -107,7 +107,7 @@ receivers: [{{name: people, webhook_configs: [{{url: "{receiver.url}"}}]}}]
             PrometheusServer,
             files={"quadra.yml": re.sub(r"for: \w+", "for: 0s", rules)},
             config=f"""
-global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}}
 rule_files: [quadra.yml]
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{alertmanager.port}"]}}]}}]}}
 scrape_configs: [{{job_name: quadra, static_configs: [{{targets: ["127.0.0.1:{quadra.port}"]}}]}}]

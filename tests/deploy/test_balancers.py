@@ -13,11 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.clients import Answer, eventually, send
+from tests.clients import Answer, send
 from tests.conftest import _start
 from tests.servers.balancers import Balancer, HaproxyServer, NginxServer
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 BALANCERS = pytest.mark.parametrize("kind", [HaproxyServer, NginxServer], ids=["HAProxy", "nginx"])
 LIES = {
@@ -95,14 +96,14 @@ def stack() -> Iterator[ExitStack]:
 
 def balancer(stack: ExitStack, keeper: Keeper, kind: type[Balancer], port: int) -> Balancer:
     found = stack.enter_context(closing(_start(kind, keeper, replicas={"web-a": port, "web-b": port})))
-    eventually(lambda: raw(found, "/health/ready").startswith(b"HTTP/1.1 200"), 15)
+    eventually(lambda: raw(found, "/health/ready").startswith(b"HTTP/1.1 200"))
     return found
 
 
 def raw(target: Balancer | QuadraProcess, path: str, *headers: str) -> bytes:
     """What comes back for a request that no client library tidied up."""
     lines = [f"GET {path} HTTP/1.1", "Host: quadra.example", "Connection: close", *headers]
-    with socket.create_connection(("127.0.0.1", target.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", target.port), timeout=90) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         found = b""
         while part := connection.recv(65536):
@@ -174,6 +175,6 @@ def test_no_key_of_an_address_and_no_share_link_stands_in_a_balancers_log(
     through = balancer(stack, keeper, kind, echo)
     for path in ("/api/events?key=qk_secret", "//share/secret", "/share/secret/data/a?b=secret", "/seen?key=secret"):
         assert raw(through, path, "Referer: http://a/?key=secret").startswith(b"HTTP/1.1 200")
-    eventually(lambda: "/seen" in through.log(), 10)
+    eventually(lambda: "/seen" in through.log())
     assert "/share/***" in through.log()
     assert "secret" not in through.log()

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients import eventually
 from tests.servers.base import free_port
+from tests.waiting import eventually
 
 TOP = Path(__file__).resolve().parents[2]
 BASE = "docker.io/library/debian:trixie-slim"

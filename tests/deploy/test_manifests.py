@@ -184,7 +184,7 @@ def test_redis_as_it_is_started_there_wants_the_password_and_does_not_show_it(wh
     with subprocess.Popen([shell, option, script], env=env, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         try:
             with redis.Redis(port=port, password="0f1e2d") as client:
-                for _ in range(200):
+                for _ in range(1800):
                     try:
                         assert client.ping()
                         break

@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import PATIENCE_SECONDS
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
@@ -60,7 +61,7 @@ def send(server: QuadraProcess, *events: Any) -> dict[str, Any]:
     return found
 
 
-def wait_for(server: QuadraProcess, shown: Callable[[Scraped], bool], seconds: float = 30) -> Scraped:
+def wait_for(server: QuadraProcess, shown: Callable[[Scraped], bool], seconds: float = PATIENCE_SECONDS) -> Scraped:
     """Scrape until it shows that; what lies in the database is read anew every five seconds."""
     end = time.monotonic() + seconds
     while True:
@@ -73,7 +74,7 @@ def wait_for(server: QuadraProcess, shown: Callable[[Scraped], bool], seconds: f
 
 def _ask(request: urllib.request.Request) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as answer:
         with answer:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Answer, connected, eventually, make_key, make_project, send
+from tests.clients import Answer, connected, make_key, make_project, send
 from tests.servers import commands
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_a_started_quadra_says_so(quadra: QuadraProcess) -> None:
 
 
 def test_a_viewer_sees_every_check(quadra: QuadraProcess, read_key: str) -> None:
-    eventually(lambda: get(quadra, "/health/detailed", read_key).json["checks"]["workers"]["status"] == "healthy", 30)
+    eventually(lambda: get(quadra, "/health/detailed", read_key).json["checks"]["workers"]["status"] == "healthy")
     answer = get(quadra, "/health/detailed", read_key)
     assert answer.status == 200
     body = answer.json
@@ -98,7 +99,7 @@ def test_a_key_of_one_project_sees_no_figures_and_no_paths_of_the_installation(
 
 
 def test_the_status_has_the_shape_that_clients_read(quadra: QuadraProcess, read_key: str) -> None:
-    eventually(lambda: len(get(quadra, "/status").json["health"]["recent_checks"]) == 5, 30)
+    eventually(lambda: len(get(quadra, "/status").json["health"]["recent_checks"]) == 5)
     body = get(quadra, "/status", read_key).json
     assert {"system", "deployment", "health", "analytics"} <= set(body)
     assert set(body["system"]) == {"status", "uptime_seconds", "version"}
@@ -121,7 +122,7 @@ def test_a_strangers_status_has_verdicts_and_no_details(quadra: QuadraProcess) -
 
 def test_viewers_of_the_live_namespace_are_told_what_a_worker_found(quadra: QuadraProcess, read_key: str) -> None:
     with connected(quadra, auth={"key": read_key}, namespace="/live", names=("health:update",)) as client:
-        client.wait_for(lambda: len(client.payloads("health:update")) >= 2, 30)
+        client.wait_for(lambda: len(client.payloads("health:update")) >= 2)
     first, second = client.payloads("health:update")[:2]
     assert first["timestamp"] < second["timestamp"]
     assert first["overallStatus"] in ("healthy", "degraded", "unhealthy")

@@ -17,9 +17,10 @@ from quadra.core.settings import load
 from quadra.core.web.served import Served
 from quadra.health.self_events import NoteErrors, Observer, dropped_total
 from quadra.health.web_observer import Requests, truncated
-from tests.clients import event, eventually, send
+from tests.clients import event, send
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 SERVED = Served("GET", "/api/projects/<slug>", 404, 0.012, "r-1", "", "shop")
 
@@ -130,9 +131,9 @@ def test_the_lenses_work_on_quadra_itself(quadra: QuadraProcess) -> None:
     assert send(quadra, body=event()).status == 200
     assert send(quadra, "/api/projects", method="GET", key=None, **admin).status == 200
     path = "/api/analytics/performance?project=quadra"
-    eventually(lambda: any(one["endpoint"] == "/api/projects" for one in ask(path).get("endpoints", [])), 30)
+    eventually(lambda: any(one["endpoint"] == "/api/projects" for one in ask(path).get("endpoints", [])))
     endpoints = {one["endpoint"] for one in ask(path)["endpoints"]}
     assert "/api/events" not in endpoints
     assert not any(endpoint.startswith(("/health", "/static")) for endpoint in endpoints)
     trends = "/api/analytics/trends?project=quadra&event=metric&aggregate=total&interval=whole"
-    eventually(lambda: ask(trends)["series"][0]["points"][0]["value"] >= 6, 60)  # web and worker, three values each
+    eventually(lambda: ask(trends)["series"][0]["points"][0]["value"] >= 6)  # web and worker, three values each

@@ -22,6 +22,7 @@ from quadra.ingest.writer import Bounds, Outcome, Writer
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 from tests.servers.schema import bring_up
+from tests.waiting import PATIENCE_SECONDS
 
 
 @contextmanager
@@ -116,7 +117,7 @@ class Ticket:
         return [type(outcome) is not Refused and not outcome[1] for outcome in answer]
 
 
-def wait_for(loop: Loop, condition: Callable[[], Any], seconds: float = 10) -> None:
+def wait_for(loop: Loop, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

@@ -32,7 +32,7 @@ class Project:
         request = urllib.request.Request(self.quadra.base_url + path, data, named, method=method)
         opener = urllib.request.build_opener(_NoRedirect)
         try:
-            with opener.open(request, timeout=20) as answer:
+            with opener.open(request, timeout=90) as answer:
                 return _answer(answer)
         except urllib.error.HTTPError as answer:
             with answer:

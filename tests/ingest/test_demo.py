@@ -113,7 +113,7 @@ def test_ctrl_c_ends_the_demo_with_a_summary(quadra_process: Callable[..., Quadr
         assert process.stderr is not None
         assert "until Ctrl-C" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said, complaint = process.communicate(timeout=20)
+        said, complaint = process.communicate(timeout=90)
     assert (process.returncode, complaint.strip()) == (0, "")
     assert said.startswith("Stored ")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import time
 import urllib.parse
 import uuid
 from typing import Any
@@ -25,6 +24,7 @@ from tests.clients import (
     stored_ids,
 )
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 TYPED: dict[str, dict[str, Any]] = {
     "/api/analytics/user/events/track": {"event_type": "click"},
@@ -182,7 +182,7 @@ def test_a_body_that_ends_early_stores_nothing(quadra: QuadraProcess) -> None:
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "9" * 30])
 def test_a_content_length_that_is_none_is_refused(quadra: QuadraProcess, length: str) -> None:
     head = f"POST /api/events HTTP/1.1\r\nHost: q\r\nX-Quadra-Key: {quadra.init['write_key']}\r\nConnection: close\r\n"
-    answer = send_raw(quadra, f"{head}Content-Length: {length}\r\n\r\n{{}}".encode(), seconds=2)
+    answer = send_raw(quadra, f"{head}Content-Length: {length}\r\n\r\n{{}}".encode(), seconds=30)
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.0 400")), answer[:200]
 
 
@@ -263,9 +263,7 @@ def test_a_revoked_key_is_401_within_seconds(quadra: QuadraProcess) -> None:
     made = make_key(quadra, "ingest")
     assert send(quadra, body=event(), key=made["key"]).status == 200
     quadra.run("key", "revoke", str(made["id"]))
-    end = time.monotonic() + 8
-    while send(quadra, body=event(), key=made["key"]).status == 200 and time.monotonic() < end:
-        time.sleep(0.1)
+    eventually(lambda: send(quadra, body=event(), key=made["key"]).status != 200, every=0.1)
     assert send(quadra, body=event(), key=made["key"]).status == 401
 
 

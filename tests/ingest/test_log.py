@@ -25,6 +25,7 @@ from quadra.ingest.log import Log
 from quadra.ingest.tables import BATCH_MOVES, BATCH_STATES, Batch, Event
 from tests.clients import assert_counts_are_rows
 from tests.ingest.conftest import ask, row
+from tests.waiting import PATIENCE_SECONDS
 
 both_servers = pytest.mark.parametrize("server_database", ["postgres", "mariadb"], indirect=True)
 only_postgres = pytest.mark.parametrize("server_database", ["postgres"], indirect=True)
@@ -349,8 +350,8 @@ def test_no_event_is_ever_in_a_batch_that_was_sealed_before_it(server_database: 
     def write(at: int) -> int:
         log = Log(server_database, writer=f"w{at}", batch_max_events=40, job_kinds={})
         written = 0
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while time.monotonic() < began + 4 or (len(held) <= 20 and time.monotonic() < began + PATIENCE_SECONDS):
             log.append(rows(*(f"{at}-{written}-{n}" for n in range(7))))
             written += 7
         return written

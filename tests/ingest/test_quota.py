@@ -9,11 +9,12 @@ import pytest
 import redis
 
 from quadra.ingest.doors.quota import Meter
-from tests.clients import connected, event, eventually, make_key, send
+from tests.clients import connected, event, make_key, send
 from tests.servers.keeper import Keeper
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
 from tests.servers.redis import RedisServer
+from tests.waiting import eventually
 
 
 class Clock:
@@ -130,7 +131,7 @@ def test_the_other_replica_hears_of_it_within_seconds(replicas: list[QuadraProce
     key = make_key(first, "ingest")["key"]
     assert send(second, body=event(), key=key).status == 200
     send(first, body={"events": [event() for _ in range(LIMIT)]}, key=key)
-    eventually(lambda: send(second, body=event(), key=key).status == 429, 15)
+    eventually(lambda: send(second, body=event(), key=key).status == 429)
     with closing(redis.Redis.from_url(first._extra["REDIS_URL"])) as counted:
         left = [counted.ttl(name) for name in counted.keys("quadra:ingest:*")]
     assert left
@@ -144,7 +145,7 @@ def test_a_socket_that_sends_too_much_is_told_so_event_by_event(replicas: list[Q
     with connected(quadra, auth={"key": key}) as client:
         for _ in range(LIMIT + 200):
             client.emit("user:event", event(), callback=answers.append)
-        client.wait_for(lambda: len(answers) == LIMIT + 200, 60)
+        client.wait_for(lambda: len(answers) == LIMIT + 200)
         stored = [answer for answer in answers if "batchId" in answer]
         limited = [answer for answer in answers if answer.get("code") == "limited"]
         assert len(stored) + len(limited) == LIMIT + 200
@@ -155,5 +156,5 @@ def test_a_socket_that_sends_too_much_is_told_so_event_by_event(replicas: list[Q
         # without an acknowledgement: the event of that name, and again exactly one
         sent = event()
         client.emit("user:event", sent)
-        client.wait_for(lambda: client.payloads("event:error"), 20)
+        client.wait_for(lambda: client.payloads("event:error"))
         assert [answer["eventId"] for answer in client.payloads("event:error")] == [sent["eventId"]]

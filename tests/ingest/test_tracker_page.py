@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from quadra.ingest import tracker
-from tests.clients import eventually
 from tests.ingest.real import Project, new_project
 from tests.servers.quadra import QuadraProcess
 from tests.site import served
+from tests.waiting import eventually
 
 PAGE = (Path(__file__).parent / "samples" / "tracker.html").read_text()
 STORED = "Object.entries(localStorage).map(([name, value]) => name + value).join()"
@@ -214,12 +214,12 @@ def test_the_scripts_are_small_and_asked_for_only_once(quadra: QuadraProcess, pa
     script = tracker.script_of(tracker.PATHS[path])
     if script.parent != tracker.MADE:
         pytest.skip("The tracker was not minified here: no Node")
-    with urllib.request.urlopen(f"{quadra.base_url}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{quadra.base_url}{path}", timeout=90) as answer:
         assert len(gzip.compress(answer.read())) < most
         etag = answer.headers["ETag"]
     again = urllib.request.Request(f"{quadra.base_url}{path}", headers={"If-None-Match": etag})
     with pytest.raises(urllib.error.HTTPError) as known:
-        urllib.request.urlopen(again, timeout=10)
+        urllib.request.urlopen(again, timeout=90)
     known.value.close()
     assert known.value.code == 304
 

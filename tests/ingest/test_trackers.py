@@ -22,11 +22,12 @@ from quadra.ingest.places import COUNTRIES
 from quadra.ingest.sdks import matomo, plausible, umami
 from quadra.ingest.visitors import Visitors, advanced, forget_older
 from quadra.ingest.wire import Refused
-from tests.clients import eventually, make_key
+from tests.clients import make_key
 from tests.ingest.conftest import ask, opened
 from tests.ingest.real import Project, new_project
 from tests.servers.quadra import QuadraProcess
 from tests.site import served
+from tests.waiting import eventually
 
 MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:127.0) Gecko/20100101 Firefox/127.0"
@@ -287,7 +288,7 @@ def test_the_real_plausible_tracker_in_chromium_knows_its_site_by_name(project: 
 
 def test_answers_are_those_that_the_trackers_expect(project: Project) -> None:
     key, get = project.write_key, {"method": "GET"}
-    with urllib.request.urlopen(f"{project.quadra.base_url}/piwik.php?idsite={key}&rec=1", timeout=20) as seen:
+    with urllib.request.urlopen(f"{project.quadra.base_url}/piwik.php?idsite={key}&rec=1", timeout=90) as seen:
         assert (seen.status, seen.headers["Content-Type"], seen.read(3)) == (200, "image/gif", b"GIF")
     assert project.send(f"/matomo.php?idsite={key}&rec=1&url=https%3A%2F%2Fa%2F&send_image=0", **get).status == 204
     assert project.send(f"/matomo.php?idsite={key}&rec=1&ping=1&send_image=0", **get).status == 204

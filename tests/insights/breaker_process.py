@@ -7,7 +7,6 @@ One line in the first pipe is one call; what came of it is one line in the secon
 from __future__ import annotations
 
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,12 +26,13 @@ def work() -> str:
 
 def main(url: str, what: str, failures: str, cooldown: str, asked: str, said: str) -> None:
     database = Database(url)
-    guard = breaker.Guard("llm", int(failures), timedelta(seconds=float(cooldown)), trial_length=timedelta(seconds=2))
+    guard = breaker.Guard("llm", int(failures), timedelta(seconds=float(cooldown)), trial_length=timedelta(minutes=10))
     with Path(asked).open() as questions, Path(said).open("w", buffering=1) as answers:
 
         def wait() -> str:
+            """Until there is a line more."""
             answers.write("inside\n")
-            time.sleep(1)
+            questions.readline()
             return "worked"
 
         function = {"fail": fail, "work": work, "wait": wait}[what]

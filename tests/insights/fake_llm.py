@@ -73,7 +73,7 @@ class FakeLlm:
             message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
             self._send(to, json.dumps({"error": {"message": message}}), 400)
         elif self.behave == "slow":
-            self.release.wait(20)
+            self.release.wait(90)
         elif self.behave == "drip":
             to.send_response(200)
             to.send_header("Content-Length", str(len(good)))

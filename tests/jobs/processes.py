@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.servers.commands import start_module
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import OURS
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30, every: float = 0.02) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(every)
 
 
 class WorkerProcess:
@@ -53,6 +44,6 @@ class WorkerProcess:
     def terminate(self) -> int | None:
         """SIGTERM; the exit code."""
         self._process.terminate()
-        self._process.join(timeout=30)
+        self._process.join(timeout=90)
         self._keeper.tell(f"gone {self.pid}")
         return self._process.exitcode

@@ -30,18 +30,22 @@ from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
 from quadra.worker import Worker
 from tests.jobs.conftest import count_effects, effects, get, opened
-from tests.jobs.processes import wait_until
+from tests.waiting import eventually
 
 Work = Callable[[Runtime, Lease], None]
 
 
 @contextmanager
-def working(database: Database, work: Work, **given: Any) -> Iterator[tuple[Executor, list[Ended]]]:
-    """An executor that does the kind `insert` with `work`."""
+def working(
+    database: Database, work: Work, *, handlers: dict[str, Handler] | None = None, **given: Any
+) -> Iterator[tuple[Executor, list[Ended]]]:
+    """An executor that does the kind `insert` with `work`; `handlers` has its handler then, to be changed while it works."""
     handler = Handler(work, **{name: given.pop(name) for name in ("timeout",) if name in given})
+    handlers = handlers if handlers is not None else {}
+    handlers["insert"] = handler
     settings = load(**{"job_lease": "1s", "job_backoff": "20ms", **given})
     ended: list[Ended] = []
-    worker = Executor(Runtime(settings, database), {"insert": handler})
+    worker = Executor(Runtime(settings, database), handlers)
     worker.on_ended.append(ended.append)
     worker.start()
     try:
@@ -75,7 +79,7 @@ def state(database: Database, job_id: str) -> str:
 def test_a_job_is_done_once_and_told_of(database: Database, add: Callable[..., str]) -> None:
     with working(database, effect) as (worker, ended):
         job_id = add()
-        wait_until(lambda: bool(ended))
+        eventually(lambda: bool(ended))
     assert count_effects(database) == {job_id: 1}
     assert (ended[0].job.id, ended[0].state, ended[0].error) == (job_id, "SUCCESS", None)
     assert (state(database, job_id), get(database, job_id).leased_by) == ("SUCCESS", worker.name)
@@ -84,7 +88,7 @@ def test_a_job_is_done_once_and_told_of(database: Database, add: Callable[..., s
 def test_a_handler_that_writes_nothing_here_only_has_to_return(database: Database, add: Callable[..., str]) -> None:
     with working(database, lambda _runtime, _lease: None):
         job_id = add()
-        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        eventually(lambda: state(database, job_id) == "SUCCESS")
 
 
 @pytest.mark.parametrize("error", [Transient("later"), ValueError("what?"), SystemExit(3)])
@@ -93,7 +97,7 @@ def test_a_failed_attempt_is_repeated_with_its_history(
 ) -> None:
     with working(database, failing(error, error)):
         job_id = add()
-        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        eventually(lambda: state(database, job_id) == "SUCCESS")
     job = get(database, job_id)
     assert [entry["attempt"] for entry in job.error_context] == [1, 2]
     assert {entry["error_type"] for entry in job.error_context} == {type(error).__name__}
@@ -104,7 +108,7 @@ def test_a_failed_attempt_is_repeated_with_its_history(
 def test_a_job_dies_after_its_last_attempt(database: Database, add: Callable[..., str]) -> None:
     with working(database, failing(*[Transient("no")] * 9)):
         job_id = add(max_attempts=3)
-        wait_until(lambda: state(database, job_id) == "FAILED")
+        eventually(lambda: state(database, job_id) == "FAILED")
         time.sleep(0.3)
     job = get(database, job_id)
     assert (job.attempt, len(job.error_context), job.last_error, count_effects(database)) == (3, 3, "no", {})
@@ -113,14 +117,14 @@ def test_a_job_dies_after_its_last_attempt(database: Database, add: Callable[...
 def test_a_permanent_error_ends_a_job_at_once(database: Database, add: Callable[..., str]) -> None:
     with working(database, failing(Permanent("never"))):
         job_id = add()
-        wait_until(lambda: state(database, job_id) == "FAILED")
+        eventually(lambda: state(database, job_id) == "FAILED")
     assert len(get(database, job_id).error_context) == 1
 
 
 def test_what_is_away_costs_no_attempt(database: Database, add: Callable[..., str]) -> None:
     with working(database, failing(*[Unavailable("open", retry_after_seconds=0)] * 9)) as (_, ended):
         job_id = add(max_attempts=1)
-        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        eventually(lambda: state(database, job_id) == "SUCCESS")
     assert [one.state for one in ended] == ["PENDING"] * 9 + ["SUCCESS"]
     assert (get(database, job_id).attempt, get(database, job_id).error_context) == (1, [])
 
@@ -130,18 +134,21 @@ def test_an_attempt_that_takes_too_long_has_failed_and_its_effect_is_thrown_away
 ) -> None:
     release = Event()
     calls: list[int] = []
+    handlers: dict[str, Handler] = {}
 
     def work(runtime: Runtime, lease: Lease) -> None:
         calls.append(lease.job.attempt)
         if lease.job.attempt == 1:
-            release.wait(20)
+            handlers["insert"] = Handler(work)  # the next attempt has time, however busy the machine is
+            release.wait(90)
         effect(runtime, lease)
 
-    with working(database, work, timeout=timedelta(seconds=0.3), job_concurrency=1) as (_, ended):
+    short = timedelta(seconds=0.3)
+    with working(database, work, handlers=handlers, timeout=short, job_concurrency=1) as (_, ended):
         job_id = add()
-        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        eventually(lambda: state(database, job_id) == "SUCCESS")
         release.set()
-        wait_until(lambda: len(ended) == 3)
+        eventually(lambda: len(ended) == 3)
     assert get(database, job_id).error_context[0]["error_type"] == "TimedOut"
     assert [one.state for one in ended] == ["PENDING", "SUCCESS", None]
     assert (calls, count_effects(database)) == ([1, 2], {job_id: 1})
@@ -154,11 +161,12 @@ def test_a_worker_with_too_many_hanging_handlers_takes_no_more(
     release = Event()
 
     def hang(_runtime: Runtime, _lease: Lease) -> None:
-        release.wait(20)
+        release.wait(90)
 
     with working(database, hang, timeout=timedelta(seconds=0.1), job_concurrency=1) as (worker, _):
         jobs = [add(max_attempts=1) for _ in range(4)]
-        wait_until(lambda: worker.unfit)
+        eventually(lambda: [state(database, job_id) for job_id in jobs].count("FAILED") == 2)
+        assert worker.unfit
         time.sleep(0.3)
         assert sorted(state(database, job_id) for job_id in jobs) == ["FAILED", "FAILED", "PENDING", "PENDING"]
         release.set()
@@ -171,18 +179,18 @@ def test_that_a_worker_is_unfit_is_said_once_and_again_only_when_it_changes(
     release = Event()
 
     def hang(_runtime: Runtime, _lease: Lease) -> None:
-        release.wait(20)
+        release.wait(90)
 
     def said() -> list[str]:
         return [record.message for record in caplog.records if record.message.startswith("jobs.worker.")]
 
     jobs = [add(max_attempts=1) for _ in range(3)]
     with working(database, hang, timeout=timedelta(seconds=0.5), job_concurrency=3) as (worker, _):
-        wait_until(lambda: all(state(database, job_id) == "FAILED" for job_id in jobs))
+        eventually(lambda: all(state(database, job_id) == "FAILED" for job_id in jobs))
         assert worker.unfit
-        assert said() == ["jobs.worker.unfit"]
+        eventually(lambda: said() == ["jobs.worker.unfit"])
         release.set()
-        wait_until(lambda: said() == ["jobs.worker.unfit", "jobs.worker.fit"])
+        eventually(lambda: said() == ["jobs.worker.unfit", "jobs.worker.fit"])
 
 
 def test_a_job_that_is_given_back_and_claimed_again_is_another_run(database: Database, add: Callable[..., str]) -> None:
@@ -211,22 +219,22 @@ def test_no_more_jobs_run_at_once_than_allowed(database: Database, add: Callable
     with working(database, work, job_concurrency=3) as (_, ended):
         for _ in range(12):
             add()
-        wait_until(lambda: len(ended) == 12)
+        eventually(lambda: len(ended) == 12)
     assert max(most) <= 3
 
 
 def test_long_jobs_keep_their_lease(database: Database, add: Callable[..., str]) -> None:
     def work(runtime: Runtime, lease: Lease) -> None:
-        time.sleep(3.2)
+        time.sleep(6.2)
         effect(runtime, lease)
 
-    # a busy machine delays a heartbeat by a second
-    runtime = Runtime(load(job_lease="2s", job_backoff="20ms"), database)
+    # a machine that stalls delays a heartbeat by seconds
+    runtime = Runtime(load(job_lease="6s", job_backoff="20ms"), database)
     worker = Worker(runtime, {"insert": Handler(work)})  # which also takes back what is lost
     worker.start()
     try:
         job_id = add()
-        wait_until(lambda: state(database, job_id) == "SUCCESS")
+        eventually(lambda: state(database, job_id) == "SUCCESS")
     finally:
         worker.stop()
     assert (get(database, job_id).attempt, count_effects(database)) == (1, {job_id: 1})
@@ -237,21 +245,24 @@ def test_stopping_gives_back_what_does_not_end_in_time(database: Database, add: 
 
     def work(runtime: Runtime, lease: Lease) -> None:
         begun.set()
-        release.wait(20)
+        release.wait(90)
         effect(runtime, lease)
 
     with working(database, work) as (worker, ended):
         job_id = add()
-        begun.wait(10)
-        with database.read() as session:
-            assert session.scalars(sa.select(WorkerRow.name)).all() == [worker.name]
+        assert begun.wait(90)
+        eventually(lambda: workers(database) == [worker.name])
         worker.stop(0.1)
         assert (state(database, job_id), get(database, job_id).attempt) == ("PENDING", 0)
         release.set()
-        wait_until(lambda: bool(ended))
+        eventually(lambda: bool(ended))
     assert (ended[0].state, count_effects(database), state(database, job_id)) == (None, {}, "PENDING")
+    assert workers(database) == []
+
+
+def workers(database: Database) -> list[str]:
     with database.read() as session:
-        assert session.scalars(sa.select(WorkerRow.name)).all() == []
+        return list(session.scalars(sa.select(WorkerRow.name)))
 
 
 def test_a_database_that_is_away_when_a_job_ends_is_waited_for(
@@ -271,7 +282,7 @@ def test_a_database_that_is_away_when_a_job_ends_is_waited_for(
     monkeypatch.setattr(database, "begin", sometimes_away)
     with working(database, lambda _runtime, _lease: away.set()) as (_, ended):
         job_id = add()
-        wait_until(lambda: bool(ended))
+        eventually(lambda: bool(ended))
     assert [(one.state, one.job.attempt) for one in ended] == [("SUCCESS", 1)]
     assert state(database, job_id) == "SUCCESS"
 
@@ -286,10 +297,10 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
         with database.connect_to_write() as connection:  # which wakes nobody in this process
             enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
 
-    with working(database, effect, job_poll="60s") as (_, ended):
+    with working(database, effect, job_poll="10m") as (_, ended):
         time.sleep(0.5)
         add()
-        wait_until(lambda: len(ended) == 1, 30)
+        eventually(lambda: len(ended) == 1)
         with database.begin() as session:
             session.execute(
                 sa.text(
@@ -299,9 +310,9 @@ def test_a_listening_worker_hears_of_work_and_survives_a_lost_connection(
             )
         with database.begin() as session:  # heard by nobody; found when the listener is back
             session.execute(sa.insert(Job).values(id="quiet", kind="insert", unique_key=None))
-        wait_until(lambda: len(ended) == 2, 10)
+        eventually(lambda: len(ended) == 2)
         add()
-        wait_until(lambda: len(ended) == 3, 30)
+        eventually(lambda: len(ended) == 3)
 
 
 def test_a_worker_on_sqlite_hears_of_what_other_connections_enqueue(tmp_path: Path) -> None:
@@ -309,4 +320,4 @@ def test_a_worker_on_sqlite_hears_of_what_other_connections_enqueue(tmp_path: Pa
         for times in range(1, 4):
             with database.connect_to_write() as connection:  # which wakes nobody
                 enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
-            wait_until(lambda times=times: len(ended) == times, 60)
+            eventually(lambda times=times: len(ended) == times)

@@ -107,7 +107,7 @@ def test_nobody_takes_a_job_away_while_its_effect_is_being_written(
     found: list[Any] = []
 
     def recover_meanwhile() -> None:
-        inside.wait(10)
+        inside.wait(90)
         with any_database.begin() as session:
             found.append(recover(session, lease.job.id, stuck_after=LATE, backoff=timedelta()))
         answered.set()
@@ -119,7 +119,7 @@ def test_nobody_takes_a_job_away_while_its_effect_is_being_written(
         session.execute(sa.insert(effects).values(job_id=lease.job.id, what="done"))
         inside.set()
         answered.wait(0.5)
-    thread.join(10)
+    thread.join(90)
     assert found == [None]
     assert get(any_database, lease.job.id).state == "SUCCESS"
 

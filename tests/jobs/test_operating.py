@@ -26,6 +26,7 @@ from quadra.jobs.tables import Job
 from tests.jobs.conftest import count_effects, get
 from tests.jobs.test_executor import effect, state, working
 from tests.jobs.test_lease import WRITES, columns_of
+from tests.waiting import eventually
 
 LENGTH = timedelta(seconds=60)
 
@@ -98,10 +99,11 @@ def test_a_running_job_that_is_cancelled_is_told_to_stop_and_leaves_no_effect(
     # with a lease of ten minutes no heartbeat comes before the test ends
     with working(database, work, job_lease="10m") as (_, ended):
         job_id = add()
-        assert began.wait(20)
+        assert began.wait(90)
         with database.begin() as session:
             cancel(session, job_id, reason="wrong range")
-        assert told.wait(20)
+        assert told.wait(90)
+        eventually(lambda: ended)
     assert (state(database, job_id), count_effects(database), ended[0].state) == ("DISCARDED", {}, None)
 
 

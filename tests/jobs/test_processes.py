@@ -23,8 +23,9 @@ from quadra.jobs.dead_letters import requeue
 from quadra.jobs.queue import enqueue, enqueue_for_batches
 from quadra.jobs.tables import Job, WorkerRow
 from tests.jobs.conftest import count_effects, get
-from tests.jobs.processes import WorkerProcess, wait_until
+from tests.jobs.processes import WorkerProcess
 from tests.servers.keeper import Keeper
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 JOBS, KILLS, LOOKS = 1_000, 20, 12
 Start = Callable[..., WorkerProcess]
@@ -78,19 +79,22 @@ def halt_without_locks(database: Database, process: WorkerProcess) -> None:
             time.sleep(0.01)
 
 
-def test_twenty_kills_lose_nothing_and_do_nothing_twice(any_database: Database, start: Start) -> None:
+def test_twenty_kills_lose_nothing_and_do_nothing_twice(any_database: Database, start: Start, tmp_path: Path) -> None:
+    hurry = tmp_path / "hurry"
     with any_database.begin() as session:
         batches = [(f"batch-{n}", 1) for n in range(JOBS)]
         enqueue_for_batches(session.connection(), batches, kinds={"insert": 0}, max_attempts=5)
-        session.execute(sa.update(Job).values(args={"seconds": 0.05}))
+        # long enough for all kills to come before the last of them, however slowly processes start
+        session.execute(sa.update(Job).values(args={"seconds": 0.5, "unless": str(hurry)}))
     workers = [start(job_concurrency="4"), start(job_concurrency="4")]
     for n in range(KILLS):
         victim = workers[n % 2]
-        wait_until(lambda: running_at(any_database, victim))  # noqa: B023 - asked at once
+        eventually(lambda: running_at(any_database, victim))  # noqa: B023 - asked at once
         time.sleep(random.uniform(0, 0.1))
         victim.kill()
         workers[n % 2] = start(job_concurrency="4")
-    wait_until(lambda: states(any_database) == {"SUCCESS": JOBS}, 90, 0.2)
+    hurry.touch()
+    eventually(lambda: states(any_database) == {"SUCCESS": JOBS}, every=0.2)
     assert set(count_effects(any_database).values()) == {1}
     assert len(count_effects(any_database)) == JOBS
     attempts = count_effects(any_database, "started")
@@ -104,17 +108,19 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice(any_database: Database, 
 
 
 def test_a_halted_worker_that_wakes_up_has_no_effect(
-    any_database: Database, start: Start, add: Callable[..., str]
+    any_database: Database, start: Start, add: Callable[..., str], tmp_path: Path
 ) -> None:
-    job_id = add(args={"seconds": 1})
-    slow = start()
-    wait_until(lambda: count_effects(any_database, "started") == {job_id: 1})
+    told = tmp_path / "told"
+    job_id = add(args={"until": str(told)})
+    slow = start(job_lease="5s")  # a busy machine must not make it lose the job before it is halted
+    eventually(lambda: count_effects(any_database, "started") == {job_id: 1})
     halt_without_locks(any_database, slow)
-    other = start(job_lease="20s")  # a busy machine may stop it for longer than the lease of the one that is halted
-    wait_until(lambda: get(any_database, job_id).state == "SUCCESS")
+    told.touch()
+    other = start(job_lease="60s")
+    eventually(lambda: get(any_database, job_id).state == "SUCCESS")
     assert f":{other.pid}:" in str(get(any_database, job_id).leased_by)
     slow.go_on()
-    wait_until(lambda: "jobs.lease.lost" in slow.log.read_text())
+    eventually(lambda: "jobs.lease.lost" in slow.log.read_text())
     assert count_effects(any_database) == {job_id: 1}
     assert get(any_database, job_id).attempt == 2
     assert slow.terminate() == 0
@@ -126,7 +132,7 @@ def test_a_job_that_kills_its_worker_ends_as_a_dead_letter_and_blocks_no_other(
     poison = add("poison", max_attempts=3, priority=-1)
     good = [add(max_attempts=20) for _ in range(30)]
     worker = start()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while get(any_database, poison).state != "FAILED" or states(any_database).get("SUCCESS") != len(good):
         assert time.monotonic() < until, states(any_database)
         if not worker.alive:  # what a supervisor does
@@ -148,18 +154,19 @@ def test_a_requeued_dead_letter_runs_once(any_database: Database, start: Start, 
         start(job_lease="60s")  # a busy machine must not make it lose the job that is counted
     with any_database.begin() as session:
         requeue(session, job_id)
-    wait_until(lambda: get(any_database, job_id).state == "SUCCESS")
+    eventually(lambda: get(any_database, job_id).state == "SUCCESS")
     time.sleep(0.3)
     assert (count_effects(any_database), count_effects(any_database, "started")) == ({job_id: 1}, {job_id: 1})
 
 
 def test_unavailable_costs_no_attempt(any_database: Database, start: Start, add: Callable[..., str]) -> None:
     job_id = add("unavailable", max_attempts=2)
-    start()
-    wait_until(lambda: count_effects(any_database, "started").get(job_id, 0) >= 3)
-    wait_until(lambda: get(any_database, job_id).state == "PENDING")
+    worker = start(job_lease="60s")
+    eventually(lambda: count_effects(any_database, "started").get(job_id, 0) >= 3)
+    assert worker.terminate() == 0  # otherwise it is taken again at any moment
     job = get(any_database, job_id)
-    assert (job.attempt, job.error_context, job.last_error) == (0, [], "The breaker is open.")
+    assert (job.state, job.attempt, job.error_context) == ("PENDING", 0, [])
+    assert job.last_error == "The breaker is open."
 
 
 def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
@@ -167,8 +174,8 @@ def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
 ) -> None:
     told = tmp_path / "told"
     quick, endless, waiting = add(args={"until": str(told)}), add(args={"seconds": 600}), add()
-    worker = start(job_grace="4s", job_lease="60s")
-    wait_until(lambda: set(count_effects(any_database, "started")) == {quick, endless})
+    worker = start(job_grace="8s", job_lease="60s")
+    eventually(lambda: set(count_effects(any_database, "started")) == {quick, endless})
     os.kill(worker.pid, signal.SIGTERM)
     time.sleep(1)  # it takes no job any more
     told.touch()
@@ -186,27 +193,27 @@ def test_a_worker_told_to_stop_finishes_what_it_can_and_gives_back_the_rest(
 
 def test_the_command_works_until_it_is_told_to_stop(any_database: Database, start: Start) -> None:
     worker = start("quadra", "worker", batch_max_age="1s")
-    wait_until(lambda: is_up(any_database, worker))
+    eventually(lambda: is_up(any_database, worker))
     with any_database.begin() as session:
         create_project(session, name="Shop")
     with any_database.begin() as session:
         opened_at = clock.now() - timedelta(minutes=1)
         session.add(Batch(id="left", project_id=1, writer="dead", opened_at=opened_at, event_count=1))
-    wait_until(lambda: batch_status(any_database, "left") != "OPEN")
+    eventually(lambda: batch_status(any_database, "left") != "OPEN")
     assert worker.terminate() == 0
 
 
 def test_how_soon_a_job_is_claimed(any_database: Database, start: Start) -> None:
     """Measured and printed, not judged: the machine is shared."""
     worker = start()
-    wait_until(lambda: is_up(any_database, worker))
+    eventually(lambda: is_up(any_database, worker))
     time.sleep(0.5)
     waits = []
     for _ in range(LOOKS):
         with any_database.begin() as session:
             job = enqueue(session, kind="insert", max_attempts=5)
         committed_at = clock.now()
-        wait_until(lambda: get(any_database, job.id).state == "SUCCESS", every=0.01)  # noqa: B023 - asked at once
+        eventually(lambda: get(any_database, job.id).state == "SUCCESS", every=0.01)  # noqa: B023 - asked at once
         started_at = get(any_database, job.id).started_at
         assert started_at is not None
         waits.append((started_at - committed_at).total_seconds() * 1000)

@@ -26,7 +26,7 @@ from quadra.jobs.handlers import Handler, backfilled, batch_kinds
 from quadra.jobs.tables import Job
 from quadra.worker import Worker
 from tests.jobs.conftest import opened
-from tests.jobs.processes import wait_until
+from tests.waiting import eventually
 
 KINDS = {"analyse": 0, "compact": 5}
 
@@ -139,18 +139,18 @@ def test_a_batch_with_a_dead_job_is_not_given_another(any_database: Database) ->
 
 
 def test_sealing_wakes_the_workers_of_this_process(any_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quadra.jobs.wake.LOOK_SECONDS", 60.0)
+    monkeypatch.setattr("quadra.jobs.wake.LOOK_SECONDS", 600.0)
     seen: list[str | None] = []
     handlers = {
         "analyse": Handler(lambda _runtime, lease: seen.append(lease.job.batch_id), every_batch=True, backfill=True)
     }
-    worker = Worker(Runtime(load(job_poll="60s", batch_max_age="1h"), any_database), handlers)
+    worker = Worker(Runtime(load(job_poll="10m", batch_max_age="1h"), any_database), handlers)
     worker.start()
     try:
         time.sleep(0.3)
         ((batch_id, _),) = make_log(any_database).append([row("a")]).outcomes
         with any_database.begin() as session:
             batches.seal(session, batch_id, job_kinds={"analyse": 0}, max_attempts=3)
-        wait_until(lambda: seen == [batch_id], 30)
+        eventually(lambda: seen == [batch_id])
     finally:
         worker.stop()

@@ -15,9 +15,9 @@ from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.ingest.tables import Batch
 from quadra.worker import Worker
-from tests.clients import eventually
 from tests.jobs.conftest import opened
 from tests.jobs.test_sealing import make_batch
+from tests.waiting import eventually
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
@@ -41,7 +41,7 @@ def test_the_template_of_a_job_kind_does_the_job_of_each_batch(database: Databas
     worker = Worker(runtime, template["HANDLERS"])
     worker.start()
     try:
-        eventually(lambda: writer_of(database) == "named", 30)
+        eventually(lambda: writer_of(database) == "named")
     finally:
         worker.stop()
 

@@ -29,8 +29,8 @@ from quadra.jobs.tables import Job, WorkerRow
 from quadra.warehouse.segments.sweeping import sweep
 from quadra.warehouse.tables import LIVE, RETIRED, Segment
 from tests.jobs.conftest import opened
-from tests.jobs.processes import wait_until
 from tests.jobs.test_recover import take
+from tests.waiting import eventually
 
 LONG_AGO = clock.now() - timedelta(days=400)
 SECONDS = 20
@@ -227,7 +227,7 @@ def test_a_transaction_that_does_nothing_is_ended_by_the_server_and_its_rows_are
         connection.exec_driver_sql(shorten)
         connection.commit()
         assert connection.scalar(row) == "w"
-        wait_until(is_free, seconds=60)
+        eventually(is_free)
         with pytest.raises(sa.exc.DBAPIError):
             connection.execute(row)
         connection.invalidate()

@@ -32,8 +32,10 @@ def note(runtime: Runtime, lease: Lease, what: str) -> None:
 def insert(runtime: Runtime, lease: Lease) -> None:
     """The effect and the end of the job, together."""
     note(runtime, lease, "started")
-    time.sleep(lease.job.args.get("seconds", 0))
-    while not Path(lease.job.args.get("until", "/")).exists():
+    args = lease.job.args
+    if not Path(args.get("unless", "/nothing")).exists():
+        time.sleep(args.get("seconds", 0))
+    while not Path(args.get("until", "/")).exists():
         time.sleep(0.02)
     with runtime.database.begin() as session:
         lease.succeed(session)

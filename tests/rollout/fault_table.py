@@ -22,11 +22,12 @@ import click
 
 from quadra.core import migrate
 from tests.acceptance.test_replicas import Viewer
-from tests.clients import SocketClient, eventually
+from tests.clients import SocketClient
 from tests.rollout.site import Load, Rollout, newer_version
 from tests.servers.keeper import Keeper, kill_tree
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
+from tests.waiting import eventually
 
 PATIENCE = 300.0
 SENDERS = 6
@@ -55,7 +56,7 @@ class Table:
 
     def run(self, fault: str, expected: str, attempt: Callable[[Table], tuple[str, float]]) -> None:
         with Load(self.rollout, SENDERS) as load:
-            eventually(lambda: load.statuses[200] > 20, 60)
+            eventually(lambda: load.statuses[200] > 20)
             try:
                 seen, seconds = attempt(self)
             except AssertionError as error:
@@ -149,7 +150,7 @@ def killed_watcher(table: Table) -> tuple[str, float]:
     before = table.rollout.status()
     began = time.monotonic()
     os.kill(before["watcher"]["pid"], signal.SIGKILL)
-    eventually(lambda: table.rollout.status()["watcher"]["pid"] == table.rollout.watchers[1].pid, 60)
+    eventually(lambda: table.rollout.status()["watcher"]["pid"] == table.rollout.watchers[1].pid)
     seconds = time.monotonic() - began
     after = table.rollout.status()
     assert [one["pid"] for one in after["processes"]] == [one["pid"] for one in before["processes"]]
@@ -206,10 +207,10 @@ def good(table: Table) -> tuple[str, float]:
         everybody = [*senders, *viewers]
         told = [len(client.payloads("server:reconnect")) for client in everybody]
         assert set(told) == {1}, f"told to reconnect: {told}"
-        eventually(lambda: all(client.io.connected for client in everybody), 60)
-        eventually(lambda: all(viewer.joins >= 2 for viewer in viewers), 60)
+        eventually(lambda: all(client.io.connected for client in everybody))
+        eventually(lambda: all(viewer.joins >= 2 for viewer in viewers))
         whole = {viewer.today for viewer in viewers}
-        eventually(lambda: len({viewer.today for viewer in viewers}) == 1, 30, lambda: str(whole))
+        eventually(lambda: len({viewer.today for viewer in viewers}) == 1, describe=lambda: str(whole))
         click.echo(f"    {load.statuses[200]:,} requests, {len(everybody)} sockets told and back")
         return "completed", seconds
     finally:
@@ -268,7 +269,7 @@ def main(replicas: int, wanted: tuple[str, ...]) -> None:
         stack.callback(rollout.close)
         rollout.release("one")
         rollout.watch()
-        eventually(lambda: rollout.status()["watcher"]["pid"], 60, rollout.log.read_text)
+        eventually(lambda: rollout.status()["watcher"]["pid"], describe=rollout.log.read_text)
         code, said = rollout.deploy("one")
         assert code == 0, (said, rollout.log.read_text())
         rollout.watch()  # stands by

@@ -146,7 +146,7 @@ class Rollout:
     def close(self) -> None:
         for watcher in self.watchers:
             watcher.kill()
-            watcher.wait(30)
+            watcher.wait(90)
         with contextlib.suppress(FileNotFoundError):
             for one in json.loads((self.directory / "state.json").read_text())["processes"]:
                 kill_tree(one["pid"])
@@ -172,12 +172,12 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(90)
 
     def _send(self) -> None:
         """Over one connection as long as it lasts, as senders do: a balancer that is reloaded loses requests of such."""
         headers = {"X-Quadra-Key": self._key}
-        with closing(HTTPConnection("127.0.0.1", self._rollout.port, timeout=30)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self._rollout.port, timeout=90)) as connection:
             while not self._stop.is_set():
                 sent = event()
                 try:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from quadra.core import migrate
 from quadra.core.database import Database
-from tests.clients import SocketClient, event, eventually, send
+from tests.clients import SocketClient, event, send
 from tests.conftest import _start
 from tests.rollout.site import Load, Rollout, newer_version
 from tests.servers import available
@@ -26,6 +26,7 @@ from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper, kill_tree
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
+from tests.waiting import eventually
 
 FAULTS = {
     "exits": "echo 'no such module' >&2; exit 3",
@@ -52,7 +53,7 @@ def rollout(
         stack.callback(found.close)
         found.release("one")
         found.watch()
-        eventually(lambda: found.status()["watcher"]["pid"], 60, found.log.read_text)
+        eventually(lambda: found.status()["watcher"]["pid"], describe=found.log.read_text)
         code, said = found.deploy("one")
         assert code == 0, (said, found.log.read_text())
         yield found
@@ -74,7 +75,7 @@ def test_a_good_release_costs_no_request_and_sockets_are_told_and_miss_nothing(r
             assert (code, said["status"]) == (0, "completed"), (said, rollout.log.read_text())
             for client in (sender, viewer):
                 assert [told["within_ms"] > 0 for told in client.payloads("server:reconnect")] == [True]
-            eventually(lambda: sender.io.connected and viewer.io.connected, 60)
+            eventually(lambda: sender.io.connected and viewer.io.connected)
             sent = event()
             assert sender.call("user:event", sent)["eventId"] == sent["eventId"]
         assert viewer.call("admin:join", watch | {"cursor": cursor})["ok"]
@@ -115,20 +116,20 @@ def test_a_bad_release_leaves_the_old_one_untouched_and_says_which_gate(
 def test_a_standby_adopts_what_a_killed_watcher_left_and_starts_again_what_is_killed(rollout: Rollout) -> None:
     before = rollout.status()
     standby = rollout.watch()
-    eventually(lambda: "stands by" in rollout.log.read_text(), 60)
+    eventually(lambda: "stands by" in rollout.log.read_text())
     assert rollout.status()["watcher"] == before["watcher"]
     os.kill(before["watcher"]["pid"], signal.SIGKILL)
-    eventually(lambda: rollout.status()["watcher"]["pid"] == standby.pid, 30)
+    eventually(lambda: rollout.status()["watcher"]["pid"] == standby.pid)
     after = rollout.status()
     assert [one["pid"] for one in after["processes"]] == [one["pid"] for one in before["processes"]]
     assert rollout.command("history")[1]["acts"] == []  # nothing was wrong, so nothing was done
     [web] = rollout.pids("web")
     kill_tree(web)
-    eventually(lambda: rollout.command("history")[1]["acts"], 90)
+    eventually(lambda: rollout.command("history")[1]["acts"])
     [act] = rollout.command("history")[1]["acts"]
     assert (act["action"], act["outcome"], act["watcher_pid"]) == ("restart", "succeeded", standby.pid)
     assert web not in rollout.pids("web")
-    eventually(lambda: send(rollout, "/health/ready", method="GET", key=None).status == 200, 30)
+    eventually(lambda: send(rollout, "/health/ready", method="GET", key=None).status == 200)
 
 
 def test_a_release_that_cannot_start_again_is_gone_back_from_over_the_schema_that_it_left(
@@ -168,5 +169,5 @@ def test_a_release_that_cannot_start_again_is_gone_back_from_over_the_schema_tha
     assert "ended" in deployments[1]["reason"]
     [web] = rollout.pids("web")
     kill_tree(web)
-    eventually(lambda: rollout.acts()[before:][4:] == [("restart", "succeeded")], 90, rollout.log.read_text)
-    eventually(lambda: send(rollout, "/health/ready", method="GET", key=None).status == 200, 30)
+    eventually(lambda: rollout.acts()[before:][4:] == [("restart", "succeeded")], describe=rollout.log.read_text)
+    eventually(lambda: send(rollout, "/health/ready", method="GET", key=None).status == 200)

@@ -21,6 +21,7 @@ import psutil
 from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
 from tests.servers.nursery import Forked
+from tests.waiting import PATIENCE_SECONDS
 
 NOBODY = 65534
 Mount = Callable[[Path, int], object]
@@ -39,7 +40,7 @@ class Server(ABC):
 
     name: ClassVar[str]
     as_nobody: ClassVar[bool] = True  # when the tests run as root
-    start_seconds: ClassVar[float] = 60
+    start_seconds: ClassVar[float] = 120
 
     def __init__(self, keeper: Keeper):
         self._keeper = keeper
@@ -119,10 +120,12 @@ class Server(ABC):
         self.resume()
         self._ask_to_end()
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"{self.name} did not stop within 30 s\n{self.log()[-3000:]}") from None
+            raise AssertionError(
+                f"{self.name} did not stop within {PATIENCE_SECONDS:.0f} s\n{self.log()[-3000:]}"
+            ) from None
         self._forget()
 
     def kill(self) -> None:

@@ -99,7 +99,7 @@ def _mounted(keeper: Keeper, path: Path, *how: str | Path) -> Iterator[None]:
 
 def _run(*words: str | Path, check: bool = True) -> int:
     try:
-        return subprocess.run([str(word) for word in words], check=check, capture_output=True, timeout=30).returncode
+        return subprocess.run([str(word) for word in words], check=check, capture_output=True, timeout=90).returncode
     except FileNotFoundError:
         if check:
             raise

@@ -61,7 +61,7 @@ def kill_tree(pid: int) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(alive(process) for process in processes) and time.monotonic() < end:
         time.sleep(0.01)
 

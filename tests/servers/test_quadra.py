@@ -16,7 +16,7 @@ from tests.servers.quadra import QuadraProcess
 
 
 def status(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=90) as answer:
         return int(answer.status)
 
 
@@ -57,7 +57,7 @@ def test_quadra_leaves_with_0_on_ctrl_c(quadra: QuadraProcess) -> None:
     quadra.ensure_running()
     process = psutil.Process(quadra.pid)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=90) == 0
 
 
 def test_two_quadras_share_neither_port_nor_data(

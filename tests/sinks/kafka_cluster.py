@@ -16,6 +16,8 @@ import confluent_kafka
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
+from tests.waiting import PATIENCE_SECONDS
+
 PRODUCER = 0
 
 
@@ -72,7 +74,7 @@ class KafkaCluster:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
         self._library.rd_kafka_destroy(self._client)
 
-    def messages(self, topic: str, seconds: float = 20, least: int = 0) -> list[Heard]:
+    def messages(self, topic: str, seconds: float = PATIENCE_SECONDS, least: int = 0) -> list[Heard]:
         """What lies in a topic, each partition in its order; waits until there are `least`."""
         until = time.monotonic() + seconds
         while True:

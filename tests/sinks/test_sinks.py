@@ -34,8 +34,8 @@ from quadra.sinks.upkeep import forget, plan
 from quadra.warehouse.segments.compaction import compact_some
 from quadra.warehouse.tables import Erasure
 from tests.insights.conftest import event, fill
-from tests.jobs.processes import wait_until
 from tests.sinks.conftest import Make, do, seal, state, take
+from tests.waiting import eventually
 
 KAFKA = next(one for one in registry.SINKS if one.name == "kafka")
 CONFIGURED = {"kafka_brokers": "127.0.0.1:9"}
@@ -244,8 +244,8 @@ def test_a_fake_sink_that_hangs_holds_up_no_other_kind_of_job(make: Make) -> Non
     runtime = make(job_concurrency=1, job_poll="50ms")
     hang, done = threading.Event(), threading.Event()
     handlers = {
-        "deliver_a": Handler(lambda *_: hang.wait(30) and None, apart=True),
-        "deliver_b": Handler(lambda *_: hang.wait(30) and None, apart=True),
+        "deliver_a": Handler(lambda *_: hang.wait(90) and None, apart=True),
+        "deliver_b": Handler(lambda *_: hang.wait(90) and None, apart=True),
         "analyse": Handler(lambda *_: done.set()),
     }
     executor = Executor(runtime, handlers)
@@ -254,10 +254,10 @@ def test_a_fake_sink_that_hangs_holds_up_no_other_kind_of_job(make: Make) -> Non
         with runtime.database.begin() as session:
             for kind in ("deliver_a", "deliver_a", "deliver_b"):
                 enqueue(session, kind=kind, max_attempts=1)
-        wait_until(lambda: running(runtime) == ["deliver_a", "deliver_b"])  # one of a kind at a time
+        eventually(lambda: running(runtime) == ["deliver_a", "deliver_b"])  # one of a kind at a time
         with runtime.database.begin() as session:
             enqueue(session, kind="analyse", max_attempts=1)
-        assert done.wait(20)
+        assert done.wait(90)
         assert not hang.is_set()
     finally:
         hang.set()

@@ -132,12 +132,12 @@ def test_who_asks_the_same_at_the_same_time_waits_for_the_first(warehouse: Runti
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     threads[0].start()
-    assert begun.wait(60)
+    assert begun.wait(90)
     for thread in threads[1:]:
         thread.start()
     go.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(90)
     assert (found, made) == (["answer"] * 3, [1])
 
 

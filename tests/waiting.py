@@ -1,0 +1,29 @@
+"""How tests wait for what another process or thread does: until it is so, and long enough for a machine that stalls.
+
+A test that passes pays nothing for the patience. Where a time is what is tested, the test says its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE_SECONDS = 90.0
+PATIENCE_MS = PATIENCE_SECONDS * 1000
+
+T = TypeVar("T")
+
+
+def eventually(
+    condition: Callable[[], T],
+    seconds: float = PATIENCE_SECONDS,
+    describe: Callable[[], str] = lambda: "",
+    every: float = 0.01,
+) -> T:
+    """Ask until the answer is true; that answer. `describe` says after waiting in vain what is the case instead."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain; {describe()}"
+        time.sleep(every)
+    return found
