@@ -16,7 +16,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
+from schemathesis.checks import load_all_checks
+from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.generation.meta import CoveragePhaseData, CoverageScenario
+from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -101,9 +104,9 @@ def _renamed(found: Any) -> Any:
 
 # all fields of all kinds, alone and in lists: thousands of cases, which the typed doors go through one kind at a time
 NO_COVERAGE = {"include-path": "/api/events", "phases": {"coverage": {"enabled": False}}}
-api = schemathesis.openapi.from_dict(
-    strict_document(), config=schemathesis.Config.from_dict({"operations": [NO_COVERAGE]})
-)
+DOCUMENT = strict_document()
+DOORS = [(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods]
+API = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict({"operations": [NO_COVERAGE]}))
 
 
 asked: Counter[tuple[str, Any]] = Counter()
@@ -123,7 +126,6 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
         yield process
 
 
-@api.parametrize()
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -131,7 +133,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_every_answer_is_described(case: schemathesis.Case, quadra: QuadraProcess) -> None:
+def ask(case: schemathesis.Case, quadra: QuadraProcess) -> None:
     if is_like_those_before(case):
         return
     needs = case.operation.definition.raw["x-needs"]
@@ -156,3 +158,16 @@ def test_every_answer_is_described(case: schemathesis.Case, quadra: QuadraProces
     case.validate_response(answer, checks=wanted)
     if answer.status_code == 400:
         assert answer.json()["error"]["message"].strip(), "a refusal says why"
+
+
+@pytest.mark.parametrize("door", DOORS, ids=" ".join)
+def test_every_answer_is_described(door: tuple[str, str], quadra: QuadraProcess) -> None:
+    """The cases of a door are made here: `parametrize` of Schemathesis makes those of all doors, in each process that collects
+    tests, and has no public way to make those of one.
+    """
+    method, path = door
+    load_all_checks()
+    test = build_operation_test(
+        config=API.config, operation=API[path][method], test_func=ask, given_kwargs={}, feedback=FeedbackSources()
+    )
+    test(quadra=quadra)
