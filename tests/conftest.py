@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from quadra.core.environment import PLAIN, RENAMED
-from tests.servers import available
+from tests.servers import available, quick_hashes
 from tests.servers.available import NotAvailable
 from tests.servers.base import Server
 from tests.servers.keeper import Keeper
@@ -31,6 +31,7 @@ from tests.servers.quadra import QuadraProcess
 from tests.servers.redis import RedisServer
 from tests.waiting import PATIENCE_MS
 
+assert quick_hashes.QUICK  # imported for what it does
 # without bytecode every process that a test starts compiles all files anew; the processes inherit this
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import DictLoader
@@ -33,9 +32,8 @@ LOGIN_PAGE = "error={{ error }} next={{ next }} email={{ email }} token=[{{ csrf
 
 
 @pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Argon2 with the least work; what depends on the work sets the real one again."""
-    monkeypatch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+def nobodys_hash() -> Iterator[None]:
+    """By the hasher of each test: the real one where something depends on its work."""
     passwords._nobodys_hash.cache_clear()
     yield
     passwords._nobodys_hash.cache_clear()

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["quadra.worker", "quadra.rollout.commands"])
+_forks.set_forkserver_preload(["quadra.worker", "quadra.rollout.commands", "tests.servers.quick_hashes"])
 
 
 def quadra_command(

@@ -1,9 +1,9 @@
 """Processes of Quadra that are forked from one which has made the imports: they cost three seconds of CPU for the web, as many
 for the worker beside it, and ten times what the rest of a start costs.
 
-Code, arguments, environment, signals and exit code are those of a real start. What is not: the memory is shared with the
-parent, the command line in `ps` is the parent's, and the worker has a parent of its own between itself and the web. Tests
-about starts, memory or the family of processes ask for `cold=True`.
+Code, arguments, environment, signals and exit code are those of a real start. What is not: hashes of passwords are quick, the
+memory is shared with the parent, the command line in `ps` is the parent's, and the worker has a parent of its own between itself
+and the web. Tests about starts, memory or the family of processes ask for `cold=True`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 
 TOP = Path(__file__).resolve().parents[2]
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-PRELOADED = ("quadra.serve", "quadra.core.web.loop_eventlet")
+PRELOADED = ("quadra.serve", "quadra.core.web.loop_eventlet", "tests.servers.quick_hashes")
 MOST_BYTES = 1_000_000
 
 
