@@ -7,14 +7,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, groupby
+from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.alerts import firing, metrics
-from quadra.alerts.kind import Found, Look
+from quadra.alerts.kind import Found, Kind, Look, Query
 from quadra.alerts.kind_list import read_when
 from quadra.alerts.tables import SUBJECT_MOST, Alert, Firing
 from quadra.core import clock
@@ -27,20 +32,61 @@ logger = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=50)
 """Between two evaluations of an alert: with the tick of upkeep it is less than a minute."""
-AT_ONCE = 200
+BROKEN = "Evaluating it failed in a way that nobody expected; the worker's log has the reason (alerts.broken)."
+AT_ONCE = 1_000
+"""That one worker takes: those of one project are looked at together."""
 
 
 def evaluate(runtime: Runtime) -> None:
     """Every alert that is due. Several workers may do this at once."""
     look = Look(runtime, clock.now())
-    while taken := _take(runtime, look.at):
-        with runtime.database.read() as session:
-            projects = {project.id: project for project in session.scalars(sa.select(Project))}
-            still_open = firing.open_firings(session, [alert.id for alert in taken])
-        for alert in taken:
-            began = time.perf_counter()
-            _evaluate(look, projects[alert.project_id], alert, still_open.get(alert.id, {}))
-            metrics.alert_evaluation_seconds.labels(str(alert.when.get("kind"))).observe(time.perf_counter() - began)
+    with closing(look):
+        while taken := _take(runtime, look.at):
+            with runtime.database.read() as session:
+                projects = {project.id: project for project in session.scalars(sa.select(Project))}
+                still_open = firing.open_firings(session, [alert.id for alert in taken])
+            for project_id, alerts in groupby(taken, lambda alert: alert.project_id):
+                rules = [_rule(projects[project_id], alert) for alert in alerts]
+                look.prepare(projects[project_id], chain.from_iterable(rule.queries(look) for rule in rules))
+                for rule in rules:
+                    began = time.perf_counter()
+                    _evaluate(look, rule, still_open.get(rule.alert.id, {}))
+                    kind = str(rule.alert.when.get("kind"))
+                    metrics.alert_evaluation_seconds.labels(kind).observe(time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """An alert with its condition."""
+
+    project: Project
+    alert: Alert
+    read: tuple[Kind[Any], Struct] | QuadraError
+    """Or why it cannot be read."""
+
+    def queries(self, look: Look) -> Sequence[Query]:
+        if isinstance(self.read, QuadraError):
+            return ()
+        kind, when = self.read
+        return kind.queries(look, self.project, when)
+
+    def found(self, look: Look) -> dict[str, Found]:
+        """By their subjects. Raises `QuadraError`."""
+        if isinstance(self.read, QuadraError):
+            raise self.read
+        kind, when = self.read
+        return {
+            one.subject[:SUBJECT_MOST]: one
+            for one in kind.look(look, self.project, when)
+            if one.happened is None or one.happened >= self.alert.created_at
+        }
+
+
+def _rule(project: Project, alert: Alert) -> _Rule:
+    try:
+        return _Rule(project, alert, read_when(alert.when, project, kept=True))
+    except QuadraError as error:
+        return _Rule(project, alert, error)
 
 
 def _take(runtime: Runtime, at: datetime) -> Sequence[Alert]:
@@ -59,22 +105,19 @@ def _take(runtime: Runtime, at: datetime) -> Sequence[Alert]:
         return session.scalars(sa.select(Alert).where(Alert.taken_by == token).order_by(Alert.project_id)).all()
 
 
-def _evaluate(look: Look, project: Project, alert: Alert, still_open: Mapping[str, Firing]) -> None:
+def _evaluate(look: Look, rule: _Rule, still_open: Mapping[str, Firing]) -> None:
     """`still_open` was read after the alert was: what changed since then makes this evaluation one without effect."""
-    runtime = look.runtime
+    runtime, project, alert = look.runtime, rule.project, rule.alert
     try:
-        kind, when = read_when(alert.when, project)
-        found = {
-            one.subject[:SUBJECT_MOST]: one
-            for one in kind.look(look, project, when)
-            if one.happened is None or one.happened >= alert.created_at
-        }
-        problem = None
-    except QuadraError as error:
-        found, problem = {}, error.message
-    if problem is not None:  # what cannot be asked is neither firing nor over
-        if problem != alert.last_error:
-            _note(runtime, alert, last_error=problem)
+        found = rule.found(look)
+    except QuadraError as error:  # what cannot be asked is neither firing nor over
+        if error.message != alert.last_error:
+            _note(runtime, alert, last_error=error.message)
+        return
+    except Exception:  # one rule that breaks must not hold up those of everybody else
+        logger.exception("alerts.broken", extra={"alert": alert.id, "project": project.slug})
+        if alert.last_error != BROKEN:
+            _note(runtime, alert, last_error=BROKEN)
         return
     pending = _pending(alert, found, look.at)
     begins = [

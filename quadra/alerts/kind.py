@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+import duckdb
 import orjson
 from msgspec import Struct
 
@@ -20,6 +22,8 @@ from quadra.core import clock
 from quadra.core.api.params import Params
 from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
+from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.query.snapshot import Look as Events
 
 W = TypeVar("W", bound=Struct)
 
@@ -50,13 +54,37 @@ class Found:
         return f"/{self.page}?{urlencode({'project': project.slug, **self.params})}"
 
 
+@dataclass(frozen=True)
+class Query:
+    """What a condition asks a lens, over [start, end)."""
+
+    path: str
+    params: Mapping[str, Any]
+    start: datetime
+    end: datetime
+
+    def read(self, project: Project) -> Any:
+        """As the lens has it. Raises `Invalid`."""
+        times = {"from": clock.to_us(self.start) // 1000, "to": clock.to_us(self.end) // 1000}
+        return read_asked(self.path, {**self.params, **times}, project)
+
+    def key(self, project: Project) -> Any:
+        said = orjson.dumps([self.params, self.start, self.end], option=orjson.OPT_SORT_KEYS)
+        return project.id, self.path, said
+
+
 class Look:
-    """What one round of evaluations sees: one moment, and each question asked once, however many alerts ask it."""
+    """What one round of evaluations sees: one moment, each project's events opened once, and each question asked once,
+    however many alerts ask it. Take the alerts of a project one after another, and close it.
+    """
 
     def __init__(self, runtime: Runtime, at: datetime):
         self.runtime = runtime
         self.at = at
         self._known: dict[Any, Any] = {}
+        self._opened = ExitStack()
+        self._of: int | None = None
+        """The project whose events are open."""
 
     @property
     def end(self) -> datetime:
@@ -74,16 +102,41 @@ class Look:
             raise found
         return found
 
-    def ask(self, project: Project, path: str, params: Mapping[str, Any], start: datetime, end: datetime) -> Any:
-        """The answer of a lens over [start, end). Raises what lenses raise, `Invalid` among it."""
-        key = (project.id, path, orjson.dumps([params, start, end], option=orjson.OPT_SORT_KEYS))
-        asked = self.read(project, path, params, start, end)
-        return self.once(key, lambda: lens_of(path).ask(self.runtime, asked))
+    def moment(self, project: Project) -> Events:
+        """All events of a project. Raises `Unavailable`."""
+        if self._of != project.id:
+            self.close()
+            self._of = project.id
+            self._known.pop("events", None)
+        events: Events = self.once(
+            "events", lambda: self._opened.enter_context(warehouse_of(self.runtime).look(project.id))
+        )
+        return events
 
-    def read(self, project: Project, path: str, params: Mapping[str, Any], start: datetime, end: datetime) -> Any:
-        """The question itself."""
-        times = {"from": clock.to_us(start) // 1000, "to": clock.to_us(end) // 1000}
-        return read_asked(path, {**params, **times}, project)
+    def close(self) -> None:
+        self._opened.close()
+
+    def ask(self, project: Project, query: Query) -> Any:
+        """The answer of a lens. Raises what lenses raise, `Invalid` among it."""
+
+        def answer() -> Any:
+            asked = query.read(project)
+            return lens_of(query.path).ask(self.runtime, asked, self.moment(project))
+
+        return self.once(query.key(project), answer)
+
+    def prepare(self, project: Project, queries: Iterable[Query]) -> None:
+        """Answer together what lenses can. Each of the others, and of those that cannot be answered, is asked by itself."""
+        groups: dict[tuple[str, datetime, datetime], dict[Any, Any]] = {}
+        for query in queries:
+            with suppress(QuadraError):
+                together, key = lens_of(query.path).together, query.key(project)
+                if together is not None and key not in self._known and together.fits(asked := query.read(project)):
+                    groups.setdefault((query.path, query.start, query.end), {})[key] = asked
+        for (path, _start, _end), group in groups.items():
+            with suppress(QuadraError, duckdb.Error):
+                answers = lens_of(path).ask_together(self.runtime, list(group.values()), self.moment(project))
+                self._known.update(zip(group, answers, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +147,8 @@ class Kind(Generic[W]):
     When: type[W]
     """What it takes beside `kind`."""
     look: Callable[[Look, Project, W], Sequence[Found]]
+    queries: Callable[[Look, Project, W], Sequence[Query]] = lambda _at, _project, _when: ()
+    """What `look` is going to ask lenses."""
     check: Callable[[W, Project], None] = lambda _when, _project: None
     """Raises `Invalid` for what is wrong about several fields together."""
     installation: bool = False

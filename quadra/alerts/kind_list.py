@@ -37,14 +37,18 @@ for _kind in KINDS:
     _kind.params  # noqa: B018  a struct is looked through while modules are imported, never by several threads at once
 
 
-def read_when(given: Mapping[str, Any], project: Project) -> tuple[Kind[Any], Struct]:
-    """A condition as it is sent and as it is kept. Raises `Invalid`, naming the fields as `when.value`."""
+def read_when(given: Mapping[str, Any], project: Project, *, kept: bool = False) -> tuple[Kind[Any], Struct]:
+    """A condition as it is sent, and as it is `kept`: then it was checked, and what has become wrong shows when it is asked.
+
+    Raises `Invalid`, naming the fields as `when.value`.
+    """
     kind = BY_NAME.get(str(given.get("kind")))
     if kind is None:
         raise Invalid("There is no such kind of alert.", fields={"when.kind": "one of " + ", ".join(BY_NAME)})
     try:
         when = kind.params.of(RawParams.of_body({name: value for name, value in given.items() if name != "kind"}))
-        kind.check(when, project)
+        if not kept:
+            kind.check(when, project)
     except Invalid as error:
         fields = {f"when.{name}": text for name, text in (error.fields or {}).items()}
         raise Invalid("The condition cannot be taken as it is.", fields=fields or {"when": error.message}) from error

@@ -12,12 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.alerts import delivering, evaluating
+from quadra.alerts.kinds import dead_letters
 from quadra.alerts.tables import Alert, Delivery, Firing
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.insights.tables import Insight
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
+from quadra.warehouse.query.engine import Warehouse
+from quadra.warehouse.query.snapshot import Look as Events
 from tests.alerts.conftest import Asker, Receiver, deliver, evaluate, make_due, take
 from tests.insights.conftest import event, fill
 
@@ -296,6 +299,41 @@ def test_what_cannot_be_asked_is_said_at_the_alert_and_resolves_nothing(
     [listed] = ask("GET", "/api/alerts")["alerts"]
     assert listed["state"] == "failing"
     assert listed["last_error"]
+
+
+def test_a_rule_that_breaks_is_said_at_its_alert_and_holds_up_no_other(
+    runtime: Runtime, alert: MakeAlert, ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert({"kind": "dead_letters", "more_than": 5})
+    alert({**CHECKOUTS, "op": ">", "value": 3})
+    checkouts(runtime, 5)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dead_letters, "_count", broken)
+    evaluate(runtime)
+    states = {one["when"]["kind"]: one["state"] for one in ask("GET", "/api/alerts")["alerts"]}
+    assert states == {"dead_letters": "failing", "threshold": "firing"}
+
+
+def test_many_rules_of_a_project_open_its_events_once_and_read_them_once(
+    runtime: Runtime, alert: MakeAlert, ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in range(3, 6):
+        alert({**CHECKOUTS, "op": ">", "value": value, "params": {"event": "checkout", "where": {"n": str(value)}}})
+    alert({**CHECKOUTS, "op": ">", "value": 4})
+    alert({"kind": "ai_budget", "usd": 5, "per": "day"})
+    alert({"kind": "new_error"})
+    checkouts(runtime, 5)
+    looks, statements = [], []
+    opened, query = Warehouse.look, Events.query
+    monkeypatch.setattr(Warehouse, "look", lambda *args, **more: looks.append(args) or opened(*args, **more))
+    monkeypatch.setattr(Events, "query", lambda *args, **more: statements.append(args) or query(*args, **more))
+    evaluate(runtime)
+    assert len(looks) == 1
+    assert len(statements) == 3  # the four thresholds, the budget, the errors
+    assert [one["state"] for one in ask("GET", "/api/alerts")["alerts"]].count("firing") == 1
 
 
 def test_deleting_an_alert_takes_back_what_it_has_not_sent(

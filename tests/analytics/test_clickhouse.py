@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from msgspec import to_builtins
 
 from quadra.accounts.tables import Project
 from quadra.analytics.lenses import trends, users
@@ -28,6 +29,7 @@ from tests.analytics.conftest import Place
 from tests.analytics.reference import Event
 from tests.analytics.stories import Story, stories
 from tests.analytics.test_compacted import _answers
+from tests.analytics.test_trends import ask_together
 from tests.servers.clickhouse import chdb_url
 
 STORIES = int(os.environ.get("QUADRA_TEST_STORIES", "1"))
@@ -129,6 +131,16 @@ def test_a_group_within_the_properties_is_a_company_on_both(place: Place, elsewh
     there, here = (one.ask(trends, project, breakdown="company")["series"] for one in (elsewhere, place))
     assert same(here, there) == []
     assert {series["label"] for series in here} == {"a~/b", "x", ""}
+
+
+def test_questions_that_are_answered_together_are_answered_as_each_is_alone_there_too(
+    place: Place, elsewhere: Place
+) -> None:
+    at = 1_772_400_000_000_000  # 1 March 2026, in the afternoon
+    told = [Event(f"u{n % 4}", at + n * 3_600_000_000, "ab"[n % 2], {"plan": "pro", "amount": n}) for n in range(30)]
+    alone, together = ask_together(elsewhere, place.tell(told))
+    assert same(to_builtins(alone), to_builtins(together)) == []
+    assert alone[0][0].points[0].value == 30
 
 
 def test_every_lens_says_the_same_on_both_engines(place: Place, elsewhere: Place) -> None:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quadra.accounts.tables import Project
+from quadra.analytics.lens_list import read_asked
 from quadra.analytics.lenses import trends
 from quadra.core import clock
 from quadra.core.errors import Invalid
+from quadra.warehouse.query.engine import warehouse_of
 from tests.analytics import reference
 from tests.analytics.conftest import Place
 from tests.analytics.histories import History, histories
@@ -294,3 +297,58 @@ def test_a_band_is_of_one_plain_series(place: Place, more: dict[str, str]) -> No
     with pytest.raises(Invalid) as error:
         place.ask(trends, place.tell([ev("u", "2026-03-02")]), to="2026-03-03", band="true", **more)
     assert "band" in error.value.fields
+
+
+TOGETHER: tuple[dict[str, Any], ...] = (
+    {},
+    {"event": "a"},
+    {"event": "b", "where": {"plan": "pro"}},
+    {"event": "a", "where": {"plan": {"not_contains": "r"}, "amount": {"gte": 2}}},
+    {"event": "nothing of the kind"},
+    {"where": {"duration_seconds": {"gt": 1}, "event_type": ["a", "b"]}},
+    {"aggregate": "unique"},
+    {"aggregate": "weekly_active", "event": "a", "where": {"plan": ""}},
+    {"aggregate": "sum", "property": "amount"},
+    {"aggregate": "sum", "property": "amount", "event": "b", "where": {"amount": "2"}},
+    {"aggregate": "avg", "property": "duration_seconds", "include_bots": False},
+    {"aggregate": "avg", "property": "nowhere"},
+    {"aggregate": "unique", "include_bots": True, "cumulative": True},
+)
+"""Questions that have one number as their answer."""
+
+
+def ask_together(place: Place, project: Project) -> tuple[list[Any], list[Any]]:
+    """What each is answered by itself, and what all are together."""
+    span = {"from": "2026-03-01", "to": "2026-03-03", "interval": "whole"}
+    asked = [read_asked("trends", {**span, **one}, project) for one in TOGETHER]
+    assert trends.LENS.together is not None
+    assert all(map(trends.LENS.together.fits, asked))
+    alone = [trends.LENS.ask(place.runtime, one).series for one in asked]
+    with warehouse_of(place.runtime).look(project.id) as moment:
+        return alone, [one.series for one in trends.LENS.ask_together(place.runtime, asked, moment)]
+
+
+@pytest.fixture(scope="module")
+def told_of_plans(place: Place) -> Project:
+    linked = replace(ev("u1", "2026-03-02 12:00", "b", amount=2, plan="pro"), anonymous_id="a1")
+    told = [ev("a1", "2026-03-02 10:00", amount=3, plan="free"), linked, ev("u2", "2026-02-28 23:59", "b", plan="pro")]
+    told += [ev("u3", "2026-03-03 01:00", "a", amount="2.0"), ev("u3", "2026-03-04 00:00", "a", amount=9)]
+    return place.tell(told)
+
+
+def test_questions_that_are_answered_together_are_answered_as_each_is_alone(
+    place: Place, told_of_plans: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trends, "TOGETHER_MOST", 5)
+    alone, together = ask_together(place, told_of_plans)
+    assert together == alone
+    assert {series.points[0].value for (series,) in alone} >= {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "more", [{"breakdown": "plan"}, {"aggregate": "max_per_user"}, {"interval": "day"}, {"segment": "x"}]
+)
+def test_what_has_no_one_number_as_its_answer_is_asked_alone(told_of_plans: Project, more: dict[str, Any]) -> None:
+    asked = read_asked("trends", {"from": "2026-03-01", "to": "2026-03-03", "interval": "whole", **more}, told_of_plans)
+    assert trends.LENS.together is not None
+    assert not trends.LENS.together.fits(asked)

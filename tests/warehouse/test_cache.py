@@ -18,7 +18,7 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse.query import cache
 from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.query.snapshot import says_person
+from quadra.warehouse.query.people import says_person
 from tests.warehouse.conftest import DAY_US, compact_all, erase, event, installation, store
 
 ASKED = (

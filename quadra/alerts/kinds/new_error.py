@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from quadra.accounts.tables import Project
-from quadra.alerts.kind import NEW_FOR, Found, Kind, Look, range_params
+from quadra.alerts.kind import NEW_FOR, Found, Kind, Look, Query, range_params
 from quadra.analytics.lenses.errors import ErrorGroup, ids_in_range
 from quadra.core import clock
 from quadra.core.runtime import Runtime
@@ -38,9 +38,9 @@ def _look(at: Look, project: Project) -> list[Found]:
     old = at.runtime.the(Known).old.setdefault(project.id, set())
     if len(old) > KNOWN_MOST:
         old.clear()
-    if not ids_in_range(at.runtime, at.read(project, "errors", {}, start, end)) - old:
+    if not ids_in_range(at.runtime, Query("errors", {}, start, end).read(project), at.moment(project)) - old:
         return []
-    answer = at.ask(project, "errors", {"limit": GROUPS_MOST}, start, end)
+    answer = at.ask(project, Query("errors", {"limit": GROUPS_MOST}, start, end))
     fresh = [group for group in answer.groups if group.first_seen >= clock.iso(start - timedelta(minutes=1))]
     old.update(group.group_id for group in answer.groups if group not in fresh)
     return [_found(group, range_params(start, end)) for group in fresh]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from msgspec import Struct, to_builtins
 
 from quadra.accounts.tables import Project
-from quadra.alerts.kind import Found, Kind, Look, range_params
+from quadra.alerts.kind import Found, Kind, Look, Query, range_params
 from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.core.api.params import says, within
 from quadra.core.errors import Invalid
@@ -64,19 +64,27 @@ def check(when: When, project: Project) -> None:
         raise Invalid("", fields={"field": "begins with one of " + ", ".join(fields)})
 
 
-def look(at: Look, project: Project, when: When) -> Sequence[Found]:
+def queries(at: Look, project: Project, when: When) -> Sequence[Query]:
+    """About the time until now and, where it is compared, the time before."""
     over, end = timedelta(minutes=when.over_minutes), at.end
-    start = end - over
-    value = _value(at, project, when, start, end)
+    start, params = end - over, _params(when)
+    now = Query(when.lens, params, start, end)
+    return [now] if when.op in BEYOND else [now, Query(when.lens, params, start - over, start)]
+
+
+def look(at: Look, project: Project, when: When) -> Sequence[Found]:
+    asked = queries(at, project, when)
+    value, *earlier = (_value(at, project, when, query) for query in asked)
     if value is None:
         return []
-    figures: dict[str, Any] = {"value": value, **range_params(start, end)}
-    if when.op in BEYOND:
+    span = range_params(asked[0].start, asked[0].end)
+    figures: dict[str, Any] = {"value": value, **span}
+    if not earlier:
         if not BEYOND[when.op](value, when.value):
             return []
         words = f"is {value:g}, {'above' if when.op == '>' else 'below'} {when.value:g}"
     else:
-        before = _value(at, project, when, start - over, start)
+        (before,) = earlier
         if before is None or before <= 0:
             return []
         change = (value - before) / before * 100
@@ -91,15 +99,15 @@ def look(at: Look, project: Project, when: When) -> Sequence[Found]:
             message=f"{_subject(when)} {words}, over {when.over_minutes} min.",
             figures=figures,
             page=PAGES.get(when.lens, "overview"),
-            params=range_params(start, end),
+            params=span,
             hold=timedelta(minutes=when.for_minutes),
         )
     ]
 
 
-def _value(at: Look, project: Project, when: When, start: datetime, end: datetime) -> float | None:
+def _value(at: Look, project: Project, when: When, query: Query) -> float | None:
     """None where the answer has no number there."""
-    found: Any = to_builtins(at.ask(project, when.lens, _params(when), start, end))
+    found: Any = to_builtins(at.ask(project, query))
     for part in str(_field(when)).split("."):
         if isinstance(found, list):
             found = found[int(part)] if part.isdigit() and int(part) < len(found) else None
@@ -127,5 +135,6 @@ KIND = Kind(
     says="A number of a question's answer is beyond a value, or has changed by more than a share.",
     When=When,
     look=look,
+    queries=queries,
     check=check,
 )

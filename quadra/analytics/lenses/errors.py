@@ -30,6 +30,7 @@ from quadra.core.api.openapi import Time
 from quadra.core.api.params import says, within
 from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
+from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 
 GROUP_ID = f"left(sha256(sha256({field('error_type')}) || {field('message')}), 32)"
@@ -129,12 +130,12 @@ def grouped(question: Question, params: Parameters, said: Resolutions) -> str:
         )"""
 
 
-def ids_in_range(runtime: Runtime, asked: Params) -> set[str]:
+def ids_in_range(runtime: Runtime, asked: Params, moment: Look) -> set[str]:
     """The groups with errors in the range. Reads nothing that is before it: for whoever asks again and again."""
     params = Parameters()
     where = where_clause(asked.question, params, kind="error")
     sql = f"SELECT DISTINCT {GROUP_ID} AS id FROM events WHERE {asked.question.range.sql} AND {where}"
-    with snapshot(runtime, asked.question, asked.question.range) as events:
+    with snapshot(runtime, asked.question, asked.question.range, moment=moment) as events:
         return {row["id"] for row in events.rows(Statement(sql, params))}
 
 

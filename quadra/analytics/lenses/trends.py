@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Annotated, Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.questions.groups import QUESTIONS
-from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.lens import Asked, Lens, Together
 from quadra.analytics.questions.matching import Match, Parameters, number_sql, people_only, value_sql
 from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement
+from quadra.analytics.questions.taken import Taken
 from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
@@ -22,17 +24,17 @@ from quadra.field.series import Series as Judge
 from quadra.warehouse.query.span import Range
 
 AGGREGATES = {
-    "total": "count(*)",
-    "unique": "count(DISTINCT person)",
-    "weekly_active": "count(DISTINCT person)",
-    "monthly_active": "count(DISTINCT person)",
-    "sum": "coalesce(fsum(number), 0)",
-    "avg": "coalesce(favg(number), 0)",
-    "max_per_user": "max(number)",
+    "total": "count(*){only}",
+    "unique": "count(DISTINCT {person}){only}",
+    "weekly_active": "count(DISTINCT {person}){only}",
+    "monthly_active": "count(DISTINCT {person}){only}",
+    "sum": "coalesce(fsum({number}){only}, 0)",
+    "avg": "coalesce(favg({number}){only}, 0)",
+    "max_per_user": "max({number}){only}",
 }
 COUNT_PEOPLE = ("unique", "weekly_active", "monthly_active")
 OF_PEOPLE = (*COUNT_PEOPLE, "max_per_user")
-OF_NUMBERS = ("sum", "avg")
+OF_SUMS = ("sum", "avg")
 WINDOWS = {
     ("weekly_active", "day"): 7,
     ("monthly_active", "day"): 30,
@@ -43,6 +45,8 @@ WINDOWS = {
 
 OTHER = "Other"
 EVERYTHING = "All events"
+TOGETHER_MOST = 100
+"""Questions in one statement: planning it takes longer for each."""
 POINTS_MOST = 200_000
 BAND_PERIODS = {"hour": 28 * 24, "day": 63, "week": 52, "month": 36}
 """Periods before the range that a band is learned from."""
@@ -60,7 +64,7 @@ class Params(Asked, kw_only=True, frozen=True, rename={"number": "property"}):
     def check(self, raw: RawParams) -> None:
         if self.band and (self.breakdown or self.cumulative or self.width > 1 or self.question.interval == "whole"):
             raw.wrong["band"] = "not with a breakdown, running sums, active people or the whole range"
-        if self.aggregate in OF_NUMBERS and self.number is None:
+        if self.aggregate in OF_SUMS and self.number is None:
             raw.wrong["property"] = f"needed for the {self.aggregate}"
 
     @property
@@ -125,7 +129,7 @@ def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str
     columns = [f"{periods.index_sql()} AS period"]
     if people:
         columns.append("person")
-    if asked.aggregate in OF_NUMBERS or (asked.aggregate == "max_per_user" and asked.number):
+    if asked.aggregate in OF_SUMS or (asked.aggregate == "max_per_user" and asked.number):
         columns.append(f"{number_sql(asked.number or '', params)} AS number")
     if asked.breakdown is not None:
         columns.append(f"coalesce({value_sql(asked.breakdown, params)}, '') AS label")
@@ -144,15 +148,19 @@ def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str
 
 
 def _condition(asked: Params, people: bool, params: Parameters) -> str:
-    conditions = [asked.match.sql(params), Match(where=asked.question.where).sql(params)]
+    return " AND ".join([asked.match.sql(params), Match(where=asked.question.where).sql(params), *_who(asked, people)])
+
+
+def _who(asked: Params, people: bool) -> list[str]:
+    """Conditions of whose events count."""
     bots = asked.question.include_bots
     if people:
-        conditions.append(people_only(bots))
-    elif bots is False:
-        conditions.append("NOT bot")
-    elif bots is None and asked.match.event is not None:
-        conditions.append("NOT (bot AND kind = 'page')")  # page views are of people; anything else counts as it came
-    return " AND ".join(conditions)
+        return [people_only(bots)]
+    if bots is False:
+        return ["NOT bot"]
+    if bots is None and asked.match.event is not None:
+        return ["NOT (bot AND kind = 'page')"]  # page views are of people; anything else counts as it came
+    return []
 
 
 def _labelled(asked: Params, params: Parameters) -> str:
@@ -195,7 +203,39 @@ def _counted(asked: Params, width: int) -> str:
 def _value(asked: Params) -> str:
     if asked.breakdown is not None and asked.aggregate == "total":
         return "CAST(sum(events) AS BIGINT)"
-    return AGGREGATES[asked.aggregate]
+    return AGGREGATES[asked.aggregate].format(person="person", number="number", only="")
+
+
+def _is_one_number(asked: Params) -> bool:
+    question = asked.question
+    plain = question.segment is None and asked.breakdown is None
+    return plain and question.interval == "whole" and asked.aggregate != "max_per_user"
+
+
+def _value_of(taken: Taken, asked: Params) -> str:
+    people = asked.aggregate in COUNT_PEOPLE
+    conditions = [taken.condition(Match(asked.event, asked.question.where))]
+    if who := " AND ".join(_who(asked, people)):
+        conditions.append(taken.of(who, lambda _params: who))
+    person = taken.of("person", lambda _params: "person") if people else ""
+    number = taken.number(asked.number or "") if asked.aggregate in OF_SUMS else ""
+    only = f" FILTER (WHERE {' AND '.join(conditions)})"
+    return AGGREGATES[asked.aggregate].format(person=person, number=number, only=only)
+
+
+def _together(events: Snapshot, asked: Sequence[Params]) -> list[Trends]:
+    """Those of one event side by side, so that a statement reads little of what it does not count."""
+    order = sorted(range(len(asked)), key=lambda at: asked[at].event or "")
+    found: dict[int, Trends] = {}
+    for begin in range(0, len(order), TOGETHER_MOST):
+        some, taken = order[begin : begin + TOGETHER_MOST], Taken()
+        values = ", ".join(_value_of(taken, asked[at]) for at in some)
+        sql = f"SELECT {values} FROM {taken.relation({asked[at].event for at in some})}"
+        (row,) = events.ask(Statement(sql, taken.params)).rows
+        for at, value in zip(some, row, strict=True):
+            series = _series(asked[at], asked[at].periods, asked[at].width, [(1, "", 0, value)])
+            found[at] = Trends(**events.measures(), series=series)
+    return [found[at] for at in range(len(asked))]
 
 
 def _series(asked: Params, periods: Periods, width: int, rows: list[tuple[Any, ...]]) -> list[Series]:
@@ -243,4 +283,5 @@ LENS = Lens(
     range=reach,
     statements=lambda asked: [counted(asked)],
     answer=answer,
+    together=Together(_is_one_number, _together),
 )

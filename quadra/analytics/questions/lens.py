@@ -22,6 +22,7 @@ from quadra.core.api.params import Params as Own
 from quadra.core.api.raw_params import RawParams
 from quadra.core.observing.metrics import histogram
 from quadra.core.runtime import Runtime
+from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 
 query_duration_seconds = histogram(
@@ -50,6 +51,14 @@ def _of_question(asked: Asked) -> Range:
     return asked.question.range
 
 
+@dataclass(frozen=True)
+class Together(Generic[P, A]):
+    """How a lens answers many questions about one range by reading it once, for whoever asks a thousand again and again."""
+
+    fits: Callable[[P], bool]
+    answer: Callable[[Snapshot, Sequence[P]], Sequence[A]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lens(Generic[P, A]):
     path: str
@@ -66,6 +75,8 @@ class Lens(Generic[P, A]):
     asks: Asks = field(default_factory=Asks)
     span: str = ""
     """The parameter that says how many periods the range has where `from` or `to` is left out."""
+    together: Together[P, A] | None = None
+    """Left out: each of its questions reads for itself."""
     load: Callable[[Runtime, P], P] = lambda _runtime, asked: asked
     """Finds what it names by ids. Raises `NotFound`."""
     range: Callable[[P], Range] = _of_question
@@ -104,13 +115,21 @@ class Lens(Generic[P, A]):
             asked = structs.replace(asked, question=replace(asked.question, people=people))
         return self.load(runtime, asked)
 
-    def ask(self, runtime: Runtime, asked: P) -> A:
-        """Blocks. Raises `Unavailable` as every question does, `Invalid` where it has too many periods, `NotFound` where
+    def ask(self, runtime: Runtime, asked: P, moment: Look | None = None) -> A:
+        """Blocks. `moment` is as `snapshot` takes it.
+
+        Raises `Unavailable` as every question does, `Invalid` where it has too many periods, `NotFound` where
         it names what is not there.
         """
         asked = self.loaded(runtime, asked)
         with (
             query_duration_seconds.labels(self.path).time(),
-            snapshot(runtime, asked.question, self.range(asked)) as events,
+            snapshot(runtime, asked.question, self.range(asked), moment=moment) as events,
         ):
             return self.answer(events, asked)
+
+    def ask_together(self, runtime: Runtime, asked: Sequence[P], moment: Look) -> Sequence[A]:
+        """What `ask` answers to each of these. `together` fits them all, and they are about one range."""
+        first = asked[0]
+        with snapshot(runtime, first.question, self.range(first), moment=moment) as events:
+            return self.together.answer(events, asked) if self.together else [self.answer(events, one) for one in asked]

@@ -101,8 +101,7 @@ def fits(wanted: Filter, params: Parameters, value: str | None = None) -> str:
     """
     prop, values, op = wanted
     if op in SIGNS:
-        number = number_sql(prop, params) if value is None else f"TRY_CAST({value} AS DOUBLE)"
-        return f"coalesce({number} {SIGNS[op]} {params.add(float(values[0]))}, false)"
+        return is_beyond(number_sql(prop, params) if value is None else f"TRY_CAST({value} AS DOUBLE)", wanted, params)
     value = value_sql(prop, params) if value is None else value
     empty = f"coalesce({value}, '') = ''"
     if op in OF_PRESENCE:
@@ -112,6 +111,11 @@ def fits(wanted: Filter, params: Parameters, value: str | None = None) -> str:
         return f"coalesce({found}, false)" if op == "contains" else f"NOT coalesce({found}, false)"
     one_of = _is_one_of(value, values, params)
     return f"({one_of})" if op == "is" else f"NOT coalesce({one_of}, false)"
+
+
+def is_beyond(number: str, wanted: Filter, params: Parameters) -> str:
+    """The condition of a filter that compares numbers."""
+    return f"coalesce({number} {SIGNS[wanted.op]} {params.add(float(wanted.values[0]))}, false)"
 
 
 def _is_one_of(value: str, values: tuple[str, ...], params: Parameters) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar
 
@@ -22,7 +22,8 @@ from quadra.core.runtime import Runtime
 from quadra.core.typed import Typed
 from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.query.snapshot import Look, says_person
+from quadra.warehouse.query.people import says_person
+from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 
 S = TypeVar("S")
@@ -111,16 +112,22 @@ def _size(table: pa.Table) -> int:
 
 
 @contextmanager
-def snapshot(runtime: Runtime, question: Question, span: Range, *, export: bool = False) -> Iterator[Snapshot]:
-    """Blocks. Of a question with a segment only the events of its people.
+def snapshot(
+    runtime: Runtime, question: Question, span: Range, *, export: bool = False, moment: Look | None = None
+) -> Iterator[Snapshot]:
+    """Blocks. Of a question with a segment only the events of its people. `moment` is an open look at all of the project's
+    events: whoever asks many questions opens one.
 
     Raises `Unavailable`: too many at once, too slow, too much memory, or the database is away.
     """
     segment = question.people
     wide = span if segment is None else segment.reach(question.range).around(span)
-    with warehouse_of(runtime).look(
-        question.project_id, start_us=wide.start_us, end_us=wide.end_us, export=export
-    ) as look:
+    opened = (
+        warehouse_of(runtime).look(question.project_id, start_us=wide.start_us, end_us=wide.end_us, export=export)
+        if moment is None
+        else nullcontext(moment.of(wide))
+    )
+    with opened as look:
         if segment is None:
             yield Snapshot(runtime, look, question)
             return

@@ -23,7 +23,8 @@ from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.warehouse.clickhouse.dialect import marked, translate
 from quadra.warehouse.clickhouse.server import INSIDE, TABLE, connect, create_table, insert
-from quadra.warehouse.query.snapshot import Look, says_person
+from quadra.warehouse.query.people import says_person
+from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.segments.writing import COLUMNS, files
 from quadra.warehouse.tables import Erasure
 

@@ -7,6 +7,7 @@ little time and changes nothing, since it is given the name it has now.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -40,6 +41,15 @@ class Known:
     """The part of it, and of names that hold no more, that files may not know."""
     version: int
     """Of this process: the same twice is the same `people`."""
+
+
+@dataclass
+class Moment:
+    """What the looks at one moment have in common: they ask over one cursor."""
+
+    view: str = ""
+    """What `events` is defined as over there."""
+    known: Known | None = None
 
 
 @dataclass
@@ -152,3 +162,7 @@ def _named(cursor: duckdb.DuckDBPyConnection, stale_identities: set[str], people
     cursor.register("stale", pa.table({"id": pa.array(sorted(stale_identities), pa.string())}))
     named = "SELECT id, coalesce(people.person, id) AS person FROM stale LEFT JOIN people USING (id)"
     return arrow(cursor, named)
+
+
+def says_person(sql: str) -> bool:
+    return re.search(r"\bperson\b", sql, re.IGNORECASE) is not None

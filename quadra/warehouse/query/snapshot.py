@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +18,7 @@ from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.parts import days_of, parts_of
-from quadra.warehouse.query.people import Known, People
+from quadra.warehouse.query.people import Known, Moment, People, says_person
 from quadra.warehouse.query.relation import events_sql
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
@@ -69,15 +67,19 @@ class Look:
         self._kept_us = kept_us
         self._fresh = fresh
         self._timeout = timeout
-        self._view = ""
+        self._moment = Moment()
         self.chosen: pa.Table | None = None
         """The people (a column `person`) whose events alone are seen."""
         self.traits: pa.Table | None = None
         """What is known of people: a column `person`, and others that each of their events has too."""
         self.elsewhere: Elsewhere | None = elsewhere
         self._overlapping = [segment for segment in segments if span.overlaps(segment)]
-        self.rows_read = sum(segment.rows for segment in self._overlapping)
-        self.rows_read += fresh.sealed.num_rows + fresh.opened.num_rows
+
+    @property
+    def rows_read(self) -> int:
+        """Of all files and fresh batches that a question about the range looks at."""
+        fresh: int = self._fresh.sealed.num_rows + self._fresh.opened.num_rows
+        return fresh + sum(segment.rows for segment in self._overlapping)
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
         """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself. Raises `Unavailable`."""
@@ -112,7 +114,7 @@ class Look:
                 self.known  # noqa: B018  of all days at once
         for day in self._days():
             for span in parts_of(day.query):
-                yield from day._of(span).stream(sql, params, timeout=max(0.001, until - time.monotonic()))
+                yield from day.of(span).stream(sql, params, timeout=max(0.001, until - time.monotonic()))
 
     def save(self, sql: str, params: Mapping[str, Any] | None, path: Path) -> None:
         """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
@@ -125,8 +127,8 @@ class Look:
 
     def only(self, people: pa.Table, span: Range) -> Look:
         """The same moment: only the events of these people (a column `person`), and only those of a shorter range."""
-        self._cursor.register("chosen_people", people)
-        look = self._of(span)
+        self._register("chosen_people", people)
+        look = self.of(span)
         look.chosen = people
         return look
 
@@ -135,29 +137,31 @@ class Look:
         look = copy.copy(self)
         look._span, look.chosen, look.traits = Range(self._kept_us, None), None, None
         look._overlapping = [segment for segment in self._segments if look._span.overlaps(segment)]
-        look._view = ""
         return look
 
     def beside(self, traits: pa.Table) -> Look:
         """The same events, each with what is known of its person (a column `person`, and others)."""
-        self._cursor.register("traits", traits)
-        look = self._of(self._span)
+        self._register("traits", traits)
+        look = self.of(self._span)
         look.traits = traits
         return look
 
-    def _of(self, span: Range) -> Look:
+    def _register(self, name: str, table: pa.Table) -> None:
+        self._cursor.register(name, table)
+        self._moment.view = ""  # DuckDB refuses a view over a table that has other columns since it was made
+
+    def of(self, span: Range) -> Look:
         """Of a range within this one, and of the same moment."""
         look = copy.copy(self)
         look._span = self._span.within(span.start_us, span.end_us)
         look._overlapping = [segment for segment in self._overlapping if look._span.overlaps(segment)]
-        look._view = ""
         return look
 
     def _days(self) -> Iterator[Look]:
         """One for each day that has events, of the same moment."""
         days = days_of(self._overlapping, (self._fresh.sealed, self._fresh.opened))
         for number in days:
-            yield self._of(Range(number * DAY_US, (number + 1) * DAY_US))
+            yield self.of(Range(number * DAY_US, (number + 1) * DAY_US))
 
     @property
     def span(self) -> Range:
@@ -217,9 +221,9 @@ class Look:
         if len(sql) > STATEMENT_MOST:
             raise Unavailable("The question is too long to be planned; ask about less.", code="query_too_large")
         view = self._events(says_person(sql))
-        if view != self._view:
+        if view != self._moment.view:
             self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
-            self._view = view
+            self._moment.view = view
 
     def _events(self, who: bool) -> str:
         whole = [segment for segment in self._overlapping if self._span.holds(segment)]
@@ -243,13 +247,15 @@ class Look:
         with self._bounded(self._timeout):
             return self.known.people
 
-    @cached_property
+    @property
     def known(self) -> Known:
         """The identity map. It comes from all of history, whatever range is asked."""
-        known = self._who.of(self._cursor, self._project_id, self.files(), self._fresh)
-        self._cursor.register("people", known.people)
-        self._cursor.register("stale_identities", known.stale_identities)
-        return known
+        if self._moment.known is None:
+            known = self._who.of(self._cursor, self._project_id, self.files(), self._fresh)
+            self._cursor.register("people", known.people)
+            self._cursor.register("stale_identities", known.stale_identities)
+            self._moment.known = known
+        return self._moment.known
 
     @contextmanager
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:
@@ -282,10 +288,6 @@ class Look:
         finally:
             done.set()
             watch.join()  # an interrupt that came later strikes the next statement
-
-
-def says_person(sql: str) -> bool:
-    return re.search(r"\bperson\b", sql, re.IGNORECASE) is not None
 
 
 class Cancelled(QuadraError):
