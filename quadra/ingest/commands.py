@@ -99,7 +99,7 @@ def import_(
                     database = None if dry_run else runtime.database
                     totals.run(found, project_id=project_id, database=database, result=result, on_progress=told)
                 else:
-                    log = None if dry_run else make_log(runtime, alone=True)
+                    log = None if dry_run else make_log(runtime)
                     run(found, project_id=project_id, ids=ids, log=log, result=result, on_progress=told)
             except KeyboardInterrupt:
                 stopped = "Stopped before the end."

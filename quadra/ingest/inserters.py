@@ -1,5 +1,5 @@
 """How each database takes many events at once. One statement carries all rows: a statement for each would cost more than
-the insert, and on SQLite the writer's thread would fight the event loop for the interpreter at every row.
+the insert, and the writer's thread would fight the event loop for the interpreter at every row.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ JSONS = tuple(column.name for column in columns.COLUMNS if column.type is msgspe
 FLAGS = tuple(column.name for column in columns.COLUMNS if column.type is bool and not column.nullable)
 """Left out of a row's JSON where they are false."""
 _JSON_AT = tuple(COLUMNS.index(name) + 1 for name in JSONS)
+SMALL = 16
+PORTIONS = (512, 256, 128, 64, 32, 16)
+"""Rows of one statement on SQLite, which keeps the few there are prepared: fewer than SMALL are one, more are several. The
+largest has half of the parameters that SQLite takes."""
 _encode = msgspec.json.encode
 
 
@@ -59,14 +63,15 @@ class PostgresInserter:
 
 
 class SqliteInserter:
-    """The rows as one JSON parameter too. There is one writer at a time, so what was not there before is new."""
+    """Many rows as the parameters of one statement. Each statement gives the interpreter away once, and with the rows as one
+    JSON text SQLite took twice as long for them. There is one writer at a time, so what was not there before is new.
+    """
 
     def __init__(self) -> None:
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        values = ", ".join(
-            f"coalesce(value ->> '$.{name}', 0)" if name in FLAGS else f"value ->> '$.{name}'" for name in COLUMNS
-        )
-        self._insert = f"INSERT INTO event (batch_id, {names}) SELECT ?, {values} FROM json_each(?)"
+        names = ", ".join(f'"{name}"' for name in ("batch_id", *COLUMNS))
+        marks = f"({', '.join('?' * (len(COLUMNS) + 1))})"
+        sizes = (*range(1, SMALL), *PORTIONS)
+        self._inserts = {size: f"INSERT INTO event ({names}) VALUES {', '.join([marks] * size)}" for size in sizes}
         self._find = (
             "SELECT event_id, batch_id FROM event WHERE project_id = ? AND event_id IN (SELECT value FROM json_each(?))"
         )
@@ -75,24 +80,14 @@ class SqliteInserter:
         ids = _encode([row.event_id for row in rows]).decode()
         existing = _by_event(connection.exec_driver_sql(self._find, (rows[0].project_id, ids)))
         fresh = [row for row in rows if row.event_id not in existing] if existing else rows
-        if fresh:
-            self._add(connection, batch_id, fresh)
+        at = 0
+        while at < len(fresh):
+            left = len(fresh) - at
+            size = left if left < SMALL else next(size for size in PORTIONS if size <= left)
+            values = [value for row in fresh[at : at + size] for value in _values(batch_id, row)]
+            connection.exec_driver_sql(self._inserts[size], tuple(values))
+            at += size
         return existing
-
-    def _add(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> None:
-        connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
-
-
-class SqliteAloneInserter(SqliteInserter):
-    """A statement for each row: half the work altogether, for a process in which no other thread wants the interpreter."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        names = ", ".join(f'"{name}"' for name in ("batch_id", *COLUMNS))
-        self._insert = f"INSERT INTO event ({names}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
-
-    def _add(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> None:
-        connection.exec_driver_sql(self._insert, [_values(batch_id, row) for row in rows])
 
 
 class MysqlInserter:
@@ -139,5 +134,3 @@ INSERTERS: dict[str, type[Inserter]] = {
     "sqlite": SqliteInserter,
     "mysql": MysqlInserter,
 }
-ALONE: dict[str, type[Inserter]] = {**INSERTERS, "sqlite": SqliteAloneInserter}
-"""For a command that does nothing else meanwhile."""

@@ -22,7 +22,7 @@ from quadra.core.database_errors import refuses_a_value
 from quadra.core.ids import process_name, uuid7
 from quadra.core.runtime import Runtime
 from quadra.ingest.columns import Row
-from quadra.ingest.inserters import ALONE, INSERTERS
+from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batches
 
@@ -73,15 +73,13 @@ class Log:
         batch_max_events: int,
         job_kinds: Mapping[str, int] | None = None,
         max_attempts: int = 5,
-        alone: bool = False,
     ):
-        """`alone` says that no other thread of this process has anything to do."""
         self._database = database
         self._writer = writer
         self._batch_max_events = batch_max_events
         self._job_kinds = job_kinds or {}
         self._max_attempts = max_attempts
-        self._inserter = (ALONE if alone else INSERTERS)[database.dialect]()
+        self._inserter = INSERTERS[database.dialect]()
         self._open: dict[int, OpenBatch] = {}
 
     def append(self, rows: Sequence[Row]) -> Appended:
@@ -174,7 +172,7 @@ class Log:
             )
 
 
-def make_log(runtime: Runtime, *, alone: bool = False) -> Log:
+def make_log(runtime: Runtime) -> Log:
     """A log with a writer identity of its own: no two processes, no two logs and no two starts share an open batch."""
     settings = runtime.settings
     return Log(
@@ -183,5 +181,4 @@ def make_log(runtime: Runtime, *, alone: bool = False) -> Log:
         batch_max_events=settings.batch_max_events,
         job_kinds=runtime.batch_kinds,
         max_attempts=settings.job_max_attempts,
-        alone=alone,
     )

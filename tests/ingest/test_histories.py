@@ -161,7 +161,7 @@ def test_a_second_reading_gives_the_same_ids() -> None:
         assert brought(SAMPLES / name, form)[1] == brought(SAMPLES / name, form)[1]
 
 
-def test_a_command_alone_writes_the_same_rows_as_a_server_does(tmp_path: Path) -> None:
+def test_many_rows_of_one_statement_are_the_same_as_one_by_one(tmp_path: Path) -> None:
     rows = []
     for name, form in (("umami.csv", "umami"), ("posthog.jsonl", "posthog"), ("matomo.json", "matomo")):
         with closing(Source(str(SAMPLES / name))) as source, closing(Ids("secret")) as ids:
@@ -170,10 +170,11 @@ def test_a_command_alone_writes_the_same_rows_as_a_server_does(tmp_path: Path) -
                 if not isinstance(item.fields, Refused):
                     rows.append(accept(_wire(item, ids), Sender(1, "import", *item.agent), 1_800_000_000_000_000))
     kept = []
-    for alone in (False, True):
-        with opened(f"sqlite:///{tmp_path / str(alone)}.db") as database:
-            log = Log(database, writer="w", batch_max_events=100, alone=alone)
-            assert not any(duplicate for _, duplicate in log.append(rows).outcomes)
+    for at_once in (1, len(rows)):
+        with opened(f"sqlite:///{tmp_path / str(at_once)}.db") as database:
+            log = Log(database, writer="w", batch_max_events=100)
+            for at in range(0, len(rows), at_once):
+                assert not any(duplicate for _, duplicate in log.append(rows[at : at + at_once]).outcomes)
             assert all(duplicate for _, duplicate in log.append(rows).outcomes)
             with database.read() as session:
                 table = sa.select(Event.__table__).order_by(Event.event_id)

@@ -96,6 +96,16 @@ def test_a_group_of_nothing_but_repetitions_opens_no_batch(
     assert ask(any_database, "SELECT count(*) FROM batch") == [(1,)]
 
 
+def test_groups_of_any_size_are_stored_whole(any_database: Database, make_log: Callable[..., Log]) -> None:
+    log, stored = make_log(), 0
+    for size in (1, 2, 15, 16, 17, 33, 511, 1_100):
+        done = log.append(rows(*(f"{size}-{number}" for number in range(size))))
+        stored += size
+        assert not any(duplicate for _, duplicate in done.outcomes)
+        assert ask(any_database, "SELECT count(*) FROM event") == [(stored,)]
+    assert_counts_are_rows(any_database)
+
+
 def test_the_same_id_in_two_projects_is_two_events(any_database: Database, make_log: Callable[..., Log]) -> None:
     with any_database.begin() as session:
         other = create_project(session, name="Other").id
