@@ -18,7 +18,7 @@ from quadra.core.observing import machine_metrics
 from quadra.core.observing.scrape import Scrape
 from quadra.core.rooms import Room, open_rooms
 from quadra.core.runtime import Runtime
-from quadra.core.web import access_log, answer_headers, http, loop_lag, realtime, serving
+from quadra.core.web import access_log, answer_headers, http, loop_lag, packed, realtime, serving
 from quadra.dashboard import room as dashboard
 from quadra.doors import DESCRIBED
 from quadra.field import room as field
@@ -63,6 +63,7 @@ def create_app(runtime: Runtime) -> Flask:
     serving.set_up(app, runtime.on_served)
     http.set_up(app)
     answer_headers.set_up(app)
+    packed.set_up(app)
     # each in front of the one before: threads for what blocks, old addresses of sockets, the door that answers events, Socket.IO
     app.wsgi_app = http.OffLoop(app.wsgi_app, runtime)  # type: ignore[method-assign]
     app.wsgi_app = AlsoSockets(app.wsgi_app, runtime)  # type: ignore[method-assign]

@@ -14,6 +14,8 @@ const TOP = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const STATIC = path.join(TOP, 'quadra', 'dashboard', 'static');
 const BUILT = path.join(TOP, 'quadra', 'dashboard', 'built');
 const CHARTS = 'vendor/echarts.min.js'; // the whole library, of which pages get the parts that they use
+const SHORT = 4;
+const DESCRIPTION = { css: 'vendor/swagger-ui.css', js: 'vendor/swagger-ui-bundle.js' };
 const COMMON = { absWorkingDir: STATIC, bundle: true, minify: true, write: false, metafile: true, format: 'esm', outdir: BUILT, logLevel: 'warning' };
 
 const digest = (bytes, length) => createHash('sha256').update(bytes).digest('hex').slice(0, length);
@@ -32,7 +34,7 @@ async function bundles(names) {
   const imported = new Set(Object.values(metafile.inputs).flatMap(({ imports }) => imports.map((one) => one.path)));
   const made = {};
   for (const [output, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
-    if (imported.has(entryPoint)) continue;
+    if (imported.has(entryPoint) && !entryPoint.endsWith('.css')) continue; // a page may load a style sheet that another one has in it
     const file = outputFiles.find((one) => one.path === path.resolve(STATIC, output));
     made[entryPoint] = { bytes: file.contents, inputs: Object.keys(inputs) };
   }
@@ -43,6 +45,22 @@ async function charts() {
   const entry = path.join(TOP, 'scripts', 'chart_library.js');
   const { outputFiles } = await build({ ...COMMON, entryPoints: [entry], format: 'iife', globalName: 'echarts' });
   return { bytes: outputFiles[0].contents, inputs: [CHARTS] };
+}
+
+/** The style sheet of Swagger UI without the half of it that its script never names: rules of a toolkit for other pages. */
+async function styleOfDescription() {
+  const [style, script] = await Promise.all([DESCRIPTION.css, DESCRIPTION.js].map(async (name) => (await read(name)).toString()));
+  const words = (text) => text.split(/[^\w-]+/);
+  const inStrings = [...script.matchAll(/["'`]([^"'`\n]{1,300})["'`]/g)].flatMap(([, text]) => words(text));
+  const named = new Set([...words(script).filter((word) => word.length > SHORT), ...inStrings]); // a short one may be a variable's
+  // the script puts some names together: opblock- and get. Those for widths of windows (-ns, -m, -l) are the toolkit's
+  const known = (name) => named.has(name) || (!/-(ns|m|l)$/.test(name) && [...name.matchAll(/-/g)].some(({ index }) => named.has(name.slice(0, index + 1))));
+  const used = (selector) => [...selector.matchAll(/\.([\w-]+)/g)].every(([, name]) => known(name));
+  const kept = style.replace(/(?<=^|[{}])([^{}@]+)\{([^{}]*)\}/g, (_, selectors, rules) => {
+    const some = selectors.split(',').filter(used).join(',');
+    return some ? `${some}{${rules}}` : '';
+  }).replace(/@media[^{}]*\{\}/g, '');
+  return { bytes: Buffer.from(kept), inputs: [DESCRIPTION.css, DESCRIPTION.js] };
 }
 
 const PACKERS = {
@@ -68,6 +86,7 @@ const names = await everyFile();
 const made = await bundles(names);
 for (const name of names) if (!/\.(js|css)$/.test(name) || name.startsWith('vendor/')) made[name] = { bytes: await read(name), inputs: [name] };
 made[CHARTS] = await charts();
+made[DESCRIPTION.css] = await styleOfDescription();
 
 const fresh = `${BUILT}.new`;
 await rm(fresh, { recursive: true, force: true });

@@ -84,6 +84,30 @@ def test_a_kind_of_job_is_paused_and_resumed_by_keyboard_with_a_reason(admin: Pa
     expect(admin.locator("#problem")).to_be_hidden()
 
 
+def test_a_long_table_that_a_fake_answer_fills_sorts_and_pages_by_keyboard(admin: Page, quadra: QuadraProcess) -> None:
+    """The mechanism of all tables outside boards, at the list of keys: names come as key 0, key 37, key 14, …"""
+    numbers = [(at * 37) % 60 for at in range(60)]
+    one = {"prefix": "qk_", "scope": "read", "origins": [], "created_at": "2026-01-01T00:00:00Z", "last_used_at": None}
+    keys = [{**one, "id": str(at), "name": f"key {number}", "revoked_at": None} for at, number in enumerate(numbers)]
+    admin.route("**/api/keys?*", lambda route: route.fulfill(json={"keys": keys}))
+    admin.set_viewport_size({"width": 1200, "height": 800})
+    admin.goto(f"{quadra.base_url}/settings/keys")
+    names = admin.locator("#rows tr:visible > th")
+    heading = admin.get_by_role("columnheader").filter(has_text="For")
+    expect(names).to_have_text([f"key {number}" for number in numbers[:50]])
+    heading.get_by_role("button").press("Enter")
+    expect(names).to_have_text([f"key {number}" for number in range(50)])
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    admin.keyboard.press("Enter")  # the heading kept the focus
+    expect(names).to_have_text([f"key {number}" for number in range(59, 9, -1)])
+    admin.get_by_role("button", name="Rows after").press("Enter")
+    expect(names).to_have_text([f"key {number}" for number in range(9, -1, -1)])
+    heading.get_by_role("button").press("Enter")  # as it came
+    expect(names).to_have_text([f"key {number}" for number in numbers[:50]])
+    admin.unroute("**/api/keys?*")
+    admin.set_viewport_size({"width": 390, "height": 800})
+
+
 def test_a_key_is_shown_once_opens_and_is_revoked(admin: Page, quadra: QuadraProcess) -> None:
     admin.goto(f"{quadra.base_url}/settings/keys")
     admin.get_by_label("What it is for").fill("reports")
@@ -97,8 +121,10 @@ def test_a_key_is_shown_once_opens_and_is_revoked(admin: Page, quadra: QuadraPro
     headers = {"Authorization": f"Bearer {key}"}
     asked = admin.request.get(f"{quadra.base_url}/api/projects", headers=headers)
     assert asked.status == 200
-    admin.get_by_role("button", name="Revoke reports").click()
-    admin.get_by_role("button", name="Revoke it").click()
+    admin.get_by_role("button", name="Revoke reports").press("Enter")
+    expect(admin.get_by_role("button", name="Cancel", exact=True)).to_be_focused()
+    admin.keyboard.press("Tab")
+    admin.keyboard.press("Enter")
     expect(admin.locator("#rows")).to_contain_text("revoked")
     assert admin.request.get(f"{quadra.base_url}/api/projects", headers=headers).status == 401
 

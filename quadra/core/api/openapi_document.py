@@ -185,7 +185,9 @@ def _refusals(door: Door) -> list[int]:
 
 def _parameter(param: Param, door: Door, shapes: Shapes) -> Schema:
     inside = f"{{{param.name}}}" in door.path
-    made: Schema = {"name": param.name, "in": "path" if inside else "query", "required": inside}
+    made: Schema = (
+        {"name": param.name, "in": "path", "required": True} if inside else {"name": param.name, "in": "query"}
+    )
     made |= {"description": param.says, "schema": shapes(param.shape)}
     return made if param.example is None else made | {"example": param.example}
 

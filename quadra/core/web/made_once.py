@@ -46,5 +46,5 @@ class MadeOnce:
         with self._lock:
             if self._made is None:
                 plain = self._make().encode()
-                self._made = _Made(hashlib.sha256(plain).hexdigest()[:32], plain, gzip.compress(plain, 6, mtime=0))
+                self._made = _Made(hashlib.sha256(plain).hexdigest()[:32], plain, gzip.compress(plain, 9, mtime=0))
             return self._made

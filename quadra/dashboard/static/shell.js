@@ -46,6 +46,8 @@ document.addEventListener(CHANGED, carry);
 carry();
 
 const menu = document.getElementById('menu');
+// a low window shows a part of the menu: the one with the page that is open
+menu.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
 const menuButton = document.querySelector('.menu-button');
 function openMenu(open) {
   menu.classList.toggle('open', open);

@@ -54,7 +54,7 @@ const models = board.panel({
   isEmpty,
   empty: nothing,
   table: ({ models: found }) => ({
-    columns: [{ title: 'Model' }, { title: 'Provider' }, { title: 'Calls', n: true }, { title: 'Tokens in', n: true }, { title: 'Tokens out', n: true }, { title: 'Cost', n: true }, { title: 'Cost per call', n: true }, { title: 'Mean time', n: true }, { title: 'p95', n: true }, { title: 'Successful', n: true }],
+    columns: [{ title: 'Model' }, { title: 'Provider', spare: true }, { title: 'Calls', n: true }, { title: 'Tokens in', n: true, spare: true }, { title: 'Tokens out', n: true, spare: true }, { title: 'Cost', n: true }, { title: 'Cost per call', n: true, spare: true }, { title: 'Mean time', n: true, spare: true }, { title: 'p95', n: true, spare: true }, { title: 'Successful', n: true }],
     rows: found.map((one) => [named(one.model), one.provider ?? '', number(one.queries), number(one.prompt_tokens), number(one.completion_tokens), dollars(one.cost_usd), dollars(one.cost_usd / one.queries),
       milliseconds(one.avg_ms), milliseconds(one.p95_ms), { text: percent(one.success_rate), tone: one.success_rate < 90 ? 'wrong' : null }]),
   }),

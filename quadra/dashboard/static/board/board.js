@@ -135,7 +135,7 @@ class Board {
     this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part), ...below);
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
-    this.refresh();
+    this.refresh().finally(() => this.root.classList.add('steady'));
     // other pages hear it from shell.js
     if (this.shared) matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => document.dispatchEvent(new Event('quadra:theme')));
     const runs = () => !this.bar.ranged || this.range.running;

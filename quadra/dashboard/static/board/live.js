@@ -37,5 +37,5 @@ export function keepFresh(project, runs, refresh, hear = {}) {
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden && waiting) moved();
   });
-  openLine(project, { ...hear, onUpdate: moved, onField: moved, onCatchUp: ({ missed }) => missed > 0 && moved() }, moved);
+  openLine(project, { ...hear, onUpdate: moved, onField: moved, onCatchUp: ({ missed }) => missed > 0 && moved() }, moved, (arrived) => arrived && moved());
 }

@@ -129,10 +129,13 @@ const said = (look, { says }, flat) => ({
   show: Boolean(says), position: flat ? 'right' : 'insideTop', color: flat ? look.ink : look.panel, fontSize: 0.82 * look.rem, formatter: ({ dataIndex }) => says[dataIndex],
 });
 
+/** Letters that a name on the axis has room for: lying bars have a column for them, standing ones the width of a bar. */
+const lettersFor = (look, width, many, flat) => Math.min(40, Math.max(18, Math.floor(flat ? (width / look.rem) * 0.6 : width / many / (0.6 * look.rem))));
+
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
 export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null, click = null }) {
   return (look, width) => {
-    const around = frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), letters: flat && width > 40 * look.rem ? 40 : 18 });
+    const around = frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), letters: lettersFor(look, width, labels.length, flat) });
     if (flat) {
       [around.xAxis, around.yAxis] = [around.yAxis, { ...around.xAxis, inverse: true }];
     }

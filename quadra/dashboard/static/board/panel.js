@@ -51,7 +51,7 @@ export class Panel {
     this.#parts.content.append(...[this.#parts.body, this.#parts.foot].filter(Boolean));
     if (this.#table && chart) this.#table.element.hidden = this.#table.copy.hidden = true;
     const { sub, problem, empty, skeleton, content } = this.#parts;
-    this.element = el('section', { class: 'panel', 'aria-labelledby': id },
+    this.element = el('section', { class: chart ? 'panel' : 'panel grows', 'aria-labelledby': id },
       el('div', { class: 'panel-head' }, el('h2', { id }, title), this.#table?.copy, ...tools, toggle), sub, problem, skeleton, empty, content);
     for (const place of content.querySelectorAll('.scroll')) wholeRows(place);
     if (box) this.#chart = new Chart(box, () => this.#withoutLibrary());

@@ -3,11 +3,9 @@
 
 import { copyButton } from '../shared/copy.js';
 import { el, fill } from '../shared/elements.js';
-import { count } from '../shared/format.js';
-import { sortable, sorted } from './sorting.js';
+import { drawPager, PAGE } from '../shared/pager.js';
+import { nextSort, sortable, sortHeading, sorted } from '../shared/sorting.js';
 import { named } from './words.js';
-
-const PAGE = 50;
 
 /**
  * `columns`: [{title, n?, hidden?, wide?, spare?, ordered?, sorted?, sort?: () => void}]; the first one names the row, and a phone
@@ -72,10 +70,9 @@ export class Table {
   #sortBy({ title, n, hidden, bar, ordered }, place) {
     if (hidden || bar || this.#columns.some(({ sort }) => sort)) return null;
     if (!ordered && !sortable(this.#rows, place)) return null;
-    const down = Boolean(n);
     return () => {
-      const now = this.#by?.place === place ? this.#by : null;
-      this.#by = !now ? { title, place, down } : now.down === down ? { ...now, down: !down } : null;
+      const next = nextSort(this.#by, place, Boolean(n));
+      this.#by = next && { ...next, title };
       this.#first = 0;
       this.#draw();
     };
@@ -89,20 +86,11 @@ export class Table {
   }
 
   #drawPager(many) {
-    this.#pager.hidden = many <= PAGE;
-    if (this.#pager.hidden) return;
-    const turn = (to, words, label) => el('button', {
-      class: 'button', type: 'button', 'aria-label': label, disabled: to < 0 || to >= many, 'data-to': to,
-      onclick: () => {
-        this.#first = to;
-        this.#draw();
-        this.element.firstChild.scrollTop = 0;
-        const again = this.#pager.querySelector(`[aria-label="${label}"]`);
-        (again.disabled ? this.#pager.querySelector('button:not(:disabled)') : again).focus();
-      },
-    }, words);
-    const shown = [turn(this.#first - PAGE, '‹', 'Rows before'), el('span', {}, `${count(this.#first + 1)} to ${count(Math.min(many, this.#first + PAGE))} of ${count(many)}`), turn(this.#first + PAGE, '›', 'Rows after')];
-    fill(this.#pager, [this.#first, many], () => shown);
+    drawPager(this.#pager, this.#first, many, (to) => {
+      this.#first = to;
+      this.#draw();
+      this.element.firstChild.scrollTop = 0;
+    });
   }
 
   /** With tabs between cells: what spreadsheets take. */
@@ -127,7 +115,7 @@ export class Table {
 const plain = (cell) => String((cell?.make ? cell.make().textContent : cell !== null && typeof cell === 'object' ? named(cell.text, '') : cell) ?? '').replace(/[\t\n\r]+/g, ' ');
 
 function heading({ title, n, hidden, sort, sorted: by, up, spare }) {
-  const words = hidden ? el('span', { class: 'hidden' }, title) : sort ? el('button', { class: 'sort', type: 'button', onclick: sort }, title, el('span', { 'aria-hidden': 'true' }, by ? (up ? ' ↑' : ' ↓') : '')) : title;
+  const words = hidden ? el('span', { class: 'hidden' }, title) : sort ? sortHeading(title, by ? (up ? 'up' : 'down') : null, sort) : title;
   return el('th', { scope: 'col', class: [n && 'n', spare && 'spare'].filter(Boolean).join(' ') || null, 'aria-sort': by ? (up ? 'ascending' : 'descending') : null }, words);
 }
 

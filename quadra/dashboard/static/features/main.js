@@ -65,8 +65,8 @@ const all = board.panel({
   table({ features }, before) {
     const was = new Map((before?.features ?? []).map((one) => [one.feature_name, one.total_uses]));
     return {
-      columns: [{ title: 'Feature' }, { title: 'Category' }, { title: 'Uses', n: true }, ...(before ? [{ title: 'Change', n: true }] : []), { title: 'People', n: true },
-        { title: 'Successful', n: true }, { title: 'Mean time', n: true }, { title: 'Opened', n: true }, { title: 'Used', n: true }, { title: 'Completed', n: true }],
+      columns: [{ title: 'Feature' }, { title: 'Category', spare: true }, { title: 'Uses', n: true }, ...(before ? [{ title: 'Change', n: true }] : []), { title: 'People', n: true, spare: true },
+        { title: 'Successful', n: true }, { title: 'Mean time', n: true, spare: true }, { title: 'Opened', n: true, spare: true }, { title: 'Used', n: true, spare: true }, { title: 'Completed', n: true, spare: true }],
       rows: features.map((one) => [named(one.feature_name), one.feature_category ?? '', number(one.total_uses), ...(before ? [change(one.total_uses, was.get(one.feature_name) ?? 0).text] : []), number(one.unique_users),
         { text: percent(one.success_rate), tone: one.success_rate < 90 ? 'wrong' : null }, seconds(one.avg_duration_seconds), number(one.by_action.opened), number(one.by_action.used), number(one.by_action.completed)]),
     };

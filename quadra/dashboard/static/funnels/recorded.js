@@ -22,7 +22,7 @@ export function recorded(board) {
       table({ funnels }, before) {
         const was = before && new Map(before.funnels.map((one) => [one.funnel_name, one]));
         return {
-          columns: [{ title: 'Funnel' }, { title: 'Began', n: true }, { title: 'Completed', n: true }, { title: 'Share', n: true }, ...(was ? [{ title: 'Share before', n: true }] : [])],
+          columns: [{ title: 'Funnel' }, { title: 'Began', n: true }, { title: 'Completed', n: true }, { title: 'Share', n: true }, ...(was ? [{ title: 'Share before', n: true, spare: true }] : [])],
           rows: funnels.map((one) => [named(one.funnel_name), number(one.total_started), number(one.total_completed), percent(one.overall_conversion_rate),
             ...(was ? [was.has(one.funnel_name) ? percent(was.get(one.funnel_name).overall_conversion_rate) : '—'] : [])]),
         };

@@ -1,7 +1,7 @@
 // Numbers: what came in, by source and period, so that figures can be reconciled with other ones: what was stored, what came
 // again, what was refused and why, what bots did, what came late.
 
-import { grid, openBoard } from '../board/board.js';
+import { openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars } from '../board/options.js';
@@ -84,4 +84,4 @@ const byDay = board.panel({
   }),
 });
 
-board.start(numbers, over, grid(sources, refused), byDay);
+board.start(numbers, over, sources, refused, byDay);

@@ -10,9 +10,6 @@ export const acts = root.hasAttribute('data-acts');
 export const admin = root.hasAttribute('data-admin');
 export const { project } = root.dataset;
 
-// no submit button: Enter in the field of the reason presses the first of those
-document.getElementById('confirm-cancel').addEventListener('click', () => document.getElementById('confirm').close());
-
 /** The reason that was given; null where the reader turned back. */
 export async function askWhy(title, words, act, danger = false) {
   const input = el('input', { name: 'reason', required: true, maxlength: '500', autocomplete: 'off', autofocus: true });

@@ -28,7 +28,7 @@ function overTime(points, releases, start, end) {
   const label = `Half of the jobs and 95 of 100 took at most so long, up to ${milliseconds(most)}; ${things(releases.length, 'release')}`;
   const rows = points.map((point) => el('tr', {}, el('th', { scope: 'row' }, when(point.at)), el('td', { class: 'n' }, count(point.jobs)), el('td', { class: 'n' }, milliseconds(point.p50_ms)), el('td', { class: 'n' }, milliseconds(point.p95_ms))));
   const drawing = points.length > 1 ? svg('svg', { class: 'over-time', viewBox: '0 0 1000 100', preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, line('p95', (one) => one.p95_ms), line('p50', (one) => one.p50_ms), ...marks) : '';
-  return el('div', {}, drawing,
+  return el('div', {}, drawing || el('p', { class: 'sub' }, 'All of them ended in one period; a second one makes a line over time.'),
     drawing && el('p', { class: 'sub' }, `Upper line: 95 of 100 jobs took at most so long, ${milliseconds(most)} at most. Lower line: half of them.`),
     ...releases.map(({ at, text }) => el('p', { class: 'sub' }, 'Release ', when(at), `: ${text}`)),
     el('details', { class: 'fold' }, el('summary', {}, 'Table'), el('table', {}, el('thead', {}, el('tr', {}, ...['From', 'Jobs', 'Half', '95 of 100'].map((word) => el('th', { scope: 'col' }, word)))), el('tbody', {}, ...rows))));

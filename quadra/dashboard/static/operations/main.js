@@ -1,6 +1,7 @@
 // The page of operations, put together: it looks every few seconds while somebody sees it; what was found stays as it is read.
 
 import { el } from '../shared/elements.js';
+import '../shared/plain_tables.js';
 import { logIn, say } from '../shared/problem.js';
 import { admin } from './deeds.js';
 import { lookAtDurations } from './durations.js';

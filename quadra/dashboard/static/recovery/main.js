@@ -1,6 +1,7 @@
 // The page of recovery: asks every few seconds how backups and replicas are, and fills its places.
 
 import { el, fill } from '../shared/elements.js';
+import '../shared/plain_tables.js';
 import { ask } from '../shared/rest.js';
 import { age } from '../shared/words.js';
 import { makeBackups } from './backups.js';
@@ -56,6 +57,9 @@ async function look() {
     fill(document.getElementById('points'), moments, () => points(moments));
     fill(document.getElementById('replicas'), { ...status, timestamp: null, lsn: null }, () => replicas(status));
     document.getElementById('numbers').removeAttribute('aria-busy');
+    // shown when all of it is there: parts that fill up one by one move what is below them
+    document.getElementById('waiting')?.remove();
+    root.hidden = false;
   } catch (error) {
     if (mine !== turn) return;
     problem.replaceChildren(el('span', {}, error.message));

@@ -5,6 +5,7 @@ import { el, fill } from '../shared/elements.js';
 import { count } from '../shared/format.js';
 import { openLine } from '../shared/live_line.js';
 import { tell } from '../shared/notices.js';
+import '../shared/plain_tables.js';
 import { ask, send } from '../shared/rest.js';
 import { actRow, deploymentRow, nothingDeployed } from './rows.js';
 

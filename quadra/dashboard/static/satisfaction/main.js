@@ -65,7 +65,7 @@ const contexts = board.panel({
   isEmpty: ({ satisfaction_metrics: found }) => found.length === 0,
   empty: () => 'No answers in this period.',
   table: ({ satisfaction_metrics: found }) => ({
-    columns: [{ title: 'Context' }, { title: 'Survey' }, { title: 'Result', n: true }, { title: 'Answers', n: true }, { title: 'Mean score', n: true }, { title: 'Lowest', n: true }, { title: 'Highest', n: true }],
+    columns: [{ title: 'Context' }, { title: 'Survey' }, { title: 'Result', n: true }, { title: 'Answers', n: true }, { title: 'Mean score', n: true, spare: true }, { title: 'Lowest', n: true, spare: true }, { title: 'Highest', n: true, spare: true }],
     rows: found.flatMap(({ survey_type: type, by_context: by }) => Object.entries(by).map(([context, one]) => [
       named(context), SURVEYS[type].name, SURVEYS[type].write(one[type]), number(one.total_responses), number(one.avg_score), number(one.min_score), number(one.max_score)])),
   }),

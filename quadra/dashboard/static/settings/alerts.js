@@ -6,7 +6,7 @@ import { moment } from '../shared/format.js';
 import { tell } from '../shared/notices.js';
 import { ask, send } from '../shared/rest.js';
 import { acts, button, cell, head, show } from './cells.js';
-import { attempt, onSubmit, project, role } from './forms.js';
+import { attempt, onSubmit, project, role, settings } from './forms.js';
 
 const number = (name, label, value, most) => ({ name, label, type: 'number', value, min: 0, max: most, step: 'any', required: true });
 const choice = (name, label, choices) => ({ name, label, choices });
@@ -164,3 +164,4 @@ if (await attempt(look) && form) {
   offerChannels();
   for (const each of form.querySelectorAll('.choices button')) each.disabled = false;
 }
+settings.classList.remove('waits');

@@ -1,6 +1,7 @@
 // What the forms of settings do alike: one order at a time, errors beside their fields, and what is shown only once.
 
 import { el } from '../shared/elements.js';
+import '../shared/plain_tables.js';
 
 const problem = document.getElementById('problem');
 const once = document.getElementById('once');

@@ -5,6 +5,7 @@ import { el } from '../shared/elements.js';
 import { moment } from '../shared/format.js';
 import { tell } from '../shared/notices.js';
 import { ask, send } from '../shared/rest.js';
+import { browserName } from './agents.js';
 import { acts, button, cell, head, show, when } from './cells.js';
 import { attempt, onSubmit, showOnce, useToken } from './forms.js';
 
@@ -85,8 +86,8 @@ async function lookAtFactor() {
 
 async function lookAtSessions() {
   const { sessions } = await ask('/api/auth/sessions');
-  const row = (one) => el('tr', {}, head(one.agent || 'Unknown'), cell('From', one.address), when('Began', one.began_at), when('Last used, about', one.seen_at),
-    one.current ? el('td', { class: 'act' }, 'this one') : acts(button('End', `End the session of ${one.agent || 'an unknown browser'}`, () => end(one))));
+  const row = (one) => el('tr', {}, head(el('span', { title: one.agent }, browserName(one.agent))), cell('From', one.address), when('Began', one.began_at), when('Last used, about', one.seen_at),
+    one.current ? el('td', { class: 'act' }, 'this one') : acts(button('End', `End the session of ${browserName(one.agent)}`, () => end(one))));
   show(sessions.map(row), 5, 'None that Quadra has noted yet: log in again to see this one.');
 }
 

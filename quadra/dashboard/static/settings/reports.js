@@ -6,7 +6,7 @@ import { moment } from '../shared/format.js';
 import { tell } from '../shared/notices.js';
 import { ask, send } from '../shared/rest.js';
 import { acts, button, cell, head, show } from './cells.js';
-import { attempt, onSubmit, project, role } from './forms.js';
+import { attempt, onSubmit, project, role, settings } from './forms.js';
 
 const EVERY = { day: 'each day', week: 'each week', month: 'each month' };
 const VIEW = 'view:';
@@ -71,5 +71,6 @@ if (form) {
   if (await attempt(look)) offer();
   submit.disabled = false;
 } else {
-  attempt(look);
+  await attempt(look);
 }
+settings.classList.remove('waits');

@@ -1,6 +1,8 @@
 // Asks before something is done that cannot be taken back: the dialog says what will happen.
 
 const dialog = document.getElementById('confirm');
+// no submit button: Enter in a field of the dialog presses the first of those
+document.getElementById('confirm-cancel')?.addEventListener('click', () => dialog.close());
 
 /** Whether the reader said yes. `body` is an array of elements. */
 export function confirm({ title, body, act, danger = false }) {

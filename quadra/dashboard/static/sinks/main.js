@@ -4,6 +4,7 @@ import { confirm } from '../shared/confirm.js';
 import { el, fill } from '../shared/elements.js';
 import { count } from '../shared/format.js';
 import { tell } from '../shared/notices.js';
+import '../shared/plain_tables.js';
 import { ask, send } from '../shared/rest.js';
 import { age, when } from '../shared/words.js';
 

@@ -32,16 +32,15 @@ export function profile(board, user, events) {
   const companies = () => (traits.answer?.companies ?? []).slice(0, MOST).map(({ company }) => company).join(', ');
   const visits = () => sources.answer?.totals.visits ?? 0;
 
+  /** Each has its line from the start, so that nothing moves when it is known. */
   const known = () => [
-    ...told(),
-    ['Company', companies()],
     ['Devices', [counted('device_type'), counted('browser'), counted('os')].filter(Boolean).join(' · ')],
     ['Country', counted('country')],
     ['Came by', (sources.answer?.rows ?? []).map(({ value }) => value).join(', ')],
     ['Visits', visits() ? `${things(visits(), 'visit')}, ${things(sources.answer.totals.page_views, 'page view')}` : ''],
     ['Goals', reached()],
     ['Value', worth()],
-  ];
+  ].map(([word, value]) => [word, value || '—']).concat([['Company', companies()]], told());
 
   return board.panel({
     of: seen,

@@ -1,8 +1,10 @@
-// What a cell of a table is worth when rows are sorted by its column: its number, its length of time, or its text.
+// Sorting the rows of a table: what a cell is worth (its number, its length of time, or its text), and headings that sort.
+
+import { el } from './elements.js';
 
 const UNITS = { ms: 0.001, s: 1, min: 60, h: 3600, d: 86_400 };
 const NONE = ['', '—'];
-const TIMES = /^(?:[\d.,]+ (?:ms|s|min|h|d)(?: |$))+$/;
+const TIMES = /^(?:[\d.,]+ (?:ms|s|min|h|d)(?: (?:ago)?|$))+$/;
 const NUMBER = /^[<×$€£]?\s*([+−-]?)[$€£]?\s*([\d,]*\.?\d+)(?:\s?(?:%|points?))?$/;
 
 /** null where nothing is known: it comes last. */
@@ -34,3 +36,13 @@ export function sorted(rows, place, down) {
     return way * String(one).localeCompare(String(other), 'en', { numeric: true });
   });
 }
+
+/** What a heading at `place` makes of the order `by`: it sorts, then turns the order round, then gives the first order back. */
+export function nextSort(by, place, down) {
+  if (by?.place !== place) return { place, down };
+  return by.down === down ? { ...by, down: !down } : null;
+}
+
+/** `way`: 'up', 'down', or null where rows are not sorted by it. */
+export const sortHeading = (title, way, onclick) => el('button', { class: 'sort', type: 'button', onclick },
+  title, el('span', { 'aria-hidden': 'true' }, { up: ' ↑', down: ' ↓' }[way] ?? ''));
