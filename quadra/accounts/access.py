@@ -192,12 +192,12 @@ def require_owned(session: Session, row: R | None, role: str, what: str) -> tupl
     return row, project
 
 
-def require_page(role: str = "viewer") -> Caller:
+def require_page() -> Caller:
     """`require` for pages: a stranger is sent to the login page and comes back afterwards."""
     if caller().kind == "stranger":
         target = request.full_path.rstrip("?") if request.method == "GET" else None
         abort(redirect(url_for("accounts.login_pages.show_page", next=target), 303))
-    return require(role)
+    return require("viewer")
 
 
 def credentials(key: str = "") -> Credentials:
@@ -224,11 +224,6 @@ def admit(database: Database, shown: Credentials, role: str = "viewer") -> Calle
         found = _by_key(session, shown.key) if shown.key else _by_session(session, claim)
     _check(found, role)
     return found
-
-
-def authorise_socket(key: str = "") -> Caller:
-    """`credentials` and `admit` in one, for a handler that may block."""
-    return admit(runtime().database, credentials(key))
 
 
 def _find_caller() -> Caller:

@@ -125,14 +125,13 @@ class ProjectRows(Generic[R, A]):
                 rows = self._rows(session, project)[::-1]
                 return answers(**{self._field: self._shown(session, rows, project)})
 
-    def pages(self, answers: type[L], *, says: str = "") -> None:
+    def pages(self, answers: type[L]) -> None:
         """Those of a project, page by page."""
 
         @self._doors(
             "GET",
             self._path,
             title=f"List {self._many}",
-            says=says,
             answers=answers,
             answer_says="Newest first.",
             asks=LISTING,

@@ -223,9 +223,9 @@ def refusal(other: WebProcess) -> str:
     )
 
 
-def alive(session: Session, *, within_seconds: float = 3 * BEAT_SECONDS) -> list[WebProcess]:
+def alive(session: Session) -> list[WebProcess]:
     """The web processes that moved their row lately."""
-    since = clock.now() - timedelta(seconds=within_seconds)
+    since = clock.now() - timedelta(seconds=3 * BEAT_SECONDS)
     return list(
         session.scalars(sa.select(WebProcess).where(WebProcess.heartbeat_at >= since).order_by(WebProcess.name))
     )

@@ -17,6 +17,7 @@ from quadra.health.tables import HealthReport, Verdict
 from quadra.health.verdict import UNHEALTHY, Report
 
 HOUR = timedelta(hours=1)
+HOURS = 24
 
 
 def keep(runtime: Runtime, runner: Runner) -> bool:
@@ -45,13 +46,13 @@ def latest(session: Session, count: int = 5) -> Sequence[HealthReport]:
     return session.scalars(sa.select(HealthReport).order_by(HealthReport.slot_at.desc()).limit(count)).all()
 
 
-def by_hour(session: Session, *, hours: int = 24) -> list[tuple[datetime, dict[Verdict, int]]]:
-    """For each of the last hours, the oldest first: how many reports said what. An hour without any has none."""
-    begin = _slot(clock.now(), HOUR) - (hours - 1) * HOUR
+def by_hour(session: Session) -> list[tuple[datetime, dict[Verdict, int]]]:
+    """For each of the last 24 hours, the oldest first: how many reports said what. An hour without any has none."""
+    begin = _slot(clock.now(), HOUR) - (HOURS - 1) * HOUR
     rows = session.execute(
         sa.select(HealthReport.slot_at, HealthReport.status).where(HealthReport.slot_at >= begin)
     ).all()
-    counts: dict[datetime, dict[Verdict, int]] = {begin + hour * HOUR: {} for hour in range(hours)}
+    counts: dict[datetime, dict[Verdict, int]] = {begin + hour * HOUR: {} for hour in range(HOURS)}
     for at, status in rows:
         hour = counts.setdefault(_slot(at, HOUR), {})
         hour[status] = hour.get(status, 0) + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,7 +93,7 @@ class Follower:
                     yield event
 
 
-def follow(follower: Follower, *, as_json: bool, forever: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+def follow(follower: Follower, *, as_json: bool, forever: bool) -> None:
     """Print until it is stopped. Waits for a database that is away."""
     warned = False
     coloured = sys.stdout.isatty()
@@ -111,7 +111,7 @@ def follow(follower: Follower, *, as_json: bool, forever: bool, sleep: Callable[
         sys.stdout.flush()
         if not forever:
             return
-        sleep(EVERY_SECONDS)
+        time.sleep(EVERY_SECONDS)
 
 
 def as_line(event: Event, *, coloured: bool = False) -> str:

@@ -33,17 +33,14 @@ class Anomaly:
     """The band of that minute; of traffic, (None, the novelty from which a batch is anomalous)."""
 
 
-def anomalies_since(
-    session: Session, project_id: int, since: datetime, *, signal: str | None = None
-) -> Sequence[Anomaly]:
-    """What began, went on or ended after that moment, the oldest first. With `signal`, of that one alone."""
+def anomalies_since(session: Session, project_id: int, since: datetime) -> Sequence[Anomaly]:
+    """What began, went on or ended after that moment, the oldest first."""
     query = (
         sa.select(Insight)
         .where(Insight.project_id == project_id, Insight.updated_at > since, Insight.analyst == ANALYST)
         .order_by(Insight.updated_at, Insight.id)
     )
-    found = [_anomaly(row) for row in session.scalars(query)]
-    return [one for one in found if signal in (None, one.signal)]
+    return [_anomaly(row) for row in session.scalars(query)]
 
 
 def _anomaly(row: Insight) -> Anomaly:

@@ -26,8 +26,6 @@ ANSWER_SECONDS = 20.0
 ID_BYTES = 128
 """Of an insert id; a longer event id is sent without one, and its repeats are told by the column `event_id`."""
 POISON = "invalid"
-NOT_TRIED = "stopped"
-"""What BigQuery says of the good rows of a request that held an invalid one: none of it was stored."""
 NO_PROJECT = "quadra"
 """Named to a test server, where neither settings nor credentials name one."""
 

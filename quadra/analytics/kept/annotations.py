@@ -37,9 +37,7 @@ def annotate(
     return row
 
 
-def annotate_all(
-    session: Session, text: str, *, at: datetime | None = None, source: str, by: str = "quadra"
-) -> Sequence[Annotation]:
+def annotate_all(session: Session, text: str, *, source: str) -> Sequence[Annotation]:
     """In every project: what happened to the installation happened to each of them."""
     ids = session.scalars(sa.select(Project.id)).all()
-    return [annotate(session, project_id, text, at=at, source=source, by=by) for project_id in ids]
+    return [annotate(session, project_id, text, source=source) for project_id in ids]

@@ -52,7 +52,7 @@ class Calendar:
         local = clock.from_us(us).astimezone(self.zone)
         return (local.minute * 60 + local.second) * 1_000_000 + local.microsecond
 
-    def hour_sql(self, start_us: int, end_us: int, column: str = "occurred_us") -> str:
+    def hour_sql(self, start_us: int, end_us: int) -> str:
         """An expression for the hour (0 to 23) that the zone's clocks show at a time in [start, end)."""
         sections, at = [(start_us, self._ahead(start_us))], start_us
         while at < end_us:
@@ -66,9 +66,9 @@ class Calendar:
                 at = high
             else:
                 at = later
-        ahead = "".join(f"WHEN {column} >= {begins} THEN {by} " for begins, by in reversed(sections[1:]))
+        ahead = "".join(f"WHEN occurred_us >= {begins} THEN {by} " for begins, by in reversed(sections[1:]))
         ahead = f"CASE {ahead}ELSE {sections[0][1]} END" if ahead else str(sections[0][1])
-        return f"CAST(({column} + {ahead}) // {HOUR_US} % 24 AS INTEGER)"
+        return f"CAST((occurred_us + {ahead}) // {HOUR_US} % 24 AS INTEGER)"
 
     def _ahead(self, us: int) -> int:
         """Of UTC, in microseconds."""

@@ -159,7 +159,6 @@ def read_question(
     project: Project,
     *,
     intervals: Sequence[str] = INTERVALS,
-    interval: str = "day",
     name: str = "interval",
     span: int | None = None,
     days: int = DAYS,
@@ -172,7 +171,7 @@ def read_question(
     calendar = _calendar(raw, common.timezone or project.timezone, week_start)
     if raw.value_of(name) is None:  # the length of a period has two names; each lens prefers one
         name = next((other for other in ("interval", "period") if raw.value_of(other) is not None), name)
-    chosen = raw.choice(name, intervals, interval)
+    chosen = raw.choice(name, intervals, "day")
     start_us, end_us = _range(raw, calendar, chosen, span, common.days or days)
     return Question(
         project_id=project.id,

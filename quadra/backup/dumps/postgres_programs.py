@@ -110,11 +110,11 @@ def run(
         raise ProgramFailed(f"{Path(command[0]).name} failed: {tail(log, start) or f'exit {done.returncode}'}")
 
 
-def tail(log: Path, start: int = 0, lines: int = 6) -> str:
-    """The last lines that were written to a log since `start`."""
+def tail(log: Path, start: int = 0) -> str:
+    """The last six lines that were written to a log since `start`."""
     with log.open("rb") as file:
         file.seek(start)
-        return "\n".join(file.read().decode(errors="replace").strip().splitlines()[-lines:])
+        return "\n".join(file.read().decode(errors="replace").strip().splitlines()[-6:])
 
 
 def _directories(major: int | None) -> list[Path]:

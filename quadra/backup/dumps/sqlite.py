@@ -111,11 +111,11 @@ def set_aside(path: Path, why: str) -> Path | None:
     return home
 
 
-def check_integrity(path: Path, *, quick: bool = False) -> None:
-    """Every page, and without `quick` every index against its table. Raises `Damage` with the first that is wrong."""
+def check_integrity(path: Path) -> None:
+    """Every page, and every index against its table. Raises `Damage` with the first that is wrong."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-            problems = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}(3)").fetchall()
+            problems = connection.execute("PRAGMA integrity_check(3)").fetchall()
     except sqlite3.DatabaseError as error:
         raise Damage(f"{path} is damaged: {error}.") from None
     if problems != [("ok",)]:

@@ -30,6 +30,7 @@ from quadra.core.settings import Settings
 
 ROOM_BYTES = 512 * 2**20
 """Beside the data: the log that is replayed, and what the server writes while it does."""
+RECOVERY_SECONDS = 24 * 3600
 START_SECONDS = 15
 """After which a server without a process has not started; before, it may not have written its process id yet."""
 HBA = "# Written by quadra pitr: only from this machine, with a password.\nhost all all 127.0.0.1/32 scram-sha-256\n"
@@ -177,10 +178,10 @@ def _sizes(settings: Settings, place: Place, major: int) -> dict[str, int]:
     return {names.get(name, name): int(match[1]) for name, match in found.items() if match}
 
 
-def _wait_until_recovered(settings: Settings, place: Place, say: Told, seconds: float = 24 * 3600) -> None:
+def _wait_until_recovered(settings: Settings, place: Place, say: Told) -> None:
     url, shown = url_of(settings, place), 0
     started = time.monotonic()
-    while time.monotonic() < started + seconds:
+    while time.monotonic() < started + RECOVERY_SECONDS:
         replayed = place.log.read_text(errors="replace").count("restored log file")
         if replayed >= shown + 50:
             shown = replayed
@@ -197,7 +198,7 @@ def _wait_until_recovered(settings: Settings, place: Place, say: Told, seconds: 
         if not _runs(place) and ("FATAL" in tail(place.log) or time.monotonic() > started + START_SECONDS):
             raise ProgramFailed(f"Recovery ended too early: {_fatal(place.log)}")
         time.sleep(0.1)
-    raise ProgramFailed(f"Recovery did not end within {seconds:.0f} s; see {place.log}")
+    raise ProgramFailed(f"Recovery did not end within {RECOVERY_SECONDS} s; see {place.log}")
 
 
 def _runs(place: Place) -> bool:

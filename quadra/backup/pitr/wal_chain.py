@@ -68,10 +68,6 @@ def lsn(text: str) -> int:
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def lsn_text(number: int) -> str:
-    return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"
-
-
 def archived(archive: Path) -> list[str]:
     """Names of the whole segments in the archive, in order."""
     if not archive.is_dir():

@@ -10,8 +10,10 @@ from typing import Any
 from quadra.backup.replica.sides import one
 from quadra.core.errors import Conflict
 
+ARCHIVE_SECONDS = 60
 
-def archive_now(connection: Any, archive: Path, *, seconds: float = 60) -> datetime:
+
+def archive_now(connection: Any, archive: Path) -> datetime:
     """End the current segment and wait until the archive has it. Returns the time of a commit that it holds: any earlier
     moment can be recovered to.
 
@@ -25,12 +27,12 @@ def archive_now(connection: Any, archive: Path, *, seconds: float = 60) -> datet
         connection, "SELECT clock_timestamp() AS at, pg_logical_emit_message(true, 'quadra', 'recovery point')"
     )["at"]
     name = one(connection, "SELECT pg_walfile_name(pg_switch_wal()) AS name")["name"]
-    end = time.monotonic() + seconds
+    end = time.monotonic() + ARCHIVE_SECONDS
     while not (archive / f"{name}.gz").exists():
         if time.monotonic() > end:
             state = one(connection, "SELECT last_archived_wal, last_failed_wal, failed_count FROM pg_stat_archiver")
             raise Conflict(
-                f"{name} did not reach {archive} within {seconds:.0f} s. The server last archived "
+                f"{name} did not reach {archive} within {ARCHIVE_SECONDS} s. The server last archived "
                 f"{state['last_archived_wal'] or 'nothing'}, and failed {state['failed_count']} times"
                 + (f", last at {state['last_failed_wal']}" if state["last_failed_wal"] else "")
                 + ": its log says why; archive_command must write to this directory (quadra wal setup)."

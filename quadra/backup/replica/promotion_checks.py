@@ -60,13 +60,13 @@ class Candidate:
     """application_name, by which the primary knew it."""
 
 
-def hear_primary(url: sa.URL, *, tries: int = TRIES, pause: float = 1.0) -> PromotionStep:
+def hear_primary(url: sa.URL, *, tries: int = TRIES) -> PromotionStep:
     """From this machine. Any answer of a server counts as life, also that it is starting, full, or knows no such user."""
     name = "primary as seen from here"
     answer = ""
     for attempt in range(tries):
         if attempt:
-            time.sleep(pause)
+            time.sleep(1)
         try:
             with connected(url):
                 return PromotionStep(name, FAIL, f"{address(url)} answers: it is alive.")

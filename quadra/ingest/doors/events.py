@@ -33,8 +33,8 @@ PATH = "/api/events"
 _encode = msgspec.json.encode
 
 
-def key_from(header: str, authorization: str, in_body: str | None, in_query: str) -> str:
-    """The write key as sent: header, Bearer, Basic user name, body, or `?key=` (beacons cannot set headers)."""
+def key_from(header: str, authorization: str, in_query: str) -> str:
+    """The write key as sent: header, Bearer, Basic user name, or `?key=` (beacons cannot set headers)."""
     if header:
         return header.strip()
     scheme, _, rest = authorization.partition(" ")
@@ -45,7 +45,7 @@ def key_from(header: str, authorization: str, in_body: str | None, in_query: str
             return base64.b64decode(rest, validate=True).decode().partition(":")[0]
         except ValueError as error:  # no base64, not even ASCII, no UTF-8 within
             raise Unauthorised("The Authorization header is not valid Basic authentication.") from error
-    return in_body or in_query
+    return in_query
 
 
 class EventsDoor:
@@ -101,7 +101,7 @@ class EventsDoor:
         query = parse_qs(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else {}
         header, authorization = environ.get("HTTP_X_QUADRA_KEY", ""), environ.get("HTTP_AUTHORIZATION", "")
         in_query = query.get("key", [""])[0]
-        plain = key_from(header, authorization, None, in_query)
+        plain = key_from(header, authorization, in_query)
         if plain:
             who = self._sender(environ, plain)  # a wrong key is said before the body is read
             events, size = self._read(environ, who.meter)

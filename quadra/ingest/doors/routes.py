@@ -44,11 +44,11 @@ def intake() -> Intake:
     return runtime().kept(Intake)
 
 
-def plain_key(in_body: str | None = None) -> str:
+def plain_key() -> str:
     """The write key of the current request, wherever it was put. Raises `Unauthorised` for a broken header."""
     headers = request.headers
     in_query = request.args.get("key", "")
-    return key_from(headers.get("X-Quadra-Key", ""), headers.get("Authorization", ""), in_body, in_query)
+    return key_from(headers.get("X-Quadra-Key", ""), headers.get("Authorization", ""), in_query)
 
 
 def sender(plain: str, door: str) -> Sender:

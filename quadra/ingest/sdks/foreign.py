@@ -113,12 +113,11 @@ def sent(value: Any) -> int | str | None:
     return at if isinstance(at, int) and not isinstance(at, bool) and 0 < at < 2**53 else None
 
 
-def beside(properties: Mapping[str, Any], context: Mapping[str, Any], name: str = "context") -> dict[str, Any]:
-    """`properties` with the `context` under its name, or with a note that it was left out for its size."""
+def beside(properties: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """`properties` with the `context` under that name, or with a note that it was left out for its size."""
     if not context:
         return dict(properties)
-    if name in properties:
-        name = f"_{name}"
+    name = "_context" if "context" in properties else "context"
     both = {**properties, name: context}
     if invalid_reason(both, MAX_DEPTH) not in (TOO_DEEP, TOO_MANY):  # looked at first: writing recurses
         size = len(json.dumps(both, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
