@@ -203,8 +203,9 @@ def test_goals_are_signals_too(runtime: Runtime) -> None:
 def test_an_anomaly_is_one_insight_with_its_minutes_from_begin_to_end(runtime: Runtime) -> None:
     source = random.Random(1)
     usual = [source.randrange(15, 26) for _ in range(400)]
-    # of the first day's slots of ten minutes only the minutes 1 to 4 are sure to have a band: these are 1 and 2
-    store(runtime, [*usual, 200, 210], until=(watching.settled() - 20) // 10 * 10 - 7)
+    # of the first day's slots of ten minutes only the minutes 1 to 4 are sure to have a band: these are 1 and 2.
+    # the second is far worse: their bands differ in width, by the time of day at which the test runs
+    store(runtime, [*usual, 200, 400], until=(watching.settled() - 20) // 10 * 10 - 7)
     began = clock.now()
     watching.watch(runtime, tell=tell)
     with runtime.database.read() as session:
@@ -212,12 +213,12 @@ def test_an_anomaly_is_one_insight_with_its_minutes_from_begin_to_end(runtime: R
         listed = anomalies_since(session, 1, began)
     (events,) = [one for one in found if one.evidence["subject"] == "events up"]
     assert events.batch_id is None
-    assert "2 minutes: Events a minute rose to 210" in events.summary
-    assert events.event_count == 410
-    assert [point[1] for point in events.evidence["points"]].count(210.0) == 1
+    assert "2 minutes: Events a minute rose to 400" in events.summary
+    assert events.event_count == 600
+    assert [point[1] for point in events.evidence["points"]].count(400.0) == 1
     assert "events" in [one.signal for one in listed]
     one = next(one for one in listed if one.signal == "events")
-    assert (one.value, one.going_on, one.id) == (210.0, False, events.id)
+    assert (one.value, one.going_on, one.id) == (400.0, False, events.id)
     with runtime.database.read() as session:
         assert anomalies_since(session, 1, clock.now()) == []
 
