@@ -42,7 +42,7 @@ _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.encode
 _PLAIN_WIRE = Typed[Any](Wire)
 _CHECK = {name: Typed[Any](type_ | None).convert for name, type_ in FIELDS.items()}
-_RAW_FIELDS = tuple(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
+_RAW_FIELDS = frozenset(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
 
 _WRITE_KEYS = {"api_key", "write_key"}
 """What a body calls the sender's write key, which is no part of the event."""
@@ -136,7 +136,9 @@ def from_dict(fields: dict[Any, Any]) -> Any:
 
 
 def from_known(fields: dict[str, Any]) -> Any:
-    """The same, quicker, where every field stands under our name and fits: no value is walked through for that."""
+    """The same, quicker, where every field stands under our name and fits: no value is walked through for that. None is a field
+    that is not there.
+    """
     plain: dict[str, Any] = {}
     raws: list[tuple[str, msgspec.Raw]] = []
     try:
@@ -149,16 +151,20 @@ def from_known(fields: dict[str, Any]) -> Any:
             raw = _encode(value)
             # null may have been NaN
             if type(value) is not dict or b"null" in raw or b"\\u0000" in raw:
-                return from_dict(fields)
+                return from_dict(_there(fields))
             raws.append((name, msgspec.Raw(raw)))
         wire = _PLAIN_WIRE.convert(plain)
     except (ArithmeticError, RecursionError, TypeError, ValueError):
-        return from_dict(fields)
+        return from_dict(_there(fields))
     if _BAD_TEXT.search("".join([value for value in plain.values() if type(value) is str])):
-        return from_dict(fields)
+        return from_dict(_there(fields))
     for name, raw in raws:
         setattr(wire, name, raw)
     return wire
+
+
+def _there(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _fits(name: str, value: Any) -> bool:

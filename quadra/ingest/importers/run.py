@@ -24,6 +24,8 @@ from quadra.ingest.wire import Refused
 
 DOOR = "import"
 SHOWN = 5
+IN_MEMORY = 200_000
+"""Different lines of which the counts take about 30 MB."""
 ID_NAMES = ("event_id", "eventId")
 SENT_NAMES = ("sent_at", "sentAt")
 """The sender's clock when it sent: years later it says nothing about that clock."""
@@ -58,12 +60,13 @@ class Result:
 class Ids:
     """Ids for events that have none: a keyed hash of the line and of how many identical ones preceded it.
 
-    Keyed, since the address in a line could otherwise be found by trying all addresses. The counts lie in a temporary
-    SQLite database, in memory while they are few and on disk after that: a file may have more lines than there is memory.
+    Keyed, since the address in a line could otherwise be found by trying all addresses. The counts of the first lines are in
+    memory; those of later ones lie in a temporary SQLite database: a file may have more lines than there is memory.
     """
 
     def __init__(self, secret: str):
         self._key = hashlib.sha256(f"imported:{secret}".encode()).digest()
+        self._first: dict[bytes, int] = {}
         self._counts = sqlite3.connect("", isolation_level=None)
         self._counts.execute("PRAGMA journal_mode=OFF")
         self._counts.execute("CREATE TABLE seen (line BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
@@ -71,10 +74,17 @@ class Ids:
 
     def of(self, identity: bytes) -> str:
         digest = hmac.digest(self._key, identity, "sha256")
+        return hmac.digest(self._key, digest + self._before(digest[:16]).to_bytes(8, "big"), "sha256").hex()[:40]
+
+    def _before(self, line: bytes) -> int:
+        """How many such lines there were before this one."""
+        if line in self._first or len(self._first) < IN_MEMORY:
+            self._first[line] = times = self._first.get(line, -1) + 1
+            return times
         found = self._counts.execute(
-            "INSERT INTO seen VALUES (?, 0) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (digest[:16],)
+            "INSERT INTO seen VALUES (?, 0) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (line,)
         ).fetchone()
-        return hmac.digest(self._key, digest + int(found[0]).to_bytes(8, "big"), "sha256").hex()[:40]
+        return int(found[0])
 
     def close(self) -> None:
         self._counts.close()
@@ -135,16 +145,16 @@ def _wire(item: Item, ids: Ids) -> Any:
     """Raises `Refused`."""
     if isinstance(item.fields, Refused):
         raise item.fields
-    fields = {name: value for name, value in item.fields.items() if value is not None and name not in SENT_NAMES}
-    if all(fields.get(name) in (None, "") for name in ID_NAMES):
-        fields = {name: value for name, value in fields.items() if name not in ID_NAMES}
+    fields = dict(item.fields)
+    for name in SENT_NAMES:
+        fields.pop(name, None)
+    named = {name: fields.pop(name, None) for name in ID_NAMES}
+    if all(value in (None, "") for value in named.values()):
         fields["event_id"] = ids.of(item.identity)
     else:
-        for name in ID_NAMES:
-            if name in fields:
-                fields[name] = foreign.text(fields[name])
-    if "timestamp" in fields:
-        fields["timestamp"] = foreign.moment(fields["timestamp"])
+        fields |= {name: foreign.text(value) for name, value in named.items()}
+    if (at := fields.get("timestamp")) is not None:
+        fields["timestamp"] = foreign.moment(at)
     return foreign.wire(fields, {})
 
 

@@ -44,6 +44,8 @@ ALIASES = {
 }
 """Names that other exports give to our fields; a column with our own name wins over them."""
 SAYS_WHAT = ("event_type", "kind")
+TEXTS = {name for name, type_ in FIELDS.items() if "str" in str(type_)}
+"""Fields whose cells are taken as they stand."""
 OBJECTS = {name for name, type_ in FIELDS.items() if type_ is msgspec.Raw} | {"fields"}
 
 
@@ -121,7 +123,7 @@ def _event(fields: list[str], header: list[str], columns: list[Column], times: T
                 raise Refused("invalid", {name: "not JSON"}) from None
             event.update(found) if field == "fields" and isinstance(found, dict) else event.update({field: found})
         elif field in FIELDS:
-            event[field] = cell if FIELDS[field] is not bool and _is_text(field) else read_cell(cell, FIELDS[field])
+            event[field] = cell if field in TEXTS else read_cell(cell, FIELDS[field])
             typed[field] = column.value(cell)
         else:
             properties[name.strip()] = column.value(cell)
@@ -169,8 +171,3 @@ def _columns(header: list[str], time: int | None, mapped: Mapping[str, str]) -> 
 def _field(name: str) -> str:
     name = plain_name(name)
     return name if name in FIELDS else ALIASES.get(name, name)
-
-
-def _is_text(field: str) -> bool:
-    """Whether cells of this field are taken as they stand."""
-    return "str" in str(FIELDS[field])

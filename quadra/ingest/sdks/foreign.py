@@ -39,10 +39,10 @@ def decode(raw: bytes) -> Any:
             raise Invalid(f"The body is not JSON: {error}") from error
 
 
-def wire(fields: Mapping[str, Any], names: Mapping[str, str]) -> Any:
+def wire(fields: dict[str, Any], names: Mapping[str, str]) -> Any:
     """An event of ours. Raises `Refused` with the fields under the sender's own `names`."""
     try:
-        return from_known({name: value for name, value in fields.items() if value is not None})
+        return from_known(fields)
     except Refused as refused:
         if not _finite(fields):
             wrong = {"event": "holds NaN or Infinity, which JSON does not have"}

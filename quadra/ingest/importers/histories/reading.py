@@ -103,6 +103,15 @@ def text_of(record: Mapping[str, Any], name: str) -> str | None:
     return str(value) if type(value) is int or type(value) is float else None
 
 
+def texts_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that are there: `text_of` of all names at once."""
+    return {
+        name: value if type(value) is str else str(value)
+        for name, value in record.items()
+        if (value if type(value) is str else type(value) is int or type(value) is float)
+    }
+
+
 def required(record: Mapping[str, Any], *names: str) -> str:
     """The first of these that is there. Raises `Refused`."""
     for name in names:

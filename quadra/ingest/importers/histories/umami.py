@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quadra.core.names import snake_case
-from quadra.ingest.importers.histories.reading import Event, device, required, text_of
+from quadra.ingest.importers.histories.reading import Event, device, required, text_of, texts_of
 from quadra.ingest.wire import Refused
 
 INSIDE = ("data",)
@@ -24,42 +24,43 @@ DATA = ("data", "event_data")
 def read(record: dict[str, Any]) -> Iterator[Event]:
     # its API says `urlPath` where its database says `url_path`
     row = record if "session_id" in record else {snake_case(name): value for name, value in record.items()}
-    event_id = required(row, "event_id", "id")
-    visitor = required(row, "session_id")
-    name = text_of(row, "event_name")
-    is_page = (text_of(row, "event_type") or (PAGE if name is None else "2")) == PAGE
+    said = texts_of(row)
+    event_id = required(said, "event_id", "id")
+    visitor = required(said, "session_id")
+    name = said.get("event_name")
+    is_page = (said.get("event_type") or (PAGE if name is None else "2")) == PAGE
     if not is_page and name is None:
         raise Refused("invalid", {"event_name": "required, where event_type is not 1"}, event_id)
     fields = {
         "event_id": event_id,
         "kind": "page" if is_page else "event",
         "event_type": None if is_page else name,
-        "timestamp": required(row, "created_at"),
-        "user_id": text_of(row, "distinct_id"),
+        "timestamp": required(said, "created_at"),
+        "user_id": said.get("distinct_id"),
         "anonymous_id": visitor,
-        "session_id": text_of(row, "visit_id") or visitor,
-        "page_url": _url(row, "hostname", "url"),
-        "page_title": text_of(row, "page_title"),
-        "referrer": _url(row, "referrer_domain", "referrer") if text_of(row, "referrer_domain") else None,
-        "language": text_of(row, "language"),
-        "screen": text_of(row, "screen"),
+        "session_id": said.get("visit_id") or visitor,
+        "page_url": _url(said, "hostname", "url"),
+        "page_title": said.get("page_title"),
+        "referrer": _url(said, "referrer_domain", "referrer") if said.get("referrer_domain") else None,
+        "language": said.get("language"),
+        "screen": said.get("screen"),
         "properties": _properties(row),
     }
     agent = device(
-        text_of(row, "device"),
-        text_of(row, "browser"),
-        text_of(row, "os"),
-        text_of(row, "country"),
-        text_of(row, "region") or text_of(row, "subdivision1"),
+        said.get("device"),
+        said.get("browser"),
+        said.get("os"),
+        said.get("country"),
+        said.get("region") or said.get("subdivision1"),
     )
     yield fields, agent
 
 
-def _url(row: Mapping[str, Any], host: str, begins: str) -> str | None:
-    path, site = text_of(row, f"{begins}_path"), text_of(row, host)
+def _url(said: Mapping[str, str], host: str, begins: str) -> str | None:
+    path, site = said.get(f"{begins}_path"), said.get(host)
     if path is None and site is None:
         return None
-    query = text_of(row, f"{begins}_query")
+    query = said.get(f"{begins}_query")
     address = f"{path or '/'}{f'?{query}' if query else ''}"
     return f"https://{site}{address}" if site else address
 
