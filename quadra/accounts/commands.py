@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
+from msgspec import Struct
 
 from quadra.accounts import audit
 from quadra.accounts.keys import list_keys, make_key, revoke_key
@@ -148,7 +147,7 @@ def create_key_command(slug: str, scope: str, name: str, origins: tuple[str, ...
 def list_keys_command(slug: str, as_json: bool) -> None:
     """The keys of a project, by what they begin with."""
     with opened() as runtime, runtime.database.read() as session:
-        rows = [_row(item) for item in list_keys(session, project_id=get_project(session, slug).id)]
+        rows = [_shown(item) for item in list_keys(session, project_id=get_project(session, slug).id)]
     fields = ("id", "prefix", "scope", "name", "last_used_at", "revoked_at")
     empty = [f"No key yet. Next: quadra key create --project {slug} --scope ingest"]
     say(as_json, {"keys": rows}, table(fields, rows) if rows else empty)
@@ -168,16 +167,26 @@ def revoke_key_command(key_id: int, as_json: bool) -> None:
             subject=row.prefix,
             project_id=row.project_id,
         )
-    say(as_json, {"key": _row(row)}, [f"The key {row.prefix}… opens nothing any more."])
+    say(as_json, {"key": _shown(row)}, [f"The key {row.prefix}… opens nothing any more."])
 
 
-def _row(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "prefix": key.prefix,
-        "scope": key.scope,
-        "name": key.name,
-        "origins": list(key.origins),
-        "last_used_at": clock.iso(key.last_used_at) if key.last_used_at else None,
-        "revoked_at": clock.iso(key.revoked_at) if key.revoked_at else None,
-    }
+class ShownKey(Struct, kw_only=True):
+    id: int
+    prefix: str
+    scope: str
+    name: str
+    origins: list[str]
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+def _shown(key: ApiKey) -> ShownKey:
+    return ShownKey(
+        id=key.id,
+        prefix=key.prefix,
+        scope=key.scope,
+        name=key.name,
+        origins=list(key.origins),
+        last_used_at=clock.iso(key.last_used_at) if key.last_used_at else None,
+        revoked_at=clock.iso(key.revoked_at) if key.revoked_at else None,
+    )

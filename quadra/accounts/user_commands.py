@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
+from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit, second_factor
@@ -47,8 +47,8 @@ def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, a
     with opened() as runtime, runtime.database.begin() as session:
         made = create_user(session, email=email, password=hashed, role=role, name=name)
         _record(session, "accounts.user.created", made, role=role)
-    shown = {"password": password} if generate else {}
-    say(as_json, _row(made) | shown, [f"{made.email} may log in as {role}.", *_secret(shown)])
+    shown = _shown(made, password if generate else UNSET)
+    say(as_json, shown, [f"{made.email} may log in as {role}.", *_secret(shown)])
 
 
 @user.command("list")
@@ -56,7 +56,7 @@ def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, a
 def show(as_json: bool) -> None:
     """Everybody who has an account."""
     with opened() as runtime, runtime.database.read() as session:
-        rows = [_row(item) for item in list_users(session)]
+        rows = [_shown(item) for item in list_users(session)]
     say(as_json, {"users": rows}, table(("id", "email", "name", "role", "disabled"), rows))
 
 
@@ -75,8 +75,8 @@ def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool)
         with runtime.database.begin() as session:
             changed = set_password(session, user_id=owner.id, password=hashed)
             _record(session, "accounts.user.password_changed", changed)
-    shown = {"password": password} if generate else {}
-    say(as_json, _row(changed) | shown, [f"{changed.email} has a new password.", *_secret(shown)])
+    shown = _shown(changed, password if generate else UNSET)
+    say(as_json, shown, [f"{changed.email} has a new password.", *_secret(shown)])
 
 
 @user.command("role")
@@ -88,7 +88,7 @@ def change_role(email: str, role: str, as_json: bool) -> None:
     with opened() as runtime, runtime.database.begin() as session:
         changed = set_role(session, user_id=find_user(session, email).id, role=role)
         _record(session, "accounts.user.changed", changed, role=role)
-    say(as_json, _row(changed), [f"{changed.email} is {role} now."])
+    say(as_json, _shown(changed), [f"{changed.email} is {role} now."])
 
 
 @user.command("second-factor-off")
@@ -101,7 +101,7 @@ def second_factor_off(email: str, as_json: bool) -> None:
         removed = second_factor.remove(session, user_id=changed.id)
         _record(session, "accounts.second_factor.removed", changed)
     done = f"{changed.email} logs in with the password alone." if removed else f"{changed.email} had no second factor."
-    say(as_json, _row(changed), [done])
+    say(as_json, _shown(changed), [done])
 
 
 @user.command("disable")
@@ -112,7 +112,9 @@ def disable_command(email: str, as_json: bool) -> None:
     with opened() as runtime, runtime.database.begin() as session:
         changed = disable(session, user_id=find_user(session, email).id)
         _record(session, "accounts.user.changed", changed, disabled=True)
-    say(as_json, _row(changed), [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"])
+    say(
+        as_json, _shown(changed), [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"]
+    )
 
 
 @user.command("enable")
@@ -123,7 +125,7 @@ def enable_command(email: str, as_json: bool) -> None:
     with opened() as runtime, runtime.database.begin() as session:
         changed = enable(session, user_id=find_user(session, email).id)
         _record(session, "accounts.user.changed", changed, disabled=False)
-    say(as_json, _row(changed), [f"{changed.email} may log in again."])
+    say(as_json, _shown(changed), [f"{changed.email} may log in again."])
 
 
 def _password(from_stdin: bool, generate: bool) -> str:
@@ -137,18 +139,29 @@ def _password(from_stdin: bool, generate: bool) -> str:
     return entered
 
 
-def _row(user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "role": user.role,
-        "disabled": user.disabled_at is not None,
-    }
+class ShownUser(Struct, kw_only=True):
+    id: int
+    email: str
+    name: str
+    role: str
+    disabled: bool
+    password: str | UnsetType = UNSET
+    """Where it was generated, shown only now."""
 
 
-def _secret(shown: dict[str, str]) -> list[str]:
-    return [f"  Password, shown only now: {shown['password']}"] if shown else []
+def _shown(user: User, password: str | UnsetType = UNSET) -> ShownUser:
+    return ShownUser(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        disabled=user.disabled_at is not None,
+        password=password,
+    )
+
+
+def _secret(shown: ShownUser) -> list[str]:
+    return [f"  Password, shown only now: {shown.password}"] if shown.password is not UNSET else []
 
 
 def _record(session: Session, action: str, found: User, **details: object) -> None:
