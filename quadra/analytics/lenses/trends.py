@@ -231,7 +231,7 @@ def _together(events: Snapshot, asked: Sequence[Params]) -> list[Trends]:
         some, taken = order[begin : begin + TOGETHER_MOST], Taken()
         values = ", ".join(_value_of(taken, asked[at]) for at in some)
         sql = f"SELECT {values} FROM {taken.relation({asked[at].event for at in some})}"
-        (row,) = events.ask(Statement(sql, taken.params)).rows
+        (row,) = events.ask_anew(Statement(sql, taken.params)).rows
         for at, value in zip(some, row, strict=True):
             series = _series(asked[at], asked[at].periods, asked[at].width, [(1, "", 0, value)])
             found[at] = Trends(**events.measures(), series=series)

@@ -76,6 +76,11 @@ class Snapshot:
         )
         return Answer(table, self.look.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
+    def ask_anew(self, statement: Statement) -> Answer:
+        """`ask`, of what is asked once: neither looked for among the answers that are kept nor put there."""
+        self.look = self.knowing(statement.sql)
+        return self.look.query(statement.sql, statement.params)
+
     def kept(self, made: Typed[S], asked: Sequence[object], make: Callable[[], S]) -> S:
         """What code makes of events and people, and takes long over. `asked` says all that it depends on beside them."""
         for sql in asked:
