@@ -7,7 +7,7 @@ event as it is. An id that is a bare number is taken for a person only where ids
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,13 @@ ID = re.compile(r"(?:^|_)id$|I[dD]$")
 FILTER = re.compile(r"(?:\w+_)?where(?:\[(?P<property>.*?)\](?:\[\w+\])?)?", re.DOTALL)
 
 
-def erase_person(runtime: Runtime, lease: Lease) -> None:
-    """The job `erase`, whole: insights, what people keep, rows and files."""
-    forgetting.erase_person(runtime, lease, also=[forget_in_kept, forget_in_field])
+def erase_person(runtime: Runtime, lease: Lease, *, also: Iterable[forgetting.Forget] = ()) -> None:
+    """The job `erase`: insights, what people keep, rows and files, and `also` what rooms above hand in."""
+    forgetting.erase_person(runtime, lease, also=[forget_in_kept, forget_in_field, *also])
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class Person:
     ids: re.Pattern[str]
     words: re.Pattern[str] | None
     """Those of the ids that are more than a number; None where all are numbers."""
@@ -81,43 +81,50 @@ class _Person:
 
 def forget_in_kept(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
     """Of that project: views, shared or not, goals, segments, annotations. They stay, and so do the links to views."""
-    words = [one for one in ids if not one.isdigit()]
-    person = _Person(named(ids), named(words) if words else None)
     for table, forget in KEPT.items():
-        after = ""
-        while not lease.lost.is_set():
-            query = sa.select(table).where(table.project_id == project_id, table.id > after).order_by(table.id)
-            with runtime.database.begin() as session:
-                lease.hold(session)
-                chunk = list(session.scalars(query.limit(AT_ONCE)))
-                for row in chunk:
-                    forget(person, row)
-            if not chunk:
-                break
-            after = chunk[-1].id
+        forget_in(runtime, lease, ids, sa.select(table).where(table.project_id == project_id), table, forget)
 
 
-def _in_view(person: _Person, view: SavedView) -> None:
+def forget_in(
+    runtime: Runtime, lease: Lease, ids: Sequence[str], rows: Any, table: Any, forget: Callable[[Person, Any], None]
+) -> None:
+    """In each of these rows of a table, a few at a time."""
+    words = [one for one in ids if not one.isdigit()]
+    person = Person(named(ids), named(words) if words else None)
+    after = ""
+    while not lease.lost.is_set():
+        query = rows.where(table.id > after).order_by(table.id)
+        with runtime.database.begin() as session:
+            lease.hold(session)
+            chunk = list(session.scalars(query.limit(AT_ONCE)))
+            for row in chunk:
+                forget(person, row)
+        if not chunk:
+            break
+        after = chunk[-1].id
+
+
+def _in_view(person: Person, view: SavedView) -> None:
     view.name = person.out_of_text(view.name)[:NAME_MOST]
     view.params = person.out_of(view.params)
     view.questions = person.out_of(view.questions)
 
 
-def _in_goal(person: _Person, goal: GoalRow) -> None:
+def _in_goal(person: Person, goal: GoalRow) -> None:
     goal.name = person.out_of_text(goal.name)[:NAME_MOST]
     goal.where = person.out_of(goal.where, "where")
 
 
-def _in_segment(person: _Person, segment: SegmentOfPeople) -> None:
+def _in_segment(person: Person, segment: SegmentOfPeople) -> None:
     segment.name = person.out_of_text(segment.name)[:NAME_MOST]
     segment.rule = person.out_of(segment.rule)
 
 
-def _in_annotation(person: _Person, annotation: Annotation) -> None:
+def _in_annotation(person: Person, annotation: Annotation) -> None:
     annotation.text = person.out_of_text(annotation.text)[:ANNOTATION_MOST]
 
 
-KEPT: dict[Any, Callable[[_Person, Any], None]] = {
+KEPT: dict[Any, Callable[[Person, Any], None]] = {
     SavedView: _in_view,
     GoalRow: _in_goal,
     SegmentOfPeople: _in_segment,

@@ -13,7 +13,10 @@ from quadra.backup.recover.replay_erasures import erase_again
 from quadra.core import clock
 from quadra.insights.forgetting import ERASED
 from quadra.insights.tables import Insight
+from quadra.jobs.states import PENDING
+from quadra.jobs.tables import Job
 from quadra.warehouse.erasure.erase_list import Entry, remember
+from quadra.warehouse.erasure.jobs import ERASE
 from quadra.warehouse.query.engine import warehouse_of
 from tests.insights.test_forgetting import insight
 from tests.warehouse.conftest import event, installation, numbers, store
@@ -31,4 +34,6 @@ def test_nothing_that_was_kept_about_an_erased_person_comes_back(tmp_path: Path)
         with runtime.database.read() as session:
             assert session.scalars(sa.select(SavedView.name)).all() == [f"What {ERASED} did"]
             assert session.get_one(Insight, "i-1").summary.startswith(f"{ERASED} did")
+            waiting = session.scalars(sa.select(Job.kind).where(Job.state == PENDING)).all()
         assert numbers(runtime) == [4]
+        assert waiting.count(ERASE) == 1  # for what rooms above backups keep, a worker does it once more

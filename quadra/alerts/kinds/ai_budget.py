@@ -46,7 +46,7 @@ def look(at: Look, project: Project, when: When) -> Sequence[Found]:
             value=round(spent, 6),
             threshold=when.usd,
             message=f"AI calls{who} cost {spent:.2f} USD this {when.per}, more than {when.usd:g}.",
-            figures={"since": clock.iso(start)},
+            figures={"since": clock.iso(start)} | ({"user_id": when.user_id} if when.user_id else {}),
             page="ai",
             params=range_params(start, at.end),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from quadra.analytics.forgetting import erase_person
 from quadra.backup.stores.manifest import Damage
 from quadra.backup.stores.packing import chunks
@@ -15,7 +17,8 @@ from quadra.core.settings import Settings
 from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease, postpone
 from quadra.warehouse.erasure import erase_list as erasure_list
-from quadra.warehouse.erasure.jobs import ERASE
+from quadra.warehouse.erasure.jobs import ERASE, enqueue_erasure
+from quadra.warehouse.tables import Erasure
 
 LEASE = timedelta(minutes=10)
 
@@ -57,17 +60,25 @@ def _list_of(settings: Settings, stores: Stores, kept: Kept) -> list[bytes]:
 
 
 def erase_again(runtime: Runtime) -> int:
-    """Do every erasure there ever was, here and now; how many. What a broken segment holds up is left to the workers."""
+    """Do every erasure there ever was, here and now; how many.
+
+    What a broken segment holds up is left to the workers, and so is what rooms above this one keep, such as alerts: each
+    erasure is enqueued once more, for a worker knows all rooms.
+    """
     with runtime.database.begin() as session:
         count = erasure_list.replay(session, runtime)
     while True:
         with runtime.database.begin() as session:
             jobs = claim(session, worker="restore", kinds=[ERASE], limit=20, length=LEASE)
         if not jobs:
-            return count
+            break
         for job in jobs:
             try:
                 erase_person(runtime, Lease(job, LEASE))
             except Unavailable as error:
                 with runtime.database.begin() as session:
                     postpone(session, job, retry_in=timedelta(minutes=1), reason=error.message)
+    with runtime.database.begin() as session:
+        for erasure in session.scalars(sa.select(Erasure)):
+            enqueue_erasure(session, erasure, max_attempts=runtime.settings.job_max_attempts)
+    return count
