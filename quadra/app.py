@@ -24,6 +24,7 @@ from quadra.doors import DESCRIBED
 from quadra.field import room as field
 from quadra.gauges import STORED
 from quadra.health import room as health
+from quadra.ingest import own_paths
 from quadra.ingest import room as ingest
 from quadra.insights import room as insights
 from quadra.job_kinds import BATCH_KINDS
@@ -75,6 +76,7 @@ def create_app(runtime: Runtime) -> Flask:
     runtime.on_start.append(partial(loop_lag.watch, runtime.loop))
     openapi_document.set_up(app, DESCRIBED)
     unknown_names.set_up(app, DESCRIBED)
+    own_paths.check(app, runtime.settings)
 
     # last: what the rooms still have to say goes out before
     runtime.on_stop.append(partial(realtime.close_connections, runtime.kept(SocketIO), runtime.loop))

@@ -24,8 +24,8 @@ try:
     file_modes.mend(runtime.settings)
     presence = Presence(runtime, master_pid=os.getppid())
     presence.enter()
+    app = create_app(runtime)
 except QuadraError as error:
     sys.stderr.write(f"Quadra does not start: {error.message}\n")
     sys.exit(Arbiter.APP_LOAD_ERROR)  # ends the master too: starting again by itself would not help
-app = create_app(runtime)
 presence.attach()
