@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from quadra.analytics.tables import Annotation
+from quadra.core.database import Database
 from tests.servers.commands import quadra_command
 
 EVENTS = 2_000
@@ -33,6 +36,15 @@ class Installation:
         assert done.returncode == 0, done.stderr + done.stdout
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+    def marks(self) -> list[str]:
+        """What the charts of its projects mark."""
+        database = Database(self.env["DATABASE_URL"], pool_size=1)
+        try:
+            with database.read() as session:
+                return list(session.scalars(sa.select(Annotation.text)))
+        finally:
+            database.dispose()
 
 
 @pytest.fixture
@@ -84,6 +96,7 @@ def test_a_backup_is_proven_by_restoring_it_and_comes_back_whole(here: Installat
     restored = here.json("restore", "--id", made["id"], "--yes")
     assert restored["events"] == EVENTS
     assert restored["safety_backup"] in {one["id"] for one in here.json("backup", "list")["backups"]}
+    assert here.marks() == [f"Backup of {restored['created_at']} restored"]  # for the charts of every project
     assert here.json("restore", "--latest", "--dry-run")["id"] == made["id"]  # not what was replaced
     assert here.json("import", "--undated-now", str(lost))["stored"] == 1  # the one from after the backup was gone
     assert (

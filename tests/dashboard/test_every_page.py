@@ -186,6 +186,16 @@ def test_a_page_is_light_holds_still_obeys_its_policy_and_is_open_to_everybody(
     assert not found, json.dumps(found, indent=1)
 
 
+@pytest.mark.parametrize("path", ["/overview", "/visits", "/retention", "/user", "/recovery", "/settings/alerts"])
+def test_a_page_without_data_holds_still_on_a_phone(path: str, inside: BrowserContext, quadra: QuadraProcess) -> None:
+    page = inside.new_page()
+    page.set_viewport_size(PHONE)
+    page.goto(f"{quadra.base_url}{path}?project=default&user=nobody")
+    settled(page)
+    assert sum(one["by"] for one in page.evaluate("window.shifts")) < MOST_SHIFT, page.evaluate("window.shifts")
+    page.close()
+
+
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_page_for_strangers_is_light_holds_still_obeys_its_policy_and_is_open_to_everybody(
     path: str, browser: Browser, quadra: QuadraProcess

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from quadra.analytics.kept.annotations import annotate_all
 from quadra.backup.dumps import databases
 from quadra.backup.dumps import sqlite as sqlite_dump
 from quadra.backup.recover.replay_erasures import erase_again, merge_erasures
@@ -91,6 +92,7 @@ def restore(runtime: Runtime, kept: Kept, *, yes: bool, say: Say) -> Restored:
         say("Repeating erasures")
         with runtime.database.begin() as session:
             session.execute(sa.delete(presence.WebProcess))  # who served the database when it was copied
+            annotate_all(session, f"Backup of {result.created_at} restored", source="restore")
         for line in merge_erasures(settings, stores):
             say(line)
         result.erasures = erase_again(runtime)

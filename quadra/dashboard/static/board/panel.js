@@ -42,7 +42,7 @@ export class Panel {
       box,
       sub: el('p', { class: 'sub' }),
       problem: el('div', { class: 'notice bad', role: 'alert', hidden: true }),
-      empty: el('div', { class: 'nothing', hidden: true }),
+      empty: el('div', { class: `nothing ${size ?? ''}`, hidden: true }),
       skeleton: el('div', { class: `loading ${chart ? `chart ${size ?? ''}` : ''}` }, ...Array.from({ length: chart ? 1 : 4 }, () => el('span', { class: 'skeleton wide' }))),
       content: el('div', { class: 'content', hidden: true }, box, this.#table?.element),
       foot: foot ? el('p', { class: 'sub panel-foot' }) : null,
@@ -89,6 +89,7 @@ export class Panel {
     this.#trouble(problem, state === 'failed' || stale ? error : null, stale, question);
     const nothing = state === 'idle' || (state === 'ready' && this.#options.isEmpty?.(answer));
     empty.hidden = !nothing;
+    empty.classList.toggle('charted', Boolean(this.#chart) && state === 'ready');
     content.hidden = state !== 'ready' || nothing;
     if (this.#parts.toggle) this.#parts.toggle.disabled = content.hidden;
     if (this.#table) this.#table.copy.disabled = content.hidden;
@@ -96,7 +97,7 @@ export class Panel {
     if (state !== 'ready') return;
     this.#say(answer);
     if (nothing) {
-      this.#parts.sub.hidden = typeof this.#options.sub === 'function';
+      if (typeof this.#options.sub === 'function') fill(this.#parts.sub, '', () => '\u00a0'); // a sentence about nothing; its line stays
       return;
     }
     const { chart, table, body, foot } = this.#options;

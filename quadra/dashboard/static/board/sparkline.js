@@ -5,13 +5,16 @@ const WIDTH = 100;
 const HEIGHT = 24;
 
 export function sparkline(place, values) {
-  place.hidden = values.every((value) => value === 0);
   const most = Math.max(...values, Number.MIN_VALUE);
   const step = WIDTH / Math.max(1, values.length - 1);
   const points = values.map((value, at) => `${(at * step).toFixed(2)},${(HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(2)}`);
-  const line = `M${points.join('L')}`;
+  const line = values.every((value) => value === 0) ? '' : `M${points.join('L')}`; // nothing is no line, and as high as one
   if (place.dataset.line === line) return;
   place.dataset.line = line;
+  if (line === '') {
+    place.replaceChildren();
+    return;
+  }
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute('preserveAspectRatio', 'none');

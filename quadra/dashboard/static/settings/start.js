@@ -1,5 +1,6 @@
 // The first steps of an installation. What is done is asked of the server, never remembered here.
 
+import { copyButton } from '../shared/copy.js';
 import { ask, send } from '../shared/rest.js';
 import { attempt, baseUrl, onSubmit, project, role } from './forms.js';
 import { SNIPPETS } from './snippets.js';
@@ -7,13 +8,16 @@ import { SNIPPETS } from './snippets.js';
 const EVERY_MS = 5000;
 const form = document.getElementById('way');
 const snippet = document.getElementById('snippet');
+const place = document.getElementById('where');
 const select = form.elements.framework;
 let key = 'YOUR_WRITE_KEY';
 
 for (const [value, { title }] of Object.entries(SNIPPETS)) select.add(new Option(title, value));
 
 function draw() {
-  snippet.textContent = SNIPPETS[select.value].code(baseUrl, key);
+  const { where, code } = SNIPPETS[select.value];
+  snippet.textContent = code(baseUrl, key);
+  place.textContent = where;
 }
 
 function tick(step, done) {
@@ -55,6 +59,7 @@ async function look() {
   });
 }
 
+form.append(copyButton(() => snippet.textContent, { 'aria-label': 'Copy the code' }));
 select.addEventListener('change', draw);
 onSubmit(form, async () => {
   const body = { project, scope: 'ingest', name: `first steps, ${SNIPPETS[select.value].title}` };
