@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from quadra.accounts.projects import create_project
 from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
+from quadra.ingest.log import Log
+from quadra.ingest.tables import Batch
 from quadra.warehouse.query import cache
 from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.engine import warehouse_of
@@ -91,6 +94,41 @@ def test_what_was_kept_is_what_asking_again_gives(warehouse: Runtime) -> None:
                 assert answers(warehouse, project, start_us, kept=True) == right
 
     check()
+
+
+def test_an_open_batch_that_lost_a_row_and_got_another_one_is_another_one(warehouse: Runtime) -> None:
+    with warehouse.database.begin() as session:
+        project = create_project(session, name="Lost and got").id
+    log = Log(warehouse.database, writer="one", batch_max_events=100)
+    rows = [event(number, project_id=project, user_id=f"u-{number}") for number in (1, 2, 3)]
+    log.append(rows[:2])
+    answers(warehouse, project, None, kept=True)
+    erase(warehouse, "u-1", project)
+    log.append(rows[2:])
+    with warehouse.database.read() as session:
+        counts = session.scalars(sa.select(Batch.event_count).where(Batch.project_id == project)).all()
+    assert counts == [2], "the same batch has as many rows as before"
+    assert answers(warehouse, project, None, kept=True) == answers(warehouse, project, None, kept=False)
+
+
+def test_who_was_erased_from_the_files_is_in_no_answer(warehouse: Runtime) -> None:
+    with warehouse.database.begin() as session:
+        project = create_project(session, name="Erased").id
+    store(warehouse, [event(number, project_id=project, user_id=f"u-{number}") for number in (1, 2)])
+    compact_all(warehouse, project)
+    assert [row["person"] for row in answers(warehouse, project, None, kept=True)[1]] == ["u-1", "u-2"]
+    erase(warehouse, "u-1", project)
+    assert [row["person"] for row in answers(warehouse, project, None, kept=True)[1]] == ["u-2"]
+
+
+def test_who_is_one_person_is_learnt_from_what_is_outside_of_the_range_too(warehouse: Runtime) -> None:
+    with warehouse.database.begin() as session:
+        project = create_project(session, name="Joined").id
+    recent = clock.now_us() - 2 * DAY_US
+    store(warehouse, [event(1, project_id=project, user_id="a-1", anonymous_id="a-1")])
+    assert answers(warehouse, project, recent, kept=True)[1][0]["person"] == "a-1"
+    store(warehouse, [event(2, project_id=project, user_id="u-1", anonymous_id="a-1", days_ago=5)], writer="late")
+    assert answers(warehouse, project, recent, kept=True)[1][0]["person"] == "u-1"
 
 
 def test_an_answer_is_made_once_until_events_of_its_range_change(warehouse: Runtime) -> None:
