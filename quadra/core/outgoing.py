@@ -15,6 +15,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from quadra.core.errors import QuadraError
 
 NAT64 = IPv6Network("64:ff9b::/96")
+UNICAST = IPv6Network("2000::/3")
+"""All that is given out for the Internet; what lies outside is used within networks, or has an IPv4 address inside."""
 
 
 class Private(QuadraError):
@@ -69,6 +71,10 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return is_public(inner)
         if address in NAT64:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        if (
+            address not in UNICAST
+        ):  # ::127.0.0.1, ::ffff:0:127.0.0.1, 64:ff9b:1::/48, fec0::/10: Python calls them global
+            return False
     return address.is_global and not address.is_multicast
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email import message_from_bytes
 from email.policy import default
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from quadra.accounts.projects import create_project
 from quadra.alerts import alert_routes, channel_routes, targets
 from quadra.alerts.kind_list import KINDS
 from quadra.alerts.sender_list import SENDERS
+from quadra.core import outgoing
 from quadra.core.errors import Invalid
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings, load
@@ -32,6 +34,15 @@ PRIVATE = [
     "http://[::ffff:10.0.0.1]/x",
     "http://[64:ff9b::a00:1]/x",
     "http://[fd00::1]/x",
+    "http://[fec0::1]/x",
+    "http://[fe80::1%25eth0]/x",
+    "http://[::127.0.0.1]/x",
+    "http://[::ffff:0:127.0.0.1]/x",
+    "http://[64:ff9b:1::a00:1]/x",
+    "http://[2002:7f00:1::]/x",
+    "http://[2001::80ff:fffe]/x",
+    "http://017700000001/x",
+    "http://192.0.0.1/x",
     "http://0.0.0.0/x",
     "http://100.64.0.1/x",
 ]
@@ -51,6 +62,13 @@ def test_a_private_target_is_refused_in_whatever_form(url: str, production: Sett
     assert "ALERTS_ALLOW_PRIVATE" in raised.value.fields["target"]
     with pytest.raises(targets.Refused):
         targets.post(url, b"{}", {}, production)
+
+
+@pytest.mark.parametrize(
+    "address", ["2606:4700::6810:84e5", "64:ff9b::5db8:d822", "::ffff:93.184.216.34", "93.184.216.34"]
+)
+def test_an_address_of_the_internet_is_taken_in_whatever_form(address: str) -> None:
+    assert outgoing.is_public(ip_address(address))
 
 
 def test_a_name_that_leads_into_a_private_network_is_refused_when_it_is_used(
