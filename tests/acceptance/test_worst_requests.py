@@ -1,7 +1,8 @@
 """Nobody stops the server for others: the worst request that we know for each door, beside a sender who goes on.
 
-Two rules: who sends beside it is acknowledged within a second, and no request takes more than 150 MB. The second is counted
-in processor time of the server and not by the clock, so that a busy machine breaks no test.
+Three rules: who sends beside it is acknowledged within a second, the event loop is never held for half a second, and no request
+takes more than 150 MB. Seconds are counted in processor time of the server and not by the clock, so that a busy machine breaks
+no test. What the product promises is 50 ms; on two busy cores its threads compute as well while the loop waits for its turn.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import pytest
 import websocket
 
 from tests.clients import event, make_key, send
+from tests.health.scraping import scrape
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
 
 FULL = 5 * 2**20 - 100
 MOST_SECONDS = 1.0
 MOST_MEGABYTES = 150
+HELD = "0.5"
+"""Seconds: a bucket of `event_loop_held_seconds`, the product's own figure."""
 
 
 def started(keeper: Keeper, mode: str) -> Iterator[QuadraProcess]:
@@ -230,6 +234,7 @@ class watched:  # noqa: N801 - reads as a verb
         status = Path(f"/proc/{self._quadra.pid}")
         (status / "clear_refs").write_text("5")  # the peak is counted from here
         self._before = megabytes(self._quadra, "VmRSS")
+        self._held = times_held(self._quadra)
         self._thread.start()
 
     def __exit__(self, kind: Any, *_error: Any) -> None:
@@ -241,6 +246,8 @@ class watched:  # noqa: N801 - reads as a verb
             assert self._waits
             assert max(self._waits) <= MOST_SECONDS, f"a sender waited {max(self._waits):.2f} s of processor time"
             assert grown <= MOST_MEGABYTES, f"{grown:.0f} MB more"
+            held = times_held(self._quadra) - self._held
+            assert held == 0, f"the event loop was held for more than {HELD} s, {held:.0f} times"
 
     def _send(self) -> None:
         while True:
@@ -261,6 +268,16 @@ def used(quadra: QuadraProcess) -> float:
     """Seconds of processor time of the server."""
     words = Path(f"/proc/{quadra.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def times_held(quadra: QuadraProcess) -> float:
+    """How often the event loop was held for longer than HELD."""
+    shown = scrape(quadra)
+    count = shown.get("event_loop_held_seconds_count")
+    below = shown.get("event_loop_held_seconds_bucket", le=HELD)
+    assert count is not None
+    assert below is not None
+    return count - below
 
 
 def megabytes(quadra: QuadraProcess, name: str) -> float:

@@ -1,4 +1,5 @@
-"""The event loop's verbs by gevent, for QUADRA_ASYNC_MODE=gevent. Nothing is monkey-patched here either."""
+"""The event loop's verbs by gevent, for QUADRA_ASYNC_MODE=gevent. The standard library is not
+monkey-patched here either."""
 
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ from quadra.core.chunks import Chunks
 from quadra.core.connections import BODY, BUSY, HEADER, IDLE, Connection, Connections, TooSlow
 from quadra.core.errors import Invalid, QuadraError
 from quadra.core.web.bare_answers import bare_answer
+from quadra.core.web.websocket_gevent import take_turns
 
 logger = logging.getLogger("quadra.core.web.server")
 access = logging.getLogger("quadra.access")
+
+take_turns()  # this module is imported where gevent is chosen, once
 
 spawn = gevent.spawn
 sleep = gevent.sleep
