@@ -37,6 +37,11 @@ Wire: Any = msgspec.defstruct("Wire", _columns, forbid_unknown_fields=True)
 CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=True, rename="camel")
 """The same read from camelCase keys."""
 
+_CAMEL = {
+    camel: name
+    for name, camel in zip(CamelWire.__struct_fields__, CamelWire.__struct_encode_fields__, strict=True)
+    if camel != name == snake_case(camel)
+}
 _ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.encode
@@ -136,15 +141,16 @@ def from_dict(fields: dict[Any, Any]) -> Any:
 
 
 def from_known(fields: dict[str, Any]) -> Any:
-    """The same, quicker, where every field stands under our name and fits: no value is walked through for that. None is a field
+    """The same, quicker, where every field has a name of ours and fits: no value is walked through for that. None is a field
     that is not there.
     """
     plain: dict[str, Any] = {}
     raws: list[tuple[str, msgspec.Raw]] = []
     try:
-        for name, value in fields.items():
+        for key, value in fields.items():
             if value is None:
                 continue
+            name = _CAMEL.get(key, key)  # of both spellings the later counts, as there
             if name not in _RAW_FIELDS:
                 plain[name] = value
                 continue

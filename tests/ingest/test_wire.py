@@ -335,6 +335,11 @@ def test_a_value_deeper_than_the_stack_is_walked_and_found_too_deep() -> None:
         {"traits": [1]},
         {"of_nobody": 1, "properties": {"a": None}},
         {"userId": "ada", "properties": {"a": 1}},
+        {"eventId": "e2", "properties": {"a": 1}},
+        {"userId": "bob", "user_id": "ada"},
+        {"EventId": "e2", "metricUnit": "ms"},
+        {"sessionId": "s", "pageUrl": "https://a.example/", "durationMs": 3},
+        {"userAgent": {"not": "text"}, "featureCategory": "f"},
         {"user_id": "ada", "properties": {"a": [1, {"b": "ü"}]}, "page": {"url": "/a"}},
     ],
 )
