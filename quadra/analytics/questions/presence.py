@@ -1,6 +1,6 @@
 """Who was there when, before a range, in the one before it and in it: one pass over the events for the lenses that need it.
 
-SQL puts together when each person was there; how many people and sessions that makes is counted here, in columns: a tenth of
+SQL puts together when each person was there; how many people and sessions that makes is counted here, in columns: a third of
 what it costs to sort the events of all people in SQL. `sessions` says where a session begins.
 """
 
