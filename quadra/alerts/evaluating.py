@@ -35,6 +35,8 @@ EVERY = timedelta(seconds=50)
 BROKEN = "Evaluating it failed in a way that nobody expected; the worker's log has the reason (alerts.broken)."
 AT_ONCE = 1_000
 """That one worker takes: those of one project are looked at together."""
+KEEP_AFTER_SECONDS = 20.0
+"""What takes so long is taken anew, or another worker takes it in between and what is found has no effect."""
 
 
 def evaluate(runtime: Runtime) -> None:
@@ -45,10 +47,13 @@ def evaluate(runtime: Runtime) -> None:
             with runtime.database.read() as session:
                 projects = {project.id: project for project in session.scalars(sa.select(Project))}
                 still_open = firing.open_firings(session, [alert.id for alert in taken])
+            kept = time.monotonic()
             for project_id, alerts in groupby(taken, lambda alert: alert.project_id):
                 rules = [_rule(projects[project_id], alert) for alert in alerts]
                 look.prepare(projects[project_id], chain.from_iterable(rule.queries(look) for rule in rules))
                 for rule in rules:
+                    if time.monotonic() > kept + KEEP_AFTER_SECONDS:
+                        kept = _keep(runtime, rule.alert.taken_by)
                     began = time.perf_counter()
                     _evaluate(look, rule, still_open.get(rule.alert.id, {}))
                     kind = str(rule.alert.when.get("kind"))
@@ -102,7 +107,16 @@ def _take(runtime: Runtime, at: datetime) -> Sequence[Alert]:
         mine = sa.update(Alert).where(Alert.id.in_(ids), Alert.looked_at <= due)
         rows_hit(session, mine.values(looked_at=at, taken_by=token))
     with runtime.database.read() as session:
-        return session.scalars(sa.select(Alert).where(Alert.taken_by == token).order_by(Alert.project_id)).all()
+        return session.scalars(
+            sa.select(Alert).where(Alert.taken_by == token).order_by(Alert.project_id, Alert.id)
+        ).all()
+
+
+def _keep(runtime: Runtime, token: str | None) -> float:
+    """What this worker has taken stays its own; what another one has taken meanwhile is left to that."""
+    with runtime.database.begin() as session:
+        rows_hit(session, sa.update(Alert).where(Alert.taken_by == token).values(looked_at=clock.now()))
+    return time.monotonic()
 
 
 def _evaluate(look: Look, rule: _Rule, still_open: Mapping[str, Firing]) -> None:

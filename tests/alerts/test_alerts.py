@@ -270,7 +270,7 @@ def test_two_evaluations_at_once_tell_once(
     alert({"kind": "dead_letters"})
     die(runtime)
     real = evaluating._pending
-    asked = []
+    asked: list[int] = []
 
     def another_first(*given: Any) -> dict[str, str]:
         if not asked:  # another worker evaluates between this one's look and its write
@@ -317,6 +317,34 @@ def test_a_rule_that_breaks_is_said_at_its_alert_and_holds_up_no_other(
     assert states == {"dead_letters": "failing", "threshold": "firing"}
 
 
+def test_rules_that_take_long_are_not_taken_by_another_worker_in_between(
+    runtime: Runtime, alert: MakeAlert, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert({"kind": "dead_letters", "more_than": 5})
+    alert({**CHECKOUTS, "op": ">", "value": 3})
+    checkouts(runtime, 5)
+    monkeypatch.setattr(evaluating, "KEEP_AFTER_SECONDS", 0.0)
+    pending, taken_by_another = evaluating._pending, []
+
+    def slow(*_: object) -> int:
+        """So slow that all that this round took is due again."""
+        with runtime.database.begin() as session:
+            session.execute(sa.update(Alert).values(looked_at=clock.now() - timedelta(minutes=2)))
+        return 0
+
+    def watched(row: Alert, *rest: Any) -> dict[str, str]:
+        if row.when["kind"] == "threshold":
+            taken_by_another.append(len(evaluating._take(runtime, clock.now())))
+        return pending(row, *rest)
+
+    monkeypatch.setattr(dead_letters, "_count", slow)
+    monkeypatch.setattr(evaluating, "_pending", watched)
+    evaluate(runtime)
+    deliver(runtime)
+    assert taken_by_another == [0]
+    assert [body["state"] for body in receiver.bodies] == ["firing"]
+
+
 def test_many_rules_of_a_project_open_its_events_once_and_read_them_once(
     runtime: Runtime, alert: MakeAlert, ask: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,10 +354,20 @@ def test_many_rules_of_a_project_open_its_events_once_and_read_them_once(
     alert({"kind": "ai_budget", "usd": 5, "per": "day"})
     alert({"kind": "new_error"})
     checkouts(runtime, 5)
-    looks, statements = [], []
+    looks: list[object] = []
+    statements: list[object] = []
     opened, query = Warehouse.look, Events.query
-    monkeypatch.setattr(Warehouse, "look", lambda *args, **more: looks.append(args) or opened(*args, **more))
-    monkeypatch.setattr(Events, "query", lambda *args, **more: statements.append(args) or query(*args, **more))
+
+    def look(*args: Any, **more: Any) -> Any:
+        looks.append(args)
+        return opened(*args, **more)
+
+    def asked(*args: Any, **more: Any) -> Any:
+        statements.append(args)
+        return query(*args, **more)
+
+    monkeypatch.setattr(Warehouse, "look", look)
+    monkeypatch.setattr(Events, "query", asked)
     evaluate(runtime)
     assert len(looks) == 1
     assert len(statements) == 3  # the four thresholds, the budget, the errors

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from quadra.accounts.projects import create_project
@@ -79,6 +80,9 @@ _number = iter(range(10**9))
 def event(**fields: Any) -> Row:
     at = clock.now_us()
     columns = {"kind": "event", "name": "click", "event_type": "click", "occurred_at": at, "received_at": at, **fields}
+    for name in ("fields", "properties"):
+        if isinstance(columns.get(name), dict):
+            columns[name] = msgspec.Raw(msgspec.json.encode(columns[name]))
     return Row(project_id=columns.pop("project_id", 1), event_id=f"e{next(_number)}", **columns)
 
 
