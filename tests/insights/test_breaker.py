@@ -195,7 +195,7 @@ def test_a_process_that_dies_with_the_trial_holds_it_no_longer_than_its_lease(
     with pytest.raises(Unavailable):
         call(database, lambda: "worked")
     with database.begin() as session:
-        session.execute(sa.update(Breaker).values(trial_expires_at=clock.now()))
+        session.execute(sa.update(Breaker).values(trial_expires_at=clock.now() - timedelta(seconds=1)))
     assert call(database, lambda: "worked") == "worked"
     assert row(database).state == "CLOSED"
 
