@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from quadra.accounts.access import admit, authorise_socket, credentials, require, require_page, require_project
+from quadra.accounts.access import admit, credentials, require, require_page, require_project
 from quadra.accounts.keys import revoke_key
 from quadra.accounts.passwords import Hashed, hash_password
 from quadra.accounts.setup import Initialised
@@ -240,7 +240,7 @@ def test_a_socket_is_let_in_by_a_read_key_or_by_the_session_of_our_own_page(
     handshake = {"Cookie": f"quadra_session={cookie.value}"}
     own, foreign = {"Origin": "http://localhost"}, {"Origin": "http://localhost:8080"}
     with app.test_request_context(headers=handshake):
-        assert authorise_socket().actor == f"user:{user.email}"
+        assert admit(database, credentials()).actor == f"user:{user.email}"
     with app.test_request_context(headers=handshake | own):
         shown = credentials()
     assert admit(database, shown).role == "viewer"
@@ -249,11 +249,11 @@ def test_a_socket_is_let_in_by_a_read_key_or_by_the_session_of_our_own_page(
             credentials()
         assert admit(database, credentials(key_of("shop", "read"))).role == "viewer"
         with pytest.raises(Unauthorised):
-            authorise_socket("qk_unknown")
+            admit(database, credentials("qk_unknown"))
         with pytest.raises(Forbidden):
-            authorise_socket(str(started.write_key))
+            admit(database, credentials(str(started.write_key)))
     with app.test_request_context(), pytest.raises(Unauthorised):
-        authorise_socket()
+        admit(database, credentials())
     with database.begin() as session:
         set_password(session, user_id=user.id, password=hash_password("another password", email=user.email))
     with pytest.raises(Unauthorised):
