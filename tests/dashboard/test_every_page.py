@@ -186,7 +186,9 @@ def test_a_page_is_light_holds_still_obeys_its_policy_and_is_open_to_everybody(
     assert not found, json.dumps(found, indent=1)
 
 
-@pytest.mark.parametrize("path", ["/overview", "/visits", "/retention", "/user", "/recovery", "/settings/alerts"])
+@pytest.mark.parametrize(
+    "path", ["/overview", "/visits", "/retention", "/user", "/recovery", "/settings/alerts", "/settings/start"]
+)
 def test_a_page_without_data_holds_still_on_a_phone(path: str, inside: BrowserContext, quadra: QuadraProcess) -> None:
     page = inside.new_page()
     page.set_viewport_size(PHONE)

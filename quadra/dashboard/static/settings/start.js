@@ -2,7 +2,7 @@
 
 import { copyButton } from '../shared/copy.js';
 import { ask, send } from '../shared/rest.js';
-import { attempt, baseUrl, onSubmit, project, role } from './forms.js';
+import { attempt, baseUrl, onSubmit, project, role, settings } from './forms.js';
 import { SNIPPETS } from './snippets.js';
 
 const EVERY_MS = 5000;
@@ -68,6 +68,7 @@ onSubmit(form, async () => {
 });
 
 draw();
+settings.classList.remove('waits');
 look();
 setInterval(look, EVERY_MS);
 document.addEventListener('visibilitychange', look);
