@@ -257,7 +257,8 @@ def _series(points: list[PreviousPoint], earlier: list[PreviousPoint]) -> list[O
 
 
 def _points(events: Snapshot, question: Question, people: list[int]) -> list[PreviousPoint]:
-    rows = ({**row, "users": people[row["period"]]} for row in events.rows(of_periods(question)))
+    by_period = dict(enumerate(people))  # a range of no time has no period, and a row that counts nothing
+    rows = ({**row, "users": by_period.get(row["period"], 0)} for row in events.rows(of_periods(question)))
     return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
 
 
