@@ -5,16 +5,22 @@ and usable in questions.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from quadra.accounts.tables import Project
+from quadra.analytics.export import read
+from quadra.analytics.export_stream import Pieces
 from quadra.analytics.funnels import body as funnels
+from quadra.analytics.kept.goal_signals import goal_signals
 from quadra.analytics.lenses import traits, trends
-from quadra.core.api.raw_params import RawParams
+from quadra.analytics.tables import GoalRow
+from quadra.core.api.raw_params import RawParams, raw_params
 from tests.analytics.conftest import Place
 from tests.analytics.histories import LINKS, PEOPLE
 from tests.analytics.reference import Event, ev, us_of
@@ -174,3 +180,19 @@ def test_a_segment_and_a_step_go_by_traits_too(place: Place) -> None:
         "acme": [1, 0],
         "": [1, 1],
     }
+
+
+def test_an_export_goes_by_traits_and_the_field_judges_no_goal_that_does(place: Place) -> None:
+    pro = ev("u", "2026-03-05 10:00", "a", **{"$set": {"plan": "pro"}})
+    project = place.tell([pro, ev("u", "2026-03-06", "b"), ev("v", "2026-03-06", "c")])
+    asked = raw_params(
+        [("from", "2026-03-06"), ("to", "2026-03-06"), ("where[person.plan]", "pro"), ("format", "ndjson")]
+    )
+    with closing(Pieces(place.runtime, read(asked, project))) as pieces:
+        lines = b"".join(pieces).splitlines()
+    assert [orjson.loads(line)["event_name"] for line in lines if line] == ["b"]
+    with place.runtime.database.begin() as session:
+        for where in ({}, {"person.plan": "pro"}):
+            session.add(GoalRow(project_id=project.id, name="Goal", event="b", where=where, created_by="test"))
+    with place.runtime.database.read() as session:
+        assert len(goal_signals(session, project.id)) == 1
