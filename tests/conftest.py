@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,6 +40,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in {*PLAIN, *RENAMED} & set(os.environ):
     del os.environ[name]
 os.environ["QUADRA_ENV_FILE"] = os.devnull
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # in a shell's background; processes that tests interrupt inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MEMORY_DISK = Path("/dev/shm")
 MEMORY_DISK_BYTES = 6 * 2**30
