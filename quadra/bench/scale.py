@@ -30,6 +30,7 @@ from quadra.core import clock, migrate
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load
 from quadra.core.sqlite_file import sqlite_url
+from quadra.core.typed import Typed
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments.compaction import compact_some
 
@@ -48,6 +49,9 @@ class Size(msgspec.Struct):
     figures: dict[str, float]
     load: float
     measured_at: str
+
+
+SIZE = Typed(Size)
 
 
 def measure(events: int) -> Size:
@@ -156,7 +160,7 @@ def main(wanted: tuple[int, ...], output: Path | None, markdown: Path | None, on
         printed = subprocess.run(
             command, stdout=subprocess.PIPE, check=True, timeout=timedelta(hours=2).total_seconds()
         )
-        sizes.append(msgspec.json.decode(printed.stdout, type=Size))
+        sizes.append(SIZE.decode(printed.stdout))
         click.echo(json.dumps(msgspec.to_builtins(sizes[-1])), err=True)
     click.echo(part(sizes))
     if output:

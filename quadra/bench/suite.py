@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from quadra.core.errors import Invalid
+from quadra.core.typed import Typed
 
 Work = Callable[[], object]
 ITERATIONS = 50
@@ -43,6 +44,9 @@ class Saved(msgspec.Struct):
     machine: dict[str, Any]
     results: list[Benchmark]
     unit: str = "ms"
+
+
+SAVED = Typed(Saved)
 
 
 class BenchmarkSuite:
@@ -95,7 +99,7 @@ class BenchmarkSuite:
 def load_results(path: Path) -> list[Benchmark]:
     """What `save_results` wrote. Raises `Invalid`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Saved).results
+        return SAVED.decode(path.read_bytes()).results
     except (OSError, msgspec.DecodeError) as error:
         raise Invalid(f"{path} holds no results of `quadra bench --iterations N --output FILE`: {error}") from None
 

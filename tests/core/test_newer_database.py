@@ -23,6 +23,7 @@ OTHERWISE = {
     "recover": "says so as one of its steps: tests/backup/test_recover.py",
     "restore": "puts another database in its place",
     "backup list": "reads the stores alone",
+    "backup tar": "reads the stores alone",
     "backup prune": "reads the stores alone",
     "backup verify": "restores into a database of its own",
     "backup schedule": "shows settings, and the crontab",

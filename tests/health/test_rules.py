@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from sqlalchemy.exc import OperationalError
 
 from quadra.core import clock
-from quadra.core.database import Database
+from quadra.core.database import POOL_OVERFLOW, Database
 from quadra.core.runtime import Runtime
 from quadra.core.settings import load
 from quadra.health import history, status
@@ -90,9 +90,9 @@ def test_jobs_that_were_given_up_lately_are_told(context: CheckContext, hours: i
 def test_a_pool_is_full_with_its_last_connection(context: CheckContext) -> None:
     database = context.runtime.database
     database.dispose()
-    database.engine = sa.create_engine(database.url, pool_size=2, max_overflow=1)
+    database.engine = sa.create_engine(database.url, pool_size=1, max_overflow=POOL_OVERFLOW)
     held, said = [], []
-    for _ in range(3):
+    for _ in range(1 + POOL_OVERFLOW):
         held.append(database.engine.connect())
         said.append(told(connection_pool(context)))
     for connection in held:

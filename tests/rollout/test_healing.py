@@ -58,7 +58,7 @@ class Ward:
         return self.acts()
 
     def acts(self) -> list[tuple[str, str]]:
-        return [(one["action"], one["outcome"]) for one in reversed(history(self.place)["acts"])]
+        return [(one.action, one.outcome) for one in reversed(history(self.place).acts)]
 
 
 @pytest.fixture
@@ -81,16 +81,16 @@ def test_the_ladder_is_climbed_while_the_fault_comes_back_and_goes_back_at_last(
         ("rollback", "succeeded"),
     ]
     found = history(ward.place)
-    assert [one["attempt"] for one in reversed(found["acts"])] == [1, 2, 3, 4]
-    assert found["acts"][0]["figures"] == SICK.figures
-    back, left = found["deployments"]
-    assert (left["id"], left["status"], left["failure_kind"], left["reason"]) == (
+    assert [one.attempt for one in reversed(found.acts)] == [1, 2, 3, 4]
+    assert found.acts[0].figures == SICK.figures
+    back, left = found.deployments
+    assert (left.id, left.status, left.failure_kind, left.reason) == (
         "d2",
         "rolled_back",
         "health",
         SICK.reason,
     )
-    assert (back["release"], back["previous"], back["trigger"], back["status"]) == ("one", "two", "heal", "completed")
+    assert (back.release, back.previous, back.trigger, back.status) == ("one", "two", "heal", "completed")
 
 
 def test_an_act_that_helped_is_the_last_one_and_is_forgotten_after_a_while(ward: Ward) -> None:
@@ -183,8 +183,8 @@ def test_a_restart_that_is_refused_is_a_failed_act_with_its_reason(ward: Ward, m
 
     monkeypatch.setattr(ward.fleet, "restart", refuse)
     ward.healer.mend(ward.fleet.serving()[0], "ended", "web-1 ended.", {})
-    [act] = history(ward.place)["acts"]
-    assert (act["outcome"], act["reason"]) == ("failed", "web-1 ended. web-1 was not ready within 60 s.")
+    [act] = history(ward.place).acts
+    assert (act.outcome, act.reason) == ("failed", "web-1 ended. web-1 was not ready within 60 s.")
 
 
 def test_few_requests_say_nothing_and_many_bad_ones_do() -> None:
