@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 PATIENCE_SECONDS = 90.0
@@ -27,3 +28,18 @@ def eventually(
         assert time.monotonic() < end, f"waited {seconds} s in vain; {describe()}"
         time.sleep(every)
     return found
+
+
+def until_stopped(pid: int) -> None:
+    """SIGSTOP has no effect yet when it is sent: a thread in the kernel or on the other processor goes on for a moment."""
+
+    def stopped() -> bool:
+        try:
+            states = [
+                stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+            ]
+        except OSError:  # a thread ended meanwhile
+            return False
+        return set(states) <= {"T", "t", "Z", "X"}
+
+    eventually(stopped)

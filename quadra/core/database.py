@@ -242,15 +242,8 @@ def _made(url: sa.URL, pool_size: int, common: dict[str, Any]) -> sa.Engine:
             "init_command": "SET innodb_lock_wait_timeout = 50 /*M!100301 , idle_transaction_timeout = 120 */",
         }
         common["isolation_level"] = "READ COMMITTED"  # what the other databases do; a repeated read must see new rows
-    return sa.create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=POOL_OVERFLOW,
-        pool_timeout=5,
-        pool_pre_ping=True,
-        connect_args=arguments,
-        **common,
-    )
+    common |= {"pool_timeout": 5, "pool_pre_ping": True, "connect_args": arguments}
+    return sa.create_engine(url, pool_size=pool_size, max_overflow=POOL_OVERFLOW, **common)
 
 
 def _watched(engine: sa.Engine) -> SqliteFile | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.servers.commands import start_module
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import OURS
+from tests.waiting import until_stopped
 
 
 class WorkerProcess:
@@ -37,6 +38,7 @@ class WorkerProcess:
 
     def halt(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
+        until_stopped(self.pid)
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

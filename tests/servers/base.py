@@ -21,7 +21,7 @@ import psutil
 from tests.servers.available import WHEELS
 from tests.servers.keeper import Keeper, kill_tree, tree
 from tests.servers.nursery import Forked
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until_stopped
 
 NOBODY = 65534
 Mount = Callable[[Path, int], object]
@@ -141,6 +141,8 @@ class Server(ABC):
         for process in tree(self._process.pid):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
+        for process in tree(self._process.pid):
+            until_stopped(process.pid)
 
     def resume(self) -> None:
         """SIGCONT, children first: the parent should not find them still frozen."""
