@@ -11,7 +11,6 @@ import logging
 import sqlite3
 import threading
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -106,12 +105,14 @@ class BusListener(NoListener):
         return self._poll if self._bus.alive else super().seconds
 
 
-class Listener(NoListener):
-    """Sets `wakeup` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
+class ThreadListener(NoListener):
+    """Listens on a thread of its own, again and again where what it listens to is lost."""
 
-    def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
+    lost: tuple[type[Exception], ...]
+    """What `_listen` raises then."""
+
+    def __init__(self, wakeup: threading.Event, poll: timedelta):
         super().__init__(poll)
-        self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._wakeup = wakeup
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs-listen", daemon=True)
@@ -131,9 +132,23 @@ class Listener(NoListener):
         while not self._stopping.is_set():
             try:
                 self._listen()
-            except psycopg.Error as error:
+            except self.lost as error:
                 logger.warning("jobs.listener.lost", extra={"reason": str(error).strip()})
                 self._stopping.wait(RETRY_SECONDS)
+
+    def _listen(self) -> None:
+        """Set `_wakeup` for each piece of news, until `_stopping`."""
+        raise NotImplementedError
+
+
+class Listener(ThreadListener):
+    """Sets `wakeup` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
+
+    lost = (psycopg.Error,)
+
+    def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
+        super().__init__(wakeup, poll)
+        self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True, connect_timeout=3, keepalives_idle=5) as connection:
@@ -144,50 +159,31 @@ class Listener(NoListener):
                     self._wakeup.set()
 
 
-class FileListener(NoListener):
+class FileListener(ThreadListener):
     """Sets `wakeup` when another connection wrote to the SQLite file and jobs wait. It looks with two bare statements: the
     look of a worker takes a hundred times as long. It has a connection of the pool.
 
     A file that was replaced is another one: then only the poll finds what is new.
     """
 
+    lost = (sa.exc.SQLAlchemyError, sqlite3.Error)
+
     def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
-        super().__init__(poll)
+        super().__init__(wakeup, poll)
         self._database = database
-        self._wakeup = wakeup
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jobs-listen", daemon=True)
 
-    @property
-    def seconds(self) -> float:
-        return self._poll
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(LISTEN_SECONDS * 4)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._database.engine.connect() as connection:
-                    self._listen(connection.connection.cursor())
-            except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
-                logger.warning("jobs.listener.lost", extra={"reason": str(error).strip()})
-                self._stopping.wait(RETRY_SECONDS)
-
-    def _listen(self, cursor: Any) -> None:
-        seen: Any = None
-        while not self._stopping.wait(LOOK_SECONDS):
-            # fetched to the end: a statement that is not over keeps the file's log from being cut
-            version = cursor.execute("PRAGMA data_version").fetchall()
-            if version == seen:
-                continue
-            seen = version
-            if cursor.execute("SELECT 1 FROM job WHERE state = 'PENDING' LIMIT 1").fetchall():
-                self._wakeup.set()
+    def _listen(self) -> None:
+        with self._database.engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            seen: object = None
+            while not self._stopping.wait(LOOK_SECONDS):
+                # fetched to the end: a statement that is not over keeps the file's log from being cut
+                version = cursor.execute("PRAGMA data_version").fetchall()
+                if version == seen:
+                    continue
+                seen = version
+                if cursor.execute("SELECT 1 FROM job WHERE state = 'PENDING' LIMIT 1").fetchall():
+                    self._wakeup.set()
 
 
 def listening(database: Database, bus: NoBus, wakeup: threading.Event, poll: timedelta) -> NoListener:
