@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from datetime import timedelta
 
 import psycopg
@@ -105,7 +106,7 @@ class BusListener(NoListener):
         return self._poll if self._bus.alive else super().seconds
 
 
-class ThreadListener(NoListener):
+class ThreadListener(NoListener, ABC):
     """Listens on a thread of its own, again and again where what it listens to is lost."""
 
     lost: tuple[type[Exception], ...]
@@ -136,9 +137,9 @@ class ThreadListener(NoListener):
                 logger.warning("jobs.listener.lost", extra={"reason": str(error).strip()})
                 self._stopping.wait(RETRY_SECONDS)
 
+    @abstractmethod
     def _listen(self) -> None:
         """Set `_wakeup` for each piece of news, until `_stopping`."""
-        raise NotImplementedError
 
 
 class Listener(ThreadListener):
