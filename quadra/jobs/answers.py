@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, structs
 
 from quadra.core import clock
 from quadra.core.api.openapi import Time
 from quadra.core.paging import Around
+from quadra.core.typed import Typed
 from quadra.jobs import tables
+from quadra.jobs.errors import FailedAttempt
 from quadra.jobs.states import JobState, Trigger
 
 PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+[^\s/:'\",]*")
+Text = TypeVar("Text", str, str | None)
 JobId = Annotated[str, Meta(examples=["019b2f6e-8c1d-7a60-9c57-0d8f8a1f3c11"])]
 BatchId = Annotated[str, Meta(examples=["019b2f6e-8c2a-7d11-b0a1-5a7d3f0e9b42"])]
-History = Annotated[list[dict[str, Any]], Meta(description="One entry for each failed attempt.", examples=[[]])]
+History = Annotated[list[FailedAttempt], Meta(description="One entry for each failed attempt.", examples=[[]])]
+
+_attempts = Typed(list[FailedAttempt])
 
 
 class Job(Struct, kw_only=True):
@@ -74,11 +79,7 @@ def job_shown(row: tables.Job, *, whole: bool) -> Job:
         worker=row.leased_by,
         lock_expires_at=_iso(row.lease_expires_at),
         last_error=row.last_error if whole else without_paths(row.last_error),
-        error_context=row.error_context
-        if whole
-        else [
-            entry | {"traceback": "", "message": without_paths(entry.get("message", ""))} for entry in row.error_context
-        ],
+        error_context=_history(row, whole=whole),
         analysis_time_ms=None if took is None else round(took.total_seconds() * 1000, 3),
         available_at=clock.iso(row.available_at),
         created_at=clock.iso(row.created_at),
@@ -93,9 +94,18 @@ def dead_letter_shown(row: tables.Job, *, whole: bool) -> DeadLetter:
     return DeadLetter(**structs.asdict(job), dlq_id=row.id, failed_at=_iso(row.finished_at), history=job.error_context)
 
 
-def without_paths(text: Any) -> Any:
+def _history(row: tables.Job, *, whole: bool) -> list[FailedAttempt]:
+    attempts = _attempts.convert(row.error_context)
+    if not whole:
+        for attempt in attempts:
+            attempt.traceback = ""
+            attempt.message = "" if attempt.message is UNSET else without_paths(attempt.message)
+    return attempts
+
+
+def without_paths(text: Text) -> Text:
     """For readers who may not see the installation."""
-    return PATH.sub("…", text) if isinstance(text, str) else text
+    return PATH.sub("…", text) if text else text
 
 
 def _iso(at: datetime | None) -> str | None:

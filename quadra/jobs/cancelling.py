@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.errors import Conflict
 from quadra.jobs.dead_letters import get_job
-from quadra.jobs.errors import HISTORY_MOST, Cancelled, entry
+from quadra.jobs.errors import Cancelled, failed_attempt, longer
 from quadra.jobs.states import DISCARDED, UNFINISHED, require_move
 from quadra.jobs.tables import Job, rows_hit
 
@@ -24,9 +24,9 @@ def cancel(session: Session, job_id: str, *, reason: str) -> Job:
     at = clock.now()
     began = job.started_at if job.lease_token is not None else None
     seconds = 0.0 if began is None else max(0.0, (at - began).total_seconds())
-    cancelled = entry(
-        Cancelled(f"Cancelled: {reason}"), attempt=job.attempt, worker=job.leased_by if began else None, seconds=seconds
-    )
+    error = Cancelled(f"Cancelled: {reason}")
+    worker = job.leased_by if began else None
+    cancelled = failed_attempt(error, attempt=job.attempt, worker=worker, seconds=seconds)
     # the state and the token of just now: either this happens, or a concurrent success, failure or claim
     same = Job.lease_token.is_(None) if job.lease_token is None else Job.lease_token == job.lease_token
     still = sa.update(Job).where(Job.id == job_id, Job.state == job.state, same)
@@ -39,8 +39,8 @@ def cancel(session: Session, job_id: str, *, reason: str) -> Job:
             unique_key=None,
             finished_at=at,
             updated_at=at,
-            last_error=cancelled["message"],
-            error_context=[*job.error_context, cancelled][-HISTORY_MOST:],
+            last_error=error.message,
+            error_context=longer(job.error_context, cancelled),
         ),
     )
     session.refresh(job)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core import clock
@@ -63,6 +64,18 @@ class LeaseLost(QuadraError):
     code = "lease_lost"
 
 
+class FailedAttempt(Struct, kw_only=True):
+    """A failed attempt as the job's history keeps it. Another release may have kept less."""
+
+    attempt: int | UnsetType = UNSET
+    at: str | UnsetType = UNSET
+    worker: str | UnsetType | None = UNSET
+    error_type: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    traceback: str | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of a job after an error. Without `retry_in` it is dead."""
@@ -88,18 +101,22 @@ def delay(attempt: int, backoff: timedelta) -> timedelta:
     return min(doubled * random.uniform(1 - JITTER, 1 + JITTER), BACKOFF_MOST)
 
 
-def entry(error: BaseException, *, attempt: int, worker: str | None, seconds: float) -> dict[str, Any]:
-    """A failed attempt as the job's history keeps it."""
+def failed_attempt(error: BaseException, *, attempt: int, worker: str | None, seconds: float) -> FailedAttempt:
     trace = "".join(traceback.format_exception(error)) if error.__traceback__ else ""
-    return {
-        "attempt": attempt,
-        "at": clock.iso(clock.now()),
-        "worker": worker,
-        "error_type": type(error).__name__,
-        "message": _clean(str(error))[:MESSAGE_CHARACTERS],
-        "traceback": _clean(trace)[-TRACEBACK_CHARACTERS:],
-        "seconds": round(seconds, 3),
-    }
+    return FailedAttempt(
+        attempt=attempt,
+        at=clock.iso(clock.now()),
+        worker=worker,
+        error_type=type(error).__name__,
+        message=_clean(str(error))[:MESSAGE_CHARACTERS],
+        traceback=_clean(trace)[-TRACEBACK_CHARACTERS:],
+        seconds=round(seconds, 3),
+    )
+
+
+def longer(history: list[Any], attempt: FailedAttempt) -> list[Any]:
+    """The history with one more attempt; the oldest ones go."""
+    return [*history, to_builtins(attempt)][-HISTORY_MOST:]
 
 
 def _clean(text: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.jobs.errors import HISTORY_MOST, LeaseLost
+from quadra.jobs.errors import FailedAttempt, LeaseLost, longer
 from quadra.jobs.states import FAILED, JOB_MOVES, PENDING, RUNNING, SUCCESS, Trigger
 from quadra.jobs.tables import Job, rows_hit
 from quadra.jobs.wake import wake_workers
@@ -108,9 +108,9 @@ def succeed(session: Session, job: Claimed) -> None:
         raise _lost(job)
 
 
-def fail(session: Session, job: Claimed, entry: dict[str, Any], *, retry_in: timedelta | None) -> str:
-    """This attempt failed with `entry`; again after `retry_in`, or dead without it. Returns the new state."""
-    written = {"error_context": [*job.error_context, entry][-HISTORY_MOST:], "last_error": entry["message"]}
+def fail(session: Session, job: Claimed, failure: FailedAttempt, *, retry_in: timedelta | None) -> str:
+    """This attempt failed; again after `retry_in`, or dead without it. Returns the new state."""
+    written = {"error_context": longer(job.error_context, failure), "last_error": failure.message}
     if retry_in is None:
         _leave(session, job, FAILED, finished_at=clock.now(), unique_key=None, **written)
         return FAILED

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.locks import delete_free
-from quadra.jobs.errors import HISTORY_MOST, Stuck, Transient, WorkerLost, entry, judge
+from quadra.jobs.errors import Stuck, Transient, WorkerLost, failed_attempt, judge, longer
 from quadra.jobs.states import DISCARDED, FAILED, PENDING, RUNNING, SUCCESS
 from quadra.jobs.tables import Job, WorkerRow, rows_hit
 from quadra.jobs.wake import wake_workers
@@ -60,7 +60,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
         return None
     verdict = judge(error, attempt=job.attempt, max_attempts=job.max_attempts, backoff=backoff)
     seconds = (at - job.started_at).total_seconds()
-    failure = entry(error, attempt=job.attempt, worker=job.leased_by, seconds=seconds)
+    failure = failed_attempt(error, attempt=job.attempt, worker=job.leased_by, seconds=seconds)
     dead = verdict.retry_in is None
     values = {
         "state": FAILED if dead else PENDING,
@@ -68,7 +68,7 @@ def recover(session: Session, job_id: str, *, stuck_after: timedelta, backoff: t
         "lease_expires_at": None,
         "updated_at": at,
         "last_error": error.message,
-        "error_context": [*job.error_context, failure][-HISTORY_MOST:],
+        "error_context": longer(job.error_context, failure),
     }
     if verdict.retry_in is None:
         values |= {"finished_at": at, "unique_key": None}

@@ -14,7 +14,7 @@ from quadra.core.database import Database
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.jobs import lease as leases
-from quadra.jobs.errors import LeaseLost, entry, judge
+from quadra.jobs.errors import LeaseLost, failed_attempt, judge
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed, Lease
 from quadra.jobs.states import PENDING, SUCCESS
@@ -90,7 +90,7 @@ def settle(database: Database, run: Run, error: BaseException, backoff: timedelt
             _write(database, patience, lambda session: leases.postpone(session, job, retry_in=wait, reason=str(error)))
         logger.info("jobs.job.postponed", extra=details)
         return run.ended(PENDING, error)
-    failure = entry(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)
+    failure = failed_attempt(error, attempt=job.attempt, worker=job.worker, seconds=run.seconds)
     states: list[str] = []
     _write(
         database, patience, lambda session: states.append(leases.fail(session, job, failure, retry_in=verdict.retry_in))

@@ -61,7 +61,7 @@ def _bring(platform: Platform, deployment: Deployment, address: str, settings: S
         _wait(own or address, settings)
         found = ask_many(own or address, settings, settings.supervisor_gate_requests)
         judge(found, before_ms)
-        deployment.figures |= found
+        deployment.figures |= found.as_dict()
     with step("switch"):
         platform.switch(deployment.release)
     with step("verify"):
@@ -104,4 +104,4 @@ def _p95(address: str, settings: Settings) -> float | None:
     if not _ready(address):
         return None
     found = ask_many(address, settings, settings.supervisor_gate_requests)
-    return float(found["p95_ms"]) if found["errors"] == 0 else None
+    return found.p95_ms if found.errors == 0 else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 Action = Literal["restart", "scale_up", "clear_cache", "rollback"]
 
@@ -55,12 +55,19 @@ def too_slow(p95_ms: float, limit_ms: float, before_ms: float | None) -> str:
     return ""
 
 
-def judge_traffic(before: tuple[int, int] | None, now: tuple[int, int] | None) -> dict[str, Any]:
+class Traffic(Struct):
+    traffic: str
+    """well, errors or inconclusive"""
+    traffic_requests: int | UnsetType = UNSET
+    traffic_errors: int | UnsetType = UNSET
+
+
+def judge_traffic(before: tuple[int, int] | None, now: tuple[int, int] | None) -> Traffic:
     """What the counters (requests, those with 5xx) of a replica say of the time between two looks."""
     if before is None or now is None or now[0] < before[0]:
-        return {"traffic": "inconclusive"}
+        return Traffic("inconclusive")
     requests, errors = now[0] - before[0], now[1] - before[1]
     if requests < ENOUGH:
-        return {"traffic": "inconclusive", "traffic_requests": requests}
+        return Traffic("inconclusive", requests)
     verdict = "errors" if errors > MOST_ERRORS * requests else "well"
-    return {"traffic": verdict, "traffic_requests": requests, "traffic_errors": errors}
+    return Traffic(verdict, requests, errors)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 
 from quadra.core.settings import Settings
 from quadra.rollout.faults import too_slow
@@ -34,6 +35,22 @@ class Refused(Exception):
         super().__init__(reason)
         self.kind = kind
         self.figures = figures
+
+
+class Figures(Struct):
+    """Of the requests that were asked of a release."""
+
+    requests: int
+    errors: int
+    p95_ms: float
+    gate_p95_ms: float
+    p95_before_ms: float | UnsetType = UNSET
+    rss_mb: float | UnsetType | None = UNSET
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a deployment's own figures hold them."""
+        shown: dict[str, Any] = to_builtins(self)
+        return shown
 
 
 def answers(port: int, path: str, seconds: float = PROBE_SECONDS) -> bool:
@@ -71,18 +88,18 @@ def wait_until_ready(kept: Kept, settings: Settings, log: Path) -> float:
         time.sleep(0.2)
 
 
-def measure(kept: Kept, settings: Settings, before_ms: float | None = None) -> dict[str, Any]:
+def measure(kept: Kept, settings: Settings, before_ms: float | None = None) -> Figures:
     """The figures of GATE_REQUESTS requests and of the memory after them. Raises `Refused` when they break a gate."""
     found = ask_many(kept.address, settings, settings.supervisor_gate_requests)
     judge(found, before_ms)
-    found["rss_mb"] = rss = rss_mb(kept)
+    found.rss_mb = rss = rss_mb(kept)
     if (limit := settings.supervisor_memory_mb) is not None and rss is not None and rss > limit:
         says = f"The resource gate: {kept.name} takes {rss:.0f} MB right after its start, the limit is {limit} MB."
-        raise Refused("resources", says, **found, memory_limit_mb=limit)
+        raise Refused("resources", says, **found.as_dict(), memory_limit_mb=limit)
     return found
 
 
-def ask_many(address: str, settings: Settings, count: int) -> dict[str, Any]:
+def ask_many(address: str, settings: Settings, count: int) -> Figures:
     """The figures of so many requests, or of fewer where so many are bad that they decide."""
     limit = settings.supervisor_gate_p95.total_seconds()
     # an answer that takes longer than this is no answer; the gate itself is bounded by it
@@ -102,23 +119,23 @@ def ask_many(address: str, settings: Settings, count: int) -> dict[str, Any]:
     return figures_of(found, limit)
 
 
-def figures_of(found: list[tuple[int, float]], limit: float) -> dict[str, Any]:
+def figures_of(found: list[tuple[int, float]], limit: float) -> Figures:
     """Of answers (status, seconds); status 0 is none."""
     times = sorted(seconds for _, seconds in found)
     errors = sum(status == 0 or status >= 500 for status, _ in found)
     p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
-    return {"requests": len(found), "errors": errors, "p95_ms": round(p95 * 1000, 1), "gate_p95_ms": limit * 1000}
+    return Figures(len(found), errors, round(p95 * 1000, 1), limit * 1000)
 
 
-def judge(found: dict[str, Any], before_ms: float | None = None) -> None:
+def judge(found: Figures, before_ms: float | None = None) -> None:
     """Raises `Refused`. `before_ms`: the p95 of the release before, asked the same at the same time."""
     if before_ms is not None:
-        found["p95_before_ms"] = before_ms
-    if why := too_slow(found["p95_ms"], found["gate_p95_ms"], before_ms):
-        raise Refused("performance", f"The performance gate: {why}.", **found)
-    if found["errors"] > found["requests"] // 100:
-        says = f"{found['errors']} of {found['requests']} requests failed (5xx or no answer)."
-        raise Refused("health", f"The performance gate: {says}", **found)
+        found.p95_before_ms = before_ms
+    if why := too_slow(found.p95_ms, found.gate_p95_ms, before_ms):
+        raise Refused("performance", f"The performance gate: {why}.", **found.as_dict())
+    if found.errors > found.requests // 100:
+        says = f"{found.errors} of {found.requests} requests failed (5xx or no answer)."
+        raise Refused("health", f"The performance gate: {says}", **found.as_dict())
 
 
 def _ask(client: httpx2.Client, method: str, path: str) -> tuple[int, float]:

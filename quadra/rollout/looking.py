@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import httpx2
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 
 from quadra.core.settings import Settings
 from quadra.rollout import processes
@@ -34,16 +34,15 @@ def look(kept: Kept, settings: Settings, before_ms: float | None = None, *, samp
         return Seen(state="not_ready")
     counted, kept.counted = kept.counted, counters(port)
     found = ask_many(kept.address, settings, sample)
-    figures: dict[str, Any] = {**found, **judge_traffic(counted, kept.counted), "rss_mb": processes.rss_mb(kept)}
+    traffic = judge_traffic(counted, kept.counted)
+    figures: dict[str, Any] = {**found.as_dict(), **to_builtins(traffic), "rss_mb": processes.rss_mb(kept)}
     limit_ms = settings.supervisor_gate_p95.total_seconds() * 1000
-    if found["errors"] > found["requests"] // 20:
-        return Seen(
-            "errors", f"{kept.name}: {found['errors']} of {found['requests']} requests failed.", "failing", figures
-        )
-    if figures["traffic"] == "errors":
-        share = f"{figures['traffic_errors']} of {figures['traffic_requests']}"
+    if found.errors > found.requests // 20:
+        return Seen("errors", f"{kept.name}: {found.errors} of {found.requests} requests failed.", "failing", figures)
+    if traffic.traffic == "errors":
+        share = f"{traffic.traffic_errors} of {traffic.traffic_requests}"
         return Seen("errors", f"{kept.name}: {share} requests of its users failed.", "failing", figures)
-    if why := too_slow(found["p95_ms"], limit_ms, before_ms):
+    if why := too_slow(found.p95_ms, limit_ms, before_ms):
         return Seen("slow", f"{kept.name}: {why}.", "failing", {**figures, "p95_before_ms": before_ms})
     return Seen(figures=figures) if (much := hungry(kept, settings)) is None else much
 

@@ -131,7 +131,7 @@ def bring_up(fleet: Fleet, deployment: Deployment) -> None:
         ready = wait_until_ready(kept, fleet.settings, fleet.log(kept))
         kept.state = "ready"
         found = measure(kept, fleet.settings, before_ms)
-        deployment.figures[kept.name] = {"ready_seconds": ready, **found}
+        deployment.figures[kept.name] = {"ready_seconds": ready, **found.as_dict()}
     fleet.state.p95_before_ms = before_ms
     workers = [fleet.start("worker", deployment.release, deployment.id) for _ in range(fleet.plan.workers)]
     until = time.monotonic() + WORKER_SECONDS
@@ -150,7 +150,7 @@ def _p95_of(fleet: Fleet) -> float | None:
         with suppress(OSError):
             if answers(kept.port or 0, "/health/ready"):
                 found = ask_many(kept.address, fleet.settings, fleet.settings.supervisor_gate_requests)
-                return float(found["p95_ms"]) if found["errors"] == 0 else None
+                return found.p95_ms if found.errors == 0 else None
     return None
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from quadra.core.errors import Conflict, NotFound, Unavailable
-from quadra.jobs.errors import BACKOFF_MOST, Permanent, Transient, Verdict, delay, entry, judge
+from quadra.jobs.errors import BACKOFF_MOST, Permanent, Transient, Verdict, delay, failed_attempt, judge
 from quadra.jobs.states import JOB_MOVES, JOB_STATES, require_move
 
 MINUTE = timedelta(minutes=1)
@@ -58,12 +58,12 @@ def test_an_attempt_is_told_with_the_end_of_its_traceback() -> None:
     try:
         raise ValueError("a\x00b\ud800" + "x" * 5_000)
     except ValueError as error:
-        told = entry(error, attempt=3, worker="w", seconds=1.23456)
-    assert (told["attempt"], told["worker"], told["error_type"], told["seconds"]) == (3, "w", "ValueError", 1.235)
-    assert told["message"].startswith("ab?x")
-    assert len(told["message"]) == 2_000
-    assert len(told["traceback"]) == 4_000
-    told["traceback"].encode()
+        told = failed_attempt(error, attempt=3, worker="w", seconds=1.23456)
+    assert (told.attempt, told.worker, told.error_type, told.seconds) == (3, "w", "ValueError", 1.235)
+    assert str(told.message).startswith("ab?x")
+    assert len(str(told.message)) == 2_000
+    assert len(str(told.traceback)) == 4_000
+    str(told.traceback).encode()
 
 
 def test_every_state_has_its_moves_and_none_leads_nowhere() -> None:

@@ -14,7 +14,7 @@ from quadra.core import clock
 from quadra.core.database import Database
 from quadra.jobs import lease as leases
 from quadra.jobs.claim import claim
-from quadra.jobs.errors import HISTORY_MOST, LeaseLost
+from quadra.jobs.errors import HISTORY_MOST, FailedAttempt, LeaseLost
 from quadra.jobs.lease import Lease
 from quadra.jobs.recover import find_lost, recover
 from quadra.jobs.tables import Job
@@ -49,8 +49,8 @@ def columns_of(database: Database, job_id: str) -> dict[str, Any]:
 WRITES: dict[str, Callable[[Any, Lease], object]] = {
     "hold": lambda session, lease: lease.hold(session),
     "succeed": lambda session, lease: lease.succeed(session),
-    "fail": lambda session, lease: leases.fail(session, lease.job, {"message": "x"}, retry_in=LENGTH),
-    "die": lambda session, lease: leases.fail(session, lease.job, {"message": "x"}, retry_in=None),
+    "fail": lambda session, lease: leases.fail(session, lease.job, FailedAttempt(message="x"), retry_in=LENGTH),
+    "die": lambda session, lease: leases.fail(session, lease.job, FailedAttempt(message="x"), retry_in=None),
     "postpone": lambda session, lease: leases.postpone(session, lease.job, retry_in=LENGTH, reason="x"),
     "release": lambda session, lease: leases.release(session, lease.job),
 }

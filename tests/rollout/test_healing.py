@@ -8,7 +8,7 @@ import pytest
 
 from quadra.core.settings import Settings
 from quadra.rollout import deploying, healing
-from quadra.rollout.faults import FAULTS, KINDS, judge_traffic
+from quadra.rollout.faults import FAULTS, KINDS, Traffic, judge_traffic
 from quadra.rollout.gates import Refused
 from quadra.rollout.healing import Healer, backoff
 from quadra.rollout.looking import Seen
@@ -188,11 +188,11 @@ def test_a_restart_that_is_refused_is_a_failed_act_with_its_reason(ward: Ward, m
 
 
 def test_few_requests_say_nothing_and_many_bad_ones_do() -> None:
-    assert judge_traffic(None, (10, 0)) == {"traffic": "inconclusive"}
-    assert judge_traffic((900, 0), (10, 10)) == {"traffic": "inconclusive"}  # another process, which counts anew
-    assert judge_traffic((0, 0), (49, 49))["traffic"] == "inconclusive"
-    assert judge_traffic((0, 0), (100, 5))["traffic"] == "well"
-    assert judge_traffic((0, 0), (100, 6))["traffic"] == "errors"
+    assert judge_traffic(None, (10, 0)) == Traffic("inconclusive")
+    assert judge_traffic((900, 0), (10, 10)) == Traffic("inconclusive")  # another process, which counts anew
+    assert judge_traffic((0, 0), (49, 49)).traffic == "inconclusive"
+    assert judge_traffic((0, 0), (100, 5)).traffic == "well"
+    assert judge_traffic((0, 0), (100, 6)).traffic == "errors"
 
 
 def test_every_fault_is_of_a_kind_and_does_least_harm_first() -> None:

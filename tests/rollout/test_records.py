@@ -71,7 +71,7 @@ def test_the_gate_names_what_it_measured() -> None:
     quick = [(200, 0.01)] * 198
     good = figures_of([*quick, (401, 0.01), (503, 0.01)], 1.0)
     judge(good)
-    assert good["errors"] == 1
+    assert good.errors == 1
     with pytest.raises(Refused, match="p95 is 3") as slow:
         judge(figures_of([*quick[:180], *[(200, 3.0)] * 20], 1.0))
     assert (slow.value.kind, slow.value.figures["p95_ms"]) == ("performance", 3000.0)
