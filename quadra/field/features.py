@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from quadra.core.pages import page_of
+
 Key = TypeVar("Key")
 
 HOUR_US = 3_600_000_000
@@ -69,10 +71,8 @@ def count(events: Iterable[Sight]) -> dict[str, Counter[str]]:
 
 @lru_cache(maxsize=10_000)
 def path_of(page_url: str) -> str:
-    """The path of an address, without what may name a person: the query and the fragment."""
-    _, separator, rest = page_url.partition("://")
-    path = "/" + rest.partition("/")[2] if separator else page_url
-    return path.partition("?")[0].partition("#")[0][:LABEL] or "/"
+    """The page of an address, without what may name a person: the query, and a fragment that is no route."""
+    return page_of(page_url)[:LABEL]
 
 
 def gap_label(seconds: int) -> str:

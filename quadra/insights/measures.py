@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
+from quadra.core.pages import page_of
 from quadra.insights.digest import Score
 from quadra.insights.scrub import scrub
 from quadra.insights.words import NAME_LENGTH, clean
@@ -40,15 +40,11 @@ def label(name: str, length: int = NAME_LENGTH) -> str:
 
 @lru_cache(maxsize=4096)
 def place_of(url: str | None) -> str:
-    """The path of a URL or endpoint, with ids in it replaced: `/users/42/posts` is `/users/:id/posts`."""
+    """The page of a URL or endpoint, with ids in it replaced: `/users/42/posts` is `/users/:id/posts`."""
     if not url:
         return ""
-    try:
-        path = urlsplit(url[:1000]).path
-    except ValueError:
-        path = url[:1000].partition("?")[0]
-    parts = [":id" if ID.fullmatch(part) else part for part in path.split("/")[:8]]
-    return label("/".join(parts) or "/")
+    parts = [":id" if ID.fullmatch(part) else part for part in page_of(url[:1000]).split("/")[:8]]
+    return label("/".join(parts))
 
 
 ID = re.compile(r"\d+|[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}")

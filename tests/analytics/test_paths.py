@@ -7,6 +7,7 @@ from itertools import count
 from statistics import median
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from quadra.analytics.lenses import path_columns, paths, session_columns, sessions
 from quadra.analytics.questions import columns
 from quadra.analytics.questions.snapshot import Measured
+from quadra.analytics.visits import addresses
 from quadra.core import clock
 from quadra.core.errors import Invalid
+from quadra.core.pages import page_of
 from tests.analytics import reference
 from tests.analytics.conftest import Place
 from tests.analytics.histories import HOUR, History, histories
@@ -299,3 +302,34 @@ def test_numbers_that_do_not_fit_an_integer_are_left_to_the_statement() -> None:
     assert path_columns.bits_of(1 << 20, month) == 20
     assert path_columns.bits_of((1 << 21) + 1, month) is None
     assert path_columns.bits_of(1 << 11, century) is None
+
+
+def test_a_page_is_its_path_and_route_in_paths_and_sessions(place: Place) -> None:
+    """Whoever sends people adds parameters: they make no pages of their own. A route in the hash does."""
+    told = pages(
+        "https://a.example/cart?utm_source=x 0 /cart/?fbclid=1 1 https://a.example/#/orders?x=1 2 "
+        "https://b.example/#/cart 3 /done/#top 4"
+    )
+    project = place.tell([*told, *pages("/kept?a=1&b=2 100")])
+    walked = ["1 /cart>/#/orders 1", "2 /#/orders>/#/cart 1", "3 /#/cart>/done 1"]
+    for _compacted in range(2):
+        assert sorted(edges(place.ask(paths, project, DAY))) == sorted(walked)
+        assert sorted(edges(place.ask(paths, project, DAY, start="https://a.example/cart?y=2"))) == sorted(walked)
+        assert edges(place.ask(paths, project, DAY, include_events="https://a.example/cart/?z,/done")) == [
+            "1 /cart>/done 1"
+        ]
+        ends = {"people_at": 1, "people_from": "https://a.example/cart/?old=1", "people_to": "/#/orders"}
+        assert place.ask(paths, project, DAY, **ends)["people"] == ["u"]
+        found = place.ask(sessions, project, DAY)
+        assert [each["page"] for each in found["entries"]] == ["/cart", "/kept"]
+        assert [each["page"] for each in found["exits"]] == ["/done", "/kept"]
+        place.compact(project)
+
+
+@pytest.mark.parametrize(
+    "url", ["/a/b?x=1", "https://h.example", "h/x#top", "//h/x/#!/r?q", "mailto:x", "/#/a/b?c#d", "?q", "a#b#/c"]
+)
+def test_a_page_is_the_same_in_sql(url: str) -> None:
+    with duckdb.connect() as engine:
+        (said,) = engine.execute(f"SELECT {addresses.page_of('$1', 'NULL')}", [url]).fetchall()[0]
+    assert page_of(url) == said

@@ -19,7 +19,7 @@ def test_the_last_1_5_and_30_minutes_are_counted(place: Place) -> None:
 
     told = [
         page("u1", 0.1, session_id="s1"),
-        page("u1", 0.2, "/a/", session_id="s1"),
+        page("u1", 0.2, "https://shop.example/a/?fbclid=1", session_id="s1"),
         page("u2", 3),
         page("u3", 20),
         page("bot", 3),

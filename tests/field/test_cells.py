@@ -120,6 +120,7 @@ def test_nothing_of_a_query_becomes_a_label() -> None:
     assert path_of("https://shop.example/pay?token=secret#x") == "/pay"
     assert path_of("/pay?token=secret") == "/pay"
     assert path_of("https://shop.example") == "/"
+    assert path_of("https://shop.example/#/pay?token=secret") == "/#/pay"
 
 
 def test_labels_of_gaps_and_hours() -> None:

@@ -14,15 +14,17 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.analytics.questions.visits import GAP_US, PAGE
+from quadra.analytics.questions.visits import GAP_US, WITH_PAGES
 from quadra.core.api.params import choice, says, within
+from quadra.core.pages import page_of
 from quadra.core.typed import Typed
 
 TIED_MOST = 200_000
 """Instants at which one person does several things."""
 INCLUDES = {"all": "true", "page": "kind = 'page'", "event": "kind <> 'page'"}
-NODE = f"CASE WHEN kind = 'page' THEN coalesce(nullif({PAGE}, ''), name) ELSE name END"
-TRAILING = re.compile(r"(?<=[^/])/+$")
+NODE = "CASE WHEN kind = 'page' THEN coalesce(page, name) ELSE name END"
+TRAILING = re.compile(r"(?<=[^/#!])/+$")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Params(Asked, kw_only=True, frozen=True):
@@ -81,7 +83,9 @@ def _edges(events: Snapshot, asked: Params) -> list[Edge]:
 def named(asked: Params) -> Statement:
     """The people of one edge."""
     params = Parameters()
-    ends = f"source = {params.add(asked.people_from or '')} AND target = {params.add(asked.people_to or '')}"
+    ends = (
+        f"source = {params.add(_node(asked.people_from or ''))} AND target = {params.add(_node(asked.people_to or ''))}"
+    )
     sql = f"""{_pairs(asked, params)}
         SELECT DISTINCT person FROM pairs WHERE position = {params.add(asked.people_at)} AND {ends}
         ORDER BY person LIMIT {PEOPLE_MOST}"""
@@ -151,7 +155,8 @@ def _numbered(names: list[str], params: Parameters) -> str:
 
 
 def _node(name: str) -> str:
-    return TRAILING.sub("", name)
+    """A page may be named by a whole address of it."""
+    return TRAILING.sub("", page_of(name) if ADDRESS.match(name) else name)
 
 
 def _taken(asked: Params, params: Parameters) -> str:
@@ -159,9 +164,9 @@ def _taken(asked: Params, params: Parameters) -> str:
     where = [where_clause(asked.question, params, people=True), INCLUDES[asked.include]]
     for names, sign in ((asked.include_events, ""), (asked.exclude_events, "NOT ")):
         if names:
-            listed = params.add(list(names))
-            where.append(f"{sign}(coalesce(list_position({listed}, name), list_position({listed}, {NODE}), 0) > 0)")
-    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM events WHERE {' AND '.join(where)}"
+            listed, nodes = params.add(list(names)), params.add([_node(name) for name in names])
+            where.append(f"{sign}(coalesce(list_position({listed}, name), list_position({nodes}, {NODE}), 0) > 0)")
+    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM {WITH_PAGES} WHERE {' AND '.join(where)}"
 
 
 def _pairs(asked: Params, params: Parameters) -> str:

@@ -15,7 +15,7 @@ from quadra.analytics.questions.periods import INTERVALS, Periods
 from quadra.analytics.questions.presence import ROWS_AT_ONCE
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
-from quadra.analytics.questions.visits import GAP_US, PAGE
+from quadra.analytics.questions.visits import GAP_US, IS_OF, PAGES, WITH_PAGES
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
 from quadra.core.typed import Typed
@@ -135,7 +135,7 @@ def _of_columns(events: Snapshot, asked: Params, periods: Periods) -> _Found | N
 
 def _paged(asked: Params, params: Parameters) -> str:
     where = where_clause(asked.question, params, people=True)
-    return f"SELECT person, occurred_us AS us, event_id, kind, {PAGE} AS page FROM events WHERE {where}"
+    return f"SELECT person, occurred_us AS us, event_id, kind, page FROM {WITH_PAGES} WHERE {where}"
 
 
 def _numbered(names: list[str], params: Parameters) -> str:
@@ -228,14 +228,11 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
         for part, first in ENDS
     )
     return f"""
-        WITH pages AS MATERIALIZED (
-            SELECT page_url, {PAGE} AS page, row_number() OVER () AS code
-            FROM (SELECT DISTINCT page_url FROM events WHERE page_url IS NOT NULL)
-        ), stretches AS (
+        WITH pages AS MATERIALIZED ({PAGES}), stretches AS (
             SELECT person, occurred_us // {GAP_US} AS stretch, min(occurred_us) AS first_us, max(occurred_us) AS last_us,
                 count(*) AS events, count(*) FILTER (kind = 'page') AS pages,
                 count(*) FILTER (kind <> 'page' AND kind <> 'identify') AS others, {", ".join(seen)}
-            FROM events LEFT JOIN pages USING (page_url) WHERE {where} GROUP BY person, stretch
+            FROM events LEFT JOIN pages ON {IS_OF} WHERE {where} GROUP BY person, stretch
         ), cut AS (
             SELECT *, coalesce(first_us - lag(last_us) OVER ({ordered}) > {GAP_US}, true) AS begins FROM stretches
         ), numbered AS (
@@ -248,7 +245,7 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
             SELECT DISTINCT person, us FROM ({" UNION ALL ".join(tied)})
         ), settled AS MATERIALIZED (
             SELECT person, us, arg_min(code, event_id) AS entry, arg_max(code, event_id) AS exit FROM (
-                SELECT person, occurred_us AS us, event_id, code FROM events JOIN pages USING (page_url) WHERE {where}
+                SELECT person, occurred_us AS us, event_id, code FROM events JOIN pages ON {IS_OF} WHERE {where}
             ) JOIN tied USING (person, us) GROUP BY person, us
         )
         SELECT 'whole' AS part, 0 AS period, '' AS page, {measures} FROM visits

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quadra.core.pages import PATH, ROUTE
+
 HOST_OF = r"'^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)'"
 BARE_HOST = r"'^((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})(?:[/:?#]|$)'"
 """Some trackers send the host alone as a referrer."""
-PATH_OF = r"'^(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?([^?#]*)'"
-ROUTE_OF = r"'^[^#]*(#!?/[^?]*)'"
-"""A hash that is a route of its own: `#/orders`, `#!/x`."""
 
 
 def page_of(url: str = "page_url", query: str = "page_query") -> str:
     """The path without its query, with the route in its hash and the parameters that the sender keeps."""
-    path = f"coalesce(nullif(regexp_extract({url}, {PATH_OF}, 1), ''), '/')"
-    route = f"CASE WHEN contains({url}, '#') THEN regexp_extract({url}, {ROUTE_OF}, 1) ELSE '' END"
+    path = f"coalesce(nullif(regexp_extract({url}, '{PATH}', 1), ''), '/')"
+    route = f"CASE WHEN contains({url}, '#') THEN regexp_extract({url}, '{ROUTE}', 1) ELSE '' END"
     kept = f"CASE WHEN {query} <> '' THEN '?' || {query} ELSE '' END"
     return f"CASE WHEN {url} <> '' THEN {path} || {route} || {kept} END"
 

@@ -204,6 +204,7 @@ FUNCTIONS: dict[str, Callable[..., Node]] = {
     f"{OURS}list_position": lambda *given: call("indexOf", *given),
     f"{OURS}list_sort": lambda given: call("arraySort", given),
     f"{OURS}regexp_replace": lambda *given: call("replaceRegexpOne", *given),
+    f"{OURS}regexp_extract": lambda *given: call("regexpExtract", *given),
     f"{OURS}regexp_matches": lambda *given: call("match", *given),
     f"{OURS}isfinite": lambda value: call("isFinite", value),
     f"{OURS}trunc": lambda value: call("trunc", value),

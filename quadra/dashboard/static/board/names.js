@@ -1,6 +1,7 @@
 // Names that the project's events really have, for what people choose from: events, properties, values.
 
 import { ask } from '../shared/rest.js';
+import { OF_VISITS } from './dimensions.js';
 
 /** Fields that events of every kind may have. */
 const FIELDS = ['event_type', 'event_name', 'kind', 'user_id', 'page_url', 'referrer', 'event_category', 'device_type', 'browser', 'os', 'session_id', 'success'];
@@ -12,10 +13,15 @@ function once(key, load) {
   return cache.get(key);
 }
 
-/** The values of a property in the range, the most frequent first. */
+/** The values of a property, or of what only visits have, in the range; the most frequent first. */
 export function valuesOf(board, property) {
   const range = board.common();
-  const params = { project: board.project, interval: 'whole', breakdown: property, breakdown_limit: MOST, days: range.days, from: range.from, to: range.to };
+  const within = { project: board.project, days: range.days, from: range.from, to: range.to };
+  if (OF_VISITS.has(property)) {
+    const params = { ...within, interval: 'whole', by: property, limit: MOST };
+    return once(JSON.stringify(params), async () => (await ask('/api/analytics/visits', params)).rows.map(({ value }) => value));
+  }
+  const params = { ...within, interval: 'whole', breakdown: property, breakdown_limit: MOST };
   return once(JSON.stringify(params), async () => {
     const { series } = await ask('/api/analytics/trends', params);
     return series.map(({ label }) => label);

@@ -20,7 +20,7 @@ const paths = board.ask('paths', (common) => ({
   lens: 'paths',
   params: { ...common, include: address.get('include', 'page'), max_steps: asked(), limit: '1000', ...given('start'), ...given('end') },
 }));
-const places = async () => [...await valuesOf(board, 'page_url').catch(() => []), ...await eventNames(board).catch(() => [])].filter((name) => name !== '');
+const places = async () => [...await valuesOf(board, 'page').catch(() => []), ...await eventNames(board).catch(() => [])].filter((name) => name !== '');
 
 function who({ position, source, target }) {
   const { lens, params } = paths.asked().paths;

@@ -7,16 +7,6 @@ import { named, number, seconds } from '../board/words.js';
 const key = (position, name) => `${position} ${name}`;
 const nameOf = (id) => id.slice(id.indexOf(' ') + 1);
 
-/** Of an address only what tells pages apart. */
-export function placed(name) {
-  try {
-    const { pathname, search } = new URL(name);
-    return `${pathname}${search}`;
-  } catch {
-    return name;
-  }
-}
-
 /**
  * The most frequent moves of each step, but for those that hang in the air because the ones before them are not among them. Each
  * step has its part of `most`: the first ones are the most frequent and left nothing of the last.
@@ -39,7 +29,7 @@ export function sankey(edges, click = null) {
       ids.set(key(position, source), position);
       ids.set(key(position + 1, target), position + 1);
     }
-    const names = [...ids.keys()].map((id) => placed(nameOf(id)));
+    const names = [...ids.keys()].map(nameOf);
     const letters = Math.max(8, Math.floor(width / (Math.max(...ids.values()) + 1) / (0.62 * look.rem)));
     const short = distinct(names, letters);
     return {
@@ -56,7 +46,7 @@ export function sankey(edges, click = null) {
         data: [...ids].map(([name, position]) => ({ name, depth: position - 1, itemStyle: { color: look.series[(position - 1) % look.series.length], borderWidth: 0 } })),
         links: edges.map(({ position, source, target, count, average_seconds: took }) => ({ source: key(position, source), target: key(position + 1, target), value: count, seconds: took })),
         lineStyle: { color: 'source', opacity: 0.25, curveness: 0.5 },
-        label: text(look, { color: look.ink, formatter: ({ name }) => short(placed(nameOf(name))) }),
+        label: text(look, { color: look.ink, formatter: ({ name }) => short(nameOf(name)) }),
       }],
     };
   };

@@ -4,13 +4,12 @@ import { grid } from '../board/board.js';
 import { keyNumbers } from '../board/numbers.js';
 import { rankedTable } from '../board/rows.js';
 import { number, percent, seconds } from '../board/words.js';
-import { placed } from './sankey.js';
 
 const PAGES = '15';
 
 export function visits(board) {
   const sessions = board.ask('sessions', (common) => ({ lens: 'sessions', params: { ...common, interval: 'whole', limit: PAGES } }), { compare: true });
-  const counted = (pages) => pages.map(({ page, count }) => [placed(page), count]);
+  const counted = (pages) => pages.map(({ page, count }) => [page, count]);
   const pages = (title, sub, name) => board.panel({
     of: sessions,
     title,

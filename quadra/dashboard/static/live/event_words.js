@@ -1,6 +1,7 @@
 // One event in a few words: what it is called, who did it, and the one detail that matters for its kind.
 
 import { count, duration } from '../shared/format.js';
+import { pageOf } from '../shared/page.js';
 
 const PLAIN = new Set(['event', 'page', 'identify']);
 
@@ -16,15 +17,7 @@ function field(event, name) {
   return fields[name] ?? fields[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
 }
 
-function place(url) {
-  if (!url) return null;
-  try {
-    const { pathname, search } = new URL(url, location.origin);
-    return pathname + search;
-  } catch {
-    return url;
-  }
-}
+const place = (url) => (url ? pageOf(url) : null);
 
 const joined = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== '').join(' · ');
 

@@ -4,7 +4,6 @@ import { grid } from '../board/board.js';
 import { rankedTable } from '../board/rows.js';
 import { number } from '../board/words.js';
 import { perSecond } from '../shared/format.js';
-import { placed } from '../journeys/sankey.js';
 
 const WINDOWS = [['last_1_minute', 'Last minute'], ['last_5_minutes', 'Last 5 minutes'], ['last_30_minutes', 'Last 30 minutes']];
 const PAGES = 8;
@@ -26,7 +25,7 @@ export function rightNow(board) {
     sub: 'Page views in the last 30 minutes',
     isEmpty: ({ last_30_minutes: { by_page: found } }) => Object.keys(found).length === 0,
     empty: () => 'No page views in the last 30 minutes.',
-    table: ({ last_30_minutes: { by_page: found } }) => rankedTable('Page', 'Views', Object.entries(found).slice(0, PAGES).map(([page, views]) => [placed(page), views])),
+    table: ({ last_30_minutes: { by_page: found } }) => rankedTable('Page', 'Views', Object.entries(found).slice(0, PAGES)),
   });
   return [grid(minutes, pages)];
 }

@@ -1,8 +1,8 @@
 // What somebody did, visit by visit: each opens to its events, the latest is open.
 
 import { el } from '../shared/elements.js';
+import { pageOf } from '../shared/page.js';
 import { age, span, things } from '../shared/words.js';
-import { placed } from '../journeys/sankey.js';
 import { timeline } from './timeline.js';
 
 const GAP_MS = 30 * 60_000;
@@ -32,7 +32,7 @@ function visit({ events }, open) {
       el('strong', {}, span(from, to)),
       el('span', {}, things(events.length, 'event')),
       seconds >= 1 ? el('span', { class: 'sub' }, age(seconds)) : null,
-      first ? el('span', { class: 'sub' }, `from ${placed(first.page_url)}`) : null,
+      first ? el('span', { class: 'sub' }, `from ${pageOf(first.page_url)}`) : null,
       wrong ? el('span', { class: 'wrong' }, things(wrong, 'error')) : null),
     ...timeline(events));
 }

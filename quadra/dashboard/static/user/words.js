@@ -1,7 +1,7 @@
 // What an event of each kind says in a line.
 
 import { dollars, milliseconds, named, number, seconds } from '../board/words.js';
-import { placed } from '../journeys/sankey.js';
+import { pageOf } from '../shared/page.js';
 
 const known = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== '').join(' · ');
 
@@ -17,7 +17,7 @@ const DETAILS = {
   metric: ({ fields, value }) => known(number(value), fields.unit),
 };
 const NAMES = {
-  page: ({ page_url: url }) => (url ? placed(url) : null),
+  page: ({ page_url: url }) => (url ? pageOf(url) : null),
   feature: ({ fields }) => fields.feature_name,
   funnel: ({ fields }) => fields.funnel_name,
   journey: ({ fields }) => fields.journey_type,
@@ -33,6 +33,6 @@ export function describe(event) {
   const given = { ...event, fields: event.fields ?? {} };
   const name = NAMES[event.kind]?.(given) || event.event_name || event.event_type;
   const detail = DETAILS[event.kind]?.(given) ?? Object.entries(event.properties ?? {}).slice(0, 3).map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(' · ');
-  const where = event.kind === 'page' || !event.page_url ? '' : placed(event.page_url);
+  const where = event.kind === 'page' || !event.page_url ? '' : pageOf(event.page_url);
   return { name: named(name), detail: String(detail ?? ''), where };
 }
