@@ -31,6 +31,8 @@ MOST_BYTES = 450_000
 MOST_REQUESTS = 20
 MOST_SHIFT = 0.02
 WIDE: ViewportSize = {"width": 1440, "height": 900}
+# What a page asks for comes after it was painted, as on a real line: every place is kept for what comes, or the page moves.
+SLOW_LINE = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 LISTEN = """
@@ -117,6 +119,7 @@ def look(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
     network = context.new_cdp_session(page)
     network.send("Network.enable")  # without it the next one does nothing, and what pages share weighs nothing
     network.send("Network.setCacheDisabled", {"cacheDisabled": True})  # as for a first visit
+    network.send("Network.emulateNetworkConditions", SLOW_LINE)
     answer = page.goto(url)
     assert answer is not None
     policy = answer.headers["content-security-policy"]

@@ -21,9 +21,7 @@ export function drawTotals({ totals, activeUsers, activeUsersBefore }) {
   const today = change(totals.today, totals.yesterdaySameTime);
   if (totals.yesterdaySameTime === 0) delta(byId('today-delta'), '', 'same', 'none by this time yesterday');
   else delta(byId('today-delta'), today.text, today.direction, `vs ${count(totals.yesterdaySameTime)} by this time yesterday`);
-  const aside = byId('today-aside');
-  aside.hidden = totals.yesterday === 0;
-  put(aside, `${count(totals.yesterday)} in all of yesterday`);
+  byId('today-aside').textContent = `${count(totals.yesterday)} in all of yesterday`;
 
   put(byId('active'), count(activeUsers));
   const moved = activeUsers - activeUsersBefore;
