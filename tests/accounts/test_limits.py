@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from quadra.accounts.tables import User
 from quadra.core.errors import Limited
-from quadra.core.web.limits import EXEMPT, client_address, client_network, counted_in, limiter, take
+from quadra.core.web.limits import EXEMPT, client_address, client_network, count_again, counted_in, limiter, take
 from tests.accounts.conftest import PASSWORD, bearer
 from tests.servers.redis import RedisServer
 
@@ -339,3 +339,17 @@ def test_what_is_counted_for_a_socket_counts_with_the_requests(
     assert read(client, headers=key) == 200
     with pytest.raises(Limited):
         take(client.application.extensions["quadra"], "3/minute", f"read:{name}")
+
+
+def test_a_request_that_asks_for_several_things_counts_as_so_many(
+    make_app: Callable[..., Flask], key_of: Callable[..., str]
+) -> None:
+    app = make_app(rate_limit_reads=3)
+
+    def several() -> dict[str, int]:
+        count_again()
+        return {}
+
+    app.add_url_rule("/api/several", "several", several)
+    client, key = app.test_client(), bearer(key_of("default", "read"))
+    assert [read(client, "/api/several", headers=key) for _ in range(2)] == [200, 429]

@@ -15,8 +15,9 @@ from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.warehouse.columns import NAMES, property_path
+from quadra.warehouse.query.answer import Cancelled
 from quadra.warehouse.query.engine import query, warehouse_of
-from quadra.warehouse.query.snapshot import STATEMENT_MOST, Cancelled
+from quadra.warehouse.query.snapshot import STATEMENT_MOST
 from quadra.warehouse.segments import catalogue
 from tests.waiting import eventually
 from tests.warehouse.conftest import ask, compact_all, event, installation, numbers, store

@@ -74,6 +74,12 @@ def allowance() -> Allowance | None:
     return found
 
 
+def count_again() -> None:
+    """Count one more try of the current request's sender: where it asks for several things. Blocks. Raises `Limited`."""
+    if WHO in current_app.config and (found := allowance()) is not None:
+        take(http.runtime(), found.rate, found.bucket)
+
+
 def _find_allowance() -> Allowance | None:
     settings, path = http.runtime().settings, request.path
     if unlimited(path) or request.method == "OPTIONS":

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from quadra.core import clock
+from quadra.core.errors import QuadraError
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,10 @@ class Answer:
     def rows(self) -> list[tuple[Any, ...]]:
         columns = [column.to_pylist() for column in self.table.columns]
         return list(zip(*columns, strict=True)) if columns else []
+
+
+class Cancelled(QuadraError):
+    """The question was cancelled."""
+
+    code = "cancelled"
+    status = 499

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from quadra.core.errors import QuadraError, Unavailable
-from quadra.warehouse.query.answer import Answer
+from quadra.core.errors import Unavailable
+from quadra.warehouse.query.answer import Answer, Cancelled
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.parts import days_of, parts_of
@@ -95,12 +95,17 @@ class Look:
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
     def stream(
-        self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float = STREAM_SECONDS
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = STREAM_SECONDS,
+        rows: int = STREAM_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """The answer piece by piece, for exports that do not fit into memory."""
+        """The answer piece by piece, `rows` at most: for what does not fit into memory."""
         with self._bounded(timeout) as late:
             self._prepare(sql)
-            reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(STREAM_ROWS)
+            reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(rows)
             for batch in reader:
                 if late.is_set():  # whoever takes the pieces is slow, and DuckDB was not running
                     raise duckdb.InterruptException
@@ -157,10 +162,15 @@ class Look:
         look._overlapping = [segment for segment in self._overlapping if look._span.overlaps(segment)]
         return look
 
+    def until(self, moment: float) -> Look:
+        """The same, whose questions end at that time of the monotonic clock at the latest."""
+        look = copy.copy(self)
+        look._timeout = max(min(self._timeout, moment - time.monotonic()), 0.001)
+        return look
+
     def _days(self) -> Iterator[Look]:
         """One for each day that has events, of the same moment."""
-        days = days_of(self._overlapping, (self._fresh.sealed, self._fresh.opened))
-        for number in days:
+        for number in days_of(self._overlapping, (self._fresh.sealed, self._fresh.opened)):
             yield self.of(Range(number * DAY_US, (number + 1) * DAY_US))
 
     @property
@@ -288,10 +298,3 @@ class Look:
         finally:
             done.set()
             watch.join()  # an interrupt that came later strikes the next statement
-
-
-class Cancelled(QuadraError):
-    """The question was cancelled."""
-
-    code = "cancelled"
-    status = 499

@@ -1,0 +1,129 @@
+"""Several questions at once: each has the answer, or the error, that its own door gives."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from quadra.analytics import asking
+from quadra.analytics.asking import QUESTIONS_MOST
+from tests.analytics.conftest import As, Place
+from tests.analytics.reference import Event, ev
+
+RANGE = {"from": "2026-03-02", "to": "2026-03-03"}
+OF_THE_MOMENT = ("computed_at", "elapsed_ms", "insights")
+ASK = "/api/analytics/ask"
+
+
+def told(place: Place) -> Any:
+    views = [
+        Event("u", at.us, "page_view", kind="page", fields={"page_url": f"/{page}"})
+        for page, at in zip("aab", (ev("u", f"2026-03-02 1{hour}:00") for hour in range(3)), strict=True)
+    ]
+    return place.tell([ev("u", "2026-03-02 10:00", plan="pro"), ev("v", "2026-03-02 10:20"), *views])
+
+
+def plain(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in OF_THE_MOMENT}
+
+
+def test_each_answer_is_the_one_of_its_own_door(client: FlaskClient, as_: As, place: Place) -> None:
+    key = as_(told(place).slug)
+    steps = [{"event": "page_view"}, {"event": "page_view"}]
+    questions = {
+        "people": {"lens": "trends", "params": {**RANGE, "aggregate": "unique", "where": {"plan": ["pro"]}}},
+        "visits": {"lens": "visits", "params": RANGE},
+        **{by: {"lens": "visits", "params": {**RANGE, "by": by, "compare": "none"}} for by in ("page", "channel")},
+        "overview": {"lens": "dashboard", "params": RANGE},
+        "funnel": {"lens": "funnels/query", "params": {**RANGE, "steps": steps}},
+    }
+    for path in (ASK, "/api/v2/analytics/ask"):
+        found = client.post(path, json={"questions": questions}, headers=key)
+        assert (found.status_code, found.json["errors"]) == (200, {})
+        assert list(found.json["answers"]) == list(questions)
+        for name, answer in found.json["answers"].items():
+            lens, params = questions[name]["lens"], questions[name]["params"]
+            address = {f"where[{prop}]": each for prop, each in params.get("where", {}).items()} | params
+            address.pop("where", None)
+            how = {"json": params} if lens == "funnels/query" else {"query_string": address}
+            method = client.post if lens == "funnels/query" else client.get
+            alone = method(f"/api/analytics/{lens}", headers=key, **how)
+            assert plain(answer) == plain(alone.json), name
+
+
+def test_each_error_is_the_one_of_its_own_door_and_the_others_are_answered(
+    client: FlaskClient, as_: As, place: Place
+) -> None:
+    mine, other = told(place), told(place)
+    key = as_(mine.slug)
+    wrong = {
+        "lens": {"lens": "nothing", "params": {}},
+        "zone": {"lens": "trends", "params": {"timezone": "Nowhere"}},
+        "name": {"lens": "trends", "params": {"agregate": "unique"}},
+        "segment": {"lens": "visits", "params": {"segment": "of-nobody"}},
+        "sql": {"lens": "sql", "params": {"sql": "SELECT 1 FROM events"}},
+        "project": {"lens": "trends", "params": {"project": other.slug}},
+        "not a key": {"lens": "trends", "params": {}},
+    }
+    sent = {"project": mine.slug, "questions": {**wrong, "right": {"lens": "trends", "params": RANGE}}}
+    found = client.post(ASK, json=sent, headers=key).json
+    assert list(found["answers"]) == ["right"]
+    shown = {name: (error["status"], error["code"], list(error["fields"])) for name, error in found["errors"].items()}
+    assert shown == {
+        "lens": (400, "invalid", ["lens"]),
+        "zone": (400, "invalid", ["timezone"]),
+        "name": (400, "invalid", ["agregate"]),
+        "segment": (404, "not_found", []),
+        "sql": (403, "forbidden", []),
+        "project": (400, "invalid", ["project"]),
+        "not a key": (400, "invalid", []),
+    }
+
+
+def test_who_may_not_ask_is_told_nothing(client: FlaskClient, as_: As, place: Place) -> None:
+    mine, other = told(place), told(place)
+    questions = {"trends": {"lens": "trends", "params": RANGE}}
+    elsewhere = {"REMOTE_ADDR": "10.1.1.1"}
+    assert client.post(ASK, json={"questions": questions}, environ_base=elsewhere).status_code == 401
+    assert client.post(ASK, json={"questions": questions}, headers=as_(mine.slug, "ingest")).status_code == 403
+    away = {"questions": questions, "project": other.slug}
+    assert client.post(ASK, json=away, headers=as_(mine.slug)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        None,
+        [],
+        {"a": 1},
+        {"a": {"lens": "trends", "params": 1}},
+        {f"q{number}": {"lens": "trends"} for number in range(QUESTIONS_MOST + 1)},
+    ],
+)
+def test_what_is_no_bounded_object_of_questions_is_refused(
+    client: FlaskClient, as_: As, place: Place, questions: Any
+) -> None:
+    refused = client.post(ASK, json={"questions": questions}, headers=as_(place.project().slug))
+    assert refused.status_code == 400
+    (field,) = refused.json["error"]["fields"]
+    assert field.startswith("questions")
+
+
+def test_answers_together_are_bounded_in_bytes_and_in_time(
+    client: FlaskClient, as_: As, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = as_(told(place).slug)
+    questions = {"questions": {name: {"lens": "trends", "params": RANGE} for name in ("first", "second")}}
+    size = len(client.post(ASK, json=questions, headers=key).data) // 2
+    monkeypatch.setattr(asking, "BYTES_MOST", size + size // 2)
+    found = client.post(ASK, json=questions, headers=key).json
+    assert (list(found["answers"]), found["errors"]["second"]["code"]) == (["first"], "too_large")
+    monkeypatch.undo()
+    now = time.monotonic()
+    monkeypatch.setattr(asking, "time", SimpleNamespace(monotonic=iter([now, now, now + 1e9]).__next__))
+    found = client.post(ASK, json=questions, headers=key).json
+    assert (list(found["answers"]), found["errors"]["second"]["code"]) == (["first"], "query_timeout")
