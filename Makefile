@@ -34,6 +34,7 @@ lint: python ## check format, style, types and the staircase of rooms
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --config-file tests/mypy.ini
 	$(VENV)/bin/lint-imports
 
 format: python ## put the code into shape

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.acceptance.load import Load, assert_kept
 from tests.clients import connected, database_of, event, send
-from tests.servers.base import Server
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.quadra import QuadraProcess
@@ -21,7 +21,7 @@ from tests.waiting import eventually
 def test_a_database_that_is_away_is_said_and_survived(
     way: str,
     kind: type[PostgresServer | MariadbServer],
-    start_server: Callable[..., Server],
+    start_server: Callable[..., Any],
     quadra_process: Callable[..., QuadraProcess],
 ) -> None:
     server = start_server(kind)

@@ -291,7 +291,8 @@ def test_the_overview_agrees_with_the_reference(place: Place) -> None:
         span = span_of(story, "day")
         if whole_days:
             first, last = ((reference.EPOCH + us * reference.US) for us in (span.start, span.end))
-            span = Span(*(clock.to_us(span.midnight(day.date())) for day in (first, last)), "day", story.zone)
+            start, end = (clock.to_us(span.midnight(day.date())) for day in (first, last))
+            span = Span(start, end, "day", story.zone)
         asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
         found = place.ask(overview, project, asked)
         for side, its in ((lambda part: part, span), (lambda part: part["previous"], reference.before(span))):

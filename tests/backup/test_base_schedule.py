@@ -106,9 +106,9 @@ def test_a_failure_is_an_error_in_the_log_and_not_somebody_elses_turn(
     made = build(pair.settings(data_dir=tmp_path, postgres_bin=tmp_path))
     Schedule(made.settings).tick(made)
     made.database.dispose()
-    assert [(record.levelname, record.kind) for record in caplog.records if record.msg == "backup.run.failed"] == [
-        ("ERROR", BASE)
-    ]
+    assert [
+        (record.levelname, vars(record)["kind"]) for record in caplog.records if record.msg == "backup.run.failed"
+    ] == [("ERROR", BASE)]
     assert base_store.manifests(made.settings) == []
 
 

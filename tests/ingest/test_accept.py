@@ -331,7 +331,7 @@ def test_the_number_of_a_run_s_end_is_not_shown() -> None:
 def test_what_a_user_agent_says_fits_its_columns_whatever_it_says(agent: str) -> None:
     found = browser_of(agent)
     for name in ("device_type", "browser", "os"):
-        assert len(getattr(found, name) or "") <= Event.__table__.columns[name].type.length
+        assert len(getattr(found, name) or "") <= Event.__table__.columns[name].type.length  # type: ignore[attr-defined]
 
 
 def test_what_is_kept_is_what_came() -> None:

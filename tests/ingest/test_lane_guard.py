@@ -11,7 +11,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import eventlet.websocket
 import pytest
@@ -172,7 +172,7 @@ def test_messages_come_out_of_pieces_of_any_size(
         quicken(patch)
         sent = b"".join(one for name in names for one in FRAMES[name][0])
         made = RFC6455WebSocket(Pieces(sent, sizes), {}, extensions={}, max_frame_length=100_000)
-        wanted: list[Any] = [message for name in names for message in FRAMES[name][1]]
+        wanted: list[Any] = [message for name in names for message in cast(list[Any], FRAMES[name][1])]
         assert [made.wait() for _ in wanted] == wanted
         assert made.wait() is None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -63,7 +64,7 @@ def test_only_the_event_the_database_can_never_hold_is_refused(
         writer.submit(ticket)
     wait_for(loop, lambda: bad.answers and all(ticket.answers for ticket in tickets))
     assert all(ticket.stored == [True] for ticket in tickets)
-    refused, beside = bad.answers[0]  # type: ignore[misc]
+    refused, beside = cast(tuple[Any, Any], bad.answers[0])
     assert type(refused) is Refused
     assert (refused.code, refused.event_id) == ("invalid", "bad")
     assert beside[1] is False

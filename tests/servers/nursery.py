@@ -168,7 +168,7 @@ def become(order: Mapping[str, Any]) -> None:
         words[words.index("--beside") + 1] = str(os.getppid())
     elif words[0] == "serve" and "--no-worker" not in words:
         _prepare_a_worker()
-    metrics = sys.modules["quadra.core.observing.metrics"]
+    metrics: Any = sys.modules["quadra.core.observing.metrics"]
     metrics._process = os.environ.get("QUADRA_METRICS_PROCESS") or str(os.getpid())  # chosen while it is imported
     sys.argv = ["quadra", *words]
     sys.path[0] = str(Path.cwd())
@@ -188,7 +188,7 @@ def _prepare_a_worker() -> None:
     def popen(command: list[str], *, env: Mapping[str, str], **_: object) -> Forked:
         return workers.start(*command[3:], env=env, beside=True)
 
-    companion = sys.modules["quadra.companion"]
+    companion: Any = sys.modules["quadra.companion"]
     companion.subprocess = SimpleNamespace(
         Popen=popen, TimeoutExpired=subprocess.TimeoutExpired, DEVNULL=subprocess.DEVNULL
     )

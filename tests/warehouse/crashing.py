@@ -26,7 +26,7 @@ from quadra.jobs.claim import claim
 from quadra.jobs.lease import Lease
 from quadra.warehouse.erasure.erasing import erase_person
 from quadra.warehouse.erasure.jobs import ERASE, request_erasure
-from quadra.warehouse.query import duck, people
+from quadra.warehouse.query import duck
 from quadra.warehouse.query.engine import Warehouse
 from quadra.warehouse.segments import sweeping, verifying, writing
 from quadra.warehouse.segments.compaction import compact_some
@@ -67,9 +67,8 @@ class Points:
         os.fsync = self.around(os.fsync)
         for name in ("rename", "unlink"):
             setattr(Path, name, self.around(getattr(Path, name)))
-        for module in (writing, verifying, duck, people):
-            if hasattr(module, "rows"):
-                module.rows = self.around(module.rows)
+        for module in (writing, verifying, duck):
+            setattr(module, "rows", self.around(getattr(module, "rows")))  # noqa: B009,B010
         real = Warehouse.cursor
         Warehouse.cursor = lambda warehouse: Armed(real(warehouse), self)  # type: ignore[method-assign,assignment]
 
