@@ -27,9 +27,10 @@ from quadra.backup.stores.cipher import Key
 from quadra.backup.stores.manifest import KINDS, MANIFEST, SUMS, VERIFIED, Manifest, Part, new_id
 from quadra.backup.stores.packing import Tell, packed
 from quadra.backup.stores.segment_copies import keep_segments
-from quadra.backup.stores.stores import Store, Stores, sync_directory, unavailable
+from quadra.backup.stores.stores import Store, Stores, unavailable
 from quadra.core import clock
 from quadra.core.database_errors import NO_TABLES
+from quadra.core.durable import sync_directory
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 from quadra.warehouse.erasure import erase_list as erasure_list

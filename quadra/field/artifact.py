@@ -11,13 +11,13 @@ import binascii
 import hashlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from quadra.core.durable import write_whole
 from quadra.core.errors import Conflict
 from quadra.core.typed import Typed
 from quadra.field.cells import LEAST_CELLS, MOST_CELLS, Field, Running
@@ -116,8 +116,8 @@ def unpack(text: str, name: str) -> Field:
 def write(directory: Path, stem: str, data: bytes, manifest: Manifest) -> None:
     """Both files, the arrays first. A reader finds the whole pair or no manifest."""
     directory.mkdir(parents=True, exist_ok=True)
-    _write(directory / f"{stem}.npz", data)
-    _write(directory / f"{stem}.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    write_whole(directory / f"{stem}.npz", data)
+    write_whole(directory / f"{stem}.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
 
 
 def read(directory: Path, stem: str, sha256: str) -> Field:
@@ -150,20 +150,3 @@ def remove(directory: Path, stem: str) -> None:
     """The manifest first: what lies there without one is no version."""
     for suffix in ("json", "npz"):
         (directory / f"{stem}.{suffix}").unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

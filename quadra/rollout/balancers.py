@@ -16,8 +16,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
+from quadra.core.durable import write_whole
 from quadra.core.errors import Misconfigured, QuadraError
-from quadra.rollout.place import Place, Plan, write
+from quadra.rollout.place import Place, Plan
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SPARE_SLOTS = 4
@@ -61,7 +62,7 @@ class Balancer(ABC):
     def prepare(self, routes: Routes) -> None:
         """Check a configuration for these routes and put it in place. Raises `BalancerError`; the old one stays then."""
         trial = self._path.with_name(f"trial-{self.file}")
-        write(trial, self.text(routes).encode())
+        write_whole(trial, self.text(routes).encode())
         done = subprocess.run(
             self.check(trial), cwd=self._place.root, capture_output=True, timeout=CHECK_SECONDS, check=False
         )

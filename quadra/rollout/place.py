@@ -4,7 +4,6 @@ must not share the illness.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -83,23 +82,3 @@ class Place:
 
 def place_of(settings: Settings, directory: Path | None) -> Place:
     return Place(directory or settings.rollout_dir or settings.data_dir / "rollout")
-
-
-def write(path: Path, body: bytes) -> None:
-    """Replace a file as a whole: after a crash it holds the old text or the new one."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """A name that was given or taken away is on disk too."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct, field
 
 from quadra.core import clock
+from quadra.core.durable import write_whole
 from quadra.core.typed import Typed
 from quadra.rollout.faults import Action
-from quadra.rollout.place import Place, write
+from quadra.rollout.place import Place
 
 Role = Literal["web", "worker", "balancer"]
 Status = Literal["running", "completed", "failed", "rolled_back"]
@@ -161,7 +162,7 @@ def load_state(place: Place) -> State:
 
 
 def save_state(place: Place, state: State) -> None:
-    write(place.state, msgspec.json.format(msgspec.json.encode(state)))
+    write_whole(place.state, msgspec.json.format(msgspec.json.encode(state)))
 
 
 def note(place: Place, *, deployment: Deployment | None = None, act: Act | None = None) -> None:

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Struct
 
 from quadra.core import clock
+from quadra.core.durable import write_whole
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.ids import uuid7
 from quadra.core.typed import Typed
-from quadra.rollout.place import Place, write
+from quadra.rollout.place import Place
 from quadra.rollout.records import Deployment, deployments, load_state
 
 TAKE_OVER_SECONDS = 15.0
@@ -48,7 +49,7 @@ def ask(
         if running is not None or waiting(place):
             which = f" ({running.release})" if running else ""
             raise Conflict(f"A deployment is under way{which}. Follow it with `quadra rollout status`, then ask again.")
-        write(place.requests / f"{request.id}.json", msgspec.json.encode(request))
+        write_whole(place.requests / f"{request.id}.json", msgspec.json.encode(request))
     return request.id
 
 

@@ -15,12 +15,13 @@ from typing import Any
 import click
 import msgspec
 
+from quadra.core.durable import write_whole
 from quadra.core.errors import Misconfigured
 from quadra.core.settings import Settings, load
 from quadra.rollout import elsewhere, requests
 from quadra.rollout.balancers import BALANCERS
 from quadra.rollout.fleet import described
-from quadra.rollout.place import NAME, Place, Plan, place_of, write
+from quadra.rollout.place import NAME, Place, Plan, place_of
 from quadra.rollout.platforms import PLATFORMS, run
 from quadra.rollout.records import Deployment, history, load_state
 from quadra.rollout.watching import watch
@@ -54,7 +55,7 @@ def init_place(
     place = place_of(load(), directory)
     place.make()
     plan = Plan(public_port=public_port, replicas=replicas, workers=workers, balancer=balancer)
-    write(place.plan, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
+    write_whole(place.plan, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
     _say(
         as_json,
         {"directory": str(place.root), **msgspec.to_builtins(plan)},

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from quadra.core import clock
+from quadra.core.durable import write_whole
 from quadra.core.typed import Typed
 from quadra.rollout.fleet import Fleet
 from quadra.rollout.gates import Refused, answers, ask_many, measure, wait_until_ready
-from quadra.rollout.place import write
 from quadra.rollout.processes import alive, last_line
 from quadra.rollout.records import Deployment, Migration
 
@@ -116,7 +116,7 @@ def rehearse(fleet: Fleet, deployment: Deployment) -> None:
 def migrate(fleet: Fleet, deployment: Deployment) -> None:
     made = printed(fleet, deployment.release, "init", "--json")
     if any(made.get(name) for name in SECRETS):  # said once, by the very first start: nobody else can show them
-        write(fleet.place.root / "first_start.json", json.dumps(made, indent=2).encode() + b"\n")
+        write_whole(fleet.place.root / "first_start.json", json.dumps(made, indent=2).encode() + b"\n")
     if deployment.figures.get("migrations"):
         plan = _plan.convert(printed(fleet, deployment.release, "init", "--plan", "--json"))
         fleet.state.schema, fleet.state.migrations = plan.at, plan.steps

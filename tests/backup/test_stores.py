@@ -13,9 +13,9 @@ from quadra.backup.stores.cipher import CHUNK, Decrypting, Encrypting, Key
 from quadra.backup.stores.manifest import MANIFEST, SUMS, Damage
 from quadra.backup.stores.stores import DirectoryStore, Stores
 from quadra.backup.take import take
+from quadra.core.durable import sha256_of
 from quadra.core.errors import Misconfigured, NotFound, Unavailable
 from quadra.core.settings import Settings, load
-from quadra.warehouse.segments.store import sha256_of
 
 KEY = Key(b"k" * 32)
 PLAIN = bytes(range(256)) * (CHUNK // 256 * 2) + b"the rest"  # three chunks

@@ -16,12 +16,13 @@ from quadra.backup import wal_archive
 from quadra.backup.stores.packing import packed, unpack
 from quadra.backup.stores.stores import DirectoryStore
 from quadra.backup.take import take
+from quadra.core.durable import sha256_of, write_whole
 from quadra.core.settings import Settings, load
 from quadra.field import artifact
 from quadra.rollout import records
-from quadra.rollout.place import Place, write
+from quadra.rollout.place import Place
 from quadra.warehouse.erasure.erase_list import Entry, remember
-from quadra.warehouse.segments.store import LocalStore, sha256_of
+from quadra.warehouse.segments.store import LocalStore
 from tests.backup.test_wal_archive import NAME, segment
 
 CONTENT = b"what must not be lost"
@@ -152,7 +153,7 @@ def test_a_version_of_a_field(kernel: Kernel, tmp_path: Path) -> None:
 def test_the_state_and_the_journal_of_a_rollout(kernel: Kernel, tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.make()
-    write(place.state, CONTENT)
+    write_whole(place.state, CONTENT)
     kernel.kept(place.state)
     for number in range(2):
         records.note(

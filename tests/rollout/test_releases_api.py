@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from quadra.core.durable import write_whole
 from quadra.rollout import requests
-from quadra.rollout.place import Place, write
+from quadra.rollout.place import Place
 from quadra.rollout.records import Act, Deployment, Kept, State, Step, note, save_state
 from tests.clients import Answer, connected, make_key, make_project, send
 from tests.dashboard.looks import fits
@@ -39,7 +40,9 @@ class Site:
 def site(keeper: Keeper, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     place = Place(tmp_path_factory.mktemp("rollout"))
     place.make()
-    write(place.plan, json.dumps({"public_port": 8080, "replicas": 1, "workers": 0, "balancer": "nginx"}).encode())
+    write_whole(
+        place.plan, json.dumps({"public_port": 8080, "replicas": 1, "workers": 0, "balancer": "nginx"}).encode()
+    )
     for name in ("one", "two"):
         place.program(name).parent.mkdir(parents=True)
         place.program(name).touch()

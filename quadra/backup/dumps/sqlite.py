@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from quadra.backup.dumps import databases
 from quadra.backup.dumps.databases import Facts, Write
 from quadra.backup.stores.manifest import Damage
-from quadra.backup.stores.stores import sync_directory
 from quadra.core import clock
 from quadra.core.database_errors import why
+from quadra.core.durable import sync_directory
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 from quadra.core.sqlite_file import sqlite_url

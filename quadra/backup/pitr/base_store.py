@@ -25,10 +25,9 @@ from quadra.backup.pitr.plan import Base
 from quadra.backup.pitr.wal_chain import lsn
 from quadra.backup.stores.manifest import Damage
 from quadra.backup.stores.packing import CHUNK, Hashed
-from quadra.backup.stores.segment_copies import sha256_of
-from quadra.backup.stores.stores import sync_directory
 from quadra.backup.take import one_at_a_time
 from quadra.core import clock
+from quadra.core.durable import sha256_of, sync_directory
 from quadra.core.errors import NotFound
 from quadra.core.settings import Settings
 from quadra.core.typed import Typed

@@ -8,8 +8,9 @@ from pathlib import Path
 from quadra.backup.stores.cipher import Key
 from quadra.backup.stores.manifest import Damage, Part, SegmentCopy
 from quadra.backup.stores.packing import CHUNK, chunks
-from quadra.backup.stores.segment_copies import local_path, object_of, sha256_of, sound
+from quadra.backup.stores.segment_copies import local_path, object_of, sound
 from quadra.backup.stores.stores import Store
+from quadra.core.durable import sha256_of
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.settings import Settings
 

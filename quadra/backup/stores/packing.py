@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from quadra.backup.stores.cipher import Decrypting, Encrypting, Key
 from quadra.backup.stores.manifest import Damage, Part
+from quadra.core.durable import sha256_of
 
 CHUNK = 2**20
 SUFFIX = {"zstd": ".zst", "gzip": ".gz"}
@@ -143,8 +144,7 @@ def check_hash(path: Path, part: Part, place: str = "") -> None:
     place = place or str(path)
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise Damage(f"{place} is damaged: {error.strerror}.") from None
     if size != part.packed_bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from quadra.backup.stores.cipher import Decrypting, Encrypting, Key
 from quadra.backup.stores.manifest import Damage, SegmentCopy
 from quadra.backup.stores.stores import Store, Stores, object_name
+from quadra.core.durable import sha256_of
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.settings import Settings
 from quadra.warehouse.segments.stores import store_of
@@ -74,11 +74,6 @@ def sound(path: Path, segment: SegmentCopy) -> bool:
         return path.stat().st_size == segment.bytes and sha256_of(path) == segment.sha256
     except OSError:
         return False
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require(path: Path, segment: SegmentCopy) -> None:

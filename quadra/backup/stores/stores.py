@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from quadra.backup.stores.manifest import ID, MANIFEST, VERIFIED, Damage, Manifest, Verified, decode, verified_marks
+from quadra.core.durable import sha256_of, sync_directory
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.settings import Settings
 
@@ -60,12 +60,12 @@ class DirectoryStore:
 
     def put(self, name: str, path: Path, sha256: str) -> None:
         target = self.root / name
-        if target.exists() and _digest(target) == sha256:
+        if target.exists() and sha256_of(target) == sha256:
             return
         with self._replacing(name) as partial:
             with path.open("rb") as source, partial.open("wb") as file:
                 shutil.copyfileobj(source, file, CHUNK)
-            if (found := _digest(partial)) != sha256:
+            if (found := sha256_of(partial)) != sha256:
                 raise Unavailable(f"{target} arrived damaged: its sha256 is {found}, should be {sha256}.")
 
     def get(self, name: str, to: Path) -> None:
@@ -273,18 +273,5 @@ def object_name(sha256: str) -> str:
     return f"{OBJECTS}/{sha256[:2]}/{sha256}"
 
 
-def sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def unavailable(error: OSError, place: str) -> Unavailable:
     return Unavailable(f"{place} cannot be used: {error.strerror or error}.", retry_after_seconds=60)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from quadra.core import clock
+from quadra.core.durable import sha256_of
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.s3 import Bucket
 from quadra.core.settings import Settings
-from quadra.warehouse.segments.store import PARTIAL, LocalStore, sha256_of
+from quadra.warehouse.segments.store import PARTIAL, LocalStore
 
 logger = logging.getLogger(__name__)
 

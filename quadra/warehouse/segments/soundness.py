@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from quadra.core.durable import sha256_of
 from quadra.core.errors import Unavailable
 from quadra.warehouse.segments.catalogue import Listed
-from quadra.warehouse.segments.store import Store, sha256_of
+from quadra.warehouse.segments.store import Store
 
 logger = logging.getLogger(__name__)
 

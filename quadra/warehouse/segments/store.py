@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from quadra.core.durable import sha256_of, sync_directory
 from quadra.core.errors import Unavailable
 
 PARTIAL = ".partial"
@@ -86,7 +87,7 @@ class LocalStore:
         staged.rename(self.root / name)
         # the entries of the new directories too, up to the one that was there before us
         for directory in (staged.parent, *staged.parent.parents):
-            _sync_directory(directory)
+            sync_directory(directory)
             if directory == self.root.parent:
                 break
 
@@ -132,19 +133,6 @@ class LocalStore:
                     yield path.relative_to(self.root).as_posix()
             except FileNotFoundError:  # another worker removed it
                 continue
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _away(error: OSError) -> Unavailable:
