@@ -28,7 +28,7 @@ from quadra.jobs import upkeep as jobs
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler, backfilled, batch_kinds
 from quadra.sinks import upkeep as sinks
-from quadra.sinks.registry import say_what_is_missing
+from quadra.sinks.registry import check_addresses, say_what_is_missing
 from quadra.warehouse import upkeep as warehouse
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,7 @@ def worker_command(beside: int | None) -> None:
     if beside is None:  # else the process beside it has just done so
         file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
+    check_addresses(runtime.settings)
     say_what_is_missing(runtime.settings)
     if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
         metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)

@@ -1,3 +1,3 @@
-"""Sinks: sealed batches leave for Kafka, BigQuery and ClickHouse. What a sink was not given yet waits."""
+"""Sinks: sealed batches leave for other systems. What a sink was not given yet waits."""
 
 COMMANDS = {"sink": "quadra.sinks.commands:sink"}

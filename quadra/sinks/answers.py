@@ -9,12 +9,13 @@ from msgspec import Struct
 from quadra.core import clock
 from quadra.core.api.params import says
 from quadra.insights.tables import BreakerState
+from quadra.sinks.registry import SINKS
 from quadra.sinks.state import STATES, SinkState, State
 from quadra.sinks.tables import QuarantinedEvent
 
 
 class ShownSink(Struct, kw_only=True):
-    name: Annotated[str, says("kafka, bigquery or clickhouse.", "kafka")]
+    name: Annotated[str, says(f"{', '.join(sink.name for sink in SINKS)}.", "kafka")]
     title: str
     state: Annotated[State, says(" ".join(f"{state}: {text}." for state, text in STATES.items()))]
     lag_seconds: Annotated[float, says("Since when the batch waits that has waited longest; 0 where none does.")]

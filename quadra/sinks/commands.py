@@ -18,7 +18,7 @@ FIELDS = ("name", "state", "lag_seconds", "pending_batches", "delivered_events",
 
 @click.group("sink")
 def sink() -> None:
-    """Where sealed batches are delivered: Kafka, BigQuery, ClickHouse."""
+    """Where sealed batches are delivered: Kafka and others (docs/sinks.md)."""
 
 
 @sink.command("list")

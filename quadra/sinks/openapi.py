@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from quadra.core.api.openapi import Group
 from quadra.sinks import routes
+from quadra.sinks.registry import SINKS
 
 GROUPS = (
     Group(
         title="Sinks",
-        says="Sealed batches leave for Kafka, BigQuery and ClickHouse. Reading is for viewers, deciding for editors.",
+        says=f"Sealed batches leave for other systems: {', '.join(sink.title for sink in SINKS)}. "
+        "Reading is for viewers, deciding for editors.",
         doors=tuple(routes.doors.described),
     ),
 )

@@ -1,4 +1,4 @@
-"""Every sink, as a table of contents. A sink exists where its setting is given and its library is installed.
+"""Every sink, as a table of contents. A sink exists where it is asked for and its library is installed.
 
 Its module is imported only by a worker that delivers to it: the libraries are optional, and cost memory.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 
+from quadra.core.errors import Misconfigured
 from quadra.core.settings import Settings
 from quadra.jobs.handlers import DELIVERY
 from quadra.sinks.sink import Sink
@@ -24,11 +25,11 @@ class Listed:
     name: str
     """Also the name of the extra of `pyproject.toml` that installs its library."""
     title: str
-    setting: str
-    """The field of `Settings` without which there is no such sink."""
     library: str
     made_by: str
     """`module:class`; the class takes the settings."""
+    setting: str = ""
+    """The field of `Settings` that asks for it. Without one an address in QUADRA_SINKS does: `name://…`."""
     gathers: timedelta = timedelta()
     """How long fewer events than make a parcel wait for more."""
 
@@ -39,10 +40,10 @@ class Listed:
 
     @property
     def variable(self) -> str:
-        return f"QUADRA_{self.setting.upper()}"
+        return f"QUADRA_{self.setting.upper()}" if self.setting else f"QUADRA_SINKS={self.name}://…"
 
     def wanted(self, settings: Settings) -> bool:
-        return bool(getattr(settings, self.setting))
+        return bool(getattr(settings, self.setting) if self.setting else settings.sink_address(self.name))
 
     @property
     def installed(self) -> bool:
@@ -62,19 +63,32 @@ class Listed:
 
 
 SINKS = (
-    Listed("kafka", "Kafka", "kafka_brokers", "confluent_kafka", "quadra.sinks.kafka:KafkaSink"),
+    Listed("kafka", "Kafka", "confluent_kafka", "quadra.sinks.kafka:KafkaSink", "kafka_brokers"),
     Listed(
         "bigquery",
         "BigQuery",
-        "bigquery_dataset",
         "google.cloud.bigquery",
         "quadra.sinks.bigquery:BigQuerySink",
+        "bigquery_dataset",
         gathers=timedelta(seconds=60),
     ),
     Listed(
-        "clickhouse", "ClickHouse", "clickhouse_url", "clickhouse_connect", "quadra.sinks.clickhouse:ClickHouseSink"
+        "clickhouse", "ClickHouse", "clickhouse_connect", "quadra.sinks.clickhouse:ClickHouseSink", "clickhouse_url"
     ),
+    Listed("folder", "Folder", "json", "quadra.sinks.folder:FolderSink"),
 )
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raises `Misconfigured` for an address that no sink has, and for a second one of the same sink."""
+    known = [sink.name for sink in SINKS if not sink.setting]
+    asked = [address.partition("://")[0] for address in settings.sinks]
+    for name in asked:
+        if name not in known:
+            accepted = ", ".join(f"{one}://…" for one in known)
+            raise Misconfigured(f"QUADRA_SINKS names {name}://, which is no sink of this kind. Accepted: {accepted}.")
+        if asked.count(name) > 1:
+            raise Misconfigured(f"QUADRA_SINKS names {name}:// twice. Name one address of each sink.")
 
 
 def configured(settings: Settings) -> tuple[Listed, ...]:

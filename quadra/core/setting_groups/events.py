@@ -70,6 +70,11 @@ class Analysts(BaseModel):
 
 
 class Sinks(BaseModel):
+    sinks: Words = Field(
+        [],
+        description="addresses of sinks without a setting of their own, with commas, such as `folder:///srv/parcels`; "
+        "docs/sinks.md",
+    )
     kafka_brokers: Words = Field(
         [], description="`host:port`, with commas: sealed batches are delivered to Kafka; docs/sinks.md"
     )
@@ -90,6 +95,10 @@ class Sinks(BaseModel):
         pattern=r"^($|clickhouses?://|https?://|chdb:)",
         description="`clickhouse://user:password@host:8123/database`, `clickhouses://` is TLS: batches are delivered there",
     )
+
+    def sink_address(self, name: str) -> str:
+        """The one of QUADRA_SINKS that begins with `name://`; empty where there is none."""
+        return next((address for address in self.sinks if address.startswith(f"{name}://")), "")
 
 
 class Warehouse(BaseModel):

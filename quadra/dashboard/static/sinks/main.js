@@ -74,7 +74,7 @@ function errors(sinks) {
 function empty() {
   return el('div', { class: 'nothing' },
     el('p', {}, el('strong', {}, 'No sinks yet. '), 'Batches stay in Quadra.'),
-    el('p', {}, 'Set ', el('code', {}, 'QUADRA_KAFKA_BROKERS'), ', ', el('code', {}, 'QUADRA_BIGQUERY_DATASET'), ' or ', el('code', {}, 'QUADRA_CLICKHOUSE_URL'), ' and start Quadra again.'));
+    el('p', {}, 'Set ', el('code', {}, 'QUADRA_KAFKA_BROKERS'), ', ', el('code', {}, 'QUADRA_BIGQUERY_DATASET'), ', ', el('code', {}, 'QUADRA_CLICKHOUSE_URL'), ' or ', el('code', {}, 'QUADRA_SINKS'), ' and start Quadra again.'));
 }
 
 async function quarantine(sinks) {
