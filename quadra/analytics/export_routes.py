@@ -10,8 +10,9 @@ from quadra.analytics import export
 from quadra.analytics.export import Export
 from quadra.analytics.export_stream import MEDIA, Pieces
 from quadra.analytics.questions.lens import PREFIXES
+from quadra.analytics.questions.question import COMMON
 from quadra.core.api.doors import Doors
-from quadra.core.api.openapi import Answer, Param
+from quadra.core.api.openapi import Answer, Param, Schema
 from quadra.core.api.params import Params
 from quadra.core.api.raw_params import RawParams
 from quadra.core.web.http import runtime
@@ -39,6 +40,10 @@ class Exports(Params[Export]):
     def params(self) -> tuple[Param, ...]:
         common = (param for param in export.ASKS.params() if param.name not in ("interval", "week_start"))
         return (*super().params(), *common)
+
+    def body(self) -> Schema:
+        own, common = super().body(), COMMON.body()
+        return {**own, "properties": own["properties"] | common["properties"]}
 
 
 @doors(

@@ -6,7 +6,8 @@ first piece breaks the answer off, so that nobody takes half a file for a whole 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 from pyarrow import csv
@@ -46,20 +47,35 @@ class Pieces:
 
 
 def _pieces(runtime: Runtime, export: Export) -> Generator[bytes, None, None]:
-    question = export.question
-    with snapshot(runtime, question, question.range, export=True) as events:
-        params = Parameters()
-        with runtime.database.read() as session:
-            statement = sql(export, params, unerased(session, question.project_id))
-        look = events.knowing(statement)
+    with opened(runtime, export) as (look, statement, params):
         if export.format == "parquet":
             yield from _parquet(runtime, look, statement, params)
-        elif export.format == "csv":
-            yield ",".join(COLUMNS).encode() + b"\r\n"
-            for batch in look.stream_by_day(statement, params):
-                yield _csv(batch)
         else:
-            yield from _json(look, statement, params, lines=export.format == "ndjson")
+            yield from formatted(export, look, statement, params)
+
+
+@contextmanager
+def opened(runtime: Runtime, export: Export) -> Iterator[tuple[Look, str, Parameters]]:
+    """The moment that is exported, and what is asked of it."""
+    question, params = export.question, Parameters()
+    with runtime.database.read() as session:
+        # before the look: who is erased between the two is in neither
+        statement = sql(export, params, unerased(session, question.project_id))
+    with snapshot(runtime, question, question.range, export=True) as events:
+        yield events.knowing(statement), statement, params
+
+
+def formatted(
+    export: Export, look: Look, statement: str, params: Parameters, passed: Callable[[float], None] | None = None
+) -> Iterator[bytes]:
+    """Anything but Parquet. `passed` is told which part of the days is written, 0 to 1."""
+    batches = look.stream_by_day(statement, params, passed)
+    if export.format == "csv":
+        yield ",".join(COLUMNS).encode() + b"\r\n"
+        for batch in batches:
+            yield _csv(batch)
+    else:
+        yield from _json(batches, lines=export.format == "ndjson")
 
 
 def _csv(batch: pa.RecordBatch) -> bytes:
@@ -69,10 +85,10 @@ def _csv(batch: pa.RecordBatch) -> bytes:
     return made
 
 
-def _json(look: Look, statement: str, params: Parameters, *, lines: bool) -> Iterator[bytes]:
+def _json(batches: Iterator[pa.RecordBatch], *, lines: bool) -> Iterator[bytes]:
     between = "\n" if lines else ",\n"
     begun = False
-    for batch in look.stream_by_day(statement, params):
+    for batch in batches:
         if batch.num_rows:
             before = between if begun else "" if lines else "["
             yield (before + between.join(batch[0].to_pylist())).encode()

@@ -14,7 +14,16 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from quadra.analytics.tables import ANNOTATION_MOST, NAME_MOST, Annotation, GoalRow, SavedView, SegmentOfPeople
+from quadra.analytics import export_files
+from quadra.analytics.tables import (
+    ANNOTATION_MOST,
+    NAME_MOST,
+    Annotation,
+    ExportedFile,
+    GoalRow,
+    SavedView,
+    SegmentOfPeople,
+)
 from quadra.core.runtime import Runtime
 from quadra.insights import forgetting
 from quadra.insights.forgetting import named, without
@@ -80,7 +89,10 @@ class Person:
 
 
 def forget_in_kept(runtime: Runtime, lease: Lease, project_id: int, ids: Sequence[str]) -> None:
-    """Of that project: views, shared or not, goals, segments, annotations. They stay, and so do the links to views."""
+    """Of that project: views, shared or not, goals, segments, annotations. They stay, and so do the links to views. Exported
+    files go.
+    """
+    export_files.forget(runtime, lease, project_id)
     for table, forget in KEPT.items():
         forget_in(runtime, lease, ids, sa.select(table).where(table.project_id == project_id), table, forget)
 
@@ -124,9 +136,14 @@ def _in_annotation(person: Person, annotation: Annotation) -> None:
     annotation.text = person.out_of_text(annotation.text)[:ANNOTATION_MOST]
 
 
+def _in_export(person: Person, export: ExportedFile) -> None:
+    export.asked = {name: person.out_of(values, name) for name, values in export.asked.items()}
+
+
 KEPT: dict[Any, Callable[[Person, Any], None]] = {
     SavedView: _in_view,
     GoalRow: _in_goal,
     SegmentOfPeople: _in_segment,
     Annotation: _in_annotation,
+    ExportedFile: _in_export,
 }

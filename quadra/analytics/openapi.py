@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quadra.analytics import ask_routes, business_routes, export_routes, resolving_routes
+from quadra.analytics import ask_routes, business_routes, export_job_routes, export_routes, resolving_routes
 from quadra.analytics.kept import annotation_routes, goal_routes, imported_routes, segment_routes
 from quadra.analytics.lens_list import AT_DOORS, FOR_EDITORS, LENSES
 from quadra.analytics.questions import groups
@@ -19,7 +19,12 @@ GROUPS = (
     Group(
         title=groups.QUESTIONS,
         says="Each is answered from every event that was acknowledged, up to the last one. The rules are in docs/lenses.md.",
-        doors=(*_of(groups.QUESTIONS), *ask_routes.doors.described, *export_routes.doors.described),
+        doors=(
+            *_of(groups.QUESTIONS),
+            *ask_routes.doors.described,
+            *export_routes.doors.described,
+            *export_job_routes.doors.described,
+        ),
     ),
     Group(
         title=groups.OVERVIEW,

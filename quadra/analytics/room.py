@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from quadra.analytics import ask_routes, business_routes, export_routes, resolving_routes, routes
+from quadra.analytics import ask_routes, business_routes, export_job_routes, export_routes, resolving_routes, routes
 from quadra.analytics.kept import annotation_routes, goal_routes, imported_routes, segment_routes
 from quadra.analytics.views import saved_view_routes, share_routes
 from quadra.core.runtime import Runtime
@@ -13,6 +13,7 @@ BLUEPRINTS = (
     routes.blueprint,
     ask_routes.doors.blueprint,
     export_routes.doors.blueprint,
+    export_job_routes.doors.blueprint,
     saved_view_routes.doors.blueprint,
     share_routes.doors.blueprint,
     resolving_routes.doors.blueprint,

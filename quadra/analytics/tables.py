@@ -98,3 +98,32 @@ class Annotation(Base):
     """`person`, or what wrote it by itself: `release`, `restore`, …"""
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     created_by: Mapped[str] = mapped_column(sa.String(300))
+
+
+class ExportedFile(Base):
+    """Events as a file that a worker makes, kept for some days. It is offered from `done_at` until `erased_at`."""
+
+    __tablename__ = "exported_file"
+    __table_args__ = (sa.Index("ix_exported_file_project_id", "project_id", "id"),)
+
+    id: Mapped[str] = mapped_column(name_column(36), primary_key=True, default=uuid7)
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey(Project.id))
+    name: Mapped[str] = mapped_column(sa.String(300))
+    """As it is downloaded."""
+    format: Mapped[str] = mapped_column(sa.String(8))
+    asked: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
+    """Parameter -> its values, as a request states them; the range as two moments."""
+    job_id: Mapped[str] = mapped_column(name_column(36))
+    file: Mapped[str | None] = mapped_column(sa.String(120))
+    """In the directory of exports. Each attempt has a name of its own."""
+    bytes: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """So far."""
+    progress: Mapped[float | None] = mapped_column(sa.Double)
+    """The part of its days that is written, 0 to 1. None where that is not known."""
+    erasures: Mapped[int] = mapped_column(default=0)
+    """Grows with each erasure in the project: an attempt that began before has no effect."""
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
+    created_by: Mapped[str] = mapped_column(sa.String(300))
+    done_at: Mapped[datetime | None] = mapped_column(Instant)
+    erased_at: Mapped[datetime | None] = mapped_column(Instant)
+    """Somebody was erased from the project, and the file with them."""

@@ -17,6 +17,7 @@ from quadra.core.api import legacy_routes
 from quadra.core.errors import NotFound, QuadraError
 from quadra.core.web.http import request_id, runtime
 from quadra.dashboard import static_files
+from quadra.ingest.kinds import KINDS
 from quadra.ingest.tables import BATCH_STATES
 from quadra.jobs.states import JOB_STATES
 
@@ -160,6 +161,8 @@ def settings(name: str = "me") -> Any:
         for_admins=name in FOR_ADMINS,
         base_url=base_url(),
         retention_days=runtime().settings.retention_days,
+        export_days=runtime().settings.export_keep_days,
+        kinds=list(KINDS),
         report_pages=[(one.slug, one.title) for one in PAGES if one.slug in REPORT_PAGES],
     )
 

@@ -24,7 +24,7 @@ PASSWORD = "nine purple llamas sing"
 
 @pytest.fixture(scope="module")
 def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
-    with closing(QuadraProcess(keeper)) as process:
+    with closing(QuadraProcess(keeper, {"QUADRA_EXPORT_FREE_MB": "0"})) as process:
         yield process
 
 
@@ -247,3 +247,26 @@ def test_a_person_is_erased_and_what_a_retention_takes_is_told_before(admin: Pag
     expect(admin.locator("#rows tr")).to_contain_text("done")
     admin.get_by_role("button", name="Look").click()
     expect(admin.locator("#goes")).to_contain_text("nothing goes")
+
+
+def test_a_worker_makes_a_file_of_events_which_is_downloaded_and_deleted_by_keyboard(
+    admin: Page, quadra: QuadraProcess
+) -> None:
+    event = {"eventType": "bought", "eventId": "export", "properties": {"plan": "pro"}}
+    headers = {"X-Quadra-Key": quadra.init["write_key"], "Content-Type": "application/json"}
+    assert admin.request.post(f"{quadra.base_url}/api/events", data=json.dumps(event), headers=headers).ok
+    admin.goto(f"{quadra.base_url}/settings/data")
+    expect(admin.locator("#exports")).to_contain_text("None.")
+    admin.get_by_label(re.compile("^As")).select_option("ndjson")
+    admin.get_by_label("Only where a property").fill("plan")
+    admin.get_by_label("has this value").fill("pro")
+    admin.keyboard.press("Enter")
+    download = admin.locator("#exports").get_by_role("link", name="Download")
+    expect(download).to_be_visible()
+    fits(admin)
+    with admin.expect_download() as taken:
+        download.press("Enter")
+    assert [json.loads(line)["event_name"] for line in taken.value.path().read_text().splitlines()] == ["bought"]
+    admin.locator("#exports").get_by_role("button", name="Delete").press("Enter")
+    admin.locator("#confirm").get_by_role("button", name="Delete it").press("Enter")
+    expect(admin.locator("#exports")).to_contain_text("None.")

@@ -118,6 +118,8 @@ class Warehouse(BaseModel):
         description="ClickHouse that answers the questions: `clickhouse://user:password@host:8123/database`, or `chdb:///path` "
         "in the web process; empty: DuckDB does; docs/scale.md",
     )
+    export_keep_days: int = Field(7, ge=1, le=365, description="of files that workers exported")
+    export_free_mb: int = Field(1024, ge=0, description="of DATA_DIR's disk, which such a file leaves free")
     query_memory_mb: int = Field(1024, ge=64, description="for all questions of a process together")
     query_threads: int = Field(2, ge=1)
     query_concurrency: int = Field(4, ge=1, description="questions of a process at the same time")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,15 +111,22 @@ class Look:
                     raise duckdb.InterruptException
                 yield batch
 
-    def stream_by_day(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
-        """`stream`, the statement being asked of one UTC day after another: what it sorts is never more than a day."""
+    def stream_by_day(
+        self, sql: str, params: Mapping[str, Any] | None = None, passed: Callable[[float], None] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """`stream`, the statement being asked of one UTC day after another: what it sorts is never more than a day. `passed` is
+        told after each which part of the days is done.
+        """
         until = time.monotonic() + STREAM_SECONDS
         if says_person(sql):
             with self._bounded(STREAM_SECONDS):
                 self.known  # noqa: B018  of all days at once
-        for day in self._days():
+        days = list(self._days())
+        for number, day in enumerate(days, start=1):
             for span in parts_of(day.query):
                 yield from day.of(span).stream(sql, params, timeout=max(0.001, until - time.monotonic()))
+            if passed is not None:
+                passed(number / len(days))
 
     def save(self, sql: str, params: Mapping[str, Any] | None, path: Path) -> None:
         """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
@@ -205,7 +212,8 @@ class Look:
         return view, named, [*paths, *map(exactly, paths)]
 
     def cancel(self) -> None:
-        self._cursor.interrupt()
+        with suppress(duckdb.ConnectionException):  # it was closed this moment
+            self._cursor.interrupt()
 
     @property
     def timeout(self) -> float:

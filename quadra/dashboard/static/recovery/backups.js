@@ -1,12 +1,12 @@
 // The list of backups, what is under way, and the two orders an admin can give. Both are asked about first.
 
-import { count } from '../shared/format.js';
+import { bytes, count } from '../shared/format.js';
 import { confirm } from '../shared/confirm.js';
 import { el, fill } from '../shared/elements.js';
 import { send } from '../shared/rest.js';
 import { tell } from '../shared/notices.js';
 import { age, href, when } from '../shared/words.js';
-import { bytes, command, verdict } from './words.js';
+import { command, verdict } from './words.js';
 
 const PATH = '/api/disaster-recovery/backups';
 const UNFINISHED = new Set(['PENDING', 'RUNNING']);

@@ -1,9 +1,9 @@
 // Replicas as the primary and as they themselves tell it.
 
-import { count } from '../shared/format.js';
+import { bytes, count } from '../shared/format.js';
 import { el } from '../shared/elements.js';
 import { age } from '../shared/words.js';
-import { bytes, command, verdict } from './words.js';
+import { command, verdict } from './words.js';
 
 /** [number, words] for the row of numbers. */
 export function replicasInShort(status) {

@@ -10,7 +10,7 @@ export const acts = (...buttons) => el('td', { class: 'act' }, ...buttons);
 export const button = (words, label, onclick) => el('button', { class: 'button', type: 'button', 'aria-label': label, onclick }, words);
 export const when = (label, iso, never = 'never') => cell(label, iso === null ? never : el('time', { datetime: iso }, moment(Date.parse(iso))));
 
-export function show(rows, columns, nothing) {
+export function show(rows, columns, nothing, place = 'rows') {
   const empty = el('tr', {}, el('td', { colspan: columns, class: 'nothing full' }, nothing));
-  document.getElementById('rows').replaceChildren(...(rows.length > 0 ? rows : [empty]));
+  document.getElementById(place).replaceChildren(...(rows.length > 0 ? rows : [empty]));
 }
