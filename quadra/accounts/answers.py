@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
@@ -131,7 +130,7 @@ def user_details(user: tables.User) -> UserDetails:
         **structs.asdict(user_shown(user)),
         disabled=user.disabled_at is not None,
         created_at=clock.iso(user.created_at),
-        last_login_at=_iso(user.last_login_at),
+        last_login_at=clock.iso_or_none(user.last_login_at),
     )
 
 
@@ -148,8 +147,8 @@ def key_shown(key: tables.ApiKey, project: tables.Project) -> Key:
         prefix=key.prefix,
         origins=list(key.origins),
         created_at=clock.iso(key.created_at),
-        last_used_at=_iso(key.last_used_at),
-        revoked_at=_iso(key.revoked_at),
+        last_used_at=clock.iso_or_none(key.last_used_at),
+        revoked_at=clock.iso_or_none(key.revoked_at),
     )
 
 
@@ -161,7 +160,3 @@ def project_shown(project: tables.Project) -> Project:
         week_start=project.week_start,
         created_at=clock.iso(project.created_at),
     )
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else clock.iso(at)

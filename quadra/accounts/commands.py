@@ -187,6 +187,6 @@ def _shown(key: ApiKey) -> ShownKey:
         scope=key.scope,
         name=key.name,
         origins=list(key.origins),
-        last_used_at=clock.iso(key.last_used_at) if key.last_used_at else None,
-        revoked_at=clock.iso(key.revoked_at) if key.revoked_at else None,
+        last_used_at=clock.iso_or_none(key.last_used_at),
+        revoked_at=clock.iso_or_none(key.revoked_at),
     )

@@ -8,12 +8,13 @@ from flask_limiter import RateLimitExceeded
 
 from quadra.accounts import audit, second_factor, sessions, tries
 from quadra.accounts.access import caller
+from quadra.accounts.csrf import refuse_foreign_form
 from quadra.accounts.passwords import Hashed, hash_again
 from quadra.accounts.tables import User
 from quadra.accounts.users import authenticate, find_user, normalise_email, record_login
 from quadra.core import clock
 from quadra.core.errors import Unauthorised
-from quadra.core.web.http import runtime
+from quadra.core.web.http import bound_body, runtime
 from quadra.core.web.limits import client_address, client_network, limited, limiter
 
 MOST_BYTES = 16 * 1024
@@ -21,6 +22,12 @@ MOST_BYTES = 16 * 1024
 STEP, STEP_LASTS = "second_step", 300
 """Whose password was right, and when, in the cookie of a browser that is to send the code; for how many seconds."""
 AGAIN = "It took too long, or the account has changed. Enter your e-mail address and your password once more."
+
+
+def small_and_our_own() -> None:
+    """Before a body with a password is read."""
+    refuse_foreign_form()
+    bound_body(MOST_BYTES)
 
 
 def enter(email: str, password: str, code: str = "") -> User:

@@ -9,15 +9,15 @@ from msgspec import UNSET, Meta, Struct
 from quadra.accounts import audit, sessions
 from quadra.accounts.access import caller, person
 from quadra.accounts.answers import Done, LoggedIn, Me, UsedKey, used_key, user_shown
-from quadra.accounts.csrf import csrf_token, refuse_foreign_form
-from quadra.accounts.logging_in import MOST_BYTES, enter, leave, try_password
+from quadra.accounts.csrf import csrf_token
+from quadra.accounts.logging_in import enter, leave, small_and_our_own, try_password
 from quadra.accounts.passwords import NewPassword, Password, hash_password
 from quadra.accounts.projects import list_projects
 from quadra.accounts.users import set_password
 from quadra.core.api.doors import Doors
 from quadra.core.api.params import Params
 from quadra.core.errors import Unauthorised
-from quadra.core.web.http import bound_body, runtime
+from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address
 
 doors = Doors("login", __name__)
@@ -39,18 +39,13 @@ class PasswordChange(Struct, kw_only=True):
     new_password: Annotated[NewPassword, Meta(examples=["a better battery"])]
 
 
-def _small_and_our_own() -> None:
-    refuse_foreign_form()
-    bound_body(MOST_BYTES)
-
-
 @doors(
     "POST",
     "/api/auth/login",
     title="Log in",
     says=f"Sets the session cookie. {TRIES} Where the account has a second factor, a login without `code` is refused as "
     "`second_factor_required`; each code is taken once.",
-    first=_small_and_our_own,
+    first=small_and_our_own,
     asks=Params(Login),
     answers=LoggedIn,
     answer_says="You are logged in.",

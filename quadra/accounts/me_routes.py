@@ -178,9 +178,7 @@ def show_factor() -> SecondFactor:
         found = second_factor.find(session, member.id)
         left = second_factor.count_recovery_codes(session, member.id)
     at = None if found is None else found.confirmed_at
-    return SecondFactor(
-        enabled=at is not None, confirmed_at=None if at is None else clock.iso(at), recovery_codes_left=left
-    )
+    return SecondFactor(enabled=at is not None, confirmed_at=clock.iso_or_none(at), recovery_codes_left=left)
 
 
 @doors(

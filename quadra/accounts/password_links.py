@@ -16,8 +16,7 @@ from msgspec import Meta, Struct
 from quadra.accounts import audit
 from quadra.accounts.access import require
 from quadra.accounts.answers import Email, Name, TheUser, User, UserId, user_shown
-from quadra.accounts.csrf import refuse_foreign_form
-from quadra.accounts.logging_in import MOST_BYTES
+from quadra.accounts.logging_in import small_and_our_own
 from quadra.accounts.passwords import NewPassword, hash_password, random_password
 from quadra.accounts.tables import Role
 from quadra.accounts.tables import User as UserRow
@@ -27,7 +26,7 @@ from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param, Time
 from quadra.core.api.params import Params
 from quadra.core.errors import Conflict, Invalid, NotFound
-from quadra.core.web.http import bound_body, runtime
+from quadra.core.web.http import runtime
 from quadra.core.web.limits import client_address, limiter
 
 doors = Doors("password_links", __name__)
@@ -112,17 +111,12 @@ def make_link(user_id: int) -> PasswordLink:
         return _link(user)
 
 
-def _small_and_our_own() -> None:
-    refuse_foreign_form()
-    bound_body(MOST_BYTES)
-
-
 @doors(
     "POST",
     "/api/auth/password-link",
     title="Choose a password by a link",
     says="Ends every session of the account. Ten a minute for an address.",
-    first=_small_and_our_own,
+    first=small_and_our_own,
     asks=Params(PasswordChoice),
     answers=TheUser,
     answer_says="It is chosen; log in with it.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -131,7 +130,7 @@ def alerts_shown(session: Session, rows: Sequence[tables.Alert], project: Projec
             when=row.when,
             to=row.to,
             quiet_minutes=row.quiet_minutes,
-            muted_until=_iso(row.muted_until),
+            muted_until=clock.iso_or_none(row.muted_until),
             state="failing" if row.last_error else "firing" if row.id in burning else "ok",
             last_error=row.last_error,
             looked_at=clock.iso(row.looked_at) if row.taken_by else None,
@@ -152,7 +151,7 @@ def firing_shown(row: tables.Firing, settings: Settings, messages: Mapping[str, 
         message=row.message,
         figures=row.figures,
         at=clock.iso(row.at),
-        resolved_at=_iso(row.resolved_at),
+        resolved_at=clock.iso_or_none(row.resolved_at),
         url=settings.public_url.rstrip("/") + row.page,
         deliveries=[_message(one) for one in messages.get(row.id, ())],
     )
@@ -165,10 +164,6 @@ def _message(row: tables.Delivery) -> SentMessage:
         state=row.state,
         status=row.status,  # type: ignore[arg-type]  # one of DELIVERY_STATES
         at=clock.iso(row.at),
-        delivered_at=_iso(row.delivered_at),
+        delivered_at=clock.iso_or_none(row.delivered_at),
         answer=row.answer,
     )
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else clock.iso(at)

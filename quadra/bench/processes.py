@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 import psutil
 
 from quadra.core.errors import Misconfigured
+from quadra.core.networks import free_port
 from quadra.core.sqlite_file import sqlite_url
 
 LOAD = Path(__file__).with_name("load.mjs")
@@ -31,7 +31,7 @@ class Process:
 
     def __init__(self, name: str, arguments: list[str], environment: dict[str, str], path: str):
         self.name = name
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
         self.read_key = ""
@@ -146,10 +146,3 @@ def node() -> list[str]:
     if found is None:
         raise Misconfigured("The load generator needs Node 18 or newer; `make install` fetches it.")
     return [found]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -27,6 +27,10 @@ def from_us(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
+def iso_or_none(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)
+
+
 def iso(at: datetime) -> str:
     """ISO 8601 in UTC with a `Z`, milliseconds unless the time is finer."""
     at = at.astimezone(UTC)

@@ -1,7 +1,8 @@
-"""Addresses as text, and the networks that they belong to."""
+"""Addresses as text, the networks that they belong to, and a free port."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -35,3 +36,10 @@ def parse(word: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def free_port() -> int:
+    """Of this machine. Another process may take it first; then ours ends, and is started with another one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -80,11 +80,11 @@ class Expected:
 
     def _surprise(self, off: float) -> float:
         self._off.append(off)
-        found = _judged(self._one, abs(off))
+        found = self._one.judge(abs(off))
         for minutes, tail in zip(MEANS, self._means, strict=True):
             if len(self._off) >= minutes:
                 mean = sum(list(self._off)[-minutes:]) / minutes
-                found = max(found, _judged(tail, abs(mean)))
+                found = max(found, tail.judge(abs(mean)))
         peak = max(self._lately, default=0.0)
         self._lately.append(found)
         return found * QUIET_PART if peak >= max(found, QUIET_FROM) else found
@@ -169,13 +169,6 @@ class Slots:
                 return known
             return self.sum / self.count if self.count else None
         return one + (place - before) * (other - one)
-
-
-def _judged(tail: Tail, number: float) -> float:
-    """Judged, then learned."""
-    found = tail.surprise(number)
-    tail.learn(number)
-    return found
 
 
 def _value(root: float) -> float:

@@ -105,14 +105,14 @@ class Series:
             return 0.0
         count = min(len(values) - 2 * SHORT + 1, NEAREST)
         squares = _squares(values, 1, SHORT, count) + _squares(values, 0, SHORT, count)
-        short = _surprise(self._short_tail, math.sqrt(float(squares.min())))
+        short = self._short_tail.judge(math.sqrt(float(squares.min())))
         if len(values) <= 2 * LONG:
             return short
         distance = nearest(values, LONG, min(len(values) - 2 * LONG + 1, NEAREST))
-        return max(short, _surprise(self._long_tail, distance), self._flat(values))
+        return max(short, self._long_tail.judge(distance), self._flat(values))
 
     def _flat(self, values: Numbers) -> float:
-        return _surprise(self._flat_tail, -float(values[-FLAT:].std())) if len(values) >= FLAT else 0.0
+        return self._flat_tail.judge(-float(values[-FLAT:].std())) if len(values) >= FLAT else 0.0
 
     def _seasons(self, value: float, day: float | None, week: float | None) -> float:
         """A row is normal when it is as it was at this time on the days before, or in the weeks before."""
@@ -121,7 +121,7 @@ class Series:
         usual = [abs(value - one) for one in (day, week) if one is not None]
         if usual:
             self._one_tail.learn(min(usual))
-        return _surprise(self._season_tail, min(known)) if known else 0.0
+        return self._season_tail.judge(min(known)) if known else 0.0
 
     def _usual(self, at: float | None, period: float, depth: int) -> float | None:
         """The median of the same time in the periods before."""
@@ -206,10 +206,3 @@ def _off(seen: deque[float], value: float, usual: float | None) -> float | None:
         return None
     seen.append(value - usual)
     return abs(sum(seen)) / RESIDUALS if len(seen) == RESIDUALS else None
-
-
-def _surprise(tail: Tail, number: float) -> float:
-    """Judged, then learned."""
-    found = tail.surprise(number)
-    tail.learn(number)
-    return found

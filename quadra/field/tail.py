@@ -62,3 +62,9 @@ class Tail:
             self._order[self._oldest] = number
             self._oldest = (self._oldest + 1) % self._keep
         insort(self._sorted, number)
+
+    def judge(self, number: float) -> float:
+        """Its surprise; then it is learned."""
+        found = self.surprise(number)
+        self.learn(number)
+        return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
@@ -182,10 +181,10 @@ def insight_shown(row: tables.Insight, slug: str | None = None) -> Insight:
         tokens=row.tokens,
         cost_usd=row.cost_usd,
         event_count=row.event_count,
-        time_window=TimeWindow(from_=_iso(row.window_from), to=_iso(row.window_to)),
+        time_window=TimeWindow(from_=clock.iso_or_none(row.window_from), to=clock.iso_or_none(row.window_to)),
         analysis_time_ms=row.analysis_ms,
         created_at=clock.iso(row.created_at),
-        updated_at=_iso(row.updated_at),
+        updated_at=clock.iso_or_none(row.updated_at),
     )
 
 
@@ -196,9 +195,9 @@ def batch_shown(row: ingest.Batch, slug: str | None, job: JobRow | None) -> Batc
         status=row.status,
         event_count=row.event_count,
         created_at=clock.iso(row.opened_at),
-        sealed_at=_iso(row.sealed_at),
-        analyzed_at=_iso(row.analyzed_at),
-        archived_at=_iso(row.archived_at),
+        sealed_at=clock.iso_or_none(row.sealed_at),
+        analyzed_at=clock.iso_or_none(row.analyzed_at),
+        archived_at=clock.iso_or_none(row.archived_at),
         analysis_job=UNSET
         if job is None
         else AnalysisJob(
@@ -211,7 +210,3 @@ def batch_with_insights(
     row: ingest.Batch, slug: str | None, job: JobRow | None, insights: list[Insight]
 ) -> BatchWithInsights:
     return BatchWithInsights(**structs.asdict(batch_shown(row, slug, job)), insights=insights)
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else clock.iso(at)

@@ -86,7 +86,7 @@ def states(session: Session, *, cooldown: timedelta) -> dict[str, answers.Breake
             state=state,
             failure_count=row.failure_count,
             last_state_change=clock.iso(changed_at),
-            opened_at=clock.iso(row.opened_at) if row.opened_at else None,
+            opened_at=clock.iso_or_none(row.opened_at),
         )
     return shown
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated, TypeVar
 
 from msgspec import UNSET, Meta, Struct, structs
@@ -77,21 +76,23 @@ def job_shown(row: tables.Job, *, whole: bool) -> Job:
         trigger_type=row.trigger,
         priority=row.priority,
         worker=row.leased_by,
-        lock_expires_at=_iso(row.lease_expires_at),
+        lock_expires_at=clock.iso_or_none(row.lease_expires_at),
         last_error=row.last_error if whole else without_paths(row.last_error),
         error_context=_history(row, whole=whole),
         analysis_time_ms=None if took is None else round(took.total_seconds() * 1000, 3),
         available_at=clock.iso(row.available_at),
         created_at=clock.iso(row.created_at),
-        started_at=_iso(row.started_at),
-        finished_at=_iso(row.finished_at),
+        started_at=clock.iso_or_none(row.started_at),
+        finished_at=clock.iso_or_none(row.finished_at),
         updated_at=clock.iso(row.updated_at),
     )
 
 
 def dead_letter_shown(row: tables.Job, *, whole: bool) -> DeadLetter:
     job = job_shown(row, whole=whole)
-    return DeadLetter(**structs.asdict(job), dlq_id=row.id, failed_at=_iso(row.finished_at), history=job.error_context)
+    return DeadLetter(
+        **structs.asdict(job), dlq_id=row.id, failed_at=clock.iso_or_none(row.finished_at), history=job.error_context
+    )
 
 
 def _history(row: tables.Job, *, whole: bool) -> list[FailedAttempt]:
@@ -106,7 +107,3 @@ def _history(row: tables.Job, *, whole: bool) -> list[FailedAttempt]:
 def without_paths(text: Text) -> Text:
     """For readers who may not see the installation."""
     return PATH.sub("…", text) if text else text
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else clock.iso(at)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from quadra.core import clock
+from quadra.core.networks import free_port
 from quadra.core.settings import Settings
 from quadra.rollout import processes
 from quadra.rollout.balancers import BalancerError, Routes, balancer
@@ -160,7 +161,7 @@ class Fleet:
             words = ["serve", "--no-worker"] if kept.role == "web" else ["worker"]
             command, environment = [str(self.place.program(kept.release)), *words], self.environment(kept.release)
         if kept.role == "web":
-            kept.port = processes.free_port()
+            kept.port = free_port()
             environment |= {"QUADRA_HOST": "127.0.0.1", "QUADRA_PORT": str(kept.port)}
         kept.pid, kept.born = processes.start(
             command, log=self.log(kept), environment=environment, directory=self.place.root

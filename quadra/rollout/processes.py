@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -100,13 +99,6 @@ def rss_mb(kept: Kept) -> float | None:
             with suppress(psutil.NoSuchProcess):
                 total += one.memory_info().rss
     return round(total / 2**20, 1)
-
-
-def free_port() -> int:
-    """Another process may take it before ours does; then ours ends, and is started with another one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def last_line(log: Path) -> str:

@@ -65,7 +65,7 @@ def sink_shown(state: SinkState) -> ShownSink:
         delivered_events=state.delivered_events,
         quarantined_events=state.quarantined_events,
         last_error=state.last_error,
-        last_error_at=clock.iso(state.last_error_at) if state.last_error_at else None,
+        last_error_at=clock.iso_or_none(state.last_error_at),
         breaker=state.breaker,
     )
 

@@ -86,7 +86,7 @@ def show_erasures(asked: WhichErasures) -> KeptErasures:
                     id=one.id,
                     user_id=one.user_id,
                     requested_at=clock.iso(one.requested_at),
-                    done_at=None if one.done_at is None else clock.iso(one.done_at),
+                    done_at=clock.iso_or_none(one.done_at),
                     rows=one.rows,
                     state="done" if one.done_at is not None else states.get(one.id, "stopped"),
                 )

@@ -34,7 +34,7 @@ def plain(answer: dict[str, Any]) -> dict[str, Any]:
 def test_each_answer_is_the_one_of_its_own_door(client: FlaskClient, as_: As, place: Place) -> None:
     key = as_(told(place).slug)
     steps = [{"event": "page_view"}, {"event": "page_view"}]
-    questions = {
+    questions: dict[str, dict[str, Any]] = {
         "people": {"lens": "trends", "params": {**RANGE, "aggregate": "unique", "where": {"plan": ["pro"]}}},
         "visits": {"lens": "visits", "params": RANGE},
         **{by: {"lens": "visits", "params": {**RANGE, "by": by, "compare": "none"}} for by in ("page", "channel")},

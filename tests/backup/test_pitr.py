@@ -21,6 +21,7 @@ from quadra.backup.pitr.cluster import Place
 from quadra.backup.pitr.plan import Base, OutOfReach
 from quadra.core.errors import Conflict, Misconfigured
 from tests.backup.conftest import WHO, send, sql
+from tests.servers.base import free_port
 from tests.servers.quadra import QuadraProcess
 
 
@@ -56,7 +57,7 @@ def stamp(act) -> datetime:
 
 @pytest.fixture
 def place(pair):
-    made = Place(pair.archive.path / f"restored-{time.monotonic_ns()}", pitr_cluster.free_port(), WHO)
+    made = Place(pair.archive.path / f"restored-{time.monotonic_ns()}", free_port(), WHO)
     yield made
     pitr_cluster.stop(pair.settings(), made, find_major(pair))
 
@@ -157,7 +158,7 @@ def test_a_missing_segment_is_named_and_the_moment_before_it_offered(pair, histo
 
 def test_what_stands_in_the_way_is_said_before_anything_is_written(pair, history):
     made = pitr.plan(pair.settings(), [history["base"]], pair.archive.wal, history["between"])
-    free = pitr_cluster.free_port()
+    free = free_port()
 
     for directory, port, said in (
         (pair.primary.data / "inside", free, "in the data of the living cluster"),
@@ -195,7 +196,7 @@ def test_the_command_takes_a_base_backup_and_recovers_to_a_moment(pair, history,
     moment = datetime.now(UTC).isoformat()
     time.sleep(0.05)
     send(history["quadra"], "fourth")
-    place = Place(pair.archive.path / "by-command", pitr_cluster.free_port(), WHO)
+    place = Place(pair.archive.path / "by-command", free_port(), WHO)
     options = [
         "--directory",
         place.directory,

@@ -35,7 +35,7 @@ def look(at: Look, project: Project, when: When) -> Sequence[Found]:
             value=round(minutes, 1),
             threshold=float(when.minutes),
             message=f"The last event arrived {minutes:.0f} min ago." if latest else "No event has arrived yet.",
-            figures={"latest": clock.iso(latest) if latest else None},
+            figures={"latest": clock.iso_or_none(latest)},
             page="live",
         )
     ]

@@ -52,7 +52,7 @@ def report_shown(row: tables.Report, project: Project) -> Report:
         timezone=row.timezone,
         to=row.to,
         next_at=clock.iso(row.next_at),
-        last_sent_at=None if row.last_sent_at is None else clock.iso(row.last_sent_at),
+        last_sent_at=clock.iso_or_none(row.last_sent_at),
         last_error=row.last_error,
         created_at=clock.iso(row.created_at),
         created_by=row.created_by,

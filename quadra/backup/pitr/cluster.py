@@ -71,12 +71,6 @@ def check_place(place: Place, plan: Plan, live: str | None) -> None:
             raise Conflict(f"Port {place.port} is taken.", fields={"port": "another one"}) from error
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def build(settings: Settings, plan: Plan, place: Place, archive: Path, say: Told) -> None:
     """Unpack, verify each file's hash, configure, start, and wait until the moment is reached. Raises `ProgramFailed`."""
     major = plan.base.facts.major

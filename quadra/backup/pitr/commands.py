@@ -19,6 +19,7 @@ from quadra.backup.pitr.cluster import Place
 from quadra.backup.pitr.plan import OutOfReach, Plan, parse_target
 from quadra.backup.stores import catalogue as kept_backups
 from quadra.core import clock
+from quadra.core.networks import free_port
 from quadra.core.settings import Settings, load
 
 
@@ -59,7 +60,7 @@ def recover_to(
     )
     plan = pitr.plan(settings, base_store.bases(settings), archive, target)
     directory = (directory or settings.data_dir / f"pitr-{clock.now():%Y%m%dT%H%M%SZ}").absolute()
-    place = Place(directory, port or pitr_cluster.free_port(), who)
+    place = Place(directory, port or free_port(), who)
     pitr_cluster.check_place(place, plan, living.data_directory)
     body = _body(plan, place, dry_run)
     tell(
@@ -116,7 +117,7 @@ def _body(plan: Plan, place: Place, dry_run: bool) -> dict[str, Any]:
         "target": clock.iso(plan.target) if plan.target else "latest",
         "base": plan.base.id,
         "segments": len(plan.chain.segments),
-        "last_commit": clock.iso(plan.last_commit) if plan.last_commit else None,
+        "last_commit": clock.iso_or_none(plan.last_commit),
         "directory": str(place.directory),
         "port": place.port,
         "log": str(place.log),

@@ -200,7 +200,7 @@ def _standby(found: tuple[str, Standby | str], primary: Primary) -> ConfiguredRe
         receiving=answer.receiving,
         replay_paused=answer.paused,
         lag_bytes=max(0, lsn(primary.lsn) - lsn(replayed)) if replayed else None,
-        replayed_at=clock.iso(answer.replayed_at) if answer.replayed_at else None,
+        replayed_at=clock.iso_or_none(answer.replayed_at),
         status=status,
         message=message,
     )
