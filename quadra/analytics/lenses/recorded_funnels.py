@@ -1,4 +1,4 @@
-"""Recorded funnels: stages as senders track them, who reached which, where runs stopped, how long it took.
+"""Recorded funnels: stages that senders record, who reached which, where runs stopped, how long it took.
 
 People count (sessions where there is no user), each once in a stage. A run is one session of one of them: times are of runs.
 """

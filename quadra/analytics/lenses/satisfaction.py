@@ -1,6 +1,6 @@
 """Surveys: NPS, CSAT and CES, with the distribution of the scores and the contexts in which people answered.
 
-NPS is the share of 9 and 10 less that of 0 to 6; CSAT the share of 4 and 5 of 1 to 5; CES the mean of 1 to 7.
+NPS is % promoters (9-10) minus % detractors (0-6); CSAT the share of 4 and 5 of 1 to 5; CES the mean of 1 to 7.
 """
 
 from __future__ import annotations

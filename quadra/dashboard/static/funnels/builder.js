@@ -1,4 +1,4 @@
-// The funnel as it is put together by clicking: steps with event and filter, what must not happen between them, order, window.
+// The funnel as it is put together by clicking: steps with event and filter, excluded events between them, order, window.
 
 import { choice, field } from '../board/controls.js';
 import { chooseFilter } from '../board/filters.js';
