@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quadra.analytics.lenses import numbers
+from quadra.analytics.lenses import hidden, numbers
 from quadra.core import clock
 from quadra.core.errors import Unavailable
 from quadra.ingest.accept import Sender, accept
@@ -47,6 +47,10 @@ def test_sources_stand_beside_one_another_day_by_day(place: Place) -> None:
     counts.refused(project.id, "socket", [Refused("clock", {"timestamp": "no"})])
     counts.write()
     asked = {"from": clock.iso(clock.from_us(now - 72 * HOUR_US)), "to": clock.iso(clock.from_us(now + HOUR_US))}
+    left_out = place.ask(hidden, project, asked)
+    assert (left_out["bots"], left_out["late"], left_out["late_until"]) == (1, 1, clock.iso(clock.from_us(now)))
+    recent = {**asked, "from": clock.iso(clock.from_us(now - 24 * HOUR_US))}
+    assert [place.ask(hidden, project, recent)[name] for name in ("late", "late_until")] == [0, None]
     found = place.ask(numbers, project, asked)
     totals = {each.pop("source"): each for each in found["totals"]}
     nothing: dict[str, Any] = {

@@ -144,3 +144,55 @@ def test_the_rate_of_senders_that_send_now_and_then_is_steady(page: Page) -> Non
     )
     assert min(rates) > 1.5
     assert max(rates) < 2.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("lines", {"series": [{"name": "Events", "values": [1, 2, 3]}]}),
+        ("bars", {"series": [{"name": "Events", "values": [1, 2, 3]}]}),
+        ("banded", {"name": "Events", "values": [1, 2, 3], "low": [0, 0, 0], "high": [4, 4, 4]}),
+    ],
+)
+def test_every_chart_over_time_marks_what_happened_in_its_periods(page: Page, kind: str, more: dict[str, Any]) -> None:
+    marks = page.evaluate(
+        """async ([kind, more]) => {
+          const { along } = await import('/board/rows.js');
+          const options = await import('/board/options.js');
+          const at = (day, hour = '00') => `2026-03-0${day}T${hour}:00:00.000Z`;
+          const annotations = [[1, '23', 'before'], [3, '05', 'one'], [3, '06', 'two'], [4, '12', 'three']]
+            .map(([day, hour, text]) => ({ at: at(day, hour), text }));
+          const board = { interval: 'day', timezone: 'UTC', range: {}, address: {}, happened: { answer: { annotations } } };
+          const look = { rem: 14, ink: '#000', muted: '#888', warn: '#850', series: ['#00f'], accent: '#00f' };
+          const { series } = options[kind]({ ...along(board, [at(2), at(3), at(4)]), ...more })(look, 900);
+          return series.flatMap((one) => one.markLine?.data ?? []);
+        }""",
+        [kind, more],
+    )
+    assert marks == [{"xAxis": 1, "name": "one · two"}, {"xAxis": 2, "name": "three"}]
+
+
+CHARTS = re.compile(r"\b(?:lines|bars|banded)\(\{(?!.*\bflat: true)(?P<given>.*)")
+NOT_OVER_TIME = {
+    "funnels/main.js": 1,  # steps
+    "funnels/recorded.js": 1,  # stages
+    "features/main.js": 1,  # features
+    "performance/main.js": 1,  # hours of the day
+    "retention/main.js": 1,  # periods since the first
+    "satisfaction/main.js": 1,  # scores
+    "sql/main.js": 1,  # whatever was asked
+    "users/main.js": 1,  # how many days
+}
+
+
+def test_no_chart_over_time_goes_without_marks() -> None:
+    """A new chart takes its axis from `along`, asks `marksOn`, or is named here."""
+    without: dict[str, int] = {}
+    for script in STATIC.glob("*/*.js"):
+        name = script.relative_to(STATIC).as_posix()
+        if name.startswith(("board/", "vendor/")):
+            continue
+        for chart in CHARTS.finditer(script.read_text()):
+            if not re.search(r"\.\.\.along\(|marksOn\(|\.\.\.over\(|\.\.\.rest\b", chart["given"]):
+                without[name] = without.get(name, 0) + 1
+    assert without == NOT_OVER_TIME

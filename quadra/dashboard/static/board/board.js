@@ -22,6 +22,7 @@ const SHARED_EVERY_MS = 60_000;
 
 class Board {
   #questions = [];
+  #happened = null;
 
   /**
    * `interval`, `compare`, `filters`, `ranged`: which parts of the bar the page has. `kind`: what is exported. `visits`: its lenses
@@ -97,6 +98,14 @@ class Board {
     return question;
   }
 
+  /** Releases and notes of the time, which every chart over time marks. */
+  get happened() {
+    this.#happened ??= this.ask('annotations', () => ({
+      lens: '/api/annotations', params: this.bar.ranged ? { from: this.range.first, to: this.range.last, timezone: this.timezone } : {},
+    }));
+    return this.#happened;
+  }
+
   panel(options) {
     return new Panel({ board: this, ...options });
   }
@@ -129,9 +138,9 @@ class Board {
 
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
-    const { ranged, bots, visits } = this.bar;
+    const { ranged, bots } = this.bar;
     const above = this.shared ? [summary(this)] : [bar(this), ranged && elsewhere(this)].filter(Boolean);
-    const below = ranged && bots && !visits && !this.shared ? [hiddenRows(this)] : [];
+    const below = ranged && bots && !this.shared ? [hiddenRows(this)] : [];
     this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part), ...below);
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());

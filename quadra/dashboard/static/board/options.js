@@ -33,7 +33,7 @@ const legend = (look, names) => ({
 
 function frame(look, { labels, format, names = [], axis = compact, unit, letters = 18, marks = [], compared = null }) {
   return {
-    grid: { left: 4, right: 1.6 * look.rem, top: names.length > 1 ? 2.4 * look.rem : 0.8 * look.rem, bottom: 4, containLabel: true },
+    grid: { left: 4, right: 1.6 * look.rem, top: (names.length > 1 ? 2.4 : marks.length ? 1.5 : 0.8) * look.rem, bottom: 4, containLabel: true },
     legend: legend(look, names),
     xAxis: {
       type: 'category', data: labels, axisTick: { show: false }, axisLine: { lineStyle: { color: look.rule } },
@@ -66,7 +66,8 @@ const until = (values, running) => (running === null ? values : values.map((valu
 const APART = 0.2;
 
 /** What happened at places of the axis, as lines across the chart. Their words are told while hovered, and where there is room. */
-function marked(look, marks, periods) {
+function marksIn(look, marks, periods) {
+  if (marks.length === 0) return undefined;
   const room = marks.every(({ place }, at) => at === 0 || place - marks[at - 1].place > periods * APART);
   return {
     silent: true, symbol: 'none', animation: false, lineStyle: { color: look.warn, type: [3, 3], width: 1 },
@@ -92,7 +93,7 @@ export function lines({ labels, series, format, axis, running = null, area = ser
         lineStyle: { width: one.faint ? 1.25 : 2, type: one.faint ? [3, 3] : DASHES[index % DASHES.length] },
         areaStyle: area && !one.faint ? { color: colour, opacity: 0.12 } : undefined,
         emphasis: { disabled: true },
-        markLine: index === 0 && marks.length ? marked(look, marks, labels.length) : undefined,
+        markLine: index === 0 ? marksIn(look, marks, labels.length) : undefined,
         markArea: shaded ? {
           silent: true, itemStyle: { color: look.muted, opacity: 0.08 }, data: [[{ xAxis: running - 1 }, { xAxis: running }]],
         } : undefined,
@@ -102,15 +103,17 @@ export function lines({ labels, series, format, axis, running = null, area = ser
 }
 
 /** One line within the band that was expected. `low`, `high`: numbers or null; `marked`: whether a point is part of an anomaly. */
-export function banded({ labels, name, values, low, high, marked = [], format = number, axis = compact, unit = 'whole', running = null, pick = null }) {
+export function banded({ labels, name, values, low, high, marked = [], format = number, axis = compact, unit = 'whole', running = null, marks = [], pick = null }) {
   return (look) => {
     const known = low.map((value, place) => value !== null && high[place] !== null);
     const edge = { type: 'line', symbol: 'none', stack: 'band', lineStyle: { opacity: 0 }, emphasis: { disabled: true }, silent: true };
-    const around = frame(look, { labels, format, axis, unit });
+    const around = frame(look, { labels, format, axis, unit, marks });
+    const happened = (place) => marks.filter((mark) => mark.place === place).map(({ text: words }) => [null, words, '']);
     around.tooltip.formatter = ([{ dataIndex: place, axisValueLabel }]) => hovered(axisValueLabel, [
       [look.accent, name, values[place] === null ? 'nothing' : format(values[place])],
       ...(known[place] ? [[look.line, 'Expected', `${format(low[place])} to ${format(high[place])}`]] : []),
       ...(marked[place] ? [[look.bad, 'Anomaly', 'outside the band']] : []),
+      ...happened(place),
     ]);
     return {
       ...around,
@@ -118,7 +121,7 @@ export function banded({ labels, name, values, low, high, marked = [], format = 
       series: [
         { ...edge, id: 'low', name: 'low', data: low.map((value, place) => (known[place] ? value : null)) },
         { ...edge, id: 'band', name: 'band', data: low.map((value, place) => (known[place] ? high[place] - value : null)), areaStyle: { color: look.muted, opacity: 0.18 } },
-        { id: 'line', name, type: 'line', symbol: 'none', color: look.accent, lineStyle: { width: 1.6 }, data: until(values, running), emphasis: { disabled: true } },
+        { id: 'line', name, type: 'line', symbol: 'none', color: look.accent, lineStyle: { width: 1.6 }, data: until(values, running), emphasis: { disabled: true }, markLine: marksIn(look, marks, labels.length) },
         { id: 'marked', name: 'Anomaly', type: 'scatter', symbolSize: 0.5 * look.rem, color: look.bad, silent: true, data: values.map((value, place) => (marked[place] ? value : null)) },
       ],
     };
@@ -133,9 +136,9 @@ const said = (look, { says }, flat) => ({
 const lettersFor = (look, width, many, flat) => Math.min(40, Math.max(18, Math.floor(flat ? (width / look.rem) * 0.6 : width / many / (0.6 * look.rem))));
 
 /** Bars over labels; a series may say something in words above each of its bars (`says`). `stack` puts them upon one another, `flat` lets them lie, with the first on top. */
-export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', pick = null, click = null }) {
+export function bars({ labels, series, format, axis, running = null, stack = false, flat = false, unit = 'whole', marks = [], pick = null, click = null }) {
   return (look, width) => {
-    const around = frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), letters: lettersFor(look, width, labels.length, flat) });
+    const around = frame(look, { labels, format, axis, unit, names: series.map(({ name }) => named(name)), letters: lettersFor(look, width, labels.length, flat), marks });
     if (flat) {
       [around.xAxis, around.yAxis] = [around.yAxis, { ...around.xAxis, inverse: true }];
     }
@@ -148,7 +151,7 @@ export function bars({ labels, series, format, axis, running = null, stack = fal
         id: `${index}`, name: named(one.name), type: 'bar', data: until(one.values, running), label: said(look, one, flat), stack: stack ? 'all' : undefined, barMaxWidth: (labels.length <= 8 && !flat ? 5 : 2.6) * look.rem,
         color: one.faint ? look.line : one.colour ? look[one.colour] : look.series[index % look.series.length],
         itemStyle: { borderRadius: stack ? 0 : flat ? [0, 3, 3, 0] : [3, 3, 0, 0], borderColor: look.panel, borderWidth: stack ? 0.5 : 0 },
-        emphasis: { disabled: true },
+        emphasis: { disabled: true }, markLine: index === 0 ? marksIn(look, marks, labels.length) : undefined,
       })),
     };
   };

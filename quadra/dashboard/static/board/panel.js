@@ -13,7 +13,7 @@ let made = 0;
 /**
  * of        the Question
  * title     what is asked, for people; `sub` a sentence, or (answer) => sentence
- * chart     (answer, before) => (look) => option; needs `table`
+ * chart     (answer, before) => (look) => option; needs `table`; it is drawn again when what happened in the time is known
  * table     (answer, before) => {columns, rows}
  * body      (answer, before) => elements; `about`: what else they depend on
  * isEmpty   (answer) => whether nothing has happened; `empty` () => elements that say what to do
@@ -33,7 +33,8 @@ export class Panel {
     this.#options = options;
     made += 1;
     const id = `panel-${made}`;
-    const { title, tools = [], chart, table, body, size, board, scrolls, foot, also = [] } = options;
+    const { title, tools = [], chart, table, body, size, board, scrolls, foot } = options;
+    const also = [...(options.also ?? []), ...(chart ? [board.happened] : [])];
     const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
     const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} Chart; the Table button shows the same numbers` }) : null;
     if (table) this.#table = new Table(title);

@@ -45,7 +45,18 @@ export function along(board, ats) {
   const pick = (first, last) => board.address.change({
     range: null, days: null, interval: null, from: dayOf(Date.parse(ats[first])), to: last + 1 < ats.length ? dayOf(Date.parse(ats[last + 1]) - 1) : range.last,
   });
-  return { labels, pick: board.shared ? null : pick, running: range.running ? begun(ats.map((at) => ({ at }))).length - 1 : null };
+  return { labels, pick: board.shared ? null : pick, marks: marksOn(board, ats), running: range.running ? begun(ats.map((at) => ({ at }))).length - 1 : null };
+}
+
+/** What happened, in the periods in which it did: `marks` of a chart over these times. */
+export function marksOn(board, ats) {
+  const starts = ats.map((at) => Date.parse(at));
+  const found = new Map();
+  for (const { at, text } of board.happened.answer?.annotations ?? []) {
+    const place = starts.findLastIndex((start) => start <= Date.parse(at));
+    if (place >= 0) found.set(place, [...(found.get(place) ?? []), text]);
+  }
+  return [...found].map(([place, texts]) => ({ place, text: texts.join(' · ') }));
 }
 
 /** Of points in time those that have begun: the others are no zeros, they are not there yet. */

@@ -66,10 +66,10 @@ const over = board.panel({
 
 function withBand({ series: [{ points }] }) {
   const column = (field) => points.map((point) => point[field]);
-  const { labels, running, pick } = along(board, column('at'));
+  const { labels, ...rest } = along(board, column('at'));
   // what is not over yet is not outside of anything
-  const marked = points.map(({ value, low, high }, place) => high !== null && (running === null || place < running) && (value < low || value > high));
-  return banded({ labels, running, pick, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
+  const marked = points.map(({ value, low, high }, place) => high !== null && (rest.running === null || place < rest.running) && (value < low || value > high));
+  return banded({ labels, ...rest, name: name(''), values: column('value'), low: column('low'), high: column('high'), marked });
 }
 
 const which = board.panel({

@@ -4,6 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { choice, controls } from '../board/controls.js';
 import { firstEvent } from '../board/empty.js';
 import { lines } from '../board/options.js';
+import { marksOn } from '../board/rows.js';
 import { number, percent } from '../board/words.js';
 import { el } from '../shared/elements.js';
 import { time } from '../shared/format.js';
@@ -37,6 +38,7 @@ goals.on(({ answer }) => {
 const three = (value) => (value === null ? '—' : number(Math.round(value * 1000) / 1000));
 const isEmpty = ({ readings }) => readings.length === 0;
 const at = ({ readings }) => readings.map((one) => time(Date.parse(one.at)));
+const over = (answer) => ({ labels: at(answer), marks: marksOn(board, answer.readings.map((one) => one.at)) });
 const column = ({ readings }, name) => readings.map((one) => one[name]);
 const table = (answer) => ({
   columns: [{ title: 'Batch read' }, { title: 'Events', n: true }, { title: 'Loss', n: true }, { title: 'Reward', n: true }, { title: 'Variance', n: true }, { title: 'Novelty', n: true }],
@@ -49,7 +51,7 @@ const losses = board.panel({
   sub: ({ iterations, loss }) => `${things(iterations, 'batch', 'batches')} learned; loss of the latest ${three(loss)}: 0 the same, 1 nothing in common`,
   isEmpty,
   empty: firstEvent(board, 'No batch has been read yet. One is read moments after it is sealed.', { eventType: 'hello', userId: 'me' }),
-  chart: (answer) => lines({ labels: at(answer), series: [['Loss', 'loss'], ['Reward', 'reward'], ['Variance', 'variance']].map(([name, key]) => ({ name, values: column(answer, key) })), format: three, axis: three, unit: 'part' }),
+  chart: (answer) => lines({ ...over(answer), series: [['Loss', 'loss'], ['Reward', 'reward'], ['Variance', 'variance']].map(([name, key]) => ({ name, values: column(answer, key) })), format: three, axis: three, unit: 'part' }),
   table,
 });
 
@@ -59,7 +61,7 @@ const novelty = board.panel({
   sub: ({ readings }) => `Novelty; ${ANOMALOUS} and more is an anomaly. ${things(readings.filter(({ anomalous }) => anomalous).length, 'anomalous batch', 'anomalous batches')} of ${readings.length}`,
   isEmpty,
   empty: () => 'No batch has been read yet.',
-  chart: (answer) => lines({ labels: at(answer), series: [{ name: 'Novelty', values: column(answer, 'novelty_z') }, { name: 'Anomaly from here on', values: column(answer, 'novelty_z').map(() => ANOMALOUS), faint: true }], format: three, axis: three, unit: 'part' }),
+  chart: (answer) => lines({ ...over(answer), series: [{ name: 'Novelty', values: column(answer, 'novelty_z') }, { name: 'Anomaly from here on', values: column(answer, 'novelty_z').map(() => ANOMALOUS), faint: true }], format: three, axis: three, unit: 'part' }),
   table,
 });
 

@@ -1,6 +1,7 @@
 // A signal by the minute: what came, within the band that was expected.
 
 import { banded } from '../board/options.js';
+import { marksOn } from '../board/rows.js';
 import { dollars, milliseconds, number, percent } from '../board/words.js';
 import { compact, timeMinutes } from '../shared/format.js';
 import { things } from '../shared/words.js';
@@ -33,7 +34,7 @@ export function signalPanel(board, question, title, named) {
     empty: () => 'Nothing measured in this time.',
     chart(answer) {
       const [{ points, form }, name] = named(answer);
-      return banded({ labels: points.map(label), name, values: column(points, 'value'), low: column(points, 'low'), high: column(points, 'high'), marked: column(points, 'anomalous'), ...FORMS[form] });
+      return banded({ labels: points.map(label), marks: marksOn(board, points.map(({ at }) => at)), name, values: column(points, 'value'), low: column(points, 'low'), high: column(points, 'high'), marked: column(points, 'anomalous'), ...FORMS[form] });
     },
     table(answer) {
       const [{ points, form }] = named(answer);

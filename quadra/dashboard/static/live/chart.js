@@ -42,6 +42,7 @@ export class ArrivalsChart {
   #toggle = document.getElementById('arrivals-toggle');
   #tableDrawnAt = 0;
   #labelWidth = 0;
+  #happened = [];
 
   constructor(arrivals, source) {
     this.#arrivals = arrivals;
@@ -87,7 +88,7 @@ export class ArrivalsChart {
     this.#chart.setOption({
       animation: false,
       textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-      grid: { outerBoundsMode: 'none', left: 3 * rem, right: 0.5 * rem, top: 0.8 * rem, bottom: 1.7 * rem },
+      grid: { outerBoundsMode: 'none', left: 3 * rem, right: 0.5 * rem, top: 1.4 * rem, bottom: 1.7 * rem },
       xAxis: {
         type: 'time', minInterval: 60_000, maxInterval: 60_000, axisLine: { lineStyle: { color: rule } }, axisTick: { show: false },
         splitLine: { show: false }, axisLabel: { ...text, formatter: timeMinutes, hideOverlap: true, showMinLabel: false, showMaxLabel: false },
@@ -113,6 +114,12 @@ export class ArrivalsChart {
     this.draw();
   }
 
+  /** Releases and notes, which are marked while they are within the window. */
+  mark(annotations) {
+    this.#happened = annotations.map(({ at, text }) => ({ at: Date.parse(at), text }));
+    this.draw();
+  }
+
   draw() {
     if (!this.#table.hidden) this.#drawTable();
     else if (this.#chart) this.#drawChart();
@@ -130,7 +137,7 @@ export class ArrivalsChart {
       xAxis: { min: (last - WINDOW + 1) * 1000, max: (last + 1) * 1000 },
       yAxis: { max: step * 4, interval: step },
       series: [
-        { id: 'done', data: done, markArea: this.#gap(last) },
+        { id: 'done', data: done, markArea: this.#gap(last), markLine: this.#marks(last) },
         { id: 'running', data: running === null ? [] : [[last * 1000, running], [(last + 1) * 1000, running]] },
       ],
     });
@@ -141,6 +148,14 @@ export class ArrivalsChart {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#labelWidth = Math.max(this.#labelWidth, (1 + label.length * 0.5) * rem);
     return this.#labelWidth;
+  }
+
+  #marks(last) {
+    return {
+      silent: true, symbol: 'none', lineStyle: { color: colour('--warn'), type: [3, 3], width: 1 },
+      label: { position: 'insideEndTop', rotate: 0, color: colour('--warn'), formatter: ({ name }) => name.slice(0, 22) },
+      data: this.#happened.filter(({ at }) => at > (last - WINDOW + 1) * 1000 && at < (last + 1) * 1000).map(({ at, text }) => ({ xAxis: at, name: text })),
+    };
   }
 
   #gap(last) {

@@ -11,8 +11,10 @@ import { perSecond } from '../shared/format.js';
 import { drawRate, drawTotals } from './key_numbers.js';
 import { Pill } from '../shared/pill.js';
 import { NO_LIBRARY, say, sayState } from '../shared/problem.js';
+import { Refused, ask } from '../shared/rest.js';
 import { Types } from './types.js';
 
+const MARKS_EVERY_MS = 30_000;
 const live = document.getElementById('live');
 
 const arrivals = new Arrivals();
@@ -110,4 +112,14 @@ function everySecond() {
   drawArrivals();
 }
 everySecond();
+
+async function lookForMarks() {
+  try {
+    chart.mark((await ask('/api/annotations', { project, limit: 10 })).annotations);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error; // the connection says what is wrong
+  }
+}
+lookForMarks();
+setInterval(() => document.hidden || lookForMarks(), MARKS_EVERY_MS);
 document.addEventListener('visibilitychange', soon);

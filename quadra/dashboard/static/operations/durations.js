@@ -1,4 +1,4 @@
-// How long jobs take: as a histogram, and over time with the releases marked.
+// How long jobs take: as a histogram, and over time with releases and notes marked.
 
 import { el } from '../shared/elements.js';
 import { count } from '../shared/format.js';
@@ -20,17 +20,17 @@ function histogram(bars) {
   return el('table', { class: 'spread', 'aria-label': 'Jobs by how long they took' }, el('tbody', {}, ...rows));
 }
 
-function overTime(points, releases, start, end) {
+function overTime(points, happened, start, end) {
   const most = Math.max(1, ...points.map((point) => point.p95_ms));
   const x = (iso) => ((Date.parse(iso) - start) / (end - start)) * 1000;
   const line = (name, of) => svg('polyline', { class: name, points: points.map((point) => `${x(point.at).toFixed(1)},${(100 - (of(point) / most) * 96).toFixed(1)}`).join(' ') });
-  const marks = releases.map(({ at, text }) => svg('line', { x1: x(at), x2: x(at), y1: 0, y2: 100 }, svg('title', {}, text)));
-  const label = `Half of the jobs and 95 of 100 took at most so long, up to ${milliseconds(most)}; ${things(releases.length, 'release')}`;
+  const marks = happened.map(({ at, text }) => svg('line', { x1: x(at), x2: x(at), y1: 0, y2: 100 }, svg('title', {}, text)));
+  const label = `Half of the jobs and 95 of 100 took at most so long, up to ${milliseconds(most)}; ${things(happened.length, 'mark')}`;
   const rows = points.map((point) => el('tr', {}, el('th', { scope: 'row' }, when(point.at)), el('td', { class: 'n' }, count(point.jobs)), el('td', { class: 'n' }, milliseconds(point.p50_ms)), el('td', { class: 'n' }, milliseconds(point.p95_ms))));
   const drawing = points.length > 1 ? svg('svg', { class: 'over-time', viewBox: '0 0 1000 100', preserveAspectRatio: 'none', role: 'img', 'aria-label': label }, line('p95', (one) => one.p95_ms), line('p50', (one) => one.p50_ms), ...marks) : '';
   return el('div', {}, drawing || el('p', { class: 'sub' }, 'All of them ended in one period; a second one makes a line over time.'),
     drawing && el('p', { class: 'sub' }, `Upper line: 95 of 100 jobs took at most so long, ${milliseconds(most)} at most. Lower line: half of them.`),
-    ...releases.map(({ at, text }) => el('p', { class: 'sub' }, 'Release ', when(at), `: ${text}`)),
+    ...happened.map(({ at, text }) => el('p', { class: 'sub' }, when(at), `: ${text}`)),
     el('details', { class: 'fold' }, el('summary', {}, 'Table'), el('table', {}, el('thead', {}, el('tr', {}, ...['From', 'Jobs', 'Half', '95 of 100'].map((word) => el('th', { scope: 'col' }, word)))), el('tbody', {}, ...rows))));
 }
 
@@ -40,7 +40,7 @@ export async function lookAtDurations() {
   const start = end - hours * HOUR_MS;
   const [found, { annotations }] = await Promise.all([
     ask('/api/admin/durations', { kind: form.elements.kind.value, hours }), ask('/api/annotations', { project })]);
-  const releases = annotations.filter((one) => one.source === 'release' && Date.parse(one.at) > start);
-  says.textContent = found.jobs === 0 ? 'No job has ended well in this time' : `${things(found.jobs, 'job')} that ended well${found.cut ? ', the newest ones' : ''}. A dashed line marks a release`;
-  place.replaceChildren(...(found.jobs === 0 ? [] : [histogram(found.histogram), overTime(found.series, releases, start, end)]));
+  const happened = annotations.filter(({ at }) => Date.parse(at) > start);
+  says.textContent = found.jobs === 0 ? 'No job has ended well in this time' : `${things(found.jobs, 'job')} that ended well${found.cut ? ', the newest ones' : ''}. A dashed line marks a release or a note`;
+  place.replaceChildren(...(found.jobs === 0 ? [] : [histogram(found.histogram), overTime(found.series, happened, start, end)]));
 }

@@ -4,7 +4,7 @@ import { grid, openBoard } from '../board/board.js';
 import { firstEvent } from '../board/empty.js';
 import { keyNumbers } from '../board/numbers.js';
 import { bars, lines } from '../board/options.js';
-import { along, periodTable } from '../board/rows.js';
+import { along, marksOn, periodTable } from '../board/rows.js';
 import { named, number, percent, period, seconds } from '../board/words.js';
 import { el } from '../shared/elements.js';
 import { when } from '../shared/words.js';
@@ -73,7 +73,7 @@ const fresh = board.panel({
   sub: 'By day of first event, all time',
   isEmpty: ({ totals }) => totals.new === 0,
   empty: () => 'No new users in this period.',
-  chart: ({ new: { by_day: days } }) => bars({ labels: days.map(({ at }) => period(at, 'day', board.timezone)), series: [{ name: 'New users', values: days.map((day) => day.users) }] }),
+  chart: ({ new: { by_day: days } }) => bars({ labels: days.map(({ at }) => period(at, 'day', board.timezone)), series: [{ name: 'New users', values: days.map((day) => day.users) }], marks: marksOn(board, days.map(({ at }) => at)) }),
   table: ({ new: { by_day: days } }) => ({ columns: [{ title: 'Day' }, { title: 'New users', n: true }], rows: days.map(({ at, users: people }) => [period(at, 'date', board.timezone), number(people)]).reverse() }),
 });
 

@@ -23,7 +23,6 @@ const earlier = ({ totals, series }) => totals.previous && { totals: totals.prev
 
 const visits = board.ask('visits', (common) => ({ lens: 'visits', params: { ...common, interval: board.interval, ...board.beside, ...withGoal() } }), { earlier });
 const goals = board.ask('goals', (common) => ({ lens: 'goals', params: { ...common, interval: 'whole', ...board.beside } }));
-const happened = board.ask('annotations', () => ({ lens: '/api/annotations', params: { from: board.range.first, to: board.range.last, timezone: board.timezone } }));
 
 const total = (name) => ({ totals }) => totals[name];
 /** Of no visits there is no rate, and no average. */
@@ -48,25 +47,13 @@ function drawn(answer) {
   ];
 }
 
-/** What happened, in the periods in which it did. */
-function marks(ats) {
-  const starts = ats.map((at) => Date.parse(at));
-  const found = new Map();
-  for (const { at, text } of happened.answer?.annotations ?? []) {
-    const place = starts.findLastIndex((start) => start <= Date.parse(at));
-    if (place >= 0) found.set(place, [...(found.get(place) ?? []), text]);
-  }
-  return [...found].map(([place, texts]) => ({ place, text: texts.join(' · ') }));
-}
-
 const chart = board.panel({
   of: visits,
-  also: [happened],
   title: 'How many people visit?',
   sub: () => [`${MEASURES[measure()]} by ${board.interval}, ${board.timezone} time`, board.dashed].filter(Boolean).join('. '),
   isEmpty: ({ totals }) => totals.visits === 0,
   empty: firstEvent(board, 'No visits in this period.', { kind: 'page', pageUrl: 'https://example.com/', userId: 'me' }),
-  chart: (answer) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer), area: true, marks: marks(answer.series.map(({ at }) => at)) }),
+  chart: (answer) => lines({ ...along(board, answer.series.map(({ at }) => at)), series: drawn(answer), area: true }),
   table: (answer) => periodTable(board, answer.series.map(({ at }) => at), drawn(answer)),
   foot: ({ hidden: { bots } }) => (bots === 0 ? [] : [
     el('span', {}, `${count(bots)} ${bots === 1 ? 'event' : 'events'} by bots hidden`),
