@@ -21,7 +21,8 @@ from quadra.ingest.doors.quota import Meter
 from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, kind_of
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
 from quadra.ingest.secrets import cleaned, covered
-from quadra.ingest.wire import MAX_DEPTH, Fields, Refused, check_json, invalid_reason
+from quadra.ingest.soundness import MAX_DEPTH, Fields, check_json, invalid_reason
+from quadra.ingest.wire import Refused
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
 FUTURE_US = timedelta(hours=24) // clock.MICROSECOND

@@ -22,8 +22,9 @@ from quadra.ingest import tail
 from quadra.ingest.counts import Counts
 from quadra.ingest.importers import formats, mapping, progress, shown, totals
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Reading
-from quadra.ingest.importers.run import Ids, Result, count, run
+from quadra.ingest.importers.run import Result, count, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.kinds import KINDS

@@ -8,25 +8,21 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from typing import Any, final
 
 import msgspec
 
 from quadra.core.names import snake_case
 from quadra.core.typed import Typed
-from quadra.ingest.kinds import ALIASES, FIELDS, FREE, MAX_JSON_BYTES
+from quadra.ingest.kinds import ALIASES, FIELDS, FREE
+from quadra.ingest.soundness import MAX_DEPTH, TOO_DEEP, Fields, are_sound, invalid_reason, raw_of
 
-MAX_DEPTH = 8
 MAX_EVENTS = 10_000
 """In one request or message."""
 MAX_EVENT_BYTES = 256 * 1024
 """Of one event's JSON. The fields together may be about as large; what is larger is refused before anything is made of it."""
 MAX_FIELDS = 1_000
 """Of one event. What more there is belongs into `properties`; each unknown name costs a look."""
-MAX_NODES = MAX_JSON_BYTES
-"""Values within one event that are looked at: `[[],[],…]` holds many in few bytes."""
-Fields = dict[str, str]
 
 # a Raw field takes any JSON, null included, so it is no union: None only says that the key was not there
 _columns = [(name, type_ if type_ is msgspec.Raw else type_ | None, None) for name, type_ in FIELDS.items()]
@@ -51,13 +47,6 @@ _RAW_FIELDS = frozenset(name for name, type_ in FIELDS.items() if type_ is msgsp
 
 _WRITE_KEYS = {"api_key", "write_key"}
 """What a body calls the sender's write key, which is no part of the event."""
-# begins with a digit, so that the search goes from one to the next; a run of them is counted from its start alone
-_HUGE_NUMBER = re.compile(rb"\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})")
-_BAD_TEXT = re.compile("[\0\ud800-\udfff]")
-TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-TOO_LARGE_A_NUMBER = "holds a number that is out of range"
-NO_NUMBER = "holds NaN or Infinity, which are not JSON"
-TOO_MANY = f"holds more than {MAX_NODES} values"
 TOO_LARGE = f"larger than {MAX_EVENT_BYTES} bytes"
 _EVENT_ID = re.compile(rb'"(?:event_?[iI]d|messageId|uuid)"\s*:\s*"([^"\\]{1,128})"')
 
@@ -153,16 +142,14 @@ def from_known(fields: dict[str, Any]) -> Any:
             name = _CAMEL.get(key, key)  # of both spellings the later counts, as there
             if name not in _RAW_FIELDS:
                 plain[name] = value
-                continue
-            raw = _encode(value)
-            # null may have been NaN
-            if type(value) is not dict or b"null" in raw or b"\\u0000" in raw:
+            elif (raw := raw_of(value)) is not None:
+                raws.append((name, raw))
+            else:
                 return from_dict(_there(fields))
-            raws.append((name, msgspec.Raw(raw)))
         wire = _PLAIN_WIRE.convert(plain)
     except (ArithmeticError, RecursionError, TypeError, ValueError):
         return from_dict(_there(fields))
-    if _BAD_TEXT.search("".join([value for value in plain.values() if type(value) is str])):
+    if not are_sound(plain.values()):
         return from_dict(_there(fields))
     for name, raw in raws:
         setattr(wire, name, raw)
@@ -190,47 +177,6 @@ def _unfitting(plain: dict[str, Any]) -> Fields:
         except msgspec.ValidationError as error:
             wrong[name] = _say(error)
     return wrong
-
-
-def check_json(raw: msgspec.Raw, field: str) -> Fields:
-    """What is wrong with a properties object: not an object, too large, too deep. Empty when it is fine."""
-    text = bytes(raw)
-    if text[:1] != b"{" and not (field == "tags" and text[:1] == b"["):
-        return {field: "must be an object"}
-    if len(text) > MAX_JSON_BYTES:
-        return {field: f"larger than {MAX_JSON_BYTES} bytes"}
-    # as many brackets as levels at the most: the exact depth is counted only where the count alone does not settle it
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH and _HUGE_NUMBER.search(text) is None:
-        return {}
-    try:
-        problem = invalid_reason(_PLAIN.decode(text), MAX_DEPTH)
-    except RecursionError:
-        problem = TOO_DEEP
-    except msgspec.DecodeError:
-        problem = TOO_LARGE_A_NUMBER
-    return {} if problem is None else {field: problem}
-
-
-def invalid_reason(value: Any, levels: int) -> str | None:
-    """Why a decoded value cannot be stored or read. Walks it without recursion: it may be deeper than the stack."""
-    todo, left = [(value, 0)], MAX_NODES
-    while todo:
-        item, level = todo.pop()
-        if isinstance(item, str):
-            if _BAD_TEXT.search(item):
-                return "contains a NUL character or half a surrogate pair"
-        elif isinstance(item, dict | list):
-            if level == levels:
-                return TOO_DEEP
-            left -= len(item)
-            if left < 0:
-                return TOO_MANY
-            todo.extend((child, level + 1) for child in item)
-            if isinstance(item, dict):
-                todo.extend((child, level + 1) for child in item.values())
-        elif isinstance(item, int | float) and not abs(item) <= sys.float_info.max:
-            return NO_NUMBER if item != item else TOO_LARGE_A_NUMBER
-    return None
 
 
 def has_escapes(raw: bytes) -> bool:

@@ -22,8 +22,9 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.columns import Row
 from quadra.ingest.importers import formats
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Reading
-from quadra.ingest.importers.run import Ids, Result, run
+from quadra.ingest.importers.run import Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.log import Log

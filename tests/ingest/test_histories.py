@@ -17,8 +17,9 @@ from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender, accept
 from quadra.ingest.importers import formats, mapping, totals
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Reading
-from quadra.ingest.importers.run import Ids, Result, _wire, run
+from quadra.ingest.importers.run import Result, _identified, _wire, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.log import Log
@@ -168,7 +169,13 @@ def test_many_rows_of_one_statement_are_the_same_as_one_by_one(tmp_path: Path) -
             found = formats.read(source, form, Reading(Visitors("secret"), Times()))[1]
             for item in found:
                 if not isinstance(item.fields, Refused):
-                    rows.append(accept(_wire(item, ids), Sender(1, "import", *item.agent), 1_800_000_000_000_000))
+                    rows.append(
+                        accept(
+                            _wire(_identified(item.fields, item.identity, ids)),
+                            Sender(1, "import", *item.agent),
+                            1_800_000_000_000_000,
+                        )
+                    )
     kept = []
     for at_once in (1, len(rows)):
         with opened(f"sqlite:///{tmp_path / str(at_once)}.db") as database:

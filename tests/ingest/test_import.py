@@ -22,9 +22,10 @@ from quadra.ingest.importers import access_log, formats, source
 from quadra.ingest.importers.access_log import Entry, read_line
 from quadra.ingest.importers.access_log_events import Visitors, fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Item, Reading
 from quadra.ingest.importers.records import DELIMITERS
-from quadra.ingest.importers.run import Ids, Result, _wire, run
+from quadra.ingest.importers.run import Result, _identified, _wire, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.wire import Refused
@@ -219,7 +220,7 @@ def test_when_a_file_was_sent_corrects_no_time_of_it(tmp_path: Path) -> None:
     path.write_text('{"event_type": "a", "timestamp": "2026-01-01T00:00:00Z", "sentAt": "2026-01-01T00:05:00Z"}\n')
     _, (item,) = imported(path)
     with closing(Ids("secret")) as ids:
-        row = accept(_wire(item, ids), Sender(1, "import"), clock.now_us())
+        row = accept(_wire(_identified(item.fields, item.identity, ids)), Sender(1, "import"), clock.now_us())
     assert clock.iso(clock.from_us(row.occurred_at)).startswith("2026-01-01T00:00:00")
 
 

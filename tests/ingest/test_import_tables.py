@@ -18,8 +18,9 @@ import pytest
 from quadra.core.errors import Invalid
 from quadra.ingest.importers import formats
 from quadra.ingest.importers.access_log_events import Visitors
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Item, Reading
-from quadra.ingest.importers.run import Ids, Result, run
+from quadra.ingest.importers.run import Result, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
 from quadra.ingest.wire import Refused

@@ -18,7 +18,8 @@ from quadra.ingest.columns import Row
 from quadra.ingest.doors import body, many
 from quadra.ingest.doors.many import read_many, split
 from quadra.ingest.kinds import FIELDS, MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, Refused, Wire, from_dict, from_known, invalid_reason, read_one
+from quadra.ingest.soundness import MAX_DEPTH, invalid_reason
+from quadra.ingest.wire import Refused, Wire, from_dict, from_known, read_one
 
 SENDER = Sender(project_id=1, door="http")
 NOW = clock.to_us(clock.EPOCH) + 1_800_000_000_000_000

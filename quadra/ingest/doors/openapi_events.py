@@ -48,7 +48,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def shape_of(field: str) -> Schema:
     """The schema of one field, as the code checks it."""
     schema: Schema = msgspec.json.schema(FIELDS[field])
-    if FIELDS[field] is msgspec.Raw:  # anything to the decoder, then `wire.check_json` looks into it
+    if FIELDS[field] is msgspec.Raw:  # anything to the decoder, then `check_json` looks into it
         schema = {"type": ["object", "array"] if field == "tags" else "object"}
     if field == "kind":
         schema = {"enum": list(KINDS)}

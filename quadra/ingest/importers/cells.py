@@ -24,23 +24,33 @@ class Column:
         self._padded = False
         self._any = False
 
+    @property
+    def is_text(self) -> bool:
+        """No further cell changes that."""
+        return not (self._numbers or self._booleans)
+
     def add(self, cell: str) -> None:
-        if cell == "" or not (self._numbers or self._booleans):
+        if cell == "" or self.is_text:
             return
         self._any = True
         self._booleans = self._booleans and cell.lower() in ("true", "false")
         found = NUMBER.fullmatch(cell) if self._numbers else None
-        self._numbers = found is not None and cell != "-0" and sum(map(str.isdigit, cell)) <= DIGITS_MOST
+        # the pattern allows a sign and a point beside digits
+        self._numbers = (
+            found is not None and cell != "-0" and len(cell) - cell.count("-") - cell.count(".") <= DIGITS_MOST
+        )
         if found is not None and (decimals := found[2]):
             self._decimals.add(len(decimals))
             self._padded = self._padded or decimals.endswith("0")
 
     def value(self, cell: str) -> Any:
         """The cell as the column has it. One that came after the column was looked at may still be text."""
-        if self._any and self._booleans and cell.lower() in ("true", "false"):
+        if not self._any or self.is_text:
+            return cell
+        if self._booleans and cell.lower() in ("true", "false"):
             return cell.lower() == "true"
         # 19.90 among prices is 19.9; 1.10 beside 1.9 is a version
-        if self._any and self._numbers and not (self._padded and len(self._decimals) > 1) and NUMBER.fullmatch(cell):
+        if self._numbers and not (self._padded and len(self._decimals) > 1) and NUMBER.fullmatch(cell):
             return float(cell) if "." in cell else int(cell)
         return cell
 

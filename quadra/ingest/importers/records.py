@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Collection, Iterator
-from itertools import chain
+from itertools import chain, compress
 from typing import Any
 
 from quadra.core.errors import Invalid
@@ -18,11 +18,15 @@ from quadra.ingest.wire import Refused, json_name
 MAX_JSON_ITEM = 16 * 2**20
 """Characters of one item of a JSON file, so of `{"events": […]}` as a whole; larger ones are NDJSON's business."""
 DELIMITERS = ",;\t|"
-NOTHING = frozenset({"", "NULL", "\\N"})
-"""How dumps write a cell without a value."""
+NOTHING = frozenset({"NULL", "\\N"})
+"""How dumps write a cell without a value, beside an empty one."""
 BETWEEN = " \t\r\n,[]"
 
 Record = tuple[int, dict[str, Any] | Refused]
+
+
+class Cells(dict[str, Any]):
+    """A row of a table, without its empty cells: all of it is text."""
 
 
 def records(source: Source, inside: Collection[str]) -> Iterator[Record]:
@@ -131,7 +135,11 @@ def _cells(source: Source, first: str) -> Iterator[Record]:
         elif len(row) > len(header):
             yield number, Refused("invalid", {"line": f"{len(row)} cells under {len(header)} columns"})
         else:
-            yield number, {name: cell for name, cell in zip(header, row, strict=False) if cell not in NOTHING}
+            cells = Cells(zip(compress(header, row), filter(None, row), strict=True))
+            if not NOTHING.isdisjoint(row):
+                for name in [name for name, cell in cells.items() if cell in NOTHING]:
+                    del cells[name]
+            yield number, cells
 
 
 def _checked(found: Iterator[tuple[int, Any]]) -> Iterator[Record]:

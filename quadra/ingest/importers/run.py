@@ -1,12 +1,13 @@
-"""One import: items are accepted, given ids, and stored in groups. What is stored already is found and left alone."""
+"""One import: items are accepted, given ids, and stored in groups. What is stored already is found and left alone.
+
+A group is stored on a thread while the next one is read: the database takes its time outside of the interpreter.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,10 @@ from quadra.ingest.accept import Sender, accept
 from quadra.ingest.bulk import GROUP, append
 from quadra.ingest.columns import Row
 from quadra.ingest.counts import DUPLICATE, REFUSED, Counts, reason_of
+from quadra.ingest.halving import Outcome
+from quadra.ingest.importers.ids import Ids
 from quadra.ingest.importers.items import Item
+from quadra.ingest.importers.plain import row_of
 from quadra.ingest.importers.shown import FIRST, as_object
 from quadra.ingest.log import Log
 from quadra.ingest.sdks import foreign
@@ -24,8 +28,6 @@ from quadra.ingest.wire import Refused
 
 DOOR = "import"
 SHOWN = 5
-IN_MEMORY = 200_000
-"""Different lines of which the counts take about 30 MB."""
 ID_NAMES = ("event_id", "eventId")
 SENT_NAMES = ("sent_at", "sentAt")
 """The sender's clock when it sent: years later it says nothing about that clock."""
@@ -49,45 +51,12 @@ class Result:
     refusals: list[tuple[int, str, str]] = field(default_factory=list)
     """The first ones: line, why, how it begins."""
 
-    def refuse(self, item: Item, refused: Refused) -> None:
+    def refuse(self, number: int, identity: bytes, refused: Refused) -> None:
         self.refused += 1
         self.reasons[reason_of(refused)] += 1
         if len(self.refusals) < SHOWN:
-            begins = item.identity[:120].decode(errors="replace").replace("\0", ", ")  # the cells of a row
-            self.refusals.append((item.number, refused.message.removeprefix("line: "), begins))
-
-
-class Ids:
-    """Ids for events that have none: a keyed hash of the line and of how many identical ones preceded it.
-
-    Keyed, since the address in a line could otherwise be found by trying all addresses. The counts of the first lines are in
-    memory; those of later ones lie in a temporary SQLite database: a file may have more lines than there is memory.
-    """
-
-    def __init__(self, secret: str):
-        self._key = hashlib.sha256(f"imported:{secret}".encode()).digest()
-        self._first: dict[bytes, int] = {}
-        self._counts = sqlite3.connect("", isolation_level=None)
-        self._counts.execute("PRAGMA journal_mode=OFF")
-        self._counts.execute("CREATE TABLE seen (line BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
-        self._counts.execute("BEGIN")
-
-    def of(self, identity: bytes) -> str:
-        digest = hmac.digest(self._key, identity, "sha256")
-        return hmac.digest(self._key, digest + self._before(digest[:16]).to_bytes(8, "big"), "sha256").hex()[:40]
-
-    def _before(self, line: bytes) -> int:
-        """How many such lines there were before this one."""
-        if line in self._first or len(self._first) < IN_MEMORY:
-            self._first[line] = times = self._first.get(line, -1) + 1
-            return times
-        found = self._counts.execute(
-            "INSERT INTO seen VALUES (?, 0) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times", (line,)
-        ).fetchone()
-        return int(found[0])
-
-    def close(self) -> None:
-        self._counts.close()
+            begins = identity[:120].decode(errors="replace").replace("\0", ", ")  # the cells of a row
+            self.refusals.append((number, refused.message.removeprefix("line: "), begins))
 
 
 def run(
@@ -101,58 +70,93 @@ def run(
 ) -> None:
     """Import `items` into `result`; without a `log` nothing is stored. Raises `Invalid`, `Unavailable`."""
     sender = lru_cache(maxsize=4096)(lambda agent: Sender(project_id, DOOR, *agent))
-    waiting: list[tuple[Item, Row]] = []
+    storing = Storing(log, result)
     try:
-        for item in items:
+        for number, identity, given, agent in items:
             result.read += 1
             try:
-                row = accept(_wire(item, ids), sender(item.agent), clock.now_us())
+                fields = _identified(given, identity, ids)
+                now_us = clock.now_us()
+                row = row_of(fields, agent, project_id, DOOR, now_us) or accept(_wire(fields), sender(agent), now_us)
             except Refused as refused:
-                result.refuse(item, refused)
+                result.refuse(number, identity, refused)
             else:
                 result.accepted += 1
                 result.bots += row.bot
                 if log is not None:
-                    waiting.append((item, row))
+                    storing.add(number, identity, row)
                 elif len(result.first) < FIRST:
                     result.first.append(as_object(row))
-            if len(waiting) >= GROUP:
-                _store(waiting, log, result)
             if result.read % 500 == 0:
                 on_progress()
     finally:
         # also where the file breaks off or somebody lost patience: what was read is not read again in vain
-        _store(waiting, log, result)
+        storing.finish()
         on_progress()
 
 
-def _store(waiting: list[tuple[Item, Row]], log: Log | None, result: Result) -> None:
-    rows, held = [row for _, row in waiting], list(waiting)
-    waiting.clear()
-    if log is None or not rows:
-        return
-    for (item, row), outcome in zip(held, append(log, rows), strict=True):
-        if isinstance(outcome, Refused):
-            result.bots -= row.bot
-            result.refuse(item, outcome)
-        elif outcome[1]:
-            result.duplicates += 1
-        else:
-            result.stored += 1
+class Storing:
+    """Groups of rows on their way into the log: one is stored, one is gathered. After a failure there is no further one."""
+
+    def __init__(self, log: Log | None, result: Result):
+        self._log = log
+        self._result = result
+        self._gathered: list[tuple[int, bytes, Row]] = []
+        self._under_way: tuple[list[tuple[int, bytes, Row]], Future[list[Outcome]]] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import")
+
+    def add(self, number: int, identity: bytes, row: Row) -> None:
+        """Raises `Unavailable` of an earlier group."""
+        self._gathered.append((number, identity, row))
+        if len(self._gathered) >= GROUP:
+            self._start()
+
+    def finish(self) -> None:
+        """Raises `Unavailable`."""
+        with self._thread:
+            self._start()
+            self._settle()
+
+    def _start(self) -> None:
+        self._settle()
+        group, self._gathered = self._gathered, []
+        if self._log is not None and group:
+            self._under_way = group, self._thread.submit(append, self._log, [row for _, _, row in group])
+
+    def _settle(self) -> None:
+        """Wait for the group that is under way."""
+        if self._under_way is None:
+            return
+        group, stored = self._under_way
+        outcomes = stored.result()
+        self._under_way = None
+        for (number, identity, row), outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                self._result.bots -= row.bot
+                self._result.refuse(number, identity, outcome)
+            elif outcome[1]:
+                self._result.duplicates += 1
+            else:
+                self._result.stored += 1
 
 
-def _wire(item: Item, ids: Ids) -> Any:
-    """Raises `Refused`."""
-    if isinstance(item.fields, Refused):
-        raise item.fields
-    fields = dict(item.fields)
+def _identified(given: Mapping[str, Any] | Refused, identity: bytes, ids: Ids) -> dict[str, Any]:
+    """The fields with an id. Raises `Refused`."""
+    if isinstance(given, Refused):
+        raise given
+    fields = dict(given)
     for name in SENT_NAMES:
         fields.pop(name, None)
-    named = {name: fields.pop(name, None) for name in ID_NAMES}
+    named = {name: fields.pop(name) for name in ID_NAMES if name in fields}
     if all(value in (None, "") for value in named.values()):
-        fields["event_id"] = ids.of(item.identity)
+        fields["event_id"] = ids.of(identity)
     else:
         fields |= {name: foreign.text(value) for name, value in named.items()}
+    return fields
+
+
+def _wire(fields: dict[str, Any]) -> Any:
+    """Raises `Refused`."""
     if (at := fields.get("timestamp")) is not None:
         fields["timestamp"] = foreign.moment(at)
     return foreign.wire(fields, {})

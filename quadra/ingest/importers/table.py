@@ -78,7 +78,7 @@ def rows(source: Source, times: Times, mapped: Mapping[str, str]) -> Iterator[tu
                 f"No column of {source.name} says what happened; one must be called event, event_type or kind. "
                 f"Name it with --map event=COLUMN. It has: {', '.join(header)[:300]}."
             )
-        event = partial(_event, fields, header, _typed(records, len(fields)), times)
+        event = partial(_event, list(zip(fields, header, _typed(records, len(fields)), strict=True)), times)
         source.rewind()
         records = rows_of_cells(source, first)
         next(row for _, row in records if isinstance(row, list))
@@ -97,10 +97,15 @@ def rows(source: Source, times: Times, mapped: Mapping[str, str]) -> Iterator[tu
 
 def _typed(records: Iterator[tuple[int, list[str] | Refused]], width: int) -> list[Column]:
     columns = [Column() for _ in range(width)]
+    open_ = list(enumerate(columns))
     for _, row in records:
-        if isinstance(row, list):
-            for column, cell in zip(columns, row, strict=False):
-                column.add(cell)
+        if not isinstance(row, list):
+            continue
+        for place, column in open_:
+            if place < len(row):
+                column.add(row[place])
+        if any(column.is_text for _, column in open_):
+            open_ = [(place, column) for place, column in open_ if not column.is_text]
     return columns
 
 
@@ -108,29 +113,35 @@ def _own_event(header: list[str], row: list[str]) -> Row:
     return own.event_of(own.from_cells(dict(zip(header, row, strict=False))))
 
 
-def _event(fields: list[str], header: list[str], columns: list[Column], times: Times, row: list[str]) -> Row:
-    """Raises `Refused`."""
+def _event(plan: list[tuple[str, str, Column]], times: Times, row: list[str]) -> Row:
+    """`plan` has for each column its field or None, its name and what its cells are. Raises `Refused`."""
     event: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     typed: dict[str, Any] = {}
-    for field, name, cell, column in zip(fields, header, row, columns, strict=False):
+    for (field, name, column), cell in zip(plan, row, strict=False):
         if cell == "":
             continue
-        if field in OBJECTS:
+        if field in TEXTS:
+            event[field] = cell
+        elif field in OBJECTS:
             try:
                 found = json.loads(cell)
             except (ValueError, RecursionError):
                 raise Refused("invalid", {name: "not JSON"}) from None
             event.update(found) if field == "fields" and isinstance(found, dict) else event.update({field: found})
+            continue
         elif field in FIELDS:
-            event[field] = cell if field in TEXTS else read_cell(cell, FIELDS[field])
-            typed[field] = column.value(cell)
+            event[field] = read_cell(cell, FIELDS[field])
         else:
             properties[name.strip()] = column.value(cell)
-    kind = KINDS.get(str(event.get("kind") or "event"))
-    for field in [name for name in event if kind and name not in COMMON and name not in _own(kind)]:
-        value = event.pop(field)  # a field of other kinds: no question reads it for this one
-        properties[field] = typed.get(field, value)
+            continue
+        if field not in COMMON:
+            typed[field] = column.value(cell)
+    if not event.keys() <= COMMON.keys() and (kind := KINDS.get(str(event.get("kind") or "event"))):
+        own_fields = _own(kind)
+        for field in [name for name in event if name not in COMMON and name not in own_fields]:
+            value = event.pop(field)  # a field of other kinds: no question reads it for this one
+            properties[field] = typed.get(field, value)
     if properties:
         given = event.get("properties")
         event["properties"] = {**properties, **(given if isinstance(given, dict) else {})}

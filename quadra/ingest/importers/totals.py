@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.ingest.importers.items import Item
 from quadra.ingest.importers.run import Result
 from quadra.ingest.importers.shown import FIRST
 from quadra.ingest.importers.source import Source
@@ -102,7 +101,7 @@ def run(
             try:
                 row = _row(counted.tool, project_id, total)
             except Refused as refused:
-                result.refuse(Item(number, "\0".join(cells).encode(errors="replace"), refused), refused)
+                result.refuse(number, "\0".join(cells).encode(errors="replace"), refused)
                 continue
             result.accepted += 1
             if database is None and len(result.first) < FIRST:

@@ -18,7 +18,8 @@ from quadra.core.errors import Invalid
 from quadra.ingest.accept import Sender
 from quadra.ingest.agents import browser_of
 from quadra.ingest.kinds import MAX_JSON_BYTES
-from quadra.ingest.wire import MAX_DEPTH, TOO_DEEP, TOO_MANY, Refused, from_known, invalid_reason
+from quadra.ingest.soundness import MAX_DEPTH, TOO_DEEP, TOO_MANY, invalid_reason
+from quadra.ingest.wire import Refused, from_known
 
 SECONDS = range(946_684_800, 100_000_000_000)
 """Numbers that as milliseconds lie before 2000, where no event may be: they are seconds."""

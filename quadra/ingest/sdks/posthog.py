@@ -114,8 +114,9 @@ def fields_of(event: Mapping[str, Any], received_us: int = 0) -> dict[str, Any]:
     name = event.get("event")
     if not isinstance(name, str) or not name:
         raise Refused("invalid", {"event": "required"}, event_id if isinstance(event_id, str) else None)
-    unknown = {key: value for key, value in event.items() if key not in OWN and key not in DROPPED}
-    kept = {key: value for key, value in {**unknown, **properties}.items() if key not in DROPPED}
+    kept = {key: event[key] for key in event if key not in OWN} | properties
+    for key in DROPPED:
+        kept.pop(key, None)
     return {
         "kind": KINDS.get(name, "event"),
         "event_type": name,

@@ -5,11 +5,10 @@ They are what its SDKs sent, so they are read as the door for those SDKs reads t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from quadra.ingest.importers.histories.reading import Event, device, text_of
+from quadra.ingest.importers.histories.reading import Event, device, read_json, text_of
 from quadra.ingest.sdks import posthog
 from quadra.ingest.wire import Refused
 
@@ -30,17 +29,15 @@ def read(record: dict[str, Any]) -> Iterator[Event]:
         event["uuid"] = event.pop("id", None)
     properties = event.get("properties")
     if isinstance(properties, str):
-        try:
-            event["properties"] = properties = json.loads(properties)
-        except (ValueError, RecursionError):
-            raise Refused("invalid", {"properties": "not JSON"}) from None
+        event["properties"] = properties = read_json(properties, "properties")
     if event.get("timestamp") is None:
         raise Refused("invalid", {"timestamp": "required"})
     fields = posthog.fields_of(event)
-    fields.pop("sent_at", None)
     page = fields.pop("page")
-    fields |= {"page_url": page.get("url") or page.get("path"), "page_title": page.get("title")}
+    fields["page_url"], fields["page_title"] = page.get("url") or page.get("path"), page.get("title")
     fields["referrer"] = page.get("referrer")
+    if fields["traits"] is None:
+        del fields["traits"]
     known = properties if isinstance(properties, dict) else {}
     yield (
         fields,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from quadra.core.errors import Invalid
 from quadra.ingest.agents import Agent
 from quadra.ingest.importers.items import Item, Reading
-from quadra.ingest.importers.records import records
+from quadra.ingest.importers.records import Cells, records
 from quadra.ingest.importers.source import Source
 from quadra.ingest.wire import Refused
 
@@ -103,13 +104,27 @@ def text_of(record: Mapping[str, Any], name: str) -> str | None:
     return str(value) if type(value) is int or type(value) is float else None
 
 
-def texts_of(record: Mapping[str, Any]) -> dict[str, str]:
+def texts_of(record: Mapping[str, Any]) -> Mapping[str, str]:
     """The texts that are there: `text_of` of all names at once."""
+    if type(record) is Cells:
+        return record
     return {
         name: value if type(value) is str else str(value)
         for name, value in record.items()
         if (value if type(value) is str else type(value) is int or type(value) is float)
     }
+
+
+def read_json(text: str, name: str) -> Any:
+    """JSON within a text. Raises `Refused`."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        pass  # NaN, which is refused by name later, or half a character
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Refused("invalid", {name: "not JSON"}) from None
 
 
 def required(record: Mapping[str, Any], *names: str) -> str:

@@ -6,12 +6,11 @@ a session of ours.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quadra.core.names import snake_case
-from quadra.ingest.importers.histories.reading import Event, device, required, text_of, texts_of
+from quadra.ingest.importers.histories.reading import Event, device, read_json, required, text_of, texts_of
 from quadra.ingest.wire import Refused
 
 INSIDE = ("data",)
@@ -68,10 +67,7 @@ def _url(said: Mapping[str, str], host: str, begins: str) -> str | None:
 def _properties(row: Mapping[str, Any]) -> dict[str, Any] | None:
     found = next((row[name] for name in DATA if row.get(name)), None)
     if isinstance(found, str):
-        try:
-            found = json.loads(found)
-        except (ValueError, RecursionError):
-            raise Refused("invalid", {"data": "not JSON"}) from None
+        found = read_json(found, "data")
     if found is not None and not isinstance(found, dict):
         raise Refused("invalid", {"data": "must be an object"})
     tag = text_of(row, "tag")
