@@ -205,7 +205,7 @@ def test_a_replay_gives_a_fake_sink_the_same_ids_again_also_of_rows_that_are_in_
     do(runtime, "kafka")
     while compact_some(runtime, 1):
         pass
-    with runtime.database.begin() as session:  # as cooling leaves it
+    with runtime.database.begin() as session:  # as eviction leaves it
         session.execute(sa.delete(Event))
         session.execute(sa.update(Batch).values(cold_at=clock.now()))
     assert verbs.replay(runtime.database, KAFKA, start=began + timedelta(hours=1), end=began + timedelta(hours=2)) == 0

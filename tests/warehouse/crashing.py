@@ -30,7 +30,7 @@ from quadra.warehouse.query import duck
 from quadra.warehouse.query.engine import Warehouse
 from quadra.warehouse.segments import sweeping, verifying, writing
 from quadra.warehouse.segments.compaction import compact_some
-from quadra.warehouse.segments.hot_rows import cool_some
+from quadra.warehouse.segments.hot_rows import evict_some
 from quadra.warehouse.segments.merging import find_days, merge_some
 from tests.warehouse.conftest import age, compact_all, event, installation, numbers, scalar, store
 
@@ -100,7 +100,7 @@ def work_merge(runtime: Runtime) -> None:
 
 
 def work_cool(runtime: Runtime) -> None:
-    while cool_some(runtime, 1):
+    while evict_some(runtime, 1):
         pass
 
 

@@ -20,7 +20,7 @@ from quadra.warehouse.erasure import erasing
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import catalogue, sweeping
 from quadra.warehouse.segments.compaction import compact_some
-from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
+from quadra.warehouse.segments.hot_rows import NotCovered, evict_some
 from quadra.warehouse.segments.merging import choose, merge_some
 from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.segments.store import LocalStore
@@ -84,7 +84,7 @@ def test_rows_that_only_a_retired_segment_holds_do_not_leave_the_event_table(run
     with runtime.database.begin() as session:
         session.execute(sa.update(Segment).values(state=RETIRED, retired_at=clock.now()))
     with pytest.raises(NotCovered):
-        cool_some(runtime, 1)
+        evict_some(runtime, 1)
     assert scalar(runtime, "SELECT count(*) FROM event") == 5
 
 

@@ -19,7 +19,7 @@ from quadra.warehouse.erasure.jobs import ERASE, request_erasure
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import sweeping
 from quadra.warehouse.segments.compaction import compact_some
-from quadra.warehouse.segments.hot_rows import cool_some
+from quadra.warehouse.segments.hot_rows import evict_some
 from quadra.warehouse.segments.soundness import SegmentDamaged
 from quadra.warehouse.segments.verifying import live_segments, verify
 from quadra.warehouse.tables import Erasure
@@ -50,7 +50,7 @@ def fill(runtime: Runtime) -> list[int]:
     store(runtime, [event(number, days_ago=number % 3) for number in range(40)], per_batch=10)
     compact_all(runtime)
     age(runtime)
-    cool_some(runtime, 1)  # cold: in segments only
+    evict_some(runtime, 1)  # cold: in segments only
     store(runtime, [event(number, days_ago=number % 2) for number in range(40, 60)], per_batch=10)
     compact_all(runtime)  # in segments and in the event table
     store(runtime, [event(number) for number in range(60, 90)], per_batch=10)  # sealed

@@ -22,7 +22,7 @@ from quadra.warehouse.handlers import HANDLERS
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import catalogue, sweeping
 from quadra.warehouse.segments.compaction import compact_project, compact_some
-from quadra.warehouse.segments.hot_rows import NotCovered, cool_some
+from quadra.warehouse.segments.hot_rows import NotCovered, evict_some
 from quadra.warehouse.segments.merging import choose, find_days, merge_some
 from quadra.warehouse.segments.planning import plan
 from quadra.warehouse.segments.publishing import StaleRead
@@ -245,9 +245,9 @@ def test_damage_is_not_merged_into_a_new_file(sqlite_runtime: Runtime) -> None:
 def test_old_rows_leave_the_event_table_and_stay_in_questions(any_runtime: Runtime) -> None:
     store(any_runtime, [event(number, days_ago=number % 3) for number in range(250)])
     compact_all(any_runtime)
-    assert cool_some(any_runtime, 1) == 0  # they are young
+    assert evict_some(any_runtime, 1) == 0  # they are young
     age(any_runtime)
-    assert cool_some(any_runtime, 1) == 3
+    assert evict_some(any_runtime, 1) == 3
     assert scalar(any_runtime, "SELECT count(*) FROM event") == 0
     assert scalar(any_runtime, "SELECT count(*) FROM batch WHERE status = 'ARCHIVED' AND cold_at > 0") == 3
     assert numbers(any_runtime) == list(range(250))
@@ -263,7 +263,7 @@ def test_rows_stay_while_a_job_still_wants_their_batch(runtime: Runtime) -> None
     for state, stays in (("PENDING", True), ("FAILED", True), ("SUCCESS", False)):
         with runtime.database.begin() as session:
             session.execute(sa.text("UPDATE job SET state = :state WHERE id = :id"), {"state": state, "id": job_id})
-        assert cool_some(runtime, 1) == (0 if stays else 1)
+        assert evict_some(runtime, 1) == (0 if stays else 1)
 
 
 def test_rows_that_were_never_analysed_stay(runtime: Runtime) -> None:
@@ -272,7 +272,7 @@ def test_rows_that_were_never_analysed_stay(runtime: Runtime) -> None:
     age(runtime)
     with runtime.database.begin() as session:
         session.execute(sa.update(Batch).values(status="SEALED"))
-    assert cool_some(runtime, 1) == 0
+    assert evict_some(runtime, 1) == 0
 
 
 def test_nothing_is_deleted_that_a_damaged_segment_should_hold(runtime: Runtime) -> None:
@@ -281,7 +281,7 @@ def test_nothing_is_deleted_that_a_damaged_segment_should_hold(runtime: Runtime)
     age(runtime)
     flip(runtime, segments(runtime)[0])
     with pytest.raises(Damaged, match=segments(runtime)[0].path):
-        cool_some(runtime, 1)
+        evict_some(runtime, 1)
     assert scalar(runtime, "SELECT count(*) FROM event") == 20
 
 
@@ -295,7 +295,7 @@ def test_nothing_is_deleted_that_no_segment_holds_value_for_value(runtime: Runti
     with runtime.database.begin() as session:
         session.execute(sa.text(f"UPDATE event SET {change} WHERE event_id = 'e-7'"))
     with pytest.raises(NotCovered, match="e-7"):
-        cool_some(runtime, 1)
+        evict_some(runtime, 1)
     assert scalar(runtime, "SELECT count(*) FROM event") == 20
 
 
@@ -317,7 +317,7 @@ def test_the_retention_drops_segments_and_their_files(tmp_path: Path, monkeypatc
         compact_all(runtime)
         assert numbers(runtime) == [*seen, 21]
         age(runtime, days=4)
-        while cool_some(runtime, 1):
+        while evict_some(runtime, 1):
             pass
         assert scalar(runtime, "SELECT count(*) FROM event") == 0
         assert numbers(runtime) == [*seen, 21]

@@ -1,4 +1,4 @@
-"""Rows leave the event table once they are old and it is certain that segments hold every one of them, value for value.
+"""Eviction: rows leave the event table once they are old and it is certain that segments hold every one of them, value for value.
 
 With a row goes the memory of its id: an event that is sent again after HOT_DAYS is stored again.
 """
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 ROWS_AT_ONCE = 50_000
 """Compared at once."""
 ROWS_DELETED_AT_ONCE = 2_000
-"""Of one transaction: on SQLite nobody else writes meanwhile."""
+"""Of one transaction: on SQLite no other process writes during it."""
 BATCHES_AT_ONCE = 500
 WORK_SECONDS = 300.0
 
@@ -60,16 +60,16 @@ def is_due(settings: Settings) -> sa.ColumnElement[bool]:
     )
 
 
-def cool_project(runtime: Runtime, lease: Lease) -> None:
+def evict_project(runtime: Runtime, lease: Lease) -> None:
     """The job."""
     if lease.job.project_id is None:
         raise Permanent("Rows leave one project at a time.")
     until = time.monotonic() + WORK_SECONDS  # the next round of planning goes on
-    while not lease.lost.is_set() and cool_some(runtime, lease.job.project_id, lease) and time.monotonic() < until:
+    while not lease.lost.is_set() and evict_some(runtime, lease.job.project_id, lease) and time.monotonic() < until:
         pass
 
 
-def cool_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> int:
+def evict_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> int:
     """Delete the rows of some batches; how many batches. Raises `NotCovered`, `Damaged`, `LeaseLost`, `Unavailable`."""
     with runtime.database.snapshot() as session:
         batches = _due(session, runtime.settings, project_id)
@@ -88,7 +88,7 @@ def cool_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> 
             if lease is not None:
                 lease.hold(session)
             _delete(session, portion)
-    logger.info("warehouse.rows.cooled", extra={"project_id": project_id, "batches": len(batches)})
+    logger.info("warehouse.rows.evicted", extra={"project_id": project_id, "batches": len(batches)})
     return len(batches)
 
 

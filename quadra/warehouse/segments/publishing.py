@@ -1,5 +1,5 @@
 """The only place where the list of segments changes. Each function belongs into one transaction and says by its error that
-nothing of it may be kept: somebody else was quicker, or what was read has changed meanwhile.
+nothing of it may be kept: another worker was quicker, or what was read has changed since.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IDS_AT_ONCE = 500
 
 
 class StaleRead(Transient):
-    """What was compacted or merged has changed meanwhile; it is done again."""
+    """What was compacted or merged has changed since it was read; the job reads again."""
 
     code = "stale_read"
 
@@ -55,7 +55,7 @@ def replace(session: Session, old: Iterable[str], written: Sequence[Written]) ->
 
 
 def retire(session: Session, ids: Iterable[str]) -> bool:
-    """Read these segments no more. False where one of them was not LIVE: then roll back."""
+    """Take these segments out of every later question. False where one of them was not LIVE: then roll back."""
     chosen = list(ids)
     still = sa.and_(Segment.id.in_(chosen), Segment.state == LIVE)
     gone = sa.update(Segment).where(still).values(state=RETIRED, retired_at=clock.now())
