@@ -139,7 +139,7 @@ def test_a_compaction_that_had_read_the_rows_does_not_bring_them_back(
         erase(runtime, "u-3")
 
     monkeypatch.setitem(compact_some.__globals__, "_write", erase_meanwhile)
-    with pytest.raises(Exception, match="changed meanwhile"):
+    with pytest.raises(Exception, match="changed since it was read"):
         compact_some(runtime, 1)
     compact_all(runtime)
     assert numbers(runtime) == [number for number in range(20) if number % 10 != 3]
