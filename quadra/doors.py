@@ -5,21 +5,21 @@ The order is that of the page `/api/docs`.
 
 from __future__ import annotations
 
-from quadra.accounts import openapi as accounts
-from quadra.alerts import openapi as alerts
-from quadra.analytics import openapi as analytics
-from quadra.assistants import openapi as assistants
-from quadra.backup import openapi as backup
+from quadra.accounts import room as accounts
+from quadra.alerts import room as alerts
+from quadra.analytics import room as analytics
+from quadra.assistants import room as assistants
+from quadra.backup import room as backup
 from quadra.core.api.openapi import Group
 from quadra.dashboard import openapi as dashboard
-from quadra.field import openapi as field
-from quadra.health import openapi as health
+from quadra.field import room as field
+from quadra.health import room as health
 from quadra.ingest import openapi as ingest
-from quadra.insights import openapi as insights
-from quadra.jobs import openapi as jobs
-from quadra.rollout import openapi as rollout
-from quadra.sinks import openapi as sinks
-from quadra.warehouse import openapi as warehouse
+from quadra.insights import room as insights
+from quadra.jobs import room as jobs
+from quadra.rollout import room as rollout
+from quadra.sinks import room as sinks
+from quadra.warehouse import room as warehouse
 
 DESCRIBED: tuple[Group, ...] = (
     *ingest.GROUPS,

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from flask import Flask, request
 
-from quadra.accounts import sessions
+from quadra.accounts import audit_routes, login_routes, me_routes, password_links, project_routes, sessions, user_routes
 from quadra.accounts.access import counted_as, require_role
 from quadra.accounts.routes import accounts
 from quadra.accounts.setup import secret_key
 from quadra.core.api.doors import GATE
+from quadra.core.api.openapi import Group
 from quadra.core.runtime import Runtime
 from quadra.core.web import limits
 
 BLUEPRINTS = (accounts,)
+
+GROUPS = (
+    Group(
+        title="Log in",
+        says="For people. Programs send a key instead: `Authorization: Bearer qk_…`.",
+        doors=tuple(login_routes.doors.described),
+    ),
+    Group(
+        title="Your account",
+        says="For people: who logs in with a password also has sessions, and may have a second factor.",
+        doors=tuple(me_routes.doors.described),
+    ),
+    Group(
+        title="Projects and keys",
+        says=(
+            "A project is what events belong to. A **write key** sends events and nothing else, so it is safe in a page; "
+            "a **read key** asks questions about its project; an **admin key** may do everything an admin may."
+        ),
+        doors=tuple(project_routes.doors.described),
+    ),
+    Group(
+        title="Users",
+        says="Everybody who may log in. For admins.",
+        doors=(*user_routes.doors.described, *password_links.doors.described),
+    ),
+    Group(title="Audit log", says="For admins of the installation.", doors=tuple(audit_routes.doors.described)),
+)
 
 
 def set_up(app: Flask, runtime: Runtime) -> None:

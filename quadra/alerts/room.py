@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
 from quadra.alerts import alert_routes, channel_routes
+from quadra.alerts.kind_list import KINDS
 from quadra.alerts.reports import report_routes, unsubscribe_routes
-from quadra.core.runtime import Runtime
+from quadra.core.api.openapi import Group
 
 BLUEPRINTS = (
     channel_routes.doors.blueprint,
@@ -15,6 +14,16 @@ BLUEPRINTS = (
     unsubscribe_routes.doors.blueprint,
 )
 
-
-def set_up(_app: Flask, _runtime: Runtime) -> None:
-    """Nothing but its doors."""
+GROUPS = (
+    Group(
+        title="Alerts",
+        says="People are told when a condition holds, and once more when it does not any longer. Kinds of conditions: "
+        + " · ".join(f"`{kind.name}`: {kind.says}" for kind in KINDS),
+        doors=(*channel_routes.doors.described, *alert_routes.doors.described),
+    ),
+    Group(
+        title="Reports",
+        says="A page or a saved view by mail, each day, week or month, at a time of day of a time zone.",
+        doors=(*report_routes.doors.described, *unsubscribe_routes.doors.described),
+    ),
+)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
 from quadra.assistants import routes
-from quadra.core.runtime import Runtime
+from quadra.core.api.openapi import Group
 
 BLUEPRINTS = (routes.doors.blueprint,)
 
-
-def set_up(_app: Flask, _runtime: Runtime) -> None:
-    """Nothing but its door."""
+GROUPS = (
+    Group(
+        title="Assistants",
+        says="Every question as a read-only tool of the Model Context Protocol (docs/assistants.md).",
+        doors=(*routes.doors.described,),
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flask import Blueprint, Flask
 
@@ -14,6 +14,9 @@ class Room(Protocol):
     def BLUEPRINTS(self) -> tuple[Blueprint, ...]:  # noqa: N802
         """Its HTTP doors."""
 
+
+@runtime_checkable
+class NeedsSetUp(Protocol):
     def set_up(self, app: Flask, runtime: Runtime, /) -> None:
         """Whatever else it needs in a web process: socket handlers, gauges, what starts and stops with the process."""
 
@@ -23,4 +26,5 @@ def open_rooms(app: Flask, runtime: Runtime, *rooms: Room) -> None:
     for room in rooms:
         for blueprint in room.BLUEPRINTS:
             app.register_blueprint(blueprint)
-        room.set_up(app, runtime)
+        if isinstance(room, NeedsSetUp):
+            room.set_up(app, runtime)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
-from quadra.core.runtime import Runtime
+from quadra.core.api.openapi import Group
 from quadra.jobs import operating_routes, routes
 
 BLUEPRINTS = (routes.doors.blueprint, operating_routes.doors.blueprint)
 
-
-def set_up(_app: Flask, _runtime: Runtime) -> None:
-    """Nothing but its doors."""
+GROUPS = (
+    Group(
+        title="Jobs",
+        says="What is done with the events after they are stored. Reading is for viewers, deciding for editors.",
+        doors=(*routes.doors.described, *operating_routes.doors.described),
+    ),
+)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from flask import Flask
 
+from quadra.core.api.openapi import Group, SocketEvent
 from quadra.core.observing.scrape import Scrape
 from quadra.core.runtime import Runtime
 from quadra.rollout import routes
-from quadra.rollout.telling import Releases
+from quadra.rollout.routes import doors
+from quadra.rollout.telling import DeploymentUpdate, Releases
 
 BLUEPRINTS = (routes.doors.blueprint,)
+
+GROUPS = (
+    Group(
+        title="Releases",
+        says="Releases that a watcher brings into use and keeps running: docs/rollout.md.",
+        doors=tuple(doors.described),
+        sockets=(
+            SocketEvent(
+                namespace="/live",
+                name="deployment:update",
+                to_server=False,
+                says="A deployment began or ended, or the watcher did something. For who sees the installation.",
+                payload=DeploymentUpdate,
+            ),
+        ),
+    ),
+)
 
 
 def set_up(_app: Flask, runtime: Runtime) -> None:

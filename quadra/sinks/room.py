@@ -6,12 +6,22 @@ from functools import partial
 
 from flask import Flask
 
+from quadra.core.api.openapi import Group
 from quadra.core.runtime import Runtime
 from quadra.sinks import routes
-from quadra.sinks.registry import check_addresses, say_what_is_missing
+from quadra.sinks.registry import SINKS, check_addresses, say_what_is_missing
 from quadra.sinks.upkeep import plan
 
 BLUEPRINTS = (routes.doors.blueprint,)
+
+GROUPS = (
+    Group(
+        title="Sinks",
+        says=f"Sealed batches leave for other systems: {', '.join(sink.title for sink in SINKS)}. "
+        "Reading is for viewers, deciding for editors.",
+        doors=tuple(routes.doors.described),
+    ),
+)
 
 
 def set_up(_app: Flask, runtime: Runtime) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
-from quadra.core.runtime import Runtime
+from quadra.core.api.openapi import Group
 from quadra.warehouse import kept_routes, routes
 
 BLUEPRINTS = (routes.doors.blueprint, kept_routes.doors.blueprint)
 
-
-def set_up(_app: Flask, _runtime: Runtime) -> None:
-    """Nothing but its doors."""
+GROUPS = (
+    Group(
+        title="Erasure and retention",
+        says="What is stored about a person is removed for good; a restored backup is searched again.",
+        doors=(*routes.doors.described, *kept_routes.doors.described),
+    ),
+)

@@ -66,7 +66,7 @@ def test_every_route_is_described_and_every_description_has_a_route(app: Flask) 
     described = {(method, path) for method, path, _operation in OPERATIONS}
     described |= {(method, also) for method, _path, operation in OPERATIONS for also in operation.get("x-also", ())}
     there = routes(app)
-    assert there - described == set(), "describe these in the openapi.py of their room"
+    assert there - described == set(), "describe these in the room.py of their room"
     assert described - there == set(), "these descriptions have no route"
 
 

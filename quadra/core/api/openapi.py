@@ -1,6 +1,6 @@
 """The words in which a room describes its HTTP doors and socket events, for `/api/openapi.json` and `/api/docs`.
 
-A room's `openapi.py` holds `GROUPS` made of these, beside its routes. The shape of a body or an answer is a Python type
+A room's `room.py` holds `GROUPS` made of these, beside its blueprints. The shape of a body or an answer is a Python type
 that msgspec can describe (a TypedDict), or a JSON Schema where a type cannot say it. `openapi_document` puts all rooms
 together; a test compares them with the routes.
 """
