@@ -15,7 +15,7 @@ class Params(Asked, kw_only=True, frozen=True):
     """Nothing beside what every question takes."""
 
 
-class Hidden(Measured, kw_only=True):
+class HiddenRows(Measured, kw_only=True):
     bots: int
     """Events by bots, which questions about people leave out."""
     late: int
@@ -33,10 +33,10 @@ def counted(asked: Params) -> Statement:
     return Statement(sql, params)
 
 
-def answer(events: Snapshot, asked: Params) -> Hidden:
+def answer(events: Snapshot, asked: Params) -> HiddenRows:
     (row,) = events.rows(counted(asked))
     until_us = row["until_us"] if row["late"] else None
-    return Hidden(
+    return HiddenRows(
         **events.measures(),
         bots=row["bots"],
         late=row["late"],
@@ -51,7 +51,7 @@ LENS = Lens(
     "as by an import: figures that were read before they came were smaller.",
     group=OVERVIEW,
     Params=Params,
-    Answer=Hidden,
+    Answer=HiddenRows,
     statements=lambda asked: [counted(asked)],
     answer=answer,
 )
