@@ -32,7 +32,7 @@ NO_PROJECT = "quadra"
 
 class BigQuerySink:
     def __init__(self, settings: Settings):
-        self.rows_at_once = settings.bigquery_batch_rows
+        self._rows_at_once = settings.bigquery_batch_rows
         if settings.bigquery_endpoint:
             self._client = bigquery.Client(
                 project=settings.bigquery_project or NO_PROJECT,
@@ -52,8 +52,8 @@ class BigQuerySink:
                 waiting[table].append((event["event_id"], event["batch_id"], row))
         refused: dict[str, Refused] = {}
         for table, rows in waiting.items():
-            for start in range(0, len(rows), self.rows_at_once):
-                for one in self._insert(table, rows[start : start + self.rows_at_once]):
+            for start in range(0, len(rows), self._rows_at_once):
+                for one in self._insert(table, rows[start : start + self._rows_at_once]):
                     refused.setdefault(one.event_id, one)
         return list(refused.values())
 

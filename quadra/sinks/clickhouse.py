@@ -9,12 +9,8 @@ from quadra.core.settings import Settings
 from quadra.sinks.sink import Parcel, Refused
 from quadra.warehouse.clickhouse.server import connect, create_table, insert
 
-ROWS_AT_ONCE = 10_000
-
 
 class ClickHouseSink:
-    rows_at_once = ROWS_AT_ONCE
-
     def __init__(self, settings: Settings):
         self._client = connect(settings.clickhouse_url)
         create_table(self._client)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +17,6 @@ from quadra.accounts.tables import Project
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
-from quadra.ingest.tables import Batch
 from quadra.insights.breaker import Guard, call
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
@@ -79,13 +77,14 @@ def deliver(listed: Listed, runtime: Runtime, lease: Lease) -> None:
         raise Permanent("The project of this job is gone.")
     until = time.monotonic() + WORK_SECONDS
     while time.monotonic() < until and not lease.lost.is_set():
-        sink = _opened(listed, runtime, lease)
+        rows = listed.rows_at_once(runtime.settings)
         with runtime.database.read() as session:
-            batches = [] if _is_paused(session, listed) else _next(session, listed, project, sink.rows_at_once)
+            paused = _is_paused(session, listed)
+            batches = [] if paused else queue.next_batches(session, listed.name, project.id, rows=rows)
         if not batches:
             return
         parcel = read_parcel(runtime, project, batches)
-        refused = _send(listed, runtime, lease, sink, parcel) if parcel.lines else []
+        refused = _send(listed, runtime, lease, parcel) if parcel.lines else []
         with runtime.database.begin() as session:
             lease.hold(session)
             queue.delivered(
@@ -107,20 +106,16 @@ def _is_paused(session: Session, listed: Listed) -> bool:
     return row is not None and row.paused_at is not None
 
 
-def _next(session: Session, listed: Listed, project: Project, rows: int) -> list[Batch]:
-    return queue.next_batches(session, listed.name, project.id, rows=rows)
+def _send(listed: Listed, runtime: Runtime, lease: Lease, parcel: Parcel) -> list[Refused]:
+    """Whatever a library raises is the other side's failure: it is noted, told, and tried again for ever.
 
+    Opening is a part of the call: a side that is dead at that is left alone like one that takes nothing, and a connection
+    alone does not make it well.
+    """
 
-def _opened(listed: Listed, runtime: Runtime, lease: Lease) -> Sink:
-    try:
-        return runtime.the(OpenSinks).get(listed)
-    except Exception as error:
-        raise _noted(listed, runtime, lease, error) from error
+    def send() -> list[Refused]:
+        return runtime.the(OpenSinks).get(listed).send(parcel)
 
-
-def _send(listed: Listed, runtime: Runtime, lease: Lease, sink: Sink, parcel: Parcel) -> list[Refused]:
-    """Whatever a library raises is the other side's failure: it is noted, told, and tried again for ever."""
-    send = partial(sink.send, parcel)
     try:
         return call(runtime.database, guard_of(listed, runtime.settings), send, counts=lambda _error: True)
     except Unavailable as error:

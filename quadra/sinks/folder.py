@@ -8,8 +8,6 @@ from quadra.sinks.sink import Parcel, Refused
 
 
 class FolderSink:
-    rows_at_once = 2_000
-
     def __init__(self, settings: Settings):
         """`folder:///srv/parcels`, or `folder://parcels` inside of the data folder."""
         self._folder = settings.data_dir / settings.sink_address("folder").removeprefix("folder://")

@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1"
 """Header `schema`. It grows when a field of the export gets another meaning."""
-ROWS_AT_ONCE = 2_000
 FLUSH_SECONDS = 15.0
 POLL_SECONDS = 0.1
 Headers = list[tuple[str, str | bytes | None]]
@@ -32,8 +31,6 @@ CLOSE_SECONDS = 1.0
 
 
 class KafkaSink:
-    rows_at_once = ROWS_AT_ONCE
-
     def __init__(self, settings: Settings):
         self._topic = settings.kafka_topic
         self._trouble = ""

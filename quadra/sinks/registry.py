@@ -32,6 +32,8 @@ class Listed:
     """The field of `Settings` that asks for it. Without one an address in QUADRA_SINKS does: `name://…`."""
     gathers: timedelta = timedelta()
     """How long fewer events than make a parcel wait for more."""
+    rows_at_once: Callable[[Settings], int] = lambda _: 2_000
+    """About as many events are in a parcel; a batch is never cut."""
 
     @property
     def kind(self) -> str:
@@ -71,9 +73,15 @@ SINKS = (
         "quadra.sinks.bigquery:BigQuerySink",
         "bigquery_dataset",
         gathers=timedelta(seconds=60),
+        rows_at_once=lambda settings: settings.bigquery_batch_rows,
     ),
     Listed(
-        "clickhouse", "ClickHouse", "clickhouse_connect", "quadra.sinks.clickhouse:ClickHouseSink", "clickhouse_url"
+        "clickhouse",
+        "ClickHouse",
+        "clickhouse_connect",
+        "quadra.sinks.clickhouse:ClickHouseSink",
+        "clickhouse_url",
+        rows_at_once=lambda _: 10_000,
     ),
     Listed("folder", "Folder", "json", "quadra.sinks.folder:FolderSink"),
 )

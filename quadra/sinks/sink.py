@@ -34,9 +34,6 @@ class Refused:
 class Sink(Protocol):
     """Made in a worker when there is something to deliver, used by one thread at a time, closed after every failure."""
 
-    rows_at_once: int
-    """About as many events are in a parcel; a batch is never cut."""
-
     def send(self, parcel: Parcel) -> list[Refused]:
         """Deliver all of it; when this returns the other side has it, but for what is refused. A repeat must be recognisable
         there. Whatever is raised counts as a failure, and the whole parcel is sent again."""

@@ -99,7 +99,7 @@ def _due(session: Session, listed: Listed, settings: Settings, gather: bool) -> 
     row = session.get(SinkRow, listed.name)
     if row is not None and row.paused_at is not None:
         return []
-    since, enough = clock.now() - listed.gathers, settings.bigquery_batch_rows
+    since, enough = clock.now() - listed.gathers, listed.rows_at_once(settings)
     unfinished = sa.select(Job.project_id).where(Job.kind == listed.kind, Job.state.in_(UNFINISHED))
     # such a job goes on until the queue is empty; that queue may be long, and is not counted each second
     free = set(session.scalars(sa.select(Project.id))) - set(session.scalars(unfinished))

@@ -44,8 +44,6 @@ CONFIGURED = {"kafka_brokers": "127.0.0.1:9"}
 class FakeSink:
     """Takes what it is given."""
 
-    rows_at_once = 50
-
     def __init__(self, *_: Any):
         self.parcels: list[Parcel] = []
         self.error: Exception | None = None
@@ -111,6 +109,33 @@ def test_a_fake_sink_that_fails_is_asked_again_and_never_makes_a_dead_letter(run
     do(runtime, "kafka")
     assert fake.ids == sent
     assert state(runtime, "kafka").state == "running"
+
+
+@pytest.mark.parametrize("dead_at", ["opening", "sending"])
+def test_a_fake_sink_that_is_dead_is_left_alone_behind_its_breaker(
+    make: Make, monkeypatch: pytest.MonkeyPatch, dead_at: str
+) -> None:
+    runtime = make(**CONFIGURED, breaker_failures=3)
+    fake = FakeSink()
+    opened: list[None] = []
+    fake.error = RuntimeError("takes nothing")
+
+    def make_fake(*_: Any) -> FakeSink:
+        opened.append(None)
+        if dead_at == "opening":
+            raise RuntimeError("no route")
+        return fake
+
+    monkeypatch.setattr(registry.Listed, "make", make_fake)
+    seal(runtime, "a")
+    for _ in range(3 + 2):
+        with runtime.database.begin() as session:
+            session.execute(sa.update(Job).values(available_at=clock.now()))
+        ended = do(runtime, "kafka")
+        assert ended is not None
+        assert ended.state == "PENDING"
+    assert len(opened) == 3, "once the breaker is open nobody waits for it"
+    assert (state(runtime, "kafka").state, state(runtime, "kafka").breaker) == ("failing", "OPEN")
 
 
 def test_a_fake_sink_that_is_away_costs_two_transactions_an_attempt_and_none_while_it_waits(
