@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -31,11 +32,12 @@ from quadra.field.tables import FieldReading, FieldState
 from quadra.ingest.tables import Batch, Event
 from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
-from quadra.jobs.lease import Lease
+from quadra.jobs.lease import Lease, succeed_together
 
 logger = logging.getLogger(__name__)
 
-Tell = Callable[[Session, Batch, FieldReading], None]
+Tell = Callable[[Session, Batch, FieldReading, bool], None]
+"""Called with what was read of a batch, in the transaction that learns it; and whether it is the last of its project there."""
 
 FIELD = "field"
 CELLS, SEED, DECAY = 256, 1, 0.98
@@ -49,72 +51,101 @@ UNPACKED_MOST = 16
 # made once, and asked of the bare connection: making statements took longer than the database needs for them
 SIGHTS = (
     sa.select(
+        Event.batch_id,
         Event.name,
         Event.page_url,
         sa.func.coalesce(Event.session_id, Event.user_id),
         sa.type_coerce(Event.occurred_at, sa.BigInteger),
     )
-    .where(Event.batch_id == sa.bindparam("batch"))
-    .order_by(Event.occurred_at, Event.event_id)
+    .where(Event.batch_id.in_(sa.bindparam("batches", expanding=True)))
+    .order_by(Event.batch_id, Event.occurred_at, Event.event_id)
 )
 DATA = sa.select(FieldState.data).where(FieldState.project_id == sa.bindparam("project"))
 HOLD = sa.select(FieldState).where(FieldState.project_id == sa.bindparam("project")).with_for_update()
-IS_LEARNED = sa.select(FieldReading.batch_id).where(FieldReading.batch_id == sa.bindparam("batch"))
+BATCHES = sa.select(Batch).where(Batch.id.in_(sa.bindparam("batches", expanding=True)))
+LEARNED = sa.select(FieldReading.batch_id).where(FieldReading.batch_id.in_(sa.bindparam("batches", expanding=True)))
 INSERT = sa.insert(FieldReading)
 
 
 def learn_batch(runtime: Runtime, lease: Lease, *, tell: Tell | None = None) -> None:
-    """`tell` is called with what was read of the batch, in the transaction that learns it."""
+    learn_batches(runtime, [lease], tell=tell)
+
+
+def learn_batches(runtime: Runtime, leases: Sequence[Lease], *, tell: Tell | None = None) -> None:
+    """Each batch by what came before it, in the order of their making."""
     began = time.monotonic()
+    ids = [lease.job.batch_id for lease in leases]
     with runtime.database.snapshot() as session:
-        batch = _batch(session, lease)
-        counts = count(read_batch(session, batch.id))
-    if not counts["type"]:
-        return  # its events were erased
-    project_id = batch.project_id
-    known = make_state(runtime, project_id)
+        batches = _batches(session, ids)
+        counts = {batch_id: count(sights) for batch_id, sights in read_batches(session, ids)}
+        done = set(session.connection().scalars(LEARNED, {"batches": ids}))  # another look at the same batch
+    # one whose events were erased is not learned
+    projects = {
+        project_id: [(batch, counts[batch.id]) for batch in mine if batch.id in counts]
+        for project_id, mine in groupby(batches, key=lambda batch: batch.project_id)
+    }
+    known = {project_id: make_state(runtime, project_id) for project_id, mine in projects.items() if mine}
     kept = runtime.the(Unpacked)
-    learned = _learn(kept, known, project_id, counts)
+    learned = {
+        project_id: _learn(kept, known[project_id], project_id, done, projects[project_id]) for project_id in known
+    }
     with runtime.database.begin() as session:
-        lease.succeed(session)
-        if session.connection().scalar(IS_LEARNED, {"batch": batch.id}) is not None:
-            return  # another look at the same batch
-        state = hold_state(session, project_id)
-        if state.data != known:  # another worker was faster, or a version was promoted
-            learned = _learn(kept, state.data, project_id, counts)
-        field, reading = learned.field, learned.reading
-        state.data = learned.data
-        state.iterations, state.loss, state.variance = field.iterations, reading.loss, reading.variance
-        state.updated_at = clock.now()
-        versions.note_drift(session, runtime.settings, state, field)
+        succeed_together(session, leases)
+        done_now = set(session.connection().scalars(LEARNED, {"batches": ids}))
+        for project_id in sorted(learned):  # in one order: two workers that hold rows of the same projects wait
+            state = hold_state(session, project_id)
+            # another worker was faster, or a version was promoted
+            if state.data != known[project_id] or done_now != done:
+                learned[project_id] = _learn(kept, state.data, project_id, done_now, projects[project_id])
+            if learned[project_id].read:
+                _store(session, runtime, state, learned[project_id], tell)
+    seconds = time.monotonic() - began
+    for one in learned.values():
+        kept.keep(one.data, one.field)
+        for batch, reading in one.read:
+            metrics.learned(reading, seconds=seconds / len(leases))
+            logger.info(
+                "field.batch.learned",
+                extra={
+                    "batch_id": batch.id,
+                    "loss": round(reading.loss, 4),
+                    "novelty_z": round(reading.novelty_z, 2),
+                },
+            )
+
+
+def _store(session: Session, runtime: Runtime, state: FieldState, learned: Learned, tell: Tell | None) -> None:
+    field, newest = learned.field, learned.read[-1][1]
+    before = state.iterations
+    state.data = learned.data
+    state.iterations, state.loss, state.variance = field.iterations, newest.loss, newest.variance
+    state.updated_at = clock.now()
+    versions.note_drift(session, runtime.settings, state, field)
+    for batch, reading in learned.read:
         values = _values(batch, state.version, reading)
-        session.connection().execute(INSERT, values)
+        session.connection().execute(INSERT, values)  # one by one: `tell` counts how many came since another
         if tell is not None:
-            tell(session, batch, FieldReading(**values))
-        if field.iterations % FORGET_EVERY == 0:
-            forgotten = FieldReading.project_id == project_id, FieldReading.at < clock.now() - KEEP
-            delete_free(session, FieldReading, sa.and_(*forgotten))
-    kept.keep(learned.data, learned.field)
-    metrics.learned(reading, seconds=time.monotonic() - began)
-    logger.info(
-        "field.batch.learned",
-        extra={"batch_id": batch.id, "loss": round(reading.loss, 4), "novelty_z": round(reading.novelty_z, 2)},
-    )
+            tell(session, batch, FieldReading(**values), reading is newest)
+    if field.iterations // FORGET_EVERY > before // FORGET_EVERY:
+        forgotten = FieldReading.project_id == state.project_id, FieldReading.at < clock.now() - KEEP
+        delete_free(session, FieldReading, sa.and_(*forgotten))
 
 
 HANDLERS = {
     # before the analysis: it takes milliseconds, and says which batch is to be analysed first
-    FIELD: Handler(learn_batch, timeout=timedelta(minutes=2), priority=-10, every_batch=True, backfill=False),
+    FIELD: Handler(
+        learn_batch, learn_batches, timeout=timedelta(minutes=2), priority=-10, every_batch=True, backfill=False
+    ),
 }
 
 
 class Learned(NamedTuple):
     field: Field
-    """After the batch."""
+    """After the batches."""
     data: str
     """The same, packed."""
-    reading: Reading
-    """What the field before it said of the batch."""
+    read: Sequence[tuple[Batch, Reading]]
+    """What the field before each batch said of it."""
 
 
 class Unpacked:
@@ -135,18 +166,27 @@ class Unpacked:
                 del self._fields[next(iter(self._fields))]
 
 
-def _learn(kept: Unpacked, data: str, project_id: int, counts: Counts) -> Learned:
+def _learn(
+    kept: Unpacked, data: str, project_id: int, done: Collection[str], batches: Iterable[tuple[Batch, Counts]]
+) -> Learned:
+    """Those that are not `done`."""
     field = kept.take(data) or artifact.unpack(data, f"the field of project {project_id}")
-    came = field.came(counts)
-    reading = field.score(came)
-    field.learn(came, reading)
-    return Learned(field, artifact.pack(field), reading)
+    read: list[tuple[Batch, Reading]] = []
+    for batch, counts in batches:
+        if batch.id not in done:
+            came = field.came(counts)
+            reading = field.score(came)
+            field.learn(came, reading)
+            read.append((batch, reading))
+    return Learned(field, artifact.pack(field) if read else data, read)
 
 
-def read_batch(session: Session, batch_id: str) -> Iterator[Sight]:
-    """Its events in the order in which they occurred."""
-    rows = session.connection().execute(SIGHTS, {"batch": batch_id}, execution_options={"yield_per": 2_000})
-    return map(Sight._make, chain.from_iterable(rows.partitions()))  # row by row took twice as long
+def read_batches(session: Session, ids: Sequence[str | None]) -> Iterator[tuple[str, Iterator[Sight]]]:
+    """The events of each batch that has some, in the order in which they occurred."""
+    found = session.connection().execute(SIGHTS, {"batches": ids}, execution_options={"yield_per": 2_000})
+    rows = chain.from_iterable(found.partitions())  # row by row took twice as long
+    for batch_id, mine in groupby(rows, key=itemgetter(0)):
+        yield batch_id, (Sight._make(row[1:]) for row in mine)
 
 
 def make_state(runtime: Runtime, project_id: int) -> str:
@@ -181,13 +221,15 @@ def moved_cell(moved: Moved) -> MovedCell:
     )
 
 
-def _batch(session: Session, lease: Lease) -> Batch:
-    batch = session.get(Batch, lease.job.batch_id) if lease.job.batch_id else None
-    if batch is None:
+def _batches(session: Session, ids: Sequence[str | None]) -> list[Batch]:
+    """By project, in the order of their making."""
+    found = session.scalars(BATCHES, {"batches": ids}).all()
+    if len(found) < len(ids):
         raise Permanent("The batch of this job is gone.")
-    if batch.status == "OPEN":
-        raise Permanent(f"Batch {batch.id} is OPEN: it is learned once it is sealed.")
-    return batch
+    for batch in found:
+        if batch.status == "OPEN":
+            raise Permanent(f"Batch {batch.id} is OPEN: it is learned once it is sealed.")
+    return sorted(found, key=lambda batch: (batch.project_id, batch.id))
 
 
 def _values(batch: Batch, version: int, reading: Reading) -> dict[str, Any]:

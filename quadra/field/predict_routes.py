@@ -18,7 +18,7 @@ from quadra.core.web.http import json_body, runtime
 from quadra.field.bodies import MovedCell
 from quadra.field.cells import ANOMALOUS_Z, MOST_CELLS, Reading
 from quadra.field.features import Sight
-from quadra.field.learning import moved_cell, read_batch
+from quadra.field.learning import moved_cell, read_batches
 from quadra.field.predicting import of_events, of_vector, predict, read_model
 from quadra.ingest.tables import Batch
 
@@ -113,7 +113,7 @@ def show_prediction() -> Response:
             batch = session.get(Batch, body["batch_id"]) if isinstance(body["batch_id"], str) else None
             if batch is None or batch.project_id != project.id:
                 raise NotFound("There is no such batch in this project.")
-            sights = list(read_batch(session, batch.id))
+            sights = [sight for _, mine in read_batches(session, [batch.id]) for sight in mine]
             if not sights:
                 raise NotFound(f"The events of batch {batch.id} are in the segments; compare them by their events.")
             came_of = of_events(sights)

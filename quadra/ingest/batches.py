@@ -4,7 +4,7 @@ the same transaction; batches that were sealed without them are found later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -19,6 +19,19 @@ from quadra.jobs.wake import wake_after_commit
 
 AT_ONCE = 500
 """Batches of one transaction: on SQLite nobody else writes meanwhile."""
+
+
+LOCK = (
+    sa.select(Batch.id)
+    .where(Batch.id.in_(sa.bindparam("batches", expanding=True)))
+    .order_by(Batch.id)
+    .with_for_update()
+)
+
+
+def lock(session: Session, ids: Sequence[str]) -> None:
+    """Hold several batches, always in one order: of two transactions that change some of the same ones, one waits."""
+    session.connection().execute(LOCK, {"batches": ids}).all()
 
 
 def any_due(session: Session, *, max_age: timedelta) -> bool:

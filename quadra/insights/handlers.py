@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,10 +29,11 @@ from quadra.insights.history import BatchContext
 from quadra.insights.llm import JunkAnswer
 from quadra.insights.local import Analysis, analyse
 from quadra.insights.metrics import clients_asked, insights_total
-from quadra.insights.store import count_hours, find_insight, mark_analyzed, save_insight
+from quadra.insights.reading import Past
+from quadra.insights.store import count_hours, find_insight, mark_analyzed, save_insight, save_local
 from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
-from quadra.jobs.lease import Lease
+from quadra.jobs.lease import Lease, succeed_together
 from quadra.jobs.queue import enqueue
 from quadra.jobs.states import UNFINISHED, Trigger
 from quadra.jobs.tables import Job
@@ -48,44 +53,87 @@ HISTORY = timedelta(days=1)
 """A batch whose newest event occurred this long before it was opened came from a file: old costs are no alert of today."""
 
 
+class Analysed(NamedTuple):
+    """A batch with what is stored of it."""
+
+    batch: Batch
+    context: BatchContext
+    analysis: Analysis
+    calls: dict[str, Model]
+    trigger: Trigger
+
+
 def analyse_batch(runtime: Runtime, lease: Lease) -> None:
     """Write the local insight of a batch; the batch is ANALYZED from then on."""
+    analyse_batches(runtime, [lease])
+
+
+def analyse_batches(runtime: Runtime, leases: Sequence[Lease]) -> None:
+    """That of each, in the order of their making."""
     began = time.monotonic()
     with runtime.database.snapshot() as session:
-        batch = _batch(session, lease)
-        context = reading.read_context(session, batch)
-        known = find_insight(session, batch_id=batch.id, analyst="local")
-        calls = _calls_of_clients(session, batch, context)
-    if not context.now.read and known is not None:
-        raise Permanent(f"The events of batch {batch.id} are not in the log any more; its insight stays as it is.")
-    analysis = _analyse(context, batch)
+        analysed = _read_and_analyse(session, leases)
+    share_ms = _ms(began) / len(leases)
     with runtime.database.begin() as session:
-        lease.succeed(session)
-        fresh = save_insight(
-            session,
-            batch,
-            analyst="local",
-            summary=analysis.summary,
-            confidence=analysis.confidence,
-            patterns=analysis.patterns,
-            recommendations=analysis.recommendations,
-            evidence=analysis.evidence,
-            digest=dump(context.now),
-            window_from=clock.from_us(min(context.seen.occurred)) if context.seen.occurred else None,
-            window_to=clock.from_us(max(context.seen.occurred)) if context.seen.occurred else None,
-            analysis_ms=_ms(began),
+        succeed_together(session, leases)
+        fresh = save_local(session, [(one.batch, _values(one, share_ms)) for one in analysed])
+        mark_analyzed(session, [one.batch.id for one in analysed])
+        for project_id, mine in groupby(analysed, key=lambda one: one.batch.project_id):
+            hours: Counter[int] = Counter()
+            for one in mine:
+                if one.batch.id in fresh:
+                    hours.update(reading.hours_of(one.context.seen, one.batch))
+            count_hours(session, project_id, hours)
+        for one in analysed:
+            if one.context.now.read:
+                _ask_llm_too(session, runtime, one.batch, one.trigger)
+    for one in analysed:
+        insights_total.labels("local").inc()
+        if one.batch.id in fresh:
+            clients_asked(one.calls, scale=one.batch.event_count / max(one.context.now.read, 1))
+        logger.info(
+            "insights.insight.made",
+            extra={"batch_id": one.batch.id, "analyst": "local", "findings": len(one.analysis.patterns)},
         )
-        mark_analyzed(session, batch.id)
-        if fresh:
-            count_hours(session, batch.project_id, reading.hours_of(context.seen, batch))
-        if context.now.read:
-            _ask_llm_too(session, runtime, batch, lease.job.trigger)
-    insights_total.labels("local").inc()
-    if fresh:
-        clients_asked(calls, scale=batch.event_count / max(context.now.read, 1))
-    logger.info(
-        "insights.insight.made", extra={"batch_id": batch.id, "analyst": "local", "findings": len(analysis.patterns)}
+
+
+def _read_and_analyse(session: Session, leases: Sequence[Lease]) -> list[Analysed]:
+    """By project, so that what all are compared with is read once."""
+    taken = sorted(
+        ((_batch(session, lease), lease) for lease in leases), key=lambda one: (one[0].project_id, one[0].id)
     )
+    analysed: list[Analysed] = []
+    for _, mine in groupby(taken, key=lambda one: one[0].project_id):
+        batches = list(mine)
+        past = Past(session, [batch for batch, _ in batches])
+        for batch, lease in batches:
+            context = past.context(batch, reading.read_seen(session, batch))
+            if not context.now.read and find_insight(session, batch_id=batch.id, analyst="local") is not None:
+                raise Permanent(
+                    f"The events of batch {batch.id} are not in the log any more; its insight stays as it is."
+                )
+            analysis = _analyse(context, batch)
+            past.add(batch, context, analysis.evidence)
+            analysed.append(
+                Analysed(batch, context, analysis, _calls_of_clients(session, batch, context), lease.job.trigger)
+            )
+    return analysed
+
+
+def _values(one: Analysed, analysis_ms: float) -> dict[str, Any]:
+    """Of its insight."""
+    analysis, occurred = one.analysis, one.context.seen.occurred
+    return {
+        "summary": analysis.summary,
+        "confidence": analysis.confidence,
+        "patterns": analysis.patterns,
+        "recommendations": analysis.recommendations,
+        "evidence": analysis.evidence,
+        "digest": dump(one.context.now),
+        "window_from": clock.from_us(min(occurred)) if occurred else None,
+        "window_to": clock.from_us(max(occurred)) if occurred else None,
+        "analysis_ms": round(analysis_ms, 1),
+    }
 
 
 def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
@@ -133,7 +181,9 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
 
 HANDLERS = {
     # insights first: people wait for them, and a delivery that retries must not stand in their way
-    ANALYSE: Handler(analyse_batch, timeout=timedelta(minutes=2), priority=0, every_batch=True, backfill=True),
+    ANALYSE: Handler(
+        analyse_batch, analyse_batches, timeout=timedelta(minutes=2), priority=0, every_batch=True, backfill=True
+    ),
     ANALYSE_LLM: Handler(analyse_with_llm, timeout=timedelta(minutes=10), priority=5),
 }
 

@@ -5,7 +5,7 @@ Runs in the transaction that ends the job, after the lease was found to be ours;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.locks import delete_free
+from quadra.ingest.batches import lock
 from quadra.ingest.tables import Batch
 from quadra.insights.tables import HourCount, Insight
 
@@ -27,10 +28,13 @@ def find_insight(session: Session, *, batch_id: str, analyst: str) -> Insight | 
 IS_THERE = sa.select(Insight.id).where(
     Insight.batch_id == sa.bindparam("batch"), Insight.analyst == sa.bindparam("analyst")
 )
+ARE_THERE = sa.select(Insight.batch_id, Insight.id).where(
+    Insight.batch_id.in_(sa.bindparam("batches", expanding=True)), Insight.analyst == sa.bindparam("analyst")
+)
 INSERT = sa.insert(Insight)
 MARK = (
     sa.update(Batch)
-    .where(Batch.id == sa.bindparam("batch"), Batch.status == "SEALED")
+    .where(Batch.id.in_(sa.bindparam("batches", expanding=True)), Batch.status == "SEALED")
     .values(status="ANALYZED", analyzed_at=sa.bindparam("at"))
 )
 ADD = (
@@ -52,9 +56,26 @@ def save_insight(session: Session, batch: Batch, *, analyst: str, **values: Any)
     return True
 
 
-def mark_analyzed(session: Session, batch_id: str) -> None:
+def save_local(session: Session, made: Sequence[tuple[Batch, dict[str, Any]]]) -> set[str]:
+    """Write what the local analyst made of batches; which of them had none before."""
+    connection = session.connection()
+    known = dict(connection.execute(ARE_THERE, {"batches": [batch.id for batch, _ in made], "analyst": "local"}).all())
+    fresh = []
+    for batch, values in made:
+        if batch.id in known:
+            connection.execute(sa.update(Insight).where(Insight.id == known[batch.id]).values(**values))
+        else:
+            about = {"project_id": batch.project_id, "batch_id": batch.id, "event_count": batch.event_count}
+            fresh.append({**about, "analyst": "local", **values})
+    if fresh:
+        connection.execute(INSERT, fresh)
+    return {row["batch_id"] for row in fresh}
+
+
+def mark_analyzed(session: Session, batch_ids: Sequence[str]) -> None:
     """SEALED becomes ANALYZED. No row where it is that already: then this was another look at the same batch."""
-    session.connection().execute(MARK, {"batch": batch_id, "at": clock.now()})
+    lock(session, batch_ids)
+    session.connection().execute(MARK, {"batches": batch_ids, "at": clock.now()})
 
 
 def count_hours(session: Session, project_id: int, hours: Mapping[int, int]) -> None:

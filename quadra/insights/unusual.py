@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.field.cells import ANOMALOUS_Z
-from quadra.field.learning import FIELD, learn_batch
+from quadra.field.learning import FIELD, learn_batch, learn_batches
 from quadra.field.learning import HANDLERS as FIELD_HANDLERS
 from quadra.field.tables import FieldReading
 from quadra.ingest.tables import Batch
@@ -53,12 +53,13 @@ NEWEST = (
 )
 
 
-def tell(session: Session, batch: Batch, reading: FieldReading) -> None:
-    """What follows from a batch that the field has just read."""
+def tell(session: Session, batch: Batch, reading: FieldReading, last: bool) -> None:
+    """What follows from a batch that the field has just read; `last` where no other of its project follows at once."""
     if reading.novelty_z >= NOVEL:
         _hurry(session, batch.id, min(SOONEST, int(reading.novelty_z)))
-    going_on = _going_on(session, batch.project_id)
-    if not reading.anomalous or not reading.moved:
+    anomalous = bool(reading.anomalous and reading.moved)
+    going_on = _going_on(session, batch.project_id) if anomalous or last else []
+    if not anomalous:
         return
     subjects = {_subject(one) for one in reading.moved}
     before = next((insight for insight in going_on if insight.evidence["subject"] in subjects), None)
@@ -68,7 +69,11 @@ def tell(session: Session, batch: Batch, reading: FieldReading) -> None:
         _go_on(session, before, batch, reading)
 
 
-HANDLERS = {FIELD: replace(FIELD_HANDLERS[FIELD], work=partial(learn_batch, tell=tell))}
+HANDLERS = {
+    FIELD: replace(
+        FIELD_HANDLERS[FIELD], work=partial(learn_batch, tell=tell), together=partial(learn_batches, tell=tell)
+    )
+}
 
 
 def _hurry(session: Session, batch_id: str, steps: int) -> None:

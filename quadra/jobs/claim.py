@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -38,16 +38,27 @@ COLUMNS = (
 )
 
 
+class Wanted(NamedTuple):
+    """What is claimed. Statements are made once for each: making one took longer than the database needs for it."""
+
+    kinds: frozenset[str]
+    fresh: bool
+
+
 NOT_PAUSED = Job.kind.not_in(sa.select(PausedKind.kind))
 
 
-def claim(session: Session, *, worker: str, kinds: Collection[str], limit: int, length: timedelta) -> list[Claimed]:
-    """At most `limit` due jobs of these kinds, by priority, then by time; each with its attempt taken and a lease."""
+def claim(
+    session: Session, *, worker: str, kinds: Collection[str], limit: int, length: timedelta, fresh: bool = False
+) -> list[Claimed]:
+    """At most `limit` due jobs of these kinds, by priority, then by time; each with its attempt taken and a lease. `fresh`:
+    only those that were never tried.
+    """
     at = clock.now()
     # one token for what is claimed together: it is only ever looked at beside the job's id
     token = uuid7()
     given = {"at": at, "most": limit, "token": token, "worker": worker, "until": at + length}
-    rows = CLAIMS[session.connection().dialect.name](session.connection(), frozenset(kinds), given)
+    rows = CLAIMS[session.connection().dialect.name](session.connection(), Wanted(frozenset(kinds), fresh), given)
     jobs = [Claimed(*(*row, token, worker)) for row in rows]
     return sorted(jobs, key=lambda job: (job.priority, job.available_at, job.id))
 
@@ -85,14 +96,15 @@ TAKEN = sa.update(Job).values(
 )
 
 
-def _due(kinds: frozenset[str]) -> sa.Select[str]:
+def _due(wanted: Wanted) -> sa.Select[str]:
     return (
         sa.select(Job.id)
         .where(
             Job.state == PENDING,
             Job.available_at <= sa.bindparam("at", type_=Instant()),
-            Job.kind.in_(sorted(kinds)),
+            Job.kind.in_(sorted(wanted.kinds)),
             NOT_PAUSED,
+            *([Job.attempt == 0] if wanted.fresh else []),
         )
         .order_by(Job.priority, Job.available_at, Job.id)
         .limit(sa.bindparam("most", type_=sa.Integer()))
@@ -100,32 +112,32 @@ def _due(kinds: frozenset[str]) -> sa.Select[str]:
 
 
 @lru_cache(maxsize=64)
-def _taken_on_postgresql(kinds: frozenset[str]) -> Any:
-    locked = _due(kinds).with_for_update(skip_locked=True).cte("due")
+def _taken_on_postgresql(wanted: Wanted) -> Any:
+    locked = _due(wanted).with_for_update(skip_locked=True).cte("due")
     return TAKEN.where(Job.id == locked.c.id).returning(*COLUMNS)
 
 
 @lru_cache(maxsize=64)
-def _taken_on_sqlite(kinds: frozenset[str]) -> Any:
-    return TAKEN.where(Job.id.in_(_due(kinds)), Job.state == PENDING).returning(*COLUMNS)
+def _taken_on_sqlite(wanted: Wanted) -> Any:
+    return TAKEN.where(Job.id.in_(_due(wanted)), Job.state == PENDING).returning(*COLUMNS)
 
 
 @lru_cache(maxsize=64)
-def _due_on_mysql(kinds: frozenset[str]) -> Any:
+def _due_on_mysql(wanted: Wanted) -> Any:
     # the index gives the order; sorting would lock every due row, and other workers would skip them all
-    return _due(kinds).with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
+    return _due(wanted).with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
 
 
-def _on_postgresql(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
-    return list(connection.execute(_taken_on_postgresql(kinds), given))
+def _on_postgresql(connection: sa.Connection, wanted: Wanted, given: dict[str, Any]) -> list[Any]:
+    return list(connection.execute(_taken_on_postgresql(wanted), given))
 
 
-def _on_sqlite(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
-    return list(connection.execute(_taken_on_sqlite(kinds), given))
+def _on_sqlite(connection: sa.Connection, wanted: Wanted, given: dict[str, Any]) -> list[Any]:
+    return list(connection.execute(_taken_on_sqlite(wanted), given))
 
 
-def _on_mysql(connection: sa.Connection, kinds: frozenset[str], given: dict[str, Any]) -> list[Any]:
-    ids = connection.scalars(_due_on_mysql(kinds), given).all()
+def _on_mysql(connection: sa.Connection, wanted: Wanted, given: dict[str, Any]) -> list[Any]:
+    ids = connection.scalars(_due_on_mysql(wanted), given).all()
     if not ids:
         return []
     connection.execute(TAKEN.where(Job.id.in_(ids)), given)
@@ -133,4 +145,3 @@ def _on_mysql(connection: sa.Connection, kinds: frozenset[str], given: dict[str,
 
 
 CLAIMS = {"postgresql": _on_postgresql, "sqlite": _on_sqlite, "mysql": _on_mysql, "mariadb": _on_mysql}
-"""Statements are made once for each set of kinds: making one took longer than the database needs for it."""

@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ from quadra.jobs.errors import LeaseLost, TimedOut
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed
 from quadra.jobs.recover import beat, retire
-from quadra.jobs.run import Ended, Run, settle
+from quadra.jobs.run import Ended, Run, settle, shared_out
 from quadra.jobs.wake import listening
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
+TOGETHER_MOST = 32
+"""Jobs that one call of a handler does. They wait for no other worker for longer than a heartbeat."""
 ABANDONED_MOST = 8
 """Threads left to themselves before this worker takes no more jobs: it must be restarted."""
 
@@ -76,7 +78,11 @@ class Executor:
     @property
     def unfit(self) -> bool:
         """Whether so many handlers hang that this process should be replaced."""
-        return len(self._abandoned) >= ABANDONED_MOST
+        return self._threads_abandoned >= ABANDONED_MOST
+
+    @property
+    def _threads_abandoned(self) -> int:
+        return len({run.thread for run in tuple(self._abandoned.values())})
 
     def start(self) -> None:
         if not self._handlers:
@@ -123,40 +129,81 @@ class Executor:
         pause = self._listener.seconds
         if self.unfit:
             return pause
-        running = [run.lease.job.kind for run in tuple(self._runs.values())]
+        runs = tuple(self._runs.values())
+        running = {run.thread: run.lease.job.kind for run in runs}.values()
+        # what comes meanwhile is the next lot's: two at a time would get into each other's way
+        together = {run.lease.job.kind for run in runs if run.together}
         free = {lane: lane.threads - sum(kind in lane.kinds for kind in running) for lane in self._lanes}
-        wanted = [kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds]  # the end of a run wakes
+        wanted = {
+            kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds - together
+        }  # the end of a run wakes
         with self._database.read() as session:
             due = seconds_until_due(session, kinds=wanted)
         for lane in self._lanes:
             if any(due.get(kind) == 0 for kind in lane.kinds):
-                pause = min(pause, self._claim_in(lane, free[lane]))
+                pause = min(pause, self._claim_in(lane.kinds & wanted, free[lane]))
         return min([pause, *(wait for wait in due.values() if wait)])
 
-    def _claim_in(self, lane: Lane, free: int) -> float:
+    def _claim_in(self, kinds: Collection[str], free: int) -> float:
         with self._database.begin() as session:
-            jobs = claim(session, worker=self.name, kinds=lane.kinds, limit=free, length=self._lease)
-        for job in jobs:
+            jobs = claim(session, worker=self.name, kinds=kinds, limit=free, length=self._lease)
+            if len(jobs) == free:  # more may wait than there are threads
+                for kind in {job.kind for job in jobs if self._handlers[job.kind].together}:
+                    jobs += claim(
+                        session, worker=self.name, kinds=[kind], limit=TOGETHER_MOST, length=self._lease, fresh=True
+                    )
+        for some in shared_out(jobs, self._handlers):
             if self._stopping.is_set():
-                self._give_back(job)
+                for job in some:
+                    self._give_back(job)
             else:
-                self._start(Run(job, self._handlers[job.kind], self._lease))
+                self._start([Run(job, self._handlers[job.kind], self._lease) for job in some])
         return 0 if jobs else RACED_SECONDS
 
-    def _start(self, run: Run) -> None:
+    def _start(self, runs: Sequence[Run]) -> None:
+        name = f"job-{runs[0].lease.job.kind}"
+        thread = threading.Thread(target=self._work, args=(runs,), name=name, daemon=True)
         with self._changed:
-            self._runs[run.key] = run
-        threading.Thread(target=self._work, args=(run,), name=f"job-{run.lease.job.kind}", daemon=True).start()
+            for run in runs:
+                run.thread, run.together = thread, len(runs) > 1
+                self._runs[run.key] = run
+        thread.start()
 
-    def _work(self, run: Run) -> None:
+    def _work(self, runs: Sequence[Run]) -> None:
         try:
-            self._settle(run, lambda: run.work(self._runtime, self._backoff))
+            if len(runs) > 1 and self._work_together(runs):
+                return
+            for run in runs:
+                if run.key in self._runs:  # else it was given back, or has taken too long
+                    run.begin()
+                    self._settle(run, lambda run=run: run.work(self._runtime, self._backoff))  # type: ignore[misc]
+                    self._forget([run])
         finally:
-            with self._changed:
+            self._forget(runs)
+            self._wakeup.set()
+
+    def _work_together(self, runs: Sequence[Run]) -> bool:
+        """Whether they are done."""
+        handler = runs[0].handler
+        assert handler.together is not None
+        try:
+            handler.together(self._runtime, [run.lease for run in runs])
+        except (Exception, SystemExit) as error:  # whose fault it is shows when each is done by itself
+            kind = runs[0].lease.job.kind
+            logger.warning("jobs.together.failed", extra={"kind": kind, "jobs": len(runs), "reason": str(error)})
+            for run in runs:
+                run.wait()
+            return False
+        for run in runs:
+            self._settle(run, lambda run=run: run.finish(self._database, together=len(runs)))  # type: ignore[misc]
+        return True
+
+    def _forget(self, runs: Iterable[Run]) -> None:
+        with self._changed:
+            for run in runs:
                 self._runs.pop(run.key, None)
                 self._abandoned.pop(run.key, None)
-                self._changed.notify_all()
-            self._wakeup.set()
+            self._changed.notify_all()
 
     def _settle(self, run: Run, end: Callable[[], Ended]) -> None:
         try:
@@ -178,7 +225,13 @@ class Executor:
 
     def _beat(self, session: Session) -> None:
         held = list(self._runs.values())
-        beat(session, worker=self.name, kinds=self._kinds, concurrency=self._concurrency, running=len(held))
+        beat(
+            session,
+            worker=self.name,
+            kinds=self._kinds,
+            concurrency=self._concurrency,
+            running=len({run.thread for run in held}),
+        )
         for lost in leases.extend(session, [run.lease for run in held]):
             lost.lost.set()
 
@@ -199,10 +252,13 @@ class Executor:
                 if self._runs.pop(run.key, None) is None:
                     continue  # it ended this moment
                 self._abandoned[run.key] = run
+                behind = [other for other in self._runs.values() if other.thread is run.thread and other.waits]
+                for other in behind:
+                    del self._runs[other.key]
                 self._changed.notify_all()
             run.lease.lost.set()
             # on a thread of its own: it may have to wait for a transaction of the handler, and the other leases must not
-            threading.Thread(target=self._settle_overdue, args=(run,), name="jobs-overdue", daemon=True).start()
+            threading.Thread(target=self._settle_overdue, args=(run, behind), name="jobs-overdue", daemon=True).start()
         self._say_whether_unfit()
 
     def _say_whether_unfit(self) -> None:
@@ -210,11 +266,13 @@ class Executor:
             return
         self._said_unfit = not self._said_unfit
         if self._said_unfit:
-            logger.critical("jobs.worker.unfit", extra={"abandoned": len(self._abandoned)})
+            logger.critical("jobs.worker.unfit", extra={"abandoned": self._threads_abandoned})
         else:  # enough of them have ended after all
-            logger.warning("jobs.worker.fit", extra={"abandoned": len(self._abandoned)})
+            logger.warning("jobs.worker.fit", extra={"abandoned": self._threads_abandoned})
 
-    def _settle_overdue(self, run: Run) -> None:
+    def _settle_overdue(self, run: Run, behind: Sequence[Run]) -> None:
+        for other in behind:  # of its thread, which hangs
+            self._give_back(other.lease.job)
         error = TimedOut(f"The attempt took longer than {run.handler.timeout.total_seconds():g} s.")
         self._settle(run, lambda: settle(self._database, run, error, self._backoff, patience=timedelta()))
         self._wakeup.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,10 +20,18 @@ changes in a transaction that begins with `lease.succeed(session)` (the last one
 It raises `Transient`, `Permanent` or `core.errors.Unavailable`; anything else counts as `Transient`.
 """
 
+WorkTogether = Callable[[Runtime, Sequence[Lease]], None]
+"""Do the jobs of these leases, as `Work` does one; the transaction that ends them begins with `succeed_together`. Whatever it
+raises, each of them is then done by itself. Only first attempts are done together: one job that spoils it for the others
+or hangs does so once.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Handler:
     work: Work
+    together: WorkTogether | None = None
+    """Where many jobs of the kind wait, this takes several of them: what they have in common is done once."""
     timeout: timedelta = timedelta(minutes=10)
     """Beyond this the attempt has failed, and what it still does has no effect."""
     priority: int = 0

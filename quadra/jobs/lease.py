@@ -5,7 +5,7 @@ that hits no row, another worker has the job by now, and this worker's result mu
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,18 +42,29 @@ class Claimed:
 
 
 # made once: each batch ends several jobs
+SUCCEEDED: dict[str, Any] = {
+    "state": SUCCESS,
+    "lease_token": None,
+    "lease_expires_at": None,
+    "last_error": None,
+    "unique_key": None,
+    "finished_at": sa.bindparam("at"),
+    "updated_at": sa.bindparam("at"),
+}
 SUCCEED = (
     sa.update(Job)
     .where(Job.id == sa.bindparam("job"), Job.lease_token == sa.bindparam("token"), Job.state == RUNNING)
-    .values(
-        state=SUCCESS,
-        lease_token=None,
-        lease_expires_at=None,
-        last_error=None,
-        unique_key=None,
-        finished_at=sa.bindparam("at"),
-        updated_at=sa.bindparam("at"),
+    .values(SUCCEEDED)
+)
+
+SUCCEED_TOGETHER = (
+    sa.update(Job)
+    .where(
+        Job.id.in_(sa.bindparam("jobs", expanding=True)),
+        Job.lease_token.in_(sa.bindparam("tokens", expanding=True)),
+        Job.state == RUNNING,
     )
+    .values(SUCCEEDED)
 )
 
 
@@ -100,6 +111,22 @@ class Lease:
 
     def _note_wait(self, _session: Session) -> None:
         self.postponed = True
+
+
+def succeed_together(session: Session, leases: Sequence[Lease]) -> None:
+    """All these jobs are done when `session` commits, or none: raises `LeaseLost` where one of them was taken away. Call it
+    first, as `Lease.succeed`.
+    """
+    jobs, tokens = [lease.job.id for lease in leases], list({lease.job.token for lease in leases})
+    done = session.connection().execute(SUCCEED_TOGETHER, {"jobs": jobs, "tokens": tokens, "at": clock.now()})
+    if done.rowcount != len(jobs):
+        raise LeaseLost(f"The lease of one of {len(jobs)} jobs was lost; what they came to is thrown away.")
+
+    def note(_session: Session) -> None:
+        for lease in leases:
+            lease.succeeded = True
+
+    sa_event.listen(session, "after_commit", note, once=True)
 
 
 def succeed(session: Session, job: Claimed) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,6 +40,21 @@ class Run:
     def __init__(self, job: Claimed, handler: Handler, lease_length: timedelta):
         self.lease = Lease(job, lease_length)
         self.handler = handler
+        self.thread: threading.Thread | None = None
+        """That does it."""
+        self.together = False
+        """Whether that does others with it."""
+        self._started: float | None = time.monotonic()
+
+    @property
+    def waits(self) -> bool:
+        """Whether others of its thread come first."""
+        return self._started is None
+
+    def wait(self) -> None:
+        self._started = None
+
+    def begin(self) -> None:
         self._started = time.monotonic()
 
     @property
@@ -48,7 +64,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._started
+        return 0.0 if self._started is None else time.monotonic() - self._started
 
     @property
     def overdue(self) -> bool:
@@ -58,9 +74,7 @@ class Run:
         """Raises `Unavailable` when the outcome could not be written for as long as a lease lasts."""
         try:
             self.handler.work(runtime, self.lease)
-            if not self.lease.succeeded:
-                _write(runtime.database, self.lease.length, self.lease.succeed)
-            return self.ended(SUCCESS)
+            return self.finish(runtime.database)
         except LeaseLost as error:
             return self._lost(error)
         except (Exception, SystemExit) as error:  # some libraries raise SystemExit; it would end this thread in silence
@@ -69,14 +83,35 @@ class Run:
             except LeaseLost as lost:
                 return self._lost(lost)
 
-    def ended(self, state: str | None, error: BaseException | None = None) -> Ended:
+    def finish(self, database: Database, *, together: int = 1) -> Ended:
+        """The handler returned; it did so many jobs at once."""
+        try:
+            if not self.lease.succeeded:
+                _write(database, self.lease.length, self.lease.succeed)
+            return self.ended(SUCCESS, together=together)
+        except LeaseLost as error:
+            return self._lost(error)
+
+    def ended(self, state: str | None, error: BaseException | None = None, *, together: int = 1) -> Ended:
         job = self.lease.job
         waited = (job.started_at - job.available_at).total_seconds()
-        return Ended(job, state, self.seconds, waited, None if error is None else str(error))
+        return Ended(job, state, self.seconds / together, waited, None if error is None else str(error))
 
     def _lost(self, error: LeaseLost) -> Ended:
         logger.warning("jobs.lease.lost", extra={"job_id": self.lease.job.id, "attempt": self.lease.job.attempt})
         return self.ended(None, error)
+
+
+def shared_out(jobs: Iterable[Claimed], handlers: Mapping[str, Handler]) -> list[list[Claimed]]:
+    """What each thread is to do."""
+    alone: list[list[Claimed]] = []
+    together: dict[str, list[Claimed]] = {}
+    for job in jobs:
+        if handlers[job.kind].together and job.attempt == 1:
+            together.setdefault(job.kind, []).append(job)
+        else:
+            alone.append([job])
+    return [*alone, *together.values()]
 
 
 def settle(database: Database, run: Run, error: BaseException, backoff: timedelta, *, patience: timedelta) -> Ended:

@@ -26,8 +26,10 @@ from quadra.field.handlers import HANDLERS
 from quadra.field.tables import FieldReading, FieldState, FieldVersion, TrainingRun
 from quadra.ingest.accept import Row
 from quadra.ingest.log import Log
+from quadra.ingest.tables import Batch
 from quadra.jobs.claim import claim
 from quadra.jobs.handlers import batch_kinds
+from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
 from tests.field.traffic import batch
@@ -345,12 +347,35 @@ def test_a_field_that_is_kept_between_batches_learns_as_one_that_is_unpacked(run
     counted = [count(batch(source, number * 1_000.0)) for number in range(30)]
     packed = {way: artifact.pack(Field(256, 1, 0.98)) for way in ("kept", "unpacked")}
     kept = learning.Unpacked(runtime)
-    for one in counted:
-        learned = learning._learn(kept, packed["kept"], 1, one)
+    for number, one in enumerate(counted):
+        made = [(Batch(id=str(number)), one)]
+        learned = learning._learn(kept, packed["kept"], 1, (), made)
         kept.keep(learned.data, learned.field)
         packed = {
             "kept": learned.data,
-            "unpacked": learning._learn(learning.Unpacked(runtime), packed["unpacked"], 1, one).data,
+            "unpacked": learning._learn(learning.Unpacked(runtime), packed["unpacked"], 1, (), made).data,
         }
         assert kept.take(packed["unpacked"]) is learned.field
         kept.keep(learned.data, learned.field)
+
+
+def test_batches_learned_together_are_learned_as_one_by_one(any_database_url: str, tmp_path: Path) -> None:
+    kept = []
+    for url, together in ((any_database_url, True), (f"sqlite:///{tmp_path / 'other.db'}", False)):
+        with opened(url) as runtime:
+            source = random.Random(11)
+            for number in range(12):
+                fill(runtime, source, shifted=number > 8)
+            if together:
+                with runtime.database.begin() as session:
+                    jobs = claim(session, worker="w", kinds=["field"], limit=12, length=runtime.settings.job_lease)
+                work = HANDLERS["field"].together
+                assert work is not None
+                work(runtime, [Lease(job, runtime.settings.job_lease) for job in jobs])
+            while do(runtime, "field") is not None:
+                pass
+            with runtime.database.read() as session:
+                readings = session.scalars(sa.select(FieldReading).order_by(FieldReading.batch_id)).all()
+                kept.append((session.get_one(FieldState, 1).data, [(one.loss, one.novelty_z) for one in readings]))
+    assert len(kept[0][1]) == 12
+    assert kept[0] == kept[1]

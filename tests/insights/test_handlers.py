@@ -22,11 +22,14 @@ from quadra.core.runtime import Runtime
 from quadra.ingest.columns import Row
 from quadra.ingest.tables import Batch, Event
 from quadra.insights import archive, reading
-from quadra.insights.handlers import ANALYSE
+from quadra.insights.handlers import ANALYSE, analyse_batches
 from quadra.insights.metrics import Names
-from quadra.insights.reading import MOST_READ, every, read_context, read_history, read_seen
+from quadra.insights.reading import MOST_READ, every, read_context, read_seen
 from quadra.insights.store import count_hours
 from quadra.insights.tables import HourCount, Insight
+from quadra.jobs.claim import claim
+from quadra.jobs.errors import LeaseLost
+from quadra.jobs.lease import Lease
 from quadra.jobs.queue import MANUAL, enqueue
 from quadra.jobs.tables import Job
 from tests.insights.conftest import do, event, fill, opened, take
@@ -145,7 +148,7 @@ def test_a_batch_whose_events_were_erased_says_so(runtime: Runtime) -> None:
     with runtime.database.read() as session:
         newest = session.scalars(sa.select(Batch).order_by(Batch.id.desc())).first()
         assert newest is not None
-        assert read_history(session, newest) == [], "an empty digest is nothing to compare with"
+        assert read_context(session, newest).before == [], "an empty digest is nothing to compare with"
 
 
 def test_of_a_large_batch_an_even_sample_is_read(any_runtime: Runtime) -> None:
@@ -203,13 +206,74 @@ def events_of(session: Session, batch_id: str) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(Event).where(Event.batch_id == batch_id)) or 0
 
 
+def analyse_together(runtime: Runtime) -> list[Lease]:
+    with runtime.database.begin() as session:
+        jobs = claim(session, worker="w", kinds=[ANALYSE], limit=99, length=runtime.settings.job_lease)
+    leases = [Lease(job, runtime.settings.job_lease) for job in jobs]
+    analyse_batches(runtime, leases)
+    return leases
+
+
+def said(runtime: Runtime) -> list[tuple[Any, ...]]:
+    with runtime.database.read() as session:
+        found = session.scalars(sa.select(Insight).order_by(Insight.project_id, Insight.batch_id))
+        return [(one.project_id, one.summary, one.confidence, one.patterns, one.evidence, one.digest) for one in found]
+
+
+def test_batches_analysed_together_get_the_insights_that_each_gets_alone(any_runtime: Runtime, tmp_path: Path) -> None:
+    at = clock.now_us() - 3_600_000_000
+    with opened(f"sqlite:///{tmp_path / 'alone.db'}") as alone:
+        for runtime in (any_runtime, alone):
+            with runtime.database.begin() as session:
+                other = create_project(session, name="Other").id
+            for number in range(30):
+                project_id = other if number % 3 == 0 else 1
+                failed = number in (10, 11, 12, 25)  # found, going on, over, found again
+                fill(
+                    runtime,
+                    [
+                        event(
+                            project_id=project_id,
+                            user_id=f"u{each}",
+                            success=not (failed and each % 2),
+                            occurred_at=at + number * 1_000_000 + each,
+                            received_at=at + number * 1_000_000 + each,
+                        )
+                        for each in range(30)
+                    ],
+                )
+        assert len(analyse_together(any_runtime)) == 30
+        while do(alone) is not None:
+            pass
+        assert said(any_runtime) == said(alone)
+        assert any(evidence["findings"] for *_, evidence, _ in said(alone))
+        assert hours(any_runtime) == hours(alone) == 900
+    assert {batch_of(any_runtime, batch_id).status for batch_id in batch_ids(any_runtime)} == {"ANALYZED"}
+
+
+def batch_ids(runtime: Runtime) -> list[str]:
+    with runtime.database.read() as session:
+        return list(session.scalars(sa.select(Batch.id)))
+
+
+def test_of_batches_analysed_together_one_that_another_worker_has_leaves_all_as_they_were(any_runtime: Runtime) -> None:
+    for _ in range(3):
+        fill(any_runtime)
+    with any_runtime.database.begin() as session:
+        jobs = claim(session, worker="w", kinds=[ANALYSE], limit=99, length=any_runtime.settings.job_lease)
+    give_to_another(any_runtime, jobs[1].id)
+    with pytest.raises(LeaseLost):
+        analyse_batches(any_runtime, [Lease(job, any_runtime.settings.job_lease) for job in jobs])
+    assert (said(any_runtime), hours(any_runtime)) == ([], 0)
+
+
 HANG_AFTER_WRITING = """
 import sys, time
 from quadra.core.database import Database
 from quadra.insights import handlers
 from tests.insights.conftest import opened, take
 url = sys.argv[1]
-def hang(session, batch_id):
+def hang(session, batch_ids):
     session.flush()
     print("written", flush=True)
     time.sleep(60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from quadra.jobs.claim import claim
 from quadra.jobs.errors import Permanent, Transient
 from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler
-from quadra.jobs.lease import Lease, release
+from quadra.jobs.lease import Lease, release, succeed_together
 from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
@@ -40,7 +40,7 @@ def working(
     database: Database, work: Work, *, handlers: dict[str, Handler] | None = None, **given: Any
 ) -> Iterator[tuple[Executor, list[Ended]]]:
     """An executor that does the kind `insert` with `work`; `handlers` has its handler then, to be changed while it works."""
-    handler = Handler(work, **{name: given.pop(name) for name in ("timeout",) if name in given})
+    handler = Handler(work, **{name: given.pop(name) for name in ("timeout", "together") if name in given})
     handlers = handlers if handlers is not None else {}
     handlers["insert"] = handler
     settings = load(**{"job_lease": "1s", "job_backoff": "20ms", **given})
@@ -204,6 +204,88 @@ def test_a_job_that_is_given_back_and_claimed_again_is_another_run(database: Dat
             release(session, job)
         keys.append(Run(job, Handler(effect), timedelta(seconds=9)).key)
     assert keys[0] != keys[1]
+
+
+def together(spoiled_by: Callable[[Sequence[Lease]], bool], sizes: list[int]) -> Callable[..., None]:
+    def work(runtime: Runtime, leases: Sequence[Lease]) -> None:
+        sizes.append(len(leases))
+        with runtime.database.begin() as session:
+            succeed_together(session, leases)
+            session.execute(sa.insert(effects), [{"job_id": lease.job.id, "what": "done"} for lease in leases])
+            if spoiled_by(leases):
+                raise ValueError("not these")
+
+    return work
+
+
+def test_what_waits_is_done_together(any_database: Database, add: Callable[..., str]) -> None:
+    jobs = {add() for _ in range(20)}
+    sizes: list[int] = []
+    with working(any_database, effect, together=together(lambda _: False, sizes), job_lease="60s") as (_, ended):
+        eventually(lambda: len(ended) == 20)
+    assert count_effects(any_database) == dict.fromkeys(jobs, 1)
+    assert sizes == [20]
+    assert {(one.state, one.job.attempt) for one in ended} == {("SUCCESS", 1)}
+
+
+def test_a_job_that_spoils_it_for_the_others_fails_alone(database: Database, add: Callable[..., str]) -> None:
+    jobs = [add(max_attempts=1) for _ in range(5)]
+    sizes: list[int] = []
+
+    def alone(runtime: Runtime, lease: Lease) -> None:
+        if lease.job.id == jobs[2]:
+            raise ValueError("not this")
+        effect(runtime, lease)
+
+    spoiled = together(lambda leases: jobs[2] in {lease.job.id for lease in leases}, sizes)
+    with working(database, alone, together=spoiled, job_lease="60s") as (_, ended):
+        eventually(lambda: len(ended) == 5)
+    assert sizes == [5]
+    assert count_effects(database) == {job_id: 1 for job_id in jobs if job_id != jobs[2]}
+    assert {one.job.id: one.state for one in ended} == dict.fromkeys(jobs, "SUCCESS") | {jobs[2]: "FAILED"}
+
+
+def test_of_jobs_done_together_one_that_was_taken_away_has_no_effect(
+    database: Database, add: Callable[..., str]
+) -> None:
+    jobs = [add() for _ in range(4)]
+
+    def cancelled(runtime: Runtime, leases: Sequence[Lease]) -> None:
+        with runtime.database.begin() as session:
+            session.execute(sa.update(Job).where(Job.id == jobs[1]).values(state="DISCARDED", lease_token=None))
+        together(lambda _: False, [])(runtime, leases)
+
+    with working(database, effect, together=cancelled, job_lease="60s") as (_, ended):
+        eventually(lambda: len(ended) == 4)
+    assert count_effects(database) == {job_id: 1 for job_id in jobs if job_id != jobs[1]}
+    assert state(database, jobs[1]) == "DISCARDED"
+
+
+def test_jobs_behind_one_that_takes_too_long_are_given_back_untried(
+    database: Database, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [add(max_attempts=1) for _ in range(4)]
+    begun, release = Event(), Event()
+    monkeypatch.setattr(Run, "overdue", property(lambda run: begun.is_set() and run.lease.job.id == jobs[0]))
+    handlers: dict[str, Handler] = {}
+
+    def alone(runtime: Runtime, lease: Lease) -> None:
+        if lease.job.id == jobs[0]:
+            handlers["insert"] = Handler(effect)
+            begun.set()
+            release.wait(90)
+        effect(runtime, lease)
+
+    spoiled = together(lambda _: True, [])
+    with working(database, alone, handlers=handlers, together=spoiled, job_lease="60s", job_concurrency=1) as (
+        _,
+        ended,
+    ):
+        eventually(lambda: [state(database, job_id) for job_id in jobs] == ["FAILED", *["SUCCESS"] * 3])
+        release.set()
+        eventually(lambda: len(ended) == 5)
+    assert count_effects(database) == dict.fromkeys(jobs[1:], 1)
+    assert {get(database, job_id).attempt for job_id in jobs[1:]} == {1}
 
 
 def test_no_more_jobs_run_at_once_than_allowed(database: Database, add: Callable[..., str]) -> None:

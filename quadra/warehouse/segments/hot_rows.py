@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
+from quadra.ingest.batches import lock
 from quadra.ingest.tables import Batch, Event
 from quadra.jobs.errors import Permanent
 from quadra.jobs.lease import Lease
@@ -143,6 +144,7 @@ def _portions(batches: Sequence[Key]) -> list[list[str]]:
 def _delete(session: Session, ids: Sequence[str]) -> None:
     """The rows go and their batches are marked, together or not at all."""
     at = clock.now()
+    lock(session, ids)
     still = sa.and_(Batch.id.in_(ids), Batch.segment_id.is_not(None), Batch.cold_at.is_(None))
     if rows_hit(session, sa.update(Batch).where(still).values(cold_at=at)) != len(ids):
         raise StaleRead  # another worker did it

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core import clock
 from quadra.core.ids import uuid7
+from quadra.ingest.batches import lock
 from quadra.ingest.tables import Batch
 from quadra.jobs.errors import Transient
 from quadra.jobs.tables import rows_hit
@@ -36,10 +37,11 @@ def publish_compaction(session: Session, batches: Mapping[str, int], written: Se
     ids = sorted(batches)
     for at in range(0, len(ids), IDS_AT_ONCE):
         chunk = ids[at : at + IDS_AT_ONCE]
+        lock(session, chunk)
         free = sa.and_(Batch.id.in_(chunk), Batch.segment_id.is_(None), Batch.status != "OPEN")
         if rows_hit(session, sa.update(Batch).where(free).values(segment_id=run)) != len(chunk):
             raise StaleRead
-        # now that they are locked: an erasure takes rows out and lowers the count in one transaction
+        # while they are locked: an erasure takes rows out and lowers the count in one transaction
         query = sa.select(Batch.id, Batch.event_count).where(Batch.id.in_(chunk))
         if dict(session.execute(query).all()) != {batch_id: batches[batch_id] for batch_id in chunk}:
             raise StaleRead
