@@ -1,9 +1,10 @@
 """Who is calling, and what they may do. Every route and socket asks here; nothing else decides.
 
-A session is a user: their role holds for every project. A key is a program: a read key is a viewer of its own project,
-an admin key the admin of its own project, an ingest key nobody at all outside of ingest. The admin keys of the project
-`default`, which belongs to the installation itself, are admins of all projects and of the installation: that is how the
-key of the first start makes projects and keys. A cookie counts only together with its CSRF token on unsafe methods; a
+A session is a user: their role on the installation holds in every project that gives them no other (decision 18), and an
+admin of the installation is one everywhere. A key is a program: a read key is a viewer of its own project, an admin key the
+admin of its own project, an ingest key nobody at all outside of ingest. The admin keys of the project `default`, which
+belongs to the installation itself, are admins of the installation: that is how the key of the first start makes projects
+and keys. A cookie counts only together with its CSRF token on unsafe methods; a
 Bearer key needs none, wins over a cookie, and is refused rather than ignored when it is wrong.
 """
 
@@ -13,25 +14,25 @@ import logging
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import flask_login
 from flask import abort, g, redirect, request, url_for
 from sqlalchemy.orm import Session
 
 from quadra.accounts import sessions
+from quadra.accounts.callers import STRANGER, Caller, by_key, by_session, check, of_member, reaches
 from quadra.accounts.csrf import check_csrf, from_own_page
-from quadra.accounts.keys import LONGEST, TOUCH_EVERY, Key, find_key, get_key, touch_keys
+from quadra.accounts.keys import TOUCH_EVERY, Key, get_key, touch_keys
 from quadra.accounts.projects import DEFAULT, OWN, get_project
 from quadra.accounts.sessions import Member
-from quadra.accounts.tables import ROLES, Project, Role, Scope
+from quadra.accounts.tables import Project
 from quadra.core import clock
 from quadra.core.database import Database
 from quadra.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
 from quadra.core.web.http import runtime
 
 log = logging.getLogger(__name__)
-KEY_ROLES: dict[Scope, Role] = {"read": "viewer", "admin": "admin"}
 
 
 class Owned(Protocol):
@@ -42,48 +43,6 @@ class Owned(Protocol):
 
 
 R = TypeVar("R", bound=Owned)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    kind: Literal["session", "key", "stranger"]
-    role: Role | None = None
-    user: Member | None = None
-    key: Key | None = None
-    projects: frozenset[int] | None = frozenset()
-    """The ids of the projects that may be seen; None is all of them."""
-
-    @property
-    def actor(self) -> str:
-        """As the audit log names them."""
-        if self.user is not None:
-            return f"user:{self.user.email}"
-        return "stranger" if self.key is None else f"key:{self.key.prefix}"
-
-    @property
-    def counted_as(self) -> str:
-        """The name under which limits count them; empty for a stranger, who is counted by address. Whoever may nothing is one:
-        a write key stands in pages for everybody to read."""
-        if self.key is not None:
-            return f"key:{self.key.id}" if self.role else ""
-        return "" if self.user is None else f"user:{self.user.id}"
-
-    def sees(self, project_id: int) -> bool:
-        return self.projects is None or project_id in self.projects
-
-    @property
-    def sees_installation(self) -> bool:
-        """Whether figures of all projects, of the machine, and paths are for them: for users, for admin keys of `default`, and
-        for keys of the project in which the installation observes itself. A key of another project sees that project."""
-        if self.key is not None and self.key.project_slug == OWN and self.may("viewer"):
-            return True
-        return self.may("viewer") and self.projects is None
-
-    def may(self, role: str) -> bool:
-        return self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
-
-
-STRANGER = Caller("stranger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +84,38 @@ def require_role(role: str) -> Caller:
     `Forbidden`. The gate of every door that says what it needs.
     """
     found = caller()
-    _check(found, role)
+    check(found, role)
     return found
 
 
 def person() -> Member:
-    """Who is logged in. Raises `Unauthorised`, and `Forbidden` for a key."""
-    if (found := require("viewer").user) is None:
+    """Who is logged in, with whatever role or none. Raises `Unauthorised`, and `Forbidden` for a key."""
+    found = caller()
+    if found.user is None:
+        check(found, "viewer")
         raise Forbidden("A key has neither password nor sessions. Log in.")
-    return found
+    return found.user
 
 
 def require(role: str) -> Caller:
     """The caller, who has at least `role`. Raises `Unauthorised` or `Forbidden`.
 
-    For what belongs to no single project. Whoever is bound to one project passes as viewer only (and sees only what
+    For what belongs to no single project. Whoever is bound to projects passes as viewer only (and sees only what
     `Caller.sees`): anything more would reach into the projects of others.
     """
     found = require_role(role)
-    if role != "viewer" and found.projects is not None:
-        raise Forbidden(f"This key belongs to one project; use an admin key of the project {DEFAULT!r}.")
+    if role != "viewer":
+        check_on_installation(found, role)
     return found
+
+
+def check_on_installation(found: Caller, role: str) -> None:
+    """Raises `Forbidden`."""
+    if found.may(role):
+        return
+    if found.key is not None:
+        raise Forbidden(f"This key belongs to one project; use an admin key of the project {DEFAULT!r}.")
+    raise Forbidden(f"This needs the role {role} on the whole installation; you are {found.role or 'none'} there.")
 
 
 def require_installation() -> Caller:
@@ -157,7 +127,7 @@ def require_installation() -> Caller:
 
 def check_installation(found: Caller) -> None:
     """Raises `Unauthorised` or `Forbidden`."""
-    _check(found, "viewer")
+    check(found, "viewer")
     if not found.sees_installation:
         raise Forbidden(
             f"These are figures of the whole installation: log in, or use a read key of the project {OWN!r} "
@@ -166,16 +136,20 @@ def check_installation(found: Caller) -> None:
 
 
 def require_project(slug: str | None, role: str) -> Project:
-    """The project, where the caller has at least `role`. Without a `slug` the key's own, else `default`.
+    """The project, where the caller has at least `role`. Without a `slug` the key's own, the only one that they see, else
+    `default`.
 
     Raises `NotFound` for a project that the caller may not see, just as for one that is not there.
     """
     who = require_role(role)
-    wanted = slug or (who.key.project_slug if who.key else DEFAULT)
     with runtime().database.read() as session:
-        project = get_project(session, wanted)
-    if not who.sees(project.id):
-        raise NotFound(f"There is no project {wanted!r}.")
+        only = next(iter(who.roles)) if not slug and len(who.projects or ()) == 1 else None
+        project = get_project(session, slug or DEFAULT) if only is None else session.get_one(Project, only)
+    held = who.role_in(project.id)
+    if held is None:
+        raise NotFound(f"There is no project {project.slug!r}." + ("" if slug else " Name one of yours as `project`."))
+    if not reaches(held, role):
+        raise Forbidden(f"This needs the role {role}; you are {held} in the project {project.slug!r}.")
     g.project = project.slug
     return project
 
@@ -221,8 +195,8 @@ def admit(database: Database, shown: Credentials, role: str = "viewer") -> Calle
     """
     claim = shown.session_id if shown.ends_at > clock.now().timestamp() else ""
     with database.read() as session:
-        found = _by_key(session, shown.key) if shown.key else _by_session(session, claim)
-    _check(found, role)
+        found = by_key(session, shown.key) if shown.key else by_session(session, claim)
+    check(found, role)
     return found
 
 
@@ -230,7 +204,7 @@ def _find_caller() -> Caller:
     scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         with runtime().database.read() as session:
-            found = _by_key(session, plain.strip())
+            found = by_key(session, plain.strip())
             last_used_at = get_key(session, cast(Key, found.key).id).last_used_at
         _touch(cast(Key, found.key), last_used_at)
         return found
@@ -240,34 +214,7 @@ def _find_caller() -> Caller:
     found = flask_login.current_user._get_current_object()
     if sessions.note_use():
         _touch_session(found)
-    return _of_member(found)
-
-
-def _by_key(session: Session, plain: str) -> Caller:
-    key = find_key(session, plain) if len(plain) <= LONGEST else None
-    if key is None:
-        raise Unauthorised("This key is not known, or it was revoked.")
-    everywhere = key.scope == "admin" and key.project_slug == DEFAULT
-    projects = None if everywhere else frozenset({key.project_id})
-    return Caller("key", role=KEY_ROLES.get(key.scope), key=key, projects=projects)
-
-
-def _by_session(session: Session, claim: str) -> Caller:
-    found = sessions.find_member(session, claim)
-    return STRANGER if found is None else _of_member(found)
-
-
-def _of_member(found: Member) -> Caller:
-    return Caller("session", role=found.role, user=found, projects=None)
-
-
-def _check(who: Caller, role: str) -> None:
-    if who.kind == "stranger":
-        raise Unauthorised("Log in, or send a key as Authorization: Bearer qk_….")
-    if who.role is None:
-        raise Forbidden("A write key sends events and nothing else; use a read or an admin key.")
-    if not who.may(role):
-        raise Forbidden(f"This needs the role {role}; you are {who.role}.")
+    return of_member(found)
 
 
 def _touch(key: Key, last_used_at: datetime | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
@@ -9,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from quadra.accounts import keys, tables
 from quadra.accounts.projects import SLUG
 from quadra.accounts.sessions import Member
-from quadra.accounts.tables import Role, Scope, WeekStart
+from quadra.accounts.tables import InstallationRole, Role, Scope, WeekStart
 from quadra.core import clock
 from quadra.core.api.openapi import Time
 
@@ -28,13 +29,14 @@ class User(Struct, kw_only=True):
     id: UserId
     email: Email
     name: Name
-    role: Annotated[Role, Meta(examples=["editor"])]
+    role: Annotated[InstallationRole, Meta(description="In every project that gives no other.", examples=["editor"])]
 
 
 class UserDetails(User, kw_only=True):
     disabled: Annotated[bool, Meta(examples=[False])]
     created_at: Time
     last_login_at: Never
+    projects: Annotated[dict[Slug, Role], Meta(description="Roles in single projects.", examples=[{"shop": "admin"}])]
 
 
 class Users(Struct, kw_only=True):
@@ -65,8 +67,11 @@ class UsedKey(Struct, kw_only=True):
 
 class Me(Struct, kw_only=True):
     kind: Annotated[Literal["session", "key"], Meta(examples=["key"])]
-    role: Annotated[Role | None, Meta(description="Null for a write key, which reads nothing.", examples=["viewer"])]
+    role: Annotated[
+        Role | None, Meta(description="The most you may anywhere; null for who may nothing.", examples=["viewer"])
+    ]
     projects: Annotated[list[Slug], Meta(description="Those that you may see.")]
+    roles: Annotated[dict[Slug, Role], Meta(description="In each of them.", examples=[{"shop": "viewer"}])]
     user: Annotated[User | None, Meta(description="With a session.", examples=[None])]
     key: Annotated[UsedKey | None, Meta(description="With a key.")]
     csrf_token: Annotated[str | UnsetType, Meta(description="With a session.")] = UNSET
@@ -125,12 +130,13 @@ def user_shown(user: tables.User | Member) -> User:
     return User(id=user.id, email=user.email, name=user.name, role=user.role)
 
 
-def user_details(user: tables.User) -> UserDetails:
+def user_details(user: tables.User, projects: Mapping[str, Role]) -> UserDetails:
     return UserDetails(
         **structs.asdict(user_shown(user)),
         disabled=user.disabled_at is not None,
         created_at=clock.iso(user.created_at),
         last_login_at=clock.iso_or_none(user.last_login_at),
+        projects=dict(projects),
     )
 
 

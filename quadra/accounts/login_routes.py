@@ -82,6 +82,7 @@ def log_out() -> Done:
         kind="key",
         role="viewer",
         projects=["shop"],
+        roles={"shop": "viewer"},
         user=None,
         key=UsedKey(id=3, prefix="qk_Zm9vYmFy", scope="read", project="shop"),
     ),
@@ -92,11 +93,12 @@ def who_am_i() -> Me:
     if who.kind == "stranger":
         raise Unauthorised
     with runtime().database.read() as session:
-        slugs = [project.slug for project in list_projects(session, ids=who.projects)]
+        found = [(one.slug, who.role_in(one.id)) for one in list_projects(session, ids=who.projects)]
     return Me(
         kind=who.kind,
-        role=who.role,
-        projects=slugs,
+        role=who.most,
+        projects=[slug for slug, _role in found],
+        roles={slug: role for slug, role in found if role is not None},
         user=None if who.user is None else user_shown(who.user),
         key=None if who.key is None else used_key(who.key),
         csrf_token=UNSET if who.user is None else csrf_token(),
@@ -109,6 +111,7 @@ def who_am_i() -> Me:
     title="Change your password",
     says=f"Every other session of yours ends; this one goes on. For people only: a key has no password. {TRIES}",
     needs="viewer",
+    gated=False,
     first=person,
     asks=Params(PasswordChange),
     answers=LoggedIn,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from quadra.core.api.params import Params, says
 
-OF_KEY = says("Left out: the project of the key that asks, else `default`.")
+OF_KEY = says("Left out: the project of the key that asks, the only one that you may see, else `default`.")
 
 
 class OfProject(Struct, kw_only=True):

@@ -18,7 +18,7 @@ from quadra.accounts.access import require
 from quadra.accounts.answers import Email, Name, TheUser, User, UserId, user_shown
 from quadra.accounts.logging_in import small_and_our_own
 from quadra.accounts.passwords import NewPassword, hash_password, random_password
-from quadra.accounts.tables import Role
+from quadra.accounts.tables import InstallationRole
 from quadra.accounts.tables import User as UserRow
 from quadra.accounts.users import create_user, get_user, set_password
 from quadra.core import clock
@@ -36,7 +36,7 @@ LASTS = timedelta(days=7)
 class Invitation(Struct, kw_only=True):
     email: Email
     name: Name = ""
-    role: Annotated[Role, Meta(examples=["editor"])] = "viewer"
+    role: Annotated[InstallationRole, Meta(description="In all projects.", examples=["editor"])] = "viewer"
 
 
 class PasswordLink(Struct, kw_only=True):
@@ -81,7 +81,7 @@ def invite(asked: Invitation) -> PasswordLink:
             address=client_address(),
             details={"role": user.role},
         )
-        return _link(user)
+        return link_to(user)
 
 
 @doors(
@@ -108,7 +108,7 @@ def make_link(user_id: int) -> PasswordLink:
             subject=user.email,
             address=client_address(),
         )
-        return _link(user)
+        return link_to(user)
 
 
 @doors(
@@ -153,7 +153,8 @@ def _choose(asked: PasswordChoice) -> TheUser:
         raise gone from error
 
 
-def _link(user: UserRow) -> PasswordLink:
+def link_to(user: UserRow) -> PasswordLink:
+    """By which `user` chooses a password, once."""
     token = _serializer().dumps([user.id, user.session_epoch])
     url = f"{runtime().settings.public_url.rstrip('/')}/set-password#{token}"
     return PasswordLink(user=user_shown(user), url=url, expires_at=clock.iso(clock.now() + LASTS))

@@ -7,7 +7,14 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from quadra.accounts import audit
-from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.access import (
+    caller,
+    check_installation,
+    check_on_installation,
+    require,
+    require_project,
+    require_role,
+)
 from quadra.accounts.answers import (
     KeyId,
     Keys,
@@ -24,8 +31,8 @@ from quadra.accounts.answers import (
 )
 from quadra.accounts.keys import get_key, list_keys, make_key, revoke_key
 from quadra.accounts.noting import note
-from quadra.accounts.params import OF_PROJECT, OfProject
-from quadra.accounts.projects import change_project, create_project, list_projects
+from quadra.accounts.params import OF_KEY, OF_PROJECT, OfProject
+from quadra.accounts.projects import DEFAULT, OWN, change_project, create_project, list_projects
 from quadra.accounts.tables import WEEK_START, Project, Scope, WeekStart
 from quadra.accounts.user_routes import OF_ALL
 from quadra.core.api.doors import Doors
@@ -49,9 +56,7 @@ class NewProject(Struct, kw_only=True):
 
 class NewKey(Struct, kw_only=True):
     scope: Annotated[Scope, Meta(examples=["read"])]
-    project: Annotated[Slug | None, Meta(description="Left out: the project of the key that asks, else `default`.")] = (
-        None
-    )
+    project: Annotated[Slug | None, OF_KEY] = None
     name: Annotated[Name, Meta(description="What it is for.", examples=["reports"])] = ""
     origins: Annotated[
         tuple[str, ...],
@@ -166,6 +171,7 @@ def show_keys(asked: OfProject) -> Keys:
 )
 def add_key(asked: NewKey) -> MadeKey:
     project = require_project(asked.project, "admin")
+    _check_reach(project, asked.scope)
     with runtime().database.begin() as session:
         row, plain = make_key(session, project=project, scope=asked.scope, name=asked.name, origins=asked.origins)
         note(session, "accounts.key.created", subject=row.prefix, project_id=project.id, details={"scope": row.scope})
@@ -192,11 +198,21 @@ def remove_key(key_id: int) -> TheKey:
 
 
 def _project_of(key_id: int) -> Project:
-    who = caller()
+    """Where the caller may revoke this key."""
+    who = require_role("admin")
     with runtime().database.read() as session:
-        row = get_key(session, key_id) if who.may("admin") else None
-        project = session.get_one(Project, row.project_id) if row else None
-    if project is None or not who.sees(project.id):
-        require_project(None, "admin")  # says why, to whoever may not revoke keys at all
+        row = get_key(session, key_id)
+        project = session.get_one(Project, row.project_id)
+    if not who.sees(project.id):
         raise NotFound(f"There is no key {key_id}.")
+    require_project(project.slug, "admin")
+    _check_reach(project, row.scope)
     return project
+
+
+def _check_reach(project: Project, scope: Scope) -> None:
+    """A key that opens more than its project is for those to make and revoke who may as much themselves. Raises `Forbidden`."""
+    if project.slug == DEFAULT and scope == "admin":
+        check_on_installation(caller(), "admin")
+    if project.slug == OWN and scope != "ingest":
+        check_installation(caller())

@@ -80,13 +80,14 @@ class ProjectRows(Generic[R, A]):
         action: str,
         most: int,
         noted: Sequence[str] = ("name",),
+        seen: Callable[[R], bool] = lambda _row: True,
     ):
         """`one` is the kind's name in messages, `most` how many a project may have, `noted` the columns that the audit log
-        shows.
+        shows; `seen` is whether the caller may know of a row at all.
         """
         self._doors, self._table, self._path, self._one = doors, table, path, one
         self._answers, self._shown, self._action, self._noted = answers, shown, action, noted
-        self.most = most
+        self.most, self._seen = most, seen
         self._field = path.rsplit("/", 1)[-1].replace("-", "_")
         self._many = self._field.replace("_", " ")
         self._a_row = f"{'an' if one[0] in 'aeiou' else 'a'} {one}"
@@ -96,7 +97,8 @@ class ProjectRows(Generic[R, A]):
 
     def get(self, session: Session, row_id: str, role: str) -> tuple[R, Project]:
         """The row with its project, where the caller has `role` in that. Raises `NotFound`, as `require_owned` does."""
-        return require_owned(session, session.get(self._table, row_id), role, self._one)
+        row = session.get(self._table, row_id)
+        return require_owned(session, row if row is not None and self._seen(row) else None, role, self._one)
 
     @contextmanager
     def editing(self, row_id: str, verb: str, **details: object) -> Iterator[tuple[Session, R, Project]]:
@@ -122,7 +124,7 @@ class ProjectRows(Generic[R, A]):
         def list_rows(asked: OfProject) -> L:
             project = require_project(asked.project, "viewer")
             with runtime().database.read() as session:
-                rows = self._rows(session, project)[::-1]
+                rows = [row for row in self._rows(session, project)[::-1] if self._seen(row)]
                 return answers(**{self._field: self._shown(session, rows, project)})
 
     def pages(self, answers: type[L]) -> None:

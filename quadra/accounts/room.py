@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from flask import Flask, request
 
-from quadra.accounts import audit_routes, login_routes, me_routes, password_links, project_routes, sessions, user_routes
+from quadra.accounts import (
+    audit_routes,
+    login_routes,
+    me_routes,
+    member_routes,
+    password_links,
+    project_routes,
+    sessions,
+    user_routes,
+)
 from quadra.accounts.access import counted_as, require_role
 from quadra.accounts.routes import accounts
 from quadra.accounts.setup import secret_key
@@ -35,8 +44,13 @@ GROUPS = (
         doors=tuple(project_routes.doors.described),
     ),
     Group(
+        title="People of a project",
+        says="A role in a project counts there instead of the one on the installation.",
+        doors=tuple(member_routes.doors.described),
+    ),
+    Group(
         title="Users",
-        says="Everybody who may log in. For admins.",
+        says="Everybody who may log in, and their role on the installation. For admins of it.",
         doors=(*user_routes.doors.described, *password_links.doors.described),
     ),
     Group(title="Audit log", says="For admins of the installation.", doors=tuple(audit_routes.doors.described)),

@@ -5,7 +5,8 @@ logging out ends one. By itself a session ends 30 days after its login, and earl
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from werkzeug.local import LocalProxy
 
 from quadra.accounts.csrf import csrf_token
 from quadra.accounts.secure_cookies import cookie_name
-from quadra.accounts.tables import EndedSession, Role, User, UserSession
+from quadra.accounts.tables import EndedSession, InstallationRole, ProjectRole, Role, User, UserSession
 from quadra.core import clock
 from quadra.core.web.addresses import client_address, over_tls
 from quadra.core.web.http import runtime
@@ -38,9 +39,11 @@ class Member:
     id: int
     email: str
     name: str
-    role: Role
+    role: InstallationRole
     epoch: int
     session: str = ""
+    roles: Mapping[int, Role] = field(default_factory=dict)
+    """In single projects, by their ids."""
 
     is_authenticated = True
     is_active = True
@@ -161,7 +164,10 @@ def find_member(database_session: Session, claim: str) -> Member | None:
     query = sa.select(User).where(User.id == int(user_id), User.disabled_at.is_(None))
     ended = sa.exists().where(EndedSession.id == named)
     user = database_session.scalar(query.where(User.session_epoch == int(epoch), ~ended))
-    return None if user is None else replace(member(user), session=named)
+    if user is None:
+        return None
+    roles = database_session.scalars(sa.select(ProjectRole).where(ProjectRole.user_id == user.id))
+    return replace(member(user), session=named, roles={one.project_id: one.role for one in roles})
 
 
 def _now() -> int:

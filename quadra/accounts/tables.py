@@ -14,6 +14,9 @@ from quadra.core.database import Base, Instant, JsonText, Text, name_column
 Role = Literal["viewer", "editor", "admin"]
 """Each may do what those before it may."""
 ROLES: tuple[Role, ...] = get_args(Role)
+InstallationRole = Literal["none", "viewer", "editor", "admin"]
+"""Of a person: `none` is for who has a role in single projects only, and may nothing elsewhere."""
+INSTALLATION_ROLES: tuple[InstallationRole, ...] = get_args(InstallationRole)
 
 Scope = Literal["ingest", "read", "admin"]
 """What a key opens: sending events; reading as a viewer; everything an admin may."""
@@ -60,12 +63,24 @@ class User(Base):
     email: Mapped[str] = mapped_column(name_column(254), unique=True)
     name: Mapped[str] = mapped_column(sa.String(200), default="")
     password_hash: Mapped[str] = mapped_column(sa.String(200))
-    role: Mapped[Role] = mapped_column(sa.String(8), default="viewer")
+    role: Mapped[InstallationRole] = mapped_column(sa.String(8), default="viewer")
+    """In every project that has no `ProjectRole` for them."""
     session_epoch: Mapped[int] = mapped_column(default=0)
     """Part of every session cookie; raising it logs the user out everywhere."""
     created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
     last_login_at: Mapped[datetime | None] = mapped_column(Instant)
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ProjectRole(Base):
+    """Somebody's role in one project: it counts there instead of that on the installation."""
+
+    __tablename__ = "project_role"
+
+    project_id: Mapped[int] = mapped_column(sa.ForeignKey("project.id"), primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("user.id"), primary_key=True, autoincrement=False, index=True)
+    role: Mapped[Role] = mapped_column(sa.String(8))
+    created_at: Mapped[datetime] = mapped_column(Instant, default=clock.now)
 
 
 class EndedSession(Base):

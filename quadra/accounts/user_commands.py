@@ -9,8 +9,10 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.orm import Session
 
 from quadra.accounts import audit, second_factor
+from quadra.accounts.members import remove_member, roles_by_project, set_member
 from quadra.accounts.passwords import hash_password, random_password
-from quadra.accounts.tables import ROLES, User
+from quadra.accounts.projects import get_project
+from quadra.accounts.tables import INSTALLATION_ROLES, User
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.accounts.users import (
     create_user,
@@ -26,6 +28,7 @@ password_options = (
     click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."),
     click.option("--generate", is_flag=True, help="Make a random password and print it."),
 )
+project_option = click.option("--project", "slug", help="Only in this project.")
 
 
 @click.group()
@@ -36,19 +39,26 @@ def user() -> None:
 @user.command("create")
 @click.argument("email")
 @click.option("--name", default="", help="How they are called.")
-@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
+@click.option("--role", type=click.Choice(INSTALLATION_ROLES), default="viewer", show_default=True)
+@project_option
 @password_options[0]
 @password_options[1]
 @json_option
-def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, as_json: bool) -> None:
-    """Make an account. Asks for the password unless an option says where it comes from."""
+def create(email: str, name: str, role: str, slug: str | None, from_stdin: bool, generate: bool, as_json: bool) -> None:
+    """Make an account. Asks for the password unless an option says where it comes from.
+
+    With --project the role is one in that project, and the account sees no other.
+    """
     password = _password(from_stdin, generate)
     hashed = hash_password(password, email=email, name=name)
     with opened() as runtime, runtime.database.begin() as session:
-        made = create_user(session, email=email, password=hashed, role=role, name=name)
-        _record(session, "accounts.user.created", made, role=role)
-    shown = _shown(made, password if generate else UNSET)
-    say(as_json, shown, [f"{made.email} may log in as {role}.", *_secret(shown)])
+        everywhere = role if slug is None else "none"
+        made = create_user(session, email=email, password=hashed, role=everywhere, name=name)
+        _record(session, "accounts.user.created", made, role=everywhere)
+        if slug is not None:
+            _give(session, slug, made, role)
+        shown = _shown(session, made, password if generate else UNSET)
+    say(as_json, shown, [f"{made.email} may log in as {role}{_where(slug)}.", *_secret(shown)])
 
 
 @user.command("list")
@@ -56,8 +66,8 @@ def create(email: str, name: str, role: str, from_stdin: bool, generate: bool, a
 def show(as_json: bool) -> None:
     """Everybody who has an account."""
     with opened() as runtime, runtime.database.read() as session:
-        rows = [_shown(item) for item in list_users(session)]
-    say(as_json, {"users": rows}, table(("id", "email", "name", "role", "disabled"), rows))
+        rows = [_shown(session, item) for item in list_users(session)]
+    say(as_json, {"users": rows}, table(("id", "email", "name", "role", "projects", "disabled"), rows))
 
 
 @user.command("password")
@@ -75,20 +85,29 @@ def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool)
         with runtime.database.begin() as session:
             changed = set_password(session, user_id=owner.id, password=hashed)
             _record(session, "accounts.user.password_changed", changed)
-    shown = _shown(changed, password if generate else UNSET)
+            shown = _shown(session, changed, password if generate else UNSET)
     say(as_json, shown, [f"{changed.email} has a new password.", *_secret(shown)])
 
 
 @user.command("role")
 @click.argument("email")
-@click.argument("role", type=click.Choice(ROLES))
+@click.argument("role", type=click.Choice(INSTALLATION_ROLES))
+@project_option
 @json_option
-def change_role(email: str, role: str, as_json: bool) -> None:
-    """Make somebody viewer, editor or admin."""
+def change_role(email: str, role: str, slug: str | None, as_json: bool) -> None:
+    """Make somebody viewer, editor or admin: in all projects, or in one.
+
+    With none they see only the projects that give them a role; none in a project takes away the one that it gave.
+    """
     with opened() as runtime, runtime.database.begin() as session:
-        changed = set_role(session, user_id=find_user(session, email).id, role=role)
-        _record(session, "accounts.user.changed", changed, role=role)
-    say(as_json, _shown(changed), [f"{changed.email} is {role} now."])
+        changed = find_user(session, email)
+        if slug is None:
+            changed = set_role(session, user_id=changed.id, role=role)
+            _record(session, "accounts.user.changed", changed, role=role)
+        else:
+            _give(session, slug, changed, role)
+        shown = _shown(session, changed)
+    say(as_json, shown, [f"{changed.email} is {role}{_where(slug)} now."])
 
 
 @user.command("second-factor-off")
@@ -100,8 +119,9 @@ def second_factor_off(email: str, as_json: bool) -> None:
         changed = find_user(session, email)
         removed = second_factor.remove(session, user_id=changed.id)
         _record(session, "accounts.second_factor.removed", changed)
+        shown = _shown(session, changed)
     done = f"{changed.email} logs in with the password alone." if removed else f"{changed.email} had no second factor."
-    say(as_json, _shown(changed), [done])
+    say(as_json, shown, [done])
 
 
 @user.command("disable")
@@ -112,9 +132,8 @@ def disable_command(email: str, as_json: bool) -> None:
     with opened() as runtime, runtime.database.begin() as session:
         changed = disable(session, user_id=find_user(session, email).id)
         _record(session, "accounts.user.changed", changed, disabled=True)
-    say(
-        as_json, _shown(changed), [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"]
-    )
+        shown = _shown(session, changed)
+    say(as_json, shown, [f"{changed.email} is logged out and cannot log in. Undo: quadra user enable {email}"])
 
 
 @user.command("enable")
@@ -125,7 +144,8 @@ def enable_command(email: str, as_json: bool) -> None:
     with opened() as runtime, runtime.database.begin() as session:
         changed = enable(session, user_id=find_user(session, email).id)
         _record(session, "accounts.user.changed", changed, disabled=False)
-    say(as_json, _shown(changed), [f"{changed.email} may log in again."])
+        shown = _shown(session, changed)
+    say(as_json, shown, [f"{changed.email} may log in again."])
 
 
 def _password(from_stdin: bool, generate: bool) -> str:
@@ -144,20 +164,45 @@ class ShownUser(Struct, kw_only=True):
     email: str
     name: str
     role: str
+    projects: dict[str, str]
+    """Roles in single projects."""
     disabled: bool
     password: str | UnsetType = UNSET
     """Where it was generated, shown only now."""
 
 
-def _shown(user: User, password: str | UnsetType = UNSET) -> ShownUser:
+def _shown(session: Session, user: User, password: str | UnsetType = UNSET) -> ShownUser:
     return ShownUser(
         id=user.id,
         email=user.email,
         name=user.name,
         role=user.role,
+        projects=dict(roles_by_project(session).get(user.id, {})),
         disabled=user.disabled_at is not None,
         password=password,
     )
+
+
+def _give(session: Session, slug: str, found: User, role: str) -> None:
+    """A role in a project, or with `none` no longer one."""
+    project = get_project(session, slug)
+    if role == "none":
+        remove_member(session, project, found)
+    else:
+        set_member(session, project, found, role)
+    verb = "removed" if role == "none" else "changed"
+    audit.record(
+        session,
+        actor=audit.COMMAND,
+        action=f"accounts.member.{verb}",
+        subject=found.email,
+        project_id=project.id,
+        details={"role": role},
+    )
+
+
+def _where(slug: str | None) -> str:
+    return "" if slug is None else f" in the project {slug}"
 
 
 def _secret(shown: ShownUser) -> list[str]:

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from quadra.accounts import audit, second_factor
-from quadra.accounts.access import Caller, caller, require
+from quadra.accounts.access import caller, require
 from quadra.accounts.answers import Email, Name, TheUser, TheUserDetails, UserId, Users, user_details, user_shown
+from quadra.accounts.callers import Caller
 from quadra.accounts.csrf import refuse_foreign_form
+from quadra.accounts.members import roles_by_project
 from quadra.accounts.passwords import Hashed, NewPassword, hash_password
-from quadra.accounts.tables import Role
+from quadra.accounts.tables import InstallationRole
 from quadra.accounts.users import create_user, disable, enable, get_user, list_users, set_password, set_role
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
@@ -29,11 +31,14 @@ class Registration(Struct, kw_only=True):
     email: Email
     password: Annotated[NewPassword, Meta(examples=["correct horse battery"])]
     name: Name = ""
-    role: Annotated[Role, Meta(description="A stranger becomes a viewer.", examples=["editor"])] = "viewer"
+    role: Annotated[
+        InstallationRole,
+        Meta(description="A stranger becomes a viewer. `none`: only in projects.", examples=["editor"]),
+    ] = "viewer"
 
 
 class UserChange(Struct, kw_only=True):
-    role: Annotated[Role | None, Meta(examples=["editor"])] = None
+    role: Annotated[InstallationRole | None, Meta(examples=["editor"])] = None
     disabled: Annotated[bool | None, Meta(description="Who is disabled is logged out and cannot log in.")] = None
     password: NewPassword | None = None
     second_factor: Annotated[
@@ -43,7 +48,7 @@ class UserChange(Struct, kw_only=True):
 
 def _is_admin() -> bool:
     found = caller()
-    return found.may("admin") and found.projects is None
+    return found.may("admin")
 
 
 def _may_register() -> None:
@@ -99,7 +104,8 @@ def _register(by: Caller, asked: Registration) -> TheUser:
 def show_users() -> Users:
     require("admin")
     with runtime().database.read() as session:
-        return Users(users=[user_details(user) for user in list_users(session)])
+        roles = roles_by_project(session)
+        return Users(users=[user_details(user, roles.get(user.id, {})) for user in list_users(session)])
 
 
 @doors(
@@ -141,7 +147,7 @@ def change_user(asked: UserChange, user_id: int) -> TheUserDetails:
             address=client_address(),
             details=changed,
         )
-        return TheUserDetails(user=user_details(user))
+        return TheUserDetails(user=user_details(user, roles_by_project(session).get(user.id, {})))
 
 
 def _hash_for(user_id: int, password: str) -> Hashed:

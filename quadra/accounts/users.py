@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts import passwords
 from quadra.accounts.passwords import Hashed
-from quadra.accounts.tables import ROLES, User
+from quadra.accounts.tables import INSTALLATION_ROLES, User
 from quadra.core import clock
 from quadra.core.errors import Conflict, Invalid, NotFound, Unauthorised
 
@@ -169,4 +169,4 @@ def _wrong_name(name: str) -> dict[str, str]:
 
 
 def _wrong_role(role: str) -> dict[str, str]:
-    return {} if role in ROLES else {"role": "viewer, editor or admin"}
+    return {} if role in INSTALLATION_ROLES else {"role": "none, viewer, editor or admin"}

@@ -17,7 +17,7 @@ from quadra.accounts.tables import Project
 from quadra.alerts import answers, firing
 from quadra.alerts.answers import When
 from quadra.alerts.evaluating import EVERY
-from quadra.alerts.kind_list import read_when
+from quadra.alerts.kind_list import BY_NAME, read_when
 from quadra.alerts.tables import NAME_MOST, Alert, Channel, Delivery, Firing
 from quadra.core import clock
 from quadra.core.api.doors import Doors
@@ -109,6 +109,11 @@ def _channels(session: Session, project: Project, ids: Sequence[str]) -> list[st
     return list(ids)
 
 
+def _seen(row: Alert) -> bool:
+    """What is told of the whole installation is not for who is bound to the project."""
+    return caller().sees_installation or not BY_NAME[row.when["kind"]].installation
+
+
 ROWS = ProjectRows(
     doors,
     Alert,
@@ -118,6 +123,7 @@ ROWS = ProjectRows(
     shown=answers.alerts_shown,
     action="alerts.alert",
     most=1_000,
+    seen=_seen,
 )
 ROWS.lists(answers.Alerts)
 ROWS.makes(Params(NewAlert), _make, answer_says="It is looked at within a minute.")

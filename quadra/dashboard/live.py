@@ -14,7 +14,8 @@ from flask_socketio import SocketIO, join_room, leave_room
 from msgspec import to_builtins
 from sqlalchemy.exc import SQLAlchemyError
 
-from quadra.accounts.access import Caller, Credentials, admit, credentials
+from quadra.accounts.access import Credentials, admit, credentials
+from quadra.accounts.callers import Caller
 from quadra.accounts.projects import get_project
 from quadra.core import clock
 from quadra.core.errors import Forbidden, Limited, NotFound, QuadraError, Unauthorised
@@ -193,11 +194,21 @@ class Live:
             for sid, viewer in list(self._viewers.items()):
                 try:
                     viewer.caller = self._threads.run(admit, self._runtime.database, viewer.shown, "viewer")
+                    self._put_out(sid, viewer.caller)
                 except (Unauthorised, Forbidden):
                     self._server.disconnect(sid, namespace=NAMESPACE)
                 except (QuadraError, SQLAlchemyError) as error:
                     logger.warning("live.tick.postponed", extra={"task": "admit", "reason": str(error)})
                     break
+
+    def _put_out(self, sid: str, caller: Caller) -> None:
+        """Of the rooms of what they may not see any more."""
+        for channel in self._channels.of(sid):
+            if not caller.sees(channel.project_id):
+                channel.viewers.discard(sid)
+                self._server.leave_room(sid, channel.room, namespace=NAMESPACE)
+        if not caller.sees_installation:
+            self._server.leave_room(sid, INSTALLATION, namespace=NAMESPACE)
 
 
 def _sid() -> str:

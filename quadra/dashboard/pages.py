@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from quadra.accounts.access import caller, require_page, require_project
-from quadra.accounts.projects import list_projects
+from quadra.accounts.projects import DEFAULT, list_projects
 from quadra.alerts.reports.content import PAGES as REPORT_PAGES
 from quadra.analytics.views.share_routes import SharedView
 from quadra.core.api import legacy_routes
@@ -39,6 +39,8 @@ class Page:
     """A board: `static/<slug>/main.js` asks lenses and draws panels. Otherwise the page has a template and a view below."""
     endpoint: str = ""
     """Of a page whose view is in another room."""
+    whole: bool = False
+    """Of the whole installation: not listed for who is bound to projects."""
 
     @property
     def view(self) -> str:
@@ -67,10 +69,10 @@ PAGES = (
     Page("insights", "Insights", "Engine", lenses=False),
     Page("field", "Field", "Engine"),
     Page("pipeline", "Pipeline", "Engine", lenses=False),
-    Page("operations", "Operations", "Engine", lenses=False),
+    Page("operations", "Operations", "Engine", lenses=False, whole=True),
     Page("sinks", "Sinks", "Engine", lenses=False),
-    Page("recovery", "Recovery", "Engine", lenses=False),
-    Page("releases", "Releases", "Engine", lenses=False),
+    Page("recovery", "Recovery", "Engine", lenses=False, whole=True),
+    Page("releases", "Releases", "Engine", lenses=False, whole=True),
     Page("status", "Status", "Engine", lenses=False, endpoint="health.show_status"),
     Page("settings", "Settings", "Engine", lenses=False),
 )
@@ -227,21 +229,36 @@ def error(problem: QuadraError) -> str:
 def page(template: str, endpoint: str, **context: Any) -> Any:
     """A page inside the shell: navigation, project picker, who is logged in."""
     member = require_page()
-    project = require_project(request.args.get("project"), "viewer")
     with runtime().database.read() as session:
-        projects = [one for one in list_projects(session) if member.sees(one.id)]
+        projects = list_projects(session, ids=member.projects)
+    slugs = [one.slug for one in projects]
+    project = require_project(request.args.get("project") or (DEFAULT if DEFAULT in slugs else slugs[0]), "viewer")
+    whole = member.sees_installation
     nav = [
         {
             "title": title,
             "items": [
                 {"title": one.title, "href": url_for(one.view, project=project.slug), "current": one.view == endpoint}
                 for one in pages
-                if one.under is None
+                if one.under is None and (whole or not one.whole)
             ],
         }
         for title, pages in groupby(PAGES, lambda one: one.group)
     ]
-    return render_template(template, project=project, projects=projects, user=member.user, nav=nav, **context)
+    roles = (
+        (member.role_in(project.id), member.role) if member.user else ("viewer", "viewer")
+    )  # a key presses no buttons
+    return render_template(
+        template,
+        project=project,
+        projects=projects,
+        user=member.user,
+        role=roles[0],
+        installation_role=roles[1],
+        whole=whole,
+        nav=nav,
+        **context,
+    )
 
 
 def base_url() -> str:

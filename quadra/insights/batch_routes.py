@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Struct
 from sqlalchemy.orm import Session
 
-from quadra.accounts.access import caller, require, require_project
+from quadra.accounts.access import caller, require, require_project, require_role
 from quadra.accounts.noting import note
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.projects import list_projects
@@ -218,10 +218,10 @@ def _find(batch_id: str, role: str) -> tuple[Batch, Project]:
     """A batch and its project, where the caller has the role. Strangers are not told which batches there are."""
     by = caller()
     with runtime().database.read() as session:
-        batch = session.get(Batch, batch_id) if by.may("viewer") else None
+        batch = session.get(Batch, batch_id) if by.most else None
         project = session.get(Project, batch.project_id) if batch is not None else None
     if batch is None or project is None or not by.sees(project.id):
-        require_project(None, role)  # says why, to whoever may not do this at all
+        require_role(role)  # says why, to whoever may not do this at all
         raise NotFound(f"There is no batch {batch_id}.")
     return batch, require_project(project.slug, role)
 

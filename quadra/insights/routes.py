@@ -88,8 +88,8 @@ def show_metrics() -> answers.Metrics:
     by, here = require("viewer"), runtime()
     projects = None if by.sees_installation else by.projects
     with here.database.read() as session:
-        breakers = {} if projects else breaker.states(session, cooldown=here.settings.breaker_cooldown)
-        if here.settings.llm_configured and not projects:
+        breakers = {} if projects is not None else breaker.states(session, cooldown=here.settings.breaker_cooldown)
+        if here.settings.llm_configured and projects is None:
             breakers = {llm.BREAKER: breaker.NEVER_CALLED, **breakers}
         return answers.Metrics(
             jobs=job_stats(session, projects=projects),

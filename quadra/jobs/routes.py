@@ -133,7 +133,7 @@ def require_editor_of(job_id: str) -> None:
 def _require_of(job_id: str, role: str) -> None:
     by = caller()
     with runtime().database.read() as session:
-        job = session.get(Job, job_id) if by.may("viewer") else None
+        job = session.get(Job, job_id) if by.most else None
         project = session.get(Project, job.project_id) if job is not None and job.project_id is not None else None
     if project is None:
         if role == "viewer":

@@ -247,7 +247,7 @@ def test_a_socket_is_let_in_by_a_read_key_or_by_the_session_of_our_own_page(
     with app.test_request_context(headers=handshake | foreign):
         with pytest.raises(Forbidden):
             credentials()
-        assert admit(database, credentials(key_of("shop", "read"))).role == "viewer"
+        assert admit(database, credentials(key_of("shop", "read"))).most == "viewer"
         with pytest.raises(Unauthorised):
             admit(database, credentials("qk_unknown"))
         with pytest.raises(Forbidden):

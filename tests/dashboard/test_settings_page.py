@@ -134,7 +134,7 @@ def test_who_is_invited_chooses_a_password_and_turns_a_second_factor_on(
 ) -> None:
     admin.goto(f"{quadra.base_url}/settings/people")
     admin.get_by_label("E-mail").fill("eve@example.com")
-    admin.get_by_role("button", name="Make the link").click()
+    admin.get_by_role("button", name="Invite").click()
     link = kept(admin)
     expect(admin.locator("#rows")).to_contain_text("eve@example.com")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
+from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
 from quadra.analytics.questions.periods import DAY, INTERVALS, Calendar, Periods, TooMany, periods
 from quadra.analytics.questions.segment import Segment
@@ -36,7 +37,7 @@ A_TIME = "A bare date, ISO 8601, or milliseconds since 1970; without an offset i
 class Common(Struct, kw_only=True, rename={"from_": "from"}):
     """The parameters of every question."""
 
-    project: Annotated[str | None, says("Left out: the project of the key that asks, else `default`.")] = None
+    project: Annotated[str | None, OF_KEY] = None
     from_: Annotated[str | None, says(f"The first moment that counts. {A_TIME}", "2026-01-01")] = None
     to: Annotated[
         str | None,

@@ -125,6 +125,6 @@ class Accounts(BaseModel):
     oidc_allowed_domains: Words = Field(
         [], description="of e-mail addresses that may sign in by it, with commas; empty: any that it answers for"
     )
-    oidc_default_role: Literal["viewer", "editor", "admin"] = Field(
-        "viewer", description="of an account that is made by the first sign-in"
+    oidc_default_role: Literal["none", "viewer", "editor", "admin"] = Field(
+        "viewer", description="of an account that is made by the first sign-in; none: an admin gives it projects"
     )

@@ -7,6 +7,8 @@ const problem = document.getElementById('problem');
 const once = document.getElementById('once');
 export const settings = document.getElementById('settings');
 export const { project, role, email, baseUrl } = settings.dataset;
+/** Whether the reader is an admin of the whole installation. */
+export const whole = 'whole' in settings.dataset;
 
 /** Tell what went wrong at the top of the page; null takes it away. */
 export function complain(error) {

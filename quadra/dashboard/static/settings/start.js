@@ -2,7 +2,7 @@
 
 import { copyButton } from '../shared/copy.js';
 import { ask, send } from '../shared/rest.js';
-import { attempt, baseUrl, onSubmit, project, role, settings } from './forms.js';
+import { attempt, baseUrl, onSubmit, project, settings, whole } from './forms.js';
 import { SNIPPETS } from './snippets.js';
 
 const EVERY_MS = 5000;
@@ -55,7 +55,7 @@ async function look() {
   if (document.hidden) return;
   await attempt(async () => {
     await lookAtEvents();
-    if (role === 'admin') await lookAtInstallation();
+    if (whole) await lookAtInstallation();
   });
 }
 
