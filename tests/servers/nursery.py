@@ -2,8 +2,8 @@
 for the worker beside it, and ten times what the rest of a start costs.
 
 Code, arguments, environment, signals and exit code are those of a real start. What is not: hashes of passwords are quick, the
-memory is shared with the parent, the command line in `ps` is the parent's, and the worker has a parent of its own between itself
-and the web. Tests about starts, memory or the family of processes ask for `cold=True`.
+memory is shared with the parent, modules are not taken apart at the end, the command line in `ps` is the parent's, and the worker
+has a parent of its own between itself and the web. Tests about starts, memory or the family of processes ask for `cold=True`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 TOP = Path(__file__).resolve().parents[2]
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -172,7 +172,24 @@ def become(order: Mapping[str, Any]) -> None:
     metrics._process = os.environ.get("QUADRA_METRICS_PROCESS") or str(os.getpid())  # chosen while it is imported
     sys.argv = ["quadra", *words]
     sys.path[0] = str(Path.cwd())
-    runpy.run_module("quadra", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("quadra", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        _end(ended.code)
+
+
+def _end(code: object) -> NoReturn:
+    """End as the interpreter does, with threads, what is registered for the end, and output; but without taking all modules
+    apart: that touches every page which is shared with the parent, for half a second of CPU in each process.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 def _prepare_a_worker() -> None:
@@ -181,7 +198,6 @@ def _prepare_a_worker() -> None:
     if not (pid := os.fork()):
         ours.close()
         become(attend(theirs))
-        sys.exit()
     theirs.close()
     workers = Nursery(ours)
 

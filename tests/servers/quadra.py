@@ -6,19 +6,45 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import patch
 
+from quadra.accounts.setup import initialise
+from quadra.core import migrate
+from quadra.core.runtime import build
+from quadra.core.settings import load
 from tests.servers.base import Server
 from tests.servers.commands import quadra_command
 from tests.servers.keeper import Keeper
 from tests.servers.nursery import Forked, nursery
+from tests.servers.schema import bring_up
 
 TOP = Path(__file__).resolve().parents[2]
 OURS = ("QUADRA_", "DATABASE_URL", "REDIS_URL")
+
+
+_environment_lock = threading.Lock()
+
+
+def first_keys(env: Mapping[str, str]) -> dict[str, Any]:
+    """What `quadra init --json` does and says with this environment, without a process and, where the database is empty,
+    without its migrations.
+    """
+    with _environment_lock, patch.dict(os.environ, env, clear=True):
+        settings = load()
+    with closing(build(settings)) as runtime:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bring_up(runtime.database)
+        migrate.upgrade(runtime.database)  # where it had the schema of another version
+        with runtime.database.begin() as session:
+            return asdict(initialise(session, settings=settings))
 
 
 class QuadraProcess(Server):
@@ -72,7 +98,7 @@ class QuadraProcess(Server):
         return done
 
     def _create(self) -> None:
-        self.init = json.loads(self.run("init", "--json").stdout)
+        self.init = json.loads(self.run("init", "--json").stdout) if self._cold else first_keys(self._environment())
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "quadra", *self._arguments]

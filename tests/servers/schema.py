@@ -29,9 +29,11 @@ def bring_up(database: Database) -> None:
     if database.dialect == "sqlite":
         if not Path(url.database).exists():
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_sqlite_template(), url.database)
+            shutil.copy(_sqlite_template(), url.database)  # its mode too
     elif migrate.current(database) is not None:
         return
+    elif url.database == "postgres":  # what PostgreSQL comes with cannot be made anew
+        migrate.upgrade(database)
     elif database.dialect == "postgresql":
         database.dispose()  # nobody may be in it
         _copy_on_postgres(url)
@@ -65,8 +67,10 @@ def _migrated(url: sa.URL | str) -> None:
 def _sqlite_template() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="quadra-test-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    _migrated(f"sqlite:///{directory / 'quadra.db'}")
-    return directory / "quadra.db"
+    template = directory / "quadra.db"
+    template.touch(mode=0o600)  # as Quadra makes its own
+    _migrated(f"sqlite:///{template}")
+    return template
 
 
 _mariadb: list[str] = []
