@@ -1,4 +1,6 @@
-"""The Python client and the JavaScript package, against a real Quadra and a fake one that fails; the examples of their docs."""
+"""The Python client and the JavaScript package, against a real Quadra and a fake one that fails; the examples of their
+docs; the hook in a React application in Chromium.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,43 @@ from shutil import copytree, which
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from quadra.client import Client, Lost
 from tests.ingest.real import Project, new_project
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.site import served
+from tests.waiting import eventually
 
 TOP = Path(__file__).resolve().parents[2]
 EXAMPLES = dict(re.findall(r"```(sh|python|js)\n(.*?)```", (TOP / "docs" / "clients.md").read_text(), re.DOTALL))
+
+MODULES = TOP / "node_modules"
+REACT_PAGE = '<!doctype html><title>Shop</title><div id="root"></div><script src="/app.js"></script>'
+REACT = """
+import { useEffect, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { configure, useAnalytics } from 'quadra-analytics';
+
+configure({ url: URL, key: KEY });
+
+function Shop() {
+  const [count, setCount] = useState(0);
+  const { trackEvent, trackPage, identify } = useAnalytics();
+  useEffect(() => {
+    identify('ada', { plan: 'pro' });
+    trackPage(location.href, document.title);
+  }, [identify, trackPage]);
+  const add = () => {
+    setCount(count + 1);
+    trackEvent('added', { count: count + 1 }, { value: 2.5 });
+  };
+  return <button onClick={add}>{count} in the cart</button>;
+}
+
+createRoot(document.getElementById('root')).render(<Shop />);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +208,46 @@ def test_the_examples_of_the_docs_run(project: Project, tmp_path: Path, language
     found = project.events()
     assert {event["name"] for event in found} == names
     assert {event["user_id"] for event in found} == {"ada"}
+
+
+@pytest.fixture
+def react_app(tmp_path: Path, project: Project) -> bytes:
+    """A React application that uses the hook, bundled by esbuild."""
+    if which("node") is None or not all(
+        (MODULES / name).exists() for name in ("react", "react-dom", "esbuild", "@esbuild")
+    ):
+        pytest.skip("Node or React of package.json are not available here")
+    quoted = {"URL": f"'{project.quadra.base_url}'", "KEY": f"'{project.write_key}'"}
+    source = tmp_path / "app.jsx"
+    source.write_text(REACT)
+    command = [
+        *("node", MODULES / "esbuild" / "bin" / "esbuild", source, "--bundle", "--jsx=automatic"),
+        f"--alias:quadra-analytics={TOP / 'clients' / 'js'}",
+        *(f"--define:{name}={value}" for name, value in quoted.items()),
+        '--define:process.env.NODE_ENV="production"',
+        f"--outfile={tmp_path / 'app.js'}",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "NODE_PATH": str(MODULES)}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return (tmp_path / "app.js").read_bytes()
+
+
+def test_the_hook_is_the_same_in_each_render_of_react_and_each_click_is_one_event(
+    browser: Browser, project: Project, react_app: bytes
+) -> None:
+    with served(REACT_PAGE, {"/app.js": react_app}) as site, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{site}/shop")
+        for count in range(3):
+            page.get_by_role("button", name=f"{count} in the cart").click()
+        expect(page.get_by_role("button")).to_have_text("3 in the cart")
+        eventually(lambda: len(project.events()) >= 5)
+        found = project.events()
+    kinds = [event["kind"] for event in found]
+    assert (kinds.count("identify"), kinds.count("page")) == (1, 1), "an effect that names the functions runs once"
+    added = [event for event in found if event["name"] == "added"]
+    assert sorted(event["properties"]["count"] for event in added) == [1, 2, 3]
+    assert {(event["user_id"], event["value"]) for event in added} == {("ada", 2.5)}
+    assert {event["page_url"] for event in found if event["kind"] == "page"} == {f"{site}/shop"}
