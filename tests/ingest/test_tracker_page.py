@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from tests.waiting import eventually
 PAGE = (Path(__file__).parent / "samples" / "tracker.html").read_text()
 STORED = "Object.entries(localStorage).map(([name, value]) => name + value).join()"
 
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "tracker.md").read_text()
 SENT = "!Object.keys(localStorage).some((name) => name.endsWith('queue'))"
 
 
@@ -81,11 +83,14 @@ def test_each_option_on_one_page(context: BrowserContext, project: Project) -> N
         expect(asked.get_by_role("status")).to_have_text("Thank you.")
         page.keyboard.press("Escape")
         expect(asked).to_have_count(0)
+        page.locator("#slow").click()
+        assert page.evaluate("interacted()")
+        assert page.evaluate("shifted()")
         page.mouse.wheel(0, 1500)
         page.wait_for_timeout(1100)
         stored = page.evaluate(STORED)
         page.goto("about:blank")
-        eventually(lambda: "web_vital" in names(project) and names(project).count("error") == 2)
+        eventually(lambda: names(project).count("web_vital") == 3 and names(project).count("error") == 2)
     assert not any(word in stored for word in ("anonymous", "session", "user"))
     found = project.events()
     views = {event["page_url"][len(site) :]: event for event in found if event["kind"] == "page"}
@@ -116,8 +121,10 @@ def test_each_option_on_one_page(context: BrowserContext, project: Project) -> N
     broken = [event for event in found if event["kind"] == "error"]
     assert {event["fields"]["error_type"] for event in broken} == {"TypeError"}
     assert sorted(str((event["properties"] or {}).get("repeated")) for event in broken) == ["2", "None"]
-    measured = {event["fields"]["metric_name"] for event in found if event["kind"] == "metric"}
-    assert "LCP" in measured
+    measured = {event["fields"]["metric_name"]: event["value"] for event in found if event["kind"] == "metric"}
+    assert set(measured) == {"LCP", "INP", "CLS"}
+    assert measured["INP"] >= 80, "so long the click was held up"
+    assert 0 < measured["CLS"] < 5
     left = [event for event in found if event["name"] == "engagement"]
     assert max(event["properties"]["scroll_depth"] for event in left) > 50
     assert sum(event["duration_ms"] for event in left) >= 1000
@@ -181,8 +188,10 @@ def test_a_reader_who_asked_not_to_be_tracked_and_a_page_on_localhost_are_left_a
         page = opened(context, f"{site}/a")
         page.evaluate("quadra('secret')")
         page.wait_for_function(SENT)
-    asked_for = page_of(project).replace(
-        'data-track="all"', f'data-track="all" data-api="{project.quadra.base_url}/api/events?own=1"'
+    asked_for = (
+        page_of(project)
+        .replace("data-key=", "data-domain=")
+        .replace('data-track="all"', f'data-track="all" data-api="{project.quadra.base_url}/api/events?own=1"')
     )
     with served(asked_for) as site:
         page = opened(context, f"{site}/a")
@@ -190,6 +199,41 @@ def test_a_reader_who_asked_not_to_be_tracked_and_a_page_on_localhost_are_left_a
             page.evaluate("quadra('own')")
         eventually(lambda: names(project)[-2:] == ["own", "page_view"])
     assert "secret" not in names(project)
+
+
+def test_a_tag_from_elsewhere_counts_what_it_asks_for_and_no_page_by_itself(
+    context: BrowserContext, project: Project
+) -> None:
+    base = project.quadra.base_url
+    with urllib.request.urlopen(f"{base}/q.js", timeout=90) as answer:
+        script = answer.read()
+    elsewhere = (
+        page_of(project, f'data-manual data-host="{base}" data-more="{base}/q-more.js?mine"')
+        .replace(f'src="{base}/q.js"', 'src="/mine.js"')
+        .replace("data-key=", "data-website-id=")
+        .replace('data-track="all"', 'data-track="errors forms"')
+    )
+    with served(elsewhere, {"/mine.js": script}) as site:
+        page = context.new_page()
+        with page.expect_response("**/q-more.js?mine"):
+            page.goto(f"{site}/a")
+        page.wait_for_function("window.quadra.track && document.querySelector('script[src*=mine]')")
+        page.locator("#file").click()
+        page.locator("#contact button").click()
+        page.evaluate("history.pushState({}, '', '/b')")
+        page.evaluate("quadra.page()")
+        page.goto("about:blank")
+        eventually(lambda: {"page_view", "form_submit"} <= set(names(project)))
+    assert names(project) == ["early", "form_submit", "page_view"]
+    assert one(project, "page_view")["page_url"] == f"{site}/b"
+
+
+def test_each_attribute_of_the_documents_table_is_driven_by_a_test_of_this_file() -> None:
+    table = DOCUMENT.split("## Options of the tag")[1].split("\n\n**Under")[0]
+    documented = set(re.findall(r"`(data-[a-z-]+)", table))
+    used = PAGE + Path(__file__).read_text().split("def test_each_attribute")[0]
+    assert documented
+    assert {name for name in documented if not re.search(rf'{name}[= "]', used)} == set()
 
 
 def test_a_path_of_ones_own_serves_the_tracker_and_takes_its_events(

@@ -60,8 +60,9 @@
     try {
       const observer = new PerformanceObserver((list) => list.getEntries().forEach(each));
       observer.observe({ type, buffered: true, durationThreshold: 40 });
+      return PerformanceObserver.supportedEntryTypes.includes(type);
     } catch (error) {
-      // this browser does not measure it
+      return false;
     }
   };
   if (wants('vitals')) {
@@ -72,15 +73,16 @@
       if (entry.interactionId) vitals.INP = Math.max(vitals.INP || 0, entry.duration);
     });
     // the largest burst: shifts less than a second apart, five seconds in all
-    observe('layout-shift', (entry) => {
+    const shifts = observe('layout-shift', (entry) => {
       if (entry.hadRecentInput) return;
       const at = entry.startTime;
       const goesOn = at - last < 1000 && at - first < 5000;
       shift = entry.value + (goesOn ? shift : 0);
       if (!goesOn) first = at;
       last = at;
-      vitals.CLS = Math.max(vitals.CLS || 0, shift);
+      vitals.CLS = Math.max(vitals.CLS, shift);
     });
+    if (shifts) vitals.CLS = 0; // a page that stood still is a page that did well
     let said = false;
     const say = (isLeft) => {
       if (said || !isLeft) return; // a single-page application goes on
