@@ -43,6 +43,7 @@ class Receiver:
     url: str = ""
     status: int = 200
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    before_answer: Callable[[], object] = lambda: None
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -57,6 +58,7 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             kept.got.append((dict(self.headers), body))
+            kept.before_answer()
             self.send_response(kept.status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.end_headers()
