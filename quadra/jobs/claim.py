@@ -2,7 +2,7 @@
 is paused is not claimed by any statement that begins after the pause was stored.
 
 One statement in each database, so there is no moment between looking and taking: PostgreSQL locks what it picks and skips
-what others have locked, MariaDB does the same in two statements of a transaction, and SQLite has one writer at a time.
+what others have locked, MariaDB does the same in several statements of a transaction, and SQLite has one writer at a time.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Wanted(NamedTuple):
     fresh: bool
 
 
+MADE = 256
+"""Statements that are kept: there is one for each set of kinds that were due together."""
+
 NOT_PAUSED = Job.kind.not_in(sa.select(PausedKind.kind))
 
 
@@ -58,6 +61,8 @@ def claim(
     # one token for what is claimed together: it is only ever looked at beside the job's id
     token = uuid7()
     given = {"at": at, "most": limit, "token": token, "worker": worker, "until": at + length}
+    if not kinds:
+        return []
     rows = CLAIMS[session.connection().dialect.name](session.connection(), Wanted(frozenset(kinds), fresh), given)
     jobs = [Claimed(*(*row, token, worker)) for row in rows]
     return sorted(jobs, key=lambda job: (job.priority, job.available_at, job.id))
@@ -70,19 +75,20 @@ def seconds_until_due(session: Session, *, kinds: Collection[str]) -> dict[str, 
     return {kind: max(0.0, (at - now).total_seconds()) for kind, at in found}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=MADE)
 def _first_due(kinds: frozenset[str]) -> sa.Select[str, datetime]:
     """Made once: workers look all the time, and making it takes ten times as long as the look."""
-    each = (
-        sa.select(sa.literal(kind).label("kind"), sa.func.min(Job.available_at).label("at")).where(
-            Job.state == PENDING, Job.kind == kind
-        )
-        for kind in sorted(kinds)
-    )
+    each = (sa.select(sa.literal(kind).label("kind"), _first_of(kind).label("at")) for kind in sorted(kinds))
     first = sa.union_all(*each).subquery()
     return sa.select(first.c.kind, first.c.at).where(
         first.c.at.is_not(None), first.c.kind.not_in(sa.select(PausedKind.kind))
     )
+
+
+def _first_of(kind: str) -> sa.ScalarSelect[datetime]:
+    """Not `min`: in a union SQLite reads all entries of the index for it."""
+    waiting = sa.select(Job.available_at).where(Job.state == PENDING, Job.kind == kind)
+    return waiting.order_by(Job.available_at).limit(1).scalar_subquery()
 
 
 TAKEN = sa.update(Job).values(
@@ -96,36 +102,47 @@ TAKEN = sa.update(Job).values(
 )
 
 
-def _due(wanted: Wanted) -> sa.Select[str]:
+def _due_of(kind: str, *, fresh: bool) -> sa.Select[str, int, datetime]:
+    """The first entries of an index, whatever else waits: of other kinds, paused ones among them, there may be a million."""
     return (
-        sa.select(Job.id)
+        sa.select(Job.id, Job.priority, Job.available_at)
         .where(
             Job.state == PENDING,
             Job.available_at <= sa.bindparam("at", type_=Instant()),
-            Job.kind.in_(sorted(wanted.kinds)),
+            Job.kind == kind,
             NOT_PAUSED,
-            *([Job.attempt == 0] if wanted.fresh else []),
+            *([Job.attempt == 0] if fresh else []),
         )
         .order_by(Job.priority, Job.available_at, Job.id)
         .limit(sa.bindparam("most", type_=sa.Integer()))
     )
 
 
-@lru_cache(maxsize=64)
+def _due(wanted: Wanted, *, locked: bool) -> sa.Select[str]:
+    """The first of the first of each kind. Where they are locked, those that are left over are free again at the commit."""
+    each = [_due_of(kind, fresh=wanted.fresh) for kind in sorted(wanted.kinds)]
+    locking = [one.with_for_update(skip_locked=True) for one in each] if locked else each
+    found = sa.union_all(*(sa.select(one.subquery()) for one in locking)).subquery()
+    order = (found.c.priority, found.c.available_at, found.c.id)
+    return sa.select(found.c.id).order_by(*order).limit(sa.bindparam("most", type_=sa.Integer()))
+
+
+@lru_cache(maxsize=MADE)
 def _taken_on_postgresql(wanted: Wanted) -> Any:
-    locked = _due(wanted).with_for_update(skip_locked=True).cte("due")
+    locked = _due(wanted, locked=True).cte("due")
     return TAKEN.where(Job.id == locked.c.id).returning(*COLUMNS)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=MADE)
 def _taken_on_sqlite(wanted: Wanted) -> Any:
-    return TAKEN.where(Job.id.in_(_due(wanted)), Job.state == PENDING).returning(*COLUMNS)
+    # by their ids alone: with the state beside them SQLite goes through everything that waits
+    return TAKEN.where(Job.id.in_(_due(wanted, locked=False))).returning(*COLUMNS)
 
 
-@lru_cache(maxsize=64)
-def _due_on_mysql(wanted: Wanted) -> Any:
+@lru_cache(maxsize=MADE)
+def _due_on_mysql(kind: str, fresh: bool) -> Any:
     # the index gives the order; sorting would lock every due row, and other workers would skip them all
-    return _due(wanted).with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
+    return _due_of(kind, fresh=fresh).with_hint(Job, "FORCE INDEX (ix_job_claim)").with_for_update(skip_locked=True)
 
 
 def _on_postgresql(connection: sa.Connection, wanted: Wanted, given: dict[str, Any]) -> list[Any]:
@@ -137,7 +154,11 @@ def _on_sqlite(connection: sa.Connection, wanted: Wanted, given: dict[str, Any])
 
 
 def _on_mysql(connection: sa.Connection, wanted: Wanted, given: dict[str, Any]) -> list[Any]:
-    ids = connection.scalars(_due_on_mysql(wanted), given).all()
+    found = [
+        row for kind in sorted(wanted.kinds) for row in connection.execute(_due_on_mysql(kind, wanted.fresh), given)
+    ]
+    found.sort(key=lambda row: (row.priority, row.available_at, row.id))
+    ids = [row.id for row in found[: given["most"]]]
     if not ids:
         return []
     connection.execute(TAKEN.where(Job.id.in_(ids)), given)

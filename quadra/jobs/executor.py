@@ -140,11 +140,11 @@ class Executor:
         with self._database.read() as session:
             due = seconds_until_due(session, kinds=wanted)
         for lane in self._lanes:
-            if any(due.get(kind) == 0 for kind in lane.kinds):
-                pause = min(pause, self._claim_in(lane.kinds & wanted, free[lane]))
+            if ready := [kind for kind in lane.kinds if due.get(kind) == 0]:
+                pause = min(pause, self._claim(ready, free[lane]))
         return min([pause, *(wait for wait in due.values() if wait)])
 
-    def _claim_in(self, kinds: Collection[str], free: int) -> float:
+    def _claim(self, kinds: Collection[str], free: int) -> float:
         with self._database.begin() as session:
             jobs = claim(session, worker=self.name, kinds=kinds, limit=free, length=self._lease)
             if len(jobs) == free:  # more may wait than there are threads

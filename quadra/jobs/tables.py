@@ -18,10 +18,11 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        # in the order of claiming: MariaDB locks every row it reads, and would lock them all if it had to sort
-        sa.Index("ix_job_claim", "state", "priority", "available_at", "id"),
+        # in the order of claiming: MariaDB locks every row it reads, and would lock them all if it had to sort. By kind, since
+        # what waits of a paused one may be a million, and must not be walked through
+        sa.Index("ix_job_claim", "state", "kind", "priority", "available_at", "id"),
         sa.Index("ix_job_due", "state", "available_at"),
-        # workers look at each kind apart: what waits of a paused one may be a million, and must not be walked through
+        # by which an idle worker sees when the next of each kind is due
         sa.Index("ix_job_kind", "state", "kind", "available_at"),
         sa.Index("ix_job_finished", "state", "finished_at"),
         sa.Index("ix_job_project_updated", "project_id", "updated_at"),

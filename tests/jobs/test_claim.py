@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -13,13 +14,14 @@ import sqlalchemy as sa
 
 from quadra.core import clock
 from quadra.core.database import Database
-from quadra.jobs.claim import claim, seconds_until_due
+from quadra.jobs.claim import Wanted, _first_due, _taken_on_sqlite, claim, seconds_until_due
 from quadra.jobs.lease import Claimed
 from quadra.jobs.tables import Job
-from tests.jobs.conftest import get
+from tests.jobs.conftest import get, opened
 
 LENGTH = timedelta(seconds=60)
 THREADS = 8
+KINDS = frozenset({"insert", "other"})
 
 
 def take(
@@ -82,6 +84,47 @@ def test_the_smaller_priority_comes_first_then_the_longer_wait(any_database: Dat
     change(any_database, not_yet, available_at=clock.now() + timedelta(hours=1))
     assert [job.id for job in take(any_database, 2)] == [urgent, early]
     assert [job.id for job in take(any_database)] == [late]
+
+
+def test_of_several_kinds_the_first_ones_of_all_are_taken_and_the_others_stay(
+    any_database: Database, add: Callable[..., str]
+) -> None:
+    """Each kind is looked at apart."""
+    late = add("one", priority=9)
+    jobs = [add(kind, priority=priority) for priority in range(3) for kind in ("one", "two", "three")]
+    kinds = ("one", "two", "three")
+    assert [job.id for job in take(any_database, 4, kinds=kinds)] == jobs[:4]
+    assert [job.id for job in take(any_database, 9, kinds=("one", "three"))] == [
+        *(job for job in jobs[4:] if get(any_database, job).kind != "two"),
+        late,
+    ]
+    assert [job.id for job in take(any_database, 9, kinds=kinds)] == [
+        job for job in jobs[4:] if get(any_database, job).kind == "two"
+    ]
+    assert take(any_database, kinds=()) == []
+
+
+def test_a_claim_reads_no_more_of_a_kind_than_it_takes(tmp_path: Path) -> None:
+    """By the plans of SQLite, which has no figures about its tables: everything that waits may be of a paused kind."""
+    with opened(f"sqlite:///{tmp_path / 'quadra.db'}") as database, database.read() as session:
+        plans = [
+            [
+                step
+                for *_, step in session.connection().exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {text}", (0,) * text.count("?")
+                )
+            ]
+            for text in (
+                str(made.compile(database.engine))
+                for made in (_taken_on_sqlite(Wanted(KINDS, fresh=False)), _first_due(KINDS))
+            )
+        ]
+    claims, looks = ([step for step in plan if " job " in step] for plan in plans)
+    assert claims[0] == "SEARCH job USING COVERING INDEX sqlite_autoindex_job_1 (id=?)"
+    assert set(claims[1:]) == {"SEARCH job USING COVERING INDEX ix_job_claim (state=? AND kind=?)"}
+    assert set(looks) == {"SEARCH job USING COVERING INDEX ix_job_kind (state=? AND kind=?)"}
+    assert "min(" not in str(_first_due(KINDS))  # whose plan reads the same, and which goes through all entries
+    assert not any("ORDER BY" in step for step in plans[0][1 : plans[0].index("SCAN anon_1")])
 
 
 def test_only_kinds_with_a_handler_are_claimed(any_database: Database, add: Callable[..., str]) -> None:
