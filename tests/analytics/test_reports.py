@@ -48,6 +48,30 @@ def test_every_lens_shows_what_it_asks_and_all_of_it_runs_over_the_segments(plac
         assert elsewhere.execute(statement["sql"], statement["parameters"]).fetchall() == [(1, "", 1, 1)]
 
 
+def test_traits_of_people_are_columns_of_the_events_that_are_shown(place: Place) -> None:
+    about = {"$set": {"plan": "pro"}}
+    project = place.tell(
+        [
+            ev("u1", "2026-03-02 09:00", "upgraded", **about),
+            *(ev(who, "2026-03-02 10:00", "bought") for who in ("u1", "u2")),
+        ]
+    )
+    place.compact(project)
+    by_plan = asked(place, project, lens=["trends"], event=["bought"], breakdown=["person.plan"])
+    only_pro = asked(place, project, lens=["trends"], event=["bought"], **{"where[person.plan]": ["pro"]})
+    rows = []
+    with duckdb.connect() as elsewhere:
+        elsewhere.execute("SET TimeZone = 'UTC'")
+        segments = place.runtime.settings.data_dir / "segments"
+        elsewhere.execute(by_plan["setup"].replace("segments/", f"{segments}/"))
+        for found in (by_plan, only_pro):
+            (query,) = found["queries"]
+            (statement,) = query["statements"]
+            rows.append(elsewhere.execute(statement["sql"], statement["parameters"]).fetchall())
+    assert sorted(row[1] for row in rows[0]) == ["", "pro"]
+    assert len(rows[1]) == 1
+
+
 @pytest.mark.parametrize("lens", [lens.path for lens in LENSES if not lens.in_body])
 def test_asking_for_the_sql_changes_no_answer_and_looks_at_no_event(place: Place, lens: str) -> None:
     project = place.tell([ev("u1", "2026-03-02 10:00")])

@@ -61,7 +61,7 @@ class Snapshot:
         self.runtime = runtime
         self.look = look
         self._answers = warehouse_of(runtime).answers
-        self._told_by = f"occurred_us < {question.end_us} AND {people_only(question.include_bots)}"
+        self._told_by = told_by(question)
         self._traits: set[str] = set()
         self._began = time.perf_counter()
         self._at = clock.now()
@@ -110,6 +110,11 @@ class Snapshot:
         """So far: an answer takes them when it is made."""
         elapsed = round((time.perf_counter() - self._began) * 1000, 3)
         return {"computed_at": clock.iso(self._at), "rows_read": self.look.rows_read, "elapsed_ms": elapsed}
+
+
+def told_by(question: Question) -> str:
+    """The condition of events that tell the traits of people as of the end of the question."""
+    return f"occurred_us < {question.end_us} AND {people_only(question.include_bots)}"
 
 
 def _size(table: pa.Table) -> int:

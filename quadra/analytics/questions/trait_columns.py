@@ -43,9 +43,9 @@ def traits_in(sql: str) -> list[str]:
     return [bytes.fromhex(found).decode() for found in dict.fromkeys(COLUMN.findall(sql))]
 
 
-def traits_sql(traits: Sequence[str], told_by: str) -> tuple[str, dict[str, str]]:
+def traits_sql(traits: Sequence[str], told_by: str, source: str = "events") -> tuple[str, dict[str, str]]:
     """Rows (person, a column for each trait), and the parameters. Of people with at least one of them; `told_by` is the condition
-    of events that tell something.
+    of events of `source` that tell something.
     """
     params: dict[str, str] = {}
     inner, outer, found = [], [], []
@@ -63,7 +63,7 @@ def traits_sql(traits: Sequence[str], told_by: str) -> tuple[str, dict[str, str]
         outer.append(f"{last} AS {column_of(trait)}")
     sql = f"""
         SELECT person, {", ".join(outer)} FROM (
-            SELECT person, occurred_us AS us, {", ".join(inner)} FROM events
+            SELECT person, occurred_us AS us, {", ".join(inner)} FROM {source}
             WHERE ({may_say}) AND {told_by} AND coalesce({", ".join(found)}) IS NOT NULL
             GROUP BY person, occurred_us
         ) GROUP BY person"""

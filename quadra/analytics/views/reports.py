@@ -16,6 +16,8 @@ from quadra.analytics.questions.lens import Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Statement as Asked
+from quadra.analytics.questions.snapshot import told_by
+from quadra.analytics.questions.trait_columns import traits_in, traits_sql
 from quadra.analytics.views.ready_reports import READY
 from quadra.core.api.raw_params import RawParams, raw_params
 from quadra.core.runtime import Runtime
@@ -78,14 +80,25 @@ def _report(runtime: Runtime, lens: Lens[Any, Any], params: dict[str, list[str]]
 
 
 def _statement(asked: Asked, span: Range, question: Question) -> Statement:
-    """On its own: `events` are those of the range, and of the people of the segment."""
+    """On its own: `events` are those of the range, and of the people of the segment, with the traits that are named."""
     sql = dedent(asked.sql).strip()
     bounds = ((">=", span.start_us), ("<", span.end_us))
     where = " AND ".join(f"occurred_us {sign} {us}" for sign, us in bounds if us is not None) or "true"
     params = Parameters(prefix="s")
+    of_segment = (
+        "" if question.people is None else question.people.sql(question.range, Parameters(), question.include_bots)
+    )
+    traits = sorted({*traits_in(sql), *traits_in(of_segment)})
+    source, relations = "all_events", ""
+    if traits:
+        told, paths = traits_sql(traits, told_by(question), source)
+        params |= paths
+        known = "SELECT * FROM all_events LEFT JOIN traits_of_people USING (person)"
+        source = "known_events"
+        relations = f"traits_of_people AS ({told}), {source} AS ({known}), "
     if question.people is not None:
-        members = question.people.sql(question.range, params, question.include_bots, "all_events")
+        members = question.people.sql(question.range, params, question.include_bots, source)
         where += f" AND person IN ({members})"
-    events = f"events AS (SELECT * FROM all_events WHERE {where})"
+    events = f"{relations}events AS (SELECT * FROM {source} WHERE {where})"
     rest = f", {sql[5:]}" if sql.startswith("WITH ") else f" {sql}"
     return Statement(sql=f"WITH {events}{rest}", parameters={**asked.params, **params})
