@@ -72,3 +72,19 @@ def test_enter_in_a_date_of_a_dialog_is_its_yes(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_function("window.said === true")
     expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_tab_goes_from_a_field_with_suggestions_to_the_next_field(page: Page) -> None:
+    """A list that scrolls is a stop of Tab by itself, and it is gone when it gets there."""
+    page.evaluate("""async () => {
+      const { el } = await import('/shared/elements.js');
+      const { picker } = await import('/board/picker.js');
+      const input = el('input', { 'aria-label': 'Event' });
+      const list = picker(input, async () => Array.from({ length: 50 }, (_, number) => `event ${number}`));
+      list.style.overflow = 'auto';
+      document.getElementById('rows').replaceChildren(input, list, el('input', { 'aria-label': 'Next' }));
+    }""")
+    page.get_by_label("Event").focus()
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Next")).to_be_focused()

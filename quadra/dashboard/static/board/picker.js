@@ -24,7 +24,7 @@ export function matching(names, text) {
  */
 export function picker(input, names) {
   made += 1;
-  const list = el('ul', { class: 'picks', id: `picks-${made}`, role: 'listbox', 'aria-label': 'Suggestions', popover: 'manual' });
+  const list = el('ul', { class: 'picks', id: `picks-${made}`, role: 'listbox', 'aria-label': 'Suggestions', popover: 'manual', tabindex: '-1' });
   let known = [];
   let marked = -1;
   let opened = null;
