@@ -1,6 +1,6 @@
 // Jobs that are found by a text, the story of one, and what is decided about one or many.
 
-import { el, facts } from '../shared/elements.js';
+import { el, facts, replace } from '../shared/elements.js';
 import { count } from '../shared/format.js';
 import { ask } from '../shared/rest.js';
 import { age, shortId, state, things, when } from '../shared/words.js';
@@ -44,7 +44,7 @@ export async function lookAtJobs(again, more = false) {
   const { jobs, total, cursor: next } = await ask(LIST, { ...wanted(), limit: PAGE, cursor: more ? cursor : null });
   const made = jobs.map((job) => row(job, again));
   if (more) rows.append(...made);
-  else rows.replaceChildren(...(made.length > 0 ? made : [el('tr', {}, el('td', { colspan: 6, class: 'nothing full' }, 'No such job.'))]));
+  else replace(rows, made.length > 0 ? made : [el('tr', {}, el('td', { colspan: 6, class: 'nothing full' }, 'No such job.'))]);
   cursor = next;
   older.hidden = next === null;
   document.getElementById('found').textContent = `${things(total, 'job')} of all projects, newest first. A search reads the newest 20,000`;

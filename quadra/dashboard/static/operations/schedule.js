@@ -1,7 +1,7 @@
 // What happens by the clock: when next, how it went lately, and at once where an admin says so.
 
 import { confirm } from '../shared/confirm.js';
-import { el } from '../shared/elements.js';
+import { el, replace } from '../shared/elements.js';
 import { ask } from '../shared/rest.js';
 import { when } from '../shared/words.js';
 import { button, cell, order } from './deeds.js';
@@ -17,7 +17,7 @@ async function run(what, again) {
 export async function lookAtSchedule(again) {
   const { schedule, on } = await ask('/api/disaster-recovery/schedule');
   document.getElementById('schedule-says').textContent = on ? 'Times of the schedule are UTC' : 'The worker keeps no schedule (QUADRA_BACKUP_SCHEDULE); cron may. Times are UTC';
-  document.getElementById('schedule').replaceChildren(...schedule.map((one) => el('tr', {}, el('th', { scope: 'row', class: 'wide' }, WORDS[one.what] ?? one.what),
+  replace(document.getElementById('schedule'), schedule.map((one) => el('tr', {}, el('th', { scope: 'row', class: 'wide' }, WORDS[one.what] ?? one.what),
     cell('When', null, el('code', {}, one.cron)), cell('Next', null, on ? when(one.next_at) : 'not by the worker'),
     cell('Done lately', null, ...(one.done.length > 0 ? one.done.slice(0, LATELY).flatMap((at) => [when(at), ' ']) : ['not yet, or not kept'])),
     el('td', { class: 'act' }, one.runs ? button('Run now', `Run now: ${WORDS[one.what] ?? one.what}`, () => run(one.what, again)) : null))));

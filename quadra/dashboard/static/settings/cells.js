@@ -1,6 +1,6 @@
 // Cells of the tables of settings: a row becomes a card on a small screen, where each cell says what it is.
 
-import { el } from '../shared/elements.js';
+import { el, replace } from '../shared/elements.js';
 import { moment } from '../shared/format.js';
 
 export const head = (...words) => el('th', { scope: 'row', class: 'wide' }, ...words);
@@ -12,5 +12,5 @@ export const when = (label, iso, never = 'never') => cell(label, iso === null ? 
 
 export function show(rows, columns, nothing, place = 'rows') {
   const empty = el('tr', {}, el('td', { colspan: columns, class: 'nothing full' }, nothing));
-  document.getElementById(place).replaceChildren(...(rows.length > 0 ? rows : [empty]));
+  replace(document.getElementById(place), rows.length > 0 ? rows : [empty]);
 }

@@ -19,20 +19,22 @@ const named = (one) => `${one.tagName} ${one.dataset.key ?? one.getAttribute('ar
 /** What can come in the place of an element that was drawn again: those within `place` that are called the same. */
 export const alike = (element, place = document) => [...place.querySelectorAll(element.tagName)].filter((one) => named(one) === named(element));
 
-/**
- * Fill a place only when what it shows has changed: a fold that was opened stays open, and nothing flickers. What has the focus
- * keeps it, where it is still there.
- */
+/** Puts `children` into a place instead of what is there. What has the focus keeps it, where it is still there. */
+export function replace(place, children) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const at = focused ? alike(focused, place).indexOf(focused) : -1;
+  place.replaceChildren(...children);
+  if (!focused || focused.isConnected) return;
+  const again = alike(focused, place);
+  (again[at] ?? again[0])?.focus({ preventScroll: true });
+}
+
+/** Fill a place only when what it shows has changed: a fold that was opened stays open, and nothing flickers. */
 export function fill(place, facts, make) {
   const signature = JSON.stringify(facts);
   if (shown.get(place) === signature) return;
   shown.set(place, signature);
-  const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  const at = focused ? alike(focused, place).indexOf(focused) : -1;
-  place.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== ''));
-  if (!focused || focused.isConnected) return;
-  const again = alike(focused, place);
-  (again[at] ?? again[0])?.focus({ preventScroll: true });
+  replace(place, [make()].flat().filter((child) => child !== null && child !== undefined && child !== ''));
 }
 
 /** A definition list of [word, what it is]; what is unknown is left out. `row`: beside one another where there is room. */
