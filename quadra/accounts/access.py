@@ -130,8 +130,8 @@ def check_installation(found: Caller) -> None:
     check(found, "viewer")
     if not found.sees_installation:
         raise Forbidden(
-            f"These are figures of the whole installation: log in, or use a read key of the project {OWN!r} "
-            f"or an admin key of {DEFAULT!r}."
+            "These are figures of the whole installation: they need a role in all projects, a read key of the project "
+            f"{OWN!r} or an admin key of {DEFAULT!r}."
         )
 
 

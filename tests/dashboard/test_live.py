@@ -62,15 +62,35 @@ def test_watching_needs_a_viewer(quadra: QuadraProcess, project: dict[str, str],
 def test_a_viewer_whose_key_is_revoked_while_connected_is_gone_within_45_seconds(
     quadra: QuadraProcess, project: dict[str, str]
 ) -> None:
+    """And a person who loses their role in the project hears no more of it, while they stay for another one."""
+    admin = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
+    role, headers = _let_in(quadra, project["slug"], admin)
     revoked = make_key(quadra, "read", project["slug"])
-    with watching(quadra, project | {"read": revoked["key"]}) as (gone, _), watching(quadra, project) as (stays, _):
-        admin = {"Authorization": f"Bearer {quadra.init['admin_key']}"}
-        assert send(quadra, f"/api/keys/{revoked['id']}", method="DELETE", key=None, **admin).status == 200
-        eventually(lambda: gone.namespace not in gone.io.namespaces)
-        assert stays.namespace in stays.io.namespaces
-        assert send(quadra, body=event(), key=project["write"]).status == 200
-        stays.wait_for(lambda: today(stays) == 1)
-        assert gone.payloads("admin:event") == []
+    # whoever connects later is asked again later: once the key's viewer is gone, the person was asked too
+    with connected(quadra, auth={}, namespace="/live", names=NAMES, headers=headers) as person:
+        assert person.call("admin:join", {"project": project["slug"]})["ok"] is True
+        with watching(quadra, project | {"read": revoked["key"]}) as (gone, _), watching(quadra, project) as (stays, _):
+            assert send(quadra, role, method="DELETE", key=None, **admin).status == 200
+            assert send(quadra, f"/api/keys/{revoked['id']}", method="DELETE", key=None, **admin).status == 200
+            eventually(lambda: gone.namespace not in gone.io.namespaces)
+            assert stays.namespace in stays.io.namespaces
+            assert send(quadra, body=event(), key=project["write"]).status == 200
+            stays.wait_for(lambda: today(stays) == 1)
+            assert gone.payloads("admin:event") == person.payloads("admin:event") == []
+        assert person.call("admin:join", {"project": project["slug"]})["error"]["code"] == "not_found"
+        assert person.call("admin:join", {"project": "default"})["ok"] is True
+
+
+def _let_in(quadra: QuadraProcess, slug: str, admin: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Somebody who is logged in and sees two projects: the path of their role in this one, and their headers."""
+    path, email, password = f"/api/projects/{slug}/people", f"{slug}@example.com", "correct horse battery"
+    made = send(quadra, path, {"email": email}, key=None, **admin).json
+    assert send(quadra, "/api/projects/default/people", {"email": email}, key=None, **admin).status == 201
+    chosen = {"token": made["link"]["url"].partition("#")[2], "new_password": password}
+    assert send(quadra, "/api/auth/password-link", chosen, key=None).status == 200
+    entered = send(quadra, "/api/auth/login", {"email": email, "password": password}, key=None)
+    cookies = "; ".join(one.partition(";")[0] for one in entered.headers.get_all("Set-Cookie"))
+    return f"{path}/{made['person']['id']}", {"Cookie": cookies, "Origin": quadra.base_url}
 
 
 def test_a_read_key_sees_its_own_project_and_no_other(quadra: QuadraProcess, project: dict[str, str]) -> None:

@@ -61,7 +61,7 @@ function choice(label, roles, present, choose) {
 }
 
 const called = ({ name, email }) => head(name ? `${name} · ${email}` : email);
-const state = ({ disabled }) => cell('Account', disabled ? 'disabled' : 'open');
+const state = ({ disabled }) => cell('State', disabled ? 'disabled' : 'open');
 
 function personRow(person) {
   const fixed = person.email === own || (person.source === 'installation' && person.role === 'admin');
