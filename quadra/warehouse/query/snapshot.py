@@ -17,6 +17,7 @@ from quadra.core.errors import Unavailable
 from quadra.warehouse.query.answer import Answer, Cancelled
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
+from quadra.warehouse.query.lateness import interrupted_after
 from quadra.warehouse.query.parts import days_of, parts_of
 from quadra.warehouse.query.people import Known, Moment, People, says_person
 from quadra.warehouse.query.relation import events_sql
@@ -32,7 +33,6 @@ SAVED_ROWS = 10_240
 """Of a row group: each thread holds one, unpacked."""
 STATEMENT_MOST = 2_000_000
 """Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
-INTERRUPT_AGAIN_SECONDS = 0.05
 
 
 class Elsewhere(Protocol):
@@ -277,21 +277,10 @@ class Look:
 
     @contextmanager
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:
-        """DuckDB forgets an interrupt that comes while it plans, so it is interrupted until it has stopped."""
-        late, done = threading.Event(), threading.Event()
-        self._late = late
-
-        def interrupt() -> None:
-            if not done.wait(seconds):
-                late.set()
-                while not done.is_set():
-                    self._cursor.interrupt()
-                    done.wait(INTERRUPT_AGAIN_SECONDS)
-
-        watch = threading.Thread(target=interrupt, name="query-timeout", daemon=True)
-        watch.start()
+        self._late = late = threading.Event()
         try:
-            yield late
+            with interrupted_after(self._cursor, seconds, late):
+                yield late
         except duckdb.InterruptException as error:
             if late.is_set():
                 message = f"The question took longer than {seconds:g} s; ask about less."
@@ -303,6 +292,3 @@ class Look:
         except duckdb.Error:  # a damaged page has no error of its own: any may mean it
             self._soundness.require_again(self._segments)
             raise
-        finally:
-            done.set()
-            watch.join()  # an interrupt that came later strikes the next statement
