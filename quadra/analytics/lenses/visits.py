@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Annotated, Any
 
 import orjson
@@ -19,6 +20,8 @@ from quadra.analytics.questions.periods import INTERVALS
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, before, compared, share, where_clause
 from quadra.analytics.visits import dimensions
+from quadra.analytics.visits.counted import COUNTED, Counted, Counts, OfPeriod, Row, Rows, by_statement, statement
+from quadra.analytics.visits.counting import count
 from quadra.analytics.visits.countries import name_of
 from quadra.analytics.visits.relation import Visits
 from quadra.core.api.openapi import Time
@@ -32,13 +35,6 @@ SORTS = (
     *("conversions", "conversion_rate", "revenue"),
 )
 OF_GOALS = SORTS[5:]
-NUMBER = {
-    "bounce_rate": "bounces * 100 / visits",
-    "avg_duration_seconds": "us / visits / 1e6",
-    "conversion_rate": "converted * 100 / visitors",
-    "revenue": "coalesce(revenue, 0)",
-}
-"""Of a row, where it is no column."""
 
 
 class Params(Asked, kw_only=True, frozen=True):
@@ -135,46 +131,11 @@ class _Part:
 
     totals: VisitNumbers
     series: list[PreviousVisits]
-    rows: list[Mapping[str, Any]]
+    found: Counted
 
 
-def counted(asked: Params, question: Question, by: str | None) -> Statement:
-    """Rows (part, place, value, the measures): `whole`, one for each `period`, and those of a page of rows."""
-    params = Parameters()
-    visits = Visits(question, question.periods(), by, asked.goals)
-    reached = "sum(c0)::BIGINT AS conversions, count(DISTINCT person) FILTER (c0 > 0) AS converted, fsum(r0) AS revenue"
-    none = "0::BIGINT AS conversions, 0::BIGINT AS converted, NULL::DOUBLE AS revenue"
-    goal = reached if asked.goals else none
-    people = "count(*) FILTER (session = 1)" if visits.is_whole else "count(DISTINCT person)"
-    arrived = "count(*) FILTER (arrives)" if visits.is_whole else "count(DISTINCT person)"
-    measures = f"""count(*) AS visits, coalesce(sum(views), 0)::BIGINT AS page_views,
-        count(*) FILTER (bounced) AS bounces, coalesce(sum(us), 0)::BIGINT AS us, {goal}"""
-    begun = visits.periods.index_sql("first_us")
-    sql = f"""
-        WITH {visits.sql(params)}
-        SELECT 'whole' AS part, 0 AS place, '' AS value, {people} AS visitors, {measures}, 0.0 AS number, 1 AS total FROM visits
-        UNION ALL BY NAME
-        SELECT 'period' AS part, * FROM (
-            SELECT period AS place, {arrived} AS visitors, coalesce(sum(views), 0)::BIGINT AS page_views
-            FROM parts GROUP BY period
-        ) LEFT JOIN (SELECT {begun} AS place, count(*) AS visits FROM visits GROUP BY ALL) USING (place)"""
-    if by is not None:
-        source, some = "visits", "WHERE pages > 0" if by in dimensions.ENDS else ""
-        if by in dimensions.OF_VIEWS:
-            source = "seen JOIN (SELECT * EXCLUDE (views) FROM visits) AS visits USING (person, session)"
-        number = NUMBER.get(asked.sort, asked.sort)
-        after = ""
-        if asked.after is not None:
-            least, value = params.add(float(asked.after[0])), params.add(asked.after[1])
-            after = f"WHERE number < {least} OR (number = {least} AND value > {value})"
-        sql += f"""
-        UNION ALL BY NAME (
-            SELECT * FROM (
-                SELECT 'row' AS part, 0 AS place, *, ({number})::DOUBLE AS number, count(*) OVER () AS total
-                FROM (SELECT value, count(DISTINCT person) AS visitors, {measures} FROM {source} {some} GROUP BY value)
-            ) {after} ORDER BY number DESC, value LIMIT {asked.limit + 1}
-        )"""
-    return Statement(sql, params)
+def visits_of(asked: Params, question: Question, by: str | None) -> tuple[Visits, Rows]:
+    return Visits(question, question.periods(), by, asked.goals), Rows(asked.sort, asked.limit, asked.after)
 
 
 def hidden(asked: Params) -> Statement:
@@ -187,14 +148,14 @@ def hidden(asked: Params) -> Statement:
 def answer(events: Snapshot, asked: Params) -> VisitsAnswer:
     now = _part(events, asked, asked.question, asked.by)
     then = None if asked.question.alone else _part(events, asked, before(asked.question), None)
-    shown, more = now.rows[: asked.limit], now.rows[asked.limit :]
+    shown, more = now.found.rows[: asked.limit], now.found.rows[asked.limit :]
     (left_out,) = events.rows(hidden(asked)) if asked.question.include_bots is None else ({"bots": 0},)
     in_places = asked.by in dimensions.PLACES
     return VisitsAnswer(
         by=asked.by,
         totals=VisitTotals(**structs.asdict(now.totals), previous=then.totals if then else None),
         rows=[_row(row, asked) for row in shown],
-        total_rows=shown[0]["total"] if shown else 0,
+        total_rows=now.found.total if shown else 0,
         cursor=_cursor(shown[-1]) if more else None,
         series=_series(now.series, then.series if then else []),
         hidden=Hidden(bots=left_out["bots"]),
@@ -204,40 +165,73 @@ def answer(events: Snapshot, asked: Params) -> VisitsAnswer:
 
 
 def _part(events: Snapshot, asked: Params, question: Question, by: str | None) -> _Part:
-    rows: dict[str, list[dict[str, Any]]] = {"whole": [], "period": [], "row": []}
-    for row in events.rows(counted(asked, question, by)):
-        rows[row["part"]].append(row)
-    (whole,), by_period = rows["whole"], {row["place"]: row for row in rows["period"]}
-    periods = question.periods()
+    visits, rows = visits_of(asked, question, by)
+    (found,) = _kept(events, [(visits, rows)])
+    by_place = {period.place: period for period in found.periods}
     series = []
-    for place in range(len(periods)):
-        found = by_period.get(place, {})
-        counts = {name: found.get(name) or 0 for name in ("visitors", "visits", "page_views")}
-        series.append(PreviousVisits(at=periods.at(place), **counts))
-    views_per_visit = whole["page_views"] / whole["visits"] if whole["visits"] else 0.0
-    totals = VisitNumbers(views_per_visit=views_per_visit, **_numbers(whole, asked))
-    return _Part(totals, series, sorted(rows["row"], key=lambda row: (-row["number"], row["value"])))
+    for place in range(len(visits.periods)):
+        period = by_place.get(place) or OfPeriod(place, 0, 0, 0)
+        at = visits.periods.at(place)
+        series.append(
+            PreviousVisits(at=at, visitors=period.visitors, visits=period.visits, page_views=period.page_views)
+        )
+    whole = found.whole
+    views_per_visit = whole.page_views / whole.visits if whole.visits else 0.0
+    return _Part(VisitNumbers(views_per_visit=views_per_visit, **_numbers(whole, asked)), series, found)
 
 
-def _numbers(row: Mapping[str, Any], asked: Params) -> dict[str, Any]:
-    visits = row["visits"]
-    found = {
-        **{name: row[name] for name in ("visitors", "visits", "page_views")},
-        "bounce_rate": share(row["bounces"], visits),
-        "avg_duration_seconds": row["us"] / visits / 1e6 if visits else 0.0,
+def _kept(events: Snapshot, asked: Sequence[tuple[Visits, Rows]]) -> list[Counted]:
+    """In columns where DuckDB answers, all at once: ClickHouse counts where its rows are. Of one range and the same events."""
+    inner = events.within(asked[0][0].question.range)
+
+    @cache
+    def in_columns() -> list[Counted] | None:
+        return None if inner.look.elsewhere else count(inner, asked)
+
+    def make(place: int) -> Counted:
+        found = in_columns()
+        return by_statement(inner, *asked[place]) if found is None else found[place]
+
+    keys = (statement(*each) for each in asked)
+    return [
+        inner.kept(COUNTED, ("visits", key.sql, key.params), partial(make, place)) for place, key in enumerate(keys)
+    ]
+
+
+def ahead(events: Snapshot, asked: Sequence[Params]) -> None:
+    """One reading for all that is asked about the same events."""
+    same: dict[str, list[tuple[Visits, Rows]]] = {}
+    for each in asked:
+        parts = [(each.question, each.by), *([] if each.question.alone else [(before(each.question), None)])]
+        for visits, rows in (visits_of(each, *part) for part in parts):
+            question = visits.question
+            key = repr((question.range, question.include_bots, visits.filters[2], visits.goals))
+            same.setdefault(key, []).append((visits, rows))
+    for group in same.values():
+        if len(group) > 1:
+            _kept(events, group)
+
+
+def _numbers(row: Counts, asked: Params) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "visitors": row.visitors,
+        "visits": row.visits,
+        "page_views": row.page_views,
+        "bounce_rate": share(row.bounces, row.visits),
+        "avg_duration_seconds": row.us / row.visits / 1e6 if row.visits else 0.0,
     }
     for goal in asked.goals:
         found |= {
-            "conversions": row["conversions"] or 0,
-            "conversion_rate": share(row["converted"], row["visitors"]),
-            "revenue": None if goal.value_property is None else row["revenue"] or 0.0,
+            "conversions": row.conversions or 0,
+            "conversion_rate": share(row.converted, row.visitors),
+            "revenue": None if goal.value_property is None else row.revenue or 0.0,
         }
     return found
 
 
-def _row(row: Mapping[str, Any], asked: Params) -> VisitRow:
-    name = name_of(row["value"]) if asked.by == "country" else None
-    return VisitRow(value=row["value"], label=name or UNSET, **_numbers(row, asked))
+def _row(row: Row, asked: Params) -> VisitRow:
+    name = name_of(row.value) if asked.by == "country" else None
+    return VisitRow(value=row.value, label=name or UNSET, **_numbers(row, asked))
 
 
 def _series(points: list[PreviousVisits], beside: list[PreviousVisits]) -> list[VisitPoint]:
@@ -248,13 +242,13 @@ def _series(points: list[PreviousVisits], beside: list[PreviousVisits]) -> list[
     ]
 
 
-def _cursor(row: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([row["number"], row["value"]])).decode()
+def _cursor(row: Row) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([row.number, row.value])).decode()
 
 
 def _statements(asked: Params) -> list[Statement]:
-    beside = [] if asked.question.alone else [counted(asked, before(asked.question), None)]
-    return [counted(asked, asked.question, asked.by), *beside, hidden(asked)]
+    beside = [] if asked.question.alone else [statement(*visits_of(asked, before(asked.question), None))]
+    return [statement(*visits_of(asked, asked.question, asked.by)), *beside, hidden(asked)]
 
 
 def load(runtime: Runtime, asked: Params) -> Params:
@@ -277,4 +271,5 @@ LENS = Lens(
     load=load,
     statements=_statements,
     answer=answer,
+    ahead=ahead,
 )

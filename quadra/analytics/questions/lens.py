@@ -77,6 +77,10 @@ class Lens(Generic[P, A]):
     """The parameter that says how many periods the range has where `from` or `to` is left out."""
     together: Together[P, A] | None = None
     """Left out: each of its questions reads for itself."""
+    ahead: Callable[[Snapshot, Sequence[P]], None] | None = None
+    """Works out what several of its questions have in common and keeps it, so that each finds it when it is asked. They are
+    about the events of the same people, and lie within the snapshot.
+    """
     load: Callable[[Runtime, P], P] = lambda _runtime, asked: asked
     """Finds what it names by ids. Raises `NotFound`."""
     range: Callable[[P], Range] = _of_question

@@ -59,7 +59,7 @@ class Block:
         return np.bincount(self.who[inside], minlength=len(self.people))
 
 
-def begins(column: Numbers) -> Flags:
+def begins(column: Numbers | npt.NDArray[np.int32]) -> Flags:
     """Where a value differs from the one before; the first does."""
     found = np.ones(len(column), np.bool_)
     np.not_equal(column[1:], column[:-1], out=found[1:])

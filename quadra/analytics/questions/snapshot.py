@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -87,6 +88,12 @@ class Snapshot:
             self.look = self.knowing(sql) if isinstance(sql, str) else self.look
         found = self._answers.of(self.look, True, asked, lambda: msgspec.json.encode(make()), len)
         return made.decode(found)
+
+    def within(self, span: Range) -> Snapshot:
+        """Of a part of the range: what is kept of it is found whatever else was asked about beside it."""
+        inner = copy.copy(self)
+        inner.look, inner._traits = self.look.of(span), set(self._traits)
+        return inner
 
     def knowing(self, sql: str) -> Look:
         """The look, with the traits of people that a statement names."""

@@ -35,6 +35,15 @@ class Goal:
             fits = f"code IN (SELECT code FROM origins WHERE regexp_full_match(page, {pattern}))"
         return f"(kind = 'page' AND {fits} AND {Match(where=self.where).sql(params)})"
 
+    def event_sql(self, params: Parameters) -> str:
+        """`sql` without the page: whether that fits is said by `page_fits`."""
+        if self.page is None:
+            return self.sql(params)
+        return f"(kind = 'page' AND {Match(where=self.where).sql(params)})"
+
+    def page_fits(self, params: Parameters, page: str) -> str:
+        return f"coalesce(regexp_full_match({page}, {params.add(pattern_of(self.page or ''))}), false)"
+
     def value_sql(self, params: Parameters) -> str:
         return "NULL::DOUBLE" if self.value_property is None else number_sql(self.value_property, params)
 

@@ -17,26 +17,14 @@ from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import where_clause
 from quadra.analytics.questions.visits import GAP_US
 from quadra.analytics.visits import dimensions
-from quadra.analytics.visits.addresses import (
-    host_of,
-    names_one_of,
-    page_of,
-    parameter_of,
-    referrer_host_of,
-    without_www,
-)
-from quadra.analytics.visits.channels import CLICK_IDS, channel_of
 from quadra.analytics.visits.goal import Goal
+from quadra.analytics.visits.origins import ORIGIN, PAGE_AND_HOST, of_source, sources_of
 from quadra.core.api.raw_params import Filter, Where
 
 CODES = 1 << 32
 """More than there are origins; a time within half an hour, times this, is an integer still."""
 IS_ACT = "kind NOT IN ('page', 'identify') AND event_type NOT IN ('engagement', 'web_vital')"
 """The condition of an event that somebody did something for: the others a page sends by itself."""
-ORIGIN = {
-    name: f"coalesce({column}, '')"
-    for name, column in (("url", "page_url"), ("query", "page_query"), ("came_from", "referrer"))
-}
 
 
 @dataclass(frozen=True)
@@ -49,50 +37,59 @@ class Visits:
     goals: Sequence[Goal] = ()
 
     @cached_property
-    def _filters(self) -> tuple[Where, Where, Where]:
+    def filters(self) -> tuple[Where, Where, Where]:
+        """Of visits, of page views, of events."""
         return dimensions.split(self.question.where)
 
     @cached_property
-    def _named(self) -> set[str]:
+    def named(self) -> set[str]:
         """The dimensions of visits whose value is needed."""
-        return {each.prop for each in self._filters[0]} | ({self.by} if self.by else set()) - set(dimensions.OF_VIEWS)
+        return {each.prop for each in self.filters[0]} | ({self.by} if self.by else set()) - set(dimensions.OF_VIEWS)
 
     @property
     def is_whole(self) -> bool:
         """Whether no filter takes visits out: then a person's first one is the one with the number 1."""
-        return not self._filters[0] and not self._filters[1]
+        return not self.filters[0] and not self.filters[1]
 
     @property
     def _asks_entry(self) -> bool:
-        return bool(self._named & {*dimensions.OF_SOURCE, "entry_page"})
+        return bool(self.named & {*dimensions.OF_SOURCE, "entry_page"})
 
     @property
     def _asks_exit(self) -> bool:
-        return "exit_page" in self._named
+        return "exit_page" in self.named
 
     @property
-    def _asks_origins(self) -> bool:
+    def asks_origins(self) -> bool:
         """Whether it matters which page a view is of, or where it came from."""
-        of_views = {"page", "hostname"} & {self.by, *(each.prop for each in self._filters[1])}
+        of_views = {"page", "hostname"} & {self.by, *(each.prop for each in self.filters[1])}
         return bool(of_views) or self._asks_entry or self._asks_exit or any(goal.page for goal in self.goals)
 
-    def _where(self, params: Parameters) -> str:
-        question = replace(self.question, where=self._filters[2])
+    @property
+    def asks_sources(self) -> bool:
+        return bool(self.named & {*dimensions.OF_SOURCE})
+
+    @property
+    def asks_titles(self) -> bool:
+        return self.by == "title" or any(each.prop == "title" for each in self.filters[1])
+
+    def where(self, params: Parameters) -> str:
+        question = replace(self.question, where=self.filters[2])
         return f"{question.range.sql} AND {where_clause(question, params, people=True)}"
 
     def sql(self, params: Parameters) -> str:
         """Relations, without their WITH: `visits` (person, session, first_us, us, pages, views, bounced, value, c0, r0, c1, …),
         `parts` (person, period, views, arrives) and, by a dimension of page views, `seen` (person, session, value, views).
         """
-        where = self._where(params)
-        found = [self._origins(where)] if self._asks_origins else []
+        where = self.where(params)
+        found = [self._origins(where)] if self.asks_origins else []
         found += [self._stretches(where, params), self._all_visits()]
-        found += [self._first_of(each, where) for each in dimensions.OF_EVENTS if each in self._named]
+        found += [self._first_of(each, where) for each in dimensions.OF_EVENTS if each in self.named]
         ends = [name for name, asked in (("entry", self._asks_entry), ("exit", self._asks_exit)) if asked]
         if ends:
             found.append(self._ends(ends, where))
-        if self._named & {*dimensions.OF_SOURCE}:
-            found.append(self._sources(params))
+        if self.asks_sources:
+            found.append(sources_of(params))
         found.append(self._visits(params))
         if self.by in dimensions.OF_VIEWS:
             found.append(self._seen(where, params))
@@ -101,21 +98,21 @@ class Visits:
     def _origins(self, where: str) -> str:
         """Each page view's address and referrer, by a number: they are read and compared once, not for each view."""
         return f"""origins AS MATERIALIZED (
-            SELECT *, {page_of("url", "query")} AS page, {host_of("url")} AS hostname, row_number() OVER () AS code
+            SELECT *, {PAGE_AND_HOST}, row_number() OVER () AS code
             FROM (SELECT DISTINCT {", ".join(f"{text} AS {name}" for name, text in ORIGIN.items())}
                 FROM events WHERE kind = 'page' AND {where}))"""
 
     @property
     def _events(self) -> str:
         """The events, page views with their `code`."""
-        if not self._asks_origins:
+        if not self.asks_origins:
             return "events"
         on = " AND ".join(f"{name} = {text}" for name, text in ORIGIN.items())
         return f"(SELECT events.*, origins.code FROM events LEFT JOIN origins ON kind = 'page' AND {on})"
 
     def _is_view(self, params: Parameters) -> str:
         """The condition of a page view that the filters of page views let through."""
-        return " AND ".join(["kind = 'page'", *(self._view_fits(each, params) for each in self._filters[1])])
+        return " AND ".join(["kind = 'page'", *(self._view_fits(each, params) for each in self.filters[1])])
 
     def _view_fits(self, wanted: Filter, params: Parameters) -> str:
         if wanted.prop == "title":
@@ -139,10 +136,10 @@ class Visits:
         for name, asked, first in (("entry", self._asks_entry, "min"), ("exit", self._asks_exit, "max")):
             if asked:
                 measures.append(f"{first}({at} + code) AS {name}, {first}({at} + {CODES - 1} - code) AS {name}_turned")
-        if self._asks_origins:
+        if self.asks_origins:
             columns.append("code")
         for name in dimensions.OF_EVENTS:
-            if name in self._named:
+            if name in self.named:
                 columns.append(name)
                 measures.append(f"min({name}) AS low_{name}, max({name}) AS high_{name}")
         for number, goal in enumerate(self.goals):
@@ -180,7 +177,7 @@ class Visits:
         measures += [
             f"min(low_{name}) AS low_{name}, max(high_{name}) AS high_{name}"
             for name in dimensions.OF_EVENTS
-            if name in self._named
+            if name in self.named
         ]
         measures += [
             f"CAST(sum(c{number}) AS BIGINT) AS c{number}, fsum(r{number}) AS r{number}"
@@ -211,25 +208,11 @@ class Visits:
             FROM {self._events} JOIN (SELECT DISTINCT who, us FROM ({tied})) ON who = person AND us = occurred_us
             WHERE kind = 'page' AND {where} GROUP BY who, us)"""
 
-    def _sources(self, params: Parameters) -> str:
-        utm = ", ".join(f"{parameter_of('url', name)} AS {name}" for name in dimensions.UTM)
-        own = f"{without_www('own')} = {without_www('host')}"
-        return f"""sources AS MATERIALIZED (
-            SELECT *, {channel_of(params)} AS channel, nullif(host, '') AS referrer_host FROM (
-                SELECT *, lower(utm_medium) AS medium, coalesce(nullif(lower(utm_source), ''), host) AS source FROM (
-                    SELECT * REPLACE (CASE WHEN own <> '' AND {own} THEN '' ELSE host END AS host) FROM (
-                        SELECT code, {utm}, {names_one_of("url", tuple(CLICK_IDS))} AS click_id,
-                            hostname AS own, {referrer_host_of("came_from")} AS host
-                        FROM origins
-                    )
-                )
-            ))"""
-
     def _visits(self, params: Parameters) -> str:
         """With their values, and only those that fit."""
         joins, values = [], {}
         for name in dimensions.OF_EVENTS:
-            if name in self._named:
+            if name in self.named:
                 joins.append(f"LEFT JOIN first_{name} USING (person, session)")
                 values[name] = f"coalesce(first_{name}.value, low_{name})"
         for name, asked in (("entry", self._asks_entry), ("exit", self._asks_exit)):
@@ -240,13 +223,12 @@ class Visits:
                 code = f"coalesce({name}_tie.{name}, all_visits.{name} & {CODES - 1})"
                 joins.append(f"LEFT JOIN origins AS {name}_origin ON {name}_origin.code = {code}")
                 values[f"{name}_page"] = f"{name}_origin.page"
-        if self._named & {*dimensions.OF_SOURCE}:
+        if self.asks_sources:
             joins.append("LEFT JOIN sources ON sources.code = entry_origin.code")
-            values |= {name: f"nullif(sources.{name}, '')" for name in ("channel", *dimensions.UTM)}
-            values["referrer"] = "sources.referrer_host"
-        said = [fits(each, params, values[each.prop]) for each in self._filters[0]]
-        if self._filters[1]:
-            nothing = " AND ".join(fits(each, params, "CAST(NULL AS VARCHAR)") for each in self._filters[1])
+            values |= {name: of_source(name) for name in dimensions.OF_SOURCE}
+        said = [fits(each, params, values[each.prop]) for each in self.filters[0]]
+        if self.filters[1]:
+            nothing = " AND ".join(fits(each, params, "CAST(NULL AS VARCHAR)") for each in self.filters[1])
             said.append(f"(views > 0 OR (pages = 0 AND {nothing}))")
         value = values.get(self.by or "")
         named = f", coalesce({value}, {params.add(dimensions.label_of(self.by or ''))}) AS value" if value else ""
