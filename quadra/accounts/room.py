@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Blueprint, Flask, request
 
 from quadra.accounts import (
     audit_routes,
@@ -15,12 +15,27 @@ from quadra.accounts import (
     user_routes,
 )
 from quadra.accounts.access import counted_as, require_role
-from quadra.accounts.routes import accounts
+from quadra.accounts.login_pages import pages
+from quadra.accounts.openid_pages import pages as openid_pages
 from quadra.accounts.setup import secret_key
 from quadra.core.api.doors import GATE
 from quadra.core.api.openapi import Group
 from quadra.core.runtime import Runtime
 from quadra.core.web import limits
+
+accounts = Blueprint("accounts", __name__)
+for _blueprint in (
+    pages,
+    openid_pages,
+    login_routes.doors.blueprint,
+    me_routes.doors.blueprint,
+    user_routes.doors.blueprint,
+    password_links.doors.blueprint,
+    project_routes.doors.blueprint,
+    member_routes.doors.blueprint,
+    audit_routes.doors.blueprint,
+):
+    accounts.register_blueprint(_blueprint)
 
 BLUEPRINTS = (accounts,)
 
