@@ -3,6 +3,7 @@ by itself."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from quadra.accounts.keys import make_key
 from quadra.accounts.members import set_member
 from quadra.accounts.passwords import hash_password
 from quadra.accounts.projects import create_project, get_project
-from quadra.accounts.tables import ROLES
+from quadra.accounts.tables import ROLES, AuditEntry
 from quadra.accounts.users import create_user
 from quadra.analytics.lens_list import BY_PATH
 from quadra.app import create_app
@@ -72,15 +73,15 @@ class Asker:
     client: FlaskClient
     headers: dict[str, str]
 
-    def ask(self, door: Door, place: Place) -> TestResponse:
-        """As the description says it, about what is in `place`."""
+    def ask(self, door: Door, place: Place, more: dict[str, Any] | None = None) -> TestResponse:
+        """As the description says it, about what is in `place`, with `more` in the body."""
         path, query, body = door.path, {}, None
         for param in door.params:
             path = path.replace(f"{{{param.name}}}", str(place.ids.get(param.name, param.example or "x")))
             if param.name == "project":
                 query = {"project": place.slug}
         if door.body is not None:
-            body = dict(door.body.example or {}) | ({"project": place.slug} if in_body(door) else {})
+            body = {**(door.body.example or {}), **({"project": place.slug} if in_body(door) else {}), **(more or {})}
         return self.client.open(path, method=door.method, query_string=query, json=body, headers=self.headers)
 
 
@@ -241,3 +242,51 @@ def test_pages_list_and_show_their_project_alone(house: House, who: str) -> None
             assert "bank" not in own.text, rule.rule
     assert client.get("/overview?project=bank").status_code == 404
     assert client.get("/settings/me").status_code == 200
+
+
+NO_SETTINGS = re.compile(
+    r"/mcp|/api/(admin|analytics|business|deployment|disaster-recovery|model|predict|sinks|train)(/|$)"
+)
+"""Where no page of settings changes anything."""
+ANSWERS: dict[str, dict[str, Any]] = {
+    "POST /api/goals": {"page": None},
+    "PATCH /api/goals/{goal_id}": {"event": "bought", "page": None},
+    "POST /api/segments": {"where": {"plan": "pro"}},
+    "POST /api/alerts": {"to": []},
+    "POST /api/reports": {"to": []},
+    "POST /api/projects": {"slug": "lake"},
+    "POST /api/users/invite": {"email": "guest@example.com"},
+}
+"""What is sent beside the example of the description."""
+UNTRIED = re.compile(r"/api/auth/(register|second-factor.*|sessions/.*)")
+"""They need a code of now, a link or an id: test_second_factor, test_password_links and test_me look."""
+
+
+def test_every_door_of_settings_that_changes_something_stands_in_the_audit_log_once(house: House) -> None:
+    pond = Place("pond")
+    with house.database.begin() as session:
+        create_project(session, name="pond", slug="pond")
+        create_user(session, email="owner@example.com", password=hash_password(PASSWORD, email=""), role="admin")
+    owner = house.enter("owner")
+    _fill(house, owner, pond, "pond")
+    every = (door for group in DESCRIBED for door in group.doors if isinstance(door, Door) and door.for_role)
+    found = [door for door in every if door.method != "GET" and not NO_SETTINGS.match(door.path)]
+    # what deletes comes last, the inner thing before the one that holds it; one's own account last of all
+    found.sort(key=lambda door: (door.path.startswith("/api/auth/"), door.method == "DELETE", -door.path.count("/")))
+    wrong, tried = [], 0
+    for door in found:
+        before = len(_noted(house))
+        answer = owner.ask(door, pond, ANSWERS.get(f"{door.method} {door.path}"))
+        done, noted = answer.status_code < 300, _noted(house)[before:]
+        once = 0 < len(noted) == len(set(noted))
+        if not (once if done else UNTRIED.fullmatch(door.path)):
+            wrong.append(f"{said(door, answer)} {noted}")
+        owner.headers.update({"X-CSRF-Token": token} if (token := answer.json.get("csrf_token")) else {})
+        tried += done
+    assert not wrong, "\n".join(wrong)
+    assert tried >= 30
+
+
+def _noted(house: House) -> list[str]:
+    with house.database.read() as session:
+        return list(session.scalars(sa.select(AuditEntry.action).order_by(AuditEntry.id)))
