@@ -156,6 +156,21 @@ def test_accounts_are_made_and_changed_from_the_shell(url: str, run: Run, answer
     assert run("user create eve@example.com --password-stdin --generate").exit_code == 2
 
 
+def test_a_role_in_one_project_is_given_and_taken_away(run: Run, answer: Answer) -> None:
+    answer("init")
+    answer("project create Shop")
+    made = answer("user create ada@example.com --generate --project shop --role editor")
+    assert (made["role"], made["projects"]) == ("none", {"shop": "editor"})
+    assert answer("user role ada@example.com admin --project shop")["projects"] == {"shop": "admin"}
+    assert answer("user role ada@example.com viewer")["role"] == "viewer"
+    assert "shop" in run("user list").output
+    assert answer("user role ada@example.com none --project shop")["projects"] == {}
+    with pytest.raises(NotFound):
+        run("user role ada@example.com none --project shop")
+    with pytest.raises(Conflict):
+        run("user role admin@quadra.local viewer --project shop")
+
+
 def test_a_password_is_asked_for_twice_and_not_shown(url: str, run: Run, answer: Answer) -> None:
     answer("init")
     outcome = run("user create ada@example.com", "correct horse battery\ncorrect horse battery\n")

@@ -33,6 +33,7 @@ from quadra.jobs.tables import Job
 from tests.accounts.conftest import PASSWORD, bearer
 from tests.servers.schema import bring_up
 
+SECRET = "signs-what-a-webhook-sends"
 HUSH = "hushhush"
 """Stands in whatever the other project has."""
 DOORS = [
@@ -151,6 +152,7 @@ def _fill(house: House, boss: Asker, place: Place, name: str) -> None:
 
     for id_name, (path, fields) in ROWS.items():
         named = {"text" if id_name == "annotation_id" else "name": name}
+        named |= {"secret": SECRET} if id_name == "channel_id" else {}
         place.ids[id_name] = make(path, project=place.slug, **fields, **named)["id"]
     mail = make("/api/channels", project=place.slug, kind="email", target=f"{name}@example.com")["id"]
     report = {"name": name, "page": "overview", "every": "day", "to": [mail]}
@@ -176,7 +178,7 @@ def said(door: Door, answer: TestResponse) -> str:
     return f"{door.method} {door.path}: {answer.status_code} {answer.text[:200]}"
 
 
-@pytest.mark.parametrize("who", [*ROLES, "nobody", "key read", "key admin"])
+@pytest.mark.parametrize("who", ["viewer", "admin", "nobody", "key read", "key admin"])
 def test_nothing_of_another_project_is_read_or_changed_by_any_door(house: House, who: str) -> None:
     asker, before, wrong = house.enter(who), house.rows(), []
     for door in DOORS:
@@ -232,7 +234,22 @@ def test_a_viewer_of_the_installation_sees_all_of_the_queue_and_changes_nothing(
     assert story["args"] == {"what": HUSH}
 
 
-@pytest.mark.parametrize("who", [*ROLES])
+def test_a_secret_of_a_channel_is_in_no_answer_and_no_audit_entry(house: House) -> None:
+    boss, asked = (
+        house.enter("boss"),
+        [door for door in DOORS if door.method == "GET" and door.path.count("/api/") == 1],
+    )
+    rooms = [door for door in asked if door.path.split("/")[2] in {"channels", "alerts", "reports", "audit", "admin"}]
+    assert len(rooms) > 10
+    path = f"/api/channels/{house.mine.ids['channel_id']}"
+    changed = boss.client.patch(path, json={"secret": f"{SECRET}-too"}, headers=boss.headers)
+    assert (changed.status_code, changed.json["has_secret"], SECRET in changed.text) == (200, True, False)
+    for door in rooms:
+        assert SECRET not in boss.ask(door, house.mine).text, door.path
+    assert SECRET not in str(house.rows() | {"channel": [], "alert_channel": []})
+
+
+@pytest.mark.parametrize("who", ["viewer", "admin"])
 def test_pages_list_and_show_their_project_alone(house: House, who: str) -> None:
     client = house.enter(who).client
     for rule in house.app.url_map.iter_rules():
