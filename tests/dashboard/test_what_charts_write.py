@@ -196,3 +196,15 @@ def test_no_chart_over_time_goes_without_marks() -> None:
             if not re.search(r"\.\.\.along\(|marksOn\(|\.\.\.over\(|\.\.\.rest\b", chart["given"]):
                 without[name] = without.get(name, 0) + 1
     assert without == NOT_OVER_TIME
+
+
+@pytest.mark.parametrize("visits", [True, False])
+def test_filters_offer_the_traits_of_people_and_on_visits_its_dimensions(page: Page, visits: bool) -> None:
+    events = {"events": [{"properties": {"plan": "pro"}}]}
+    page.route("**/api/analytics/user/events?*", lambda route: route.fulfill(json=events))
+    page.route("**/api/analytics/user/traits?*", lambda route: route.fulfill(json={"traits": [{"name": "tier"}]}))
+    offered: list[str] = page.evaluate(
+        "async (visits) => (await import('/board/names.js')).properties({ project: 'p', bar: { visits } })", visits
+    )
+    assert {"browser", "plan", "person.tier"} <= set(offered)
+    assert ("entry_page" in offered) is visits

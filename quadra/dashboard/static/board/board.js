@@ -139,12 +139,16 @@ class Board {
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
     const { ranged, bots } = this.bar;
-    const above = this.shared ? [summary(this)] : [bar(this), ranged && elsewhere(this)].filter(Boolean);
+    const later = ranged && !this.shared ? elsewhere(this) : null;
+    const above = this.shared ? [summary(this)] : [bar(this), later?.element].filter(Boolean);
     const below = ranged && bots && !this.shared ? [hiddenRows(this)] : [];
     this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part), ...below);
     this.root.setAttribute('aria-busy', 'false');
     this.address.onChange(() => this.refresh());
-    this.refresh().finally(() => this.root.classList.add('steady'));
+    this.refresh().finally(() => {
+      this.root.classList.add('steady');
+      later?.look();
+    });
     // other pages hear it from shell.js
     if (this.shared) matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => document.dispatchEvent(new Event('quadra:theme')));
     const runs = () => !this.bar.ranged || this.range.running;

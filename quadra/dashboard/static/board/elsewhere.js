@@ -7,6 +7,7 @@ import { day } from './words.js';
 
 const DAYS = 30;
 
+/** {element, look}: it is asked once the page has its answers, which need not share the machine with it. */
 export function elsewhere(board) {
   const place = el('div', { class: 'notice elsewhere', role: 'status', hidden: true });
   let latest = null;
@@ -33,6 +34,5 @@ export function elsewhere(board) {
   }
 
   board.address.onChange(draw);
-  look();
-  return place;
+  return { element: place, look };
 }

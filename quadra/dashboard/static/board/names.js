@@ -30,11 +30,14 @@ export function valuesOf(board, property) {
 
 export const eventNames = async (board) => (await valuesOf(board, 'event_name')).filter((name) => name !== '');
 
-/** Fields, and the properties of the latest events. */
-export function properties(board) {
-  return once('properties', async () => {
-    const { events } = await ask('/api/analytics/user/events', { project: board.project, limit: MOST, days: 90 });
-    const own = events.flatMap((event) => Object.keys(event.properties ?? {}));
-    return [...new Set([...FIELDS, ...own.sort()])];
+/** Fields, dimensions where the page is of visits, the properties of the latest events, and the traits of people. */
+export async function properties(board) {
+  const found = await once('properties', async () => {
+    const [{ events }, { traits }] = await Promise.all([
+      ask('/api/analytics/user/events', { project: board.project, limit: MOST, days: 90 }),
+      ask('/api/analytics/user/traits', { project: board.project, limit: MOST }),
+    ]);
+    return [...events.flatMap((event) => Object.keys(event.properties ?? {})).sort(), ...traits.map(({ name }) => `person.${name}`)];
   });
+  return [...new Set([...FIELDS, ...(board.bar.visits ? OF_VISITS : []), ...found])];
 }
