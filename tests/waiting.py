@@ -20,13 +20,17 @@ def eventually(
     condition: Callable[[], T],
     seconds: float = PATIENCE_SECONDS,
     describe: Callable[[], str] = lambda: "",
-    every: float = 0.01,
+    every: float = 0,
 ) -> T:
-    """Ask until the answer is true; that answer. `describe` says after waiting in vain what is the case instead."""
-    end = time.monotonic() + seconds
+    """Ask until the answer is true; that answer. `describe` says after waiting in vain what is the case instead.
+
+    Without `every`, the longer it lasts the less often it asks: asking takes the processor from what is waited for.
+    """
+    began = time.monotonic()
     while not (found := condition()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain; {describe()}"
-        time.sleep(every)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"waited {seconds} s in vain; {describe()}"
+        time.sleep(every or min(max(waited / 20, 0.01), 0.1))
     return found
 
 

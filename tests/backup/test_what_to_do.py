@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from quadra.core.settings import load
 from tests.servers.commands import quadra_command
 from tests.servers.disks import disk
 from tests.servers.keeper import Keeper
+from tests.servers.nursery import nursery
 
 EVENTS = "\n".join(json.dumps({"event_type": "click", "event_id": f"e{number}"}) for number in range(3_000))
 
@@ -71,8 +71,10 @@ COMMANDS = ("serve", "init", "import", "restore")
 def run(command: str, home: Path, data: Path) -> subprocess.CompletedProcess[str]:
     env = environment(home, data)
     if command == "serve":
-        words = [sys.executable, "-m", "quadra", "serve", "--no-worker"]
-        return subprocess.run(words, env=env, cwd=home, capture_output=True, text=True, timeout=120)
+        said = home / "said"
+        said.unlink(missing_ok=True)
+        code = nursery().start("serve", "--no-worker", env=env, cwd=home, log=said).wait(120)
+        return subprocess.CompletedProcess(["serve"], code, "", said.read_text())
     more = {
         "import": (
             "--undated-now",

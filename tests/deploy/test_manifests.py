@@ -5,6 +5,7 @@ The schemas of Kubernetes and the rules of hadolint come by pip; Redis runs here
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import runpy
@@ -17,7 +18,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import redis
 import yaml
@@ -60,8 +60,14 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def kubernetes_validate() -> Any:
+    """Loading it takes three seconds of CPU, and each process of a run collects all tests."""
+    return importlib.import_module("kubernetes_validate")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_kubernetes_knows_every_object_and_every_field(path: Path) -> None:
+def test_kubernetes_knows_every_object_and_every_field(path: Path, kubernetes_validate: Any) -> None:
     for one in yaml.safe_load_all(path.read_text()):
         kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
 
