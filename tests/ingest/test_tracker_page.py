@@ -58,6 +58,12 @@ def one(project: Project, name: str) -> dict[str, Any]:
     return found
 
 
+OF_EACH_OPTION = {
+    *("buy", "download", "early", "engagement", "error", "form_submit"),
+    *("identify", "order", "outbound_click", "subscribe", "web_vital"),
+}
+
+
 def test_each_option_on_one_page(context: BrowserContext, project: Project) -> None:
     with served(page_of(project)) as site:
         page = opened(context, f"{site}/shop?id=7&x=1&utm_source=news")
@@ -87,9 +93,11 @@ def test_each_option_on_one_page(context: BrowserContext, project: Project) -> N
         assert page.evaluate("interacted()")
         assert page.evaluate("shifted()")
         page.mouse.wheel(0, 1500)
+        page.wait_for_function("scrollY > 0")
         page.wait_for_timeout(1100)
         stored = page.evaluate(STORED)
         page.goto("about:blank")
+        eventually(lambda: set(names(project)) >= OF_EACH_OPTION)
         eventually(lambda: names(project).count("web_vital") == 3 and names(project).count("error") == 2)
     assert not any(word in stored for word in ("anonymous", "session", "user"))
     found = project.events()
@@ -100,13 +108,7 @@ def test_each_option_on_one_page(context: BrowserContext, project: Project) -> N
         *("id=7", "de-AT", "1000x700", "Each option of the tracker"),
     ]
     assert first["user_id"].startswith("visitor-")
-    expected = ["buy", "csat", "download", "early", "export", "form_submit", "identify", "order", "outbound_click"]
     kept = {event["name"]: event for event in found}
-    assert set(kept) >= {*expected, "subscribe", "signup", "error", "engagement", "web_vital"} - {
-        "csat",
-        "export",
-        "signup",
-    }
     assert "secret" not in kept
     assert kept["buy"]["properties"] == {"sku": "A1", "unit_price": "9"}
     assert kept["subscribe"]["properties"] == {"list": "news"}
