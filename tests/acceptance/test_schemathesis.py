@@ -57,14 +57,15 @@ SAYS_BY_503 = ("/health/", "/status")
 EXAMPLES = int(os.environ.get("QUADRA_TEST_EXAMPLES", "4"))
 """Random cases of each door, the same in every run, on top of those that the description leads to by itself."""
 ALL = "QUADRA_TEST_EXAMPLES" in os.environ
-EVERY = 3
+EVERY = 5
 """A door is asked so manieth case of the sorts below: the description leads to twelve thousand cases, and most are one type
-after the other in one field after the other. 3 shares no factor with the number of types, so that each field gets another one
-than its neighbour. A run with more random cases asks all.
+after the other in one field after the other, or one choice of optional fields after the other. 5 shares no factor with the number
+of types, so that each field gets another one than its neighbour. A run with more random cases asks all.
 """
 MANY = {
     CoverageScenario.INCORRECT_TYPE,
     CoverageScenario.VALID_OBJECT,
+    CoverageScenario.OBJECT_REQUIRED_AND_OPTIONAL,
     CoverageScenario.OBJECT_UNEXPECTED_PROPERTIES,
     CoverageScenario.UNSPECIFIED_HTTP_METHOD,
 }
