@@ -193,4 +193,4 @@ class Load:
                     self.acknowledged.add(sent["eventId"])
                 else:
                     self.problems.append(f"{answer.status} {body[:300]!r}")
-                time.sleep(0.01)
+                time.sleep(0.03)  # what is deployed needs the processor more than it needs load
