@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,9 +33,15 @@ def config(database: Database) -> Config:
     return made
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    """The migrations of this version. Read once: each start and each command asks for them several times."""
+    return ScriptDirectory(str(ROOT / "alembic"))
+
+
 def head() -> str:
     """The newest revision that this version of Quadra knows."""
-    found = ScriptDirectory(str(ROOT / "alembic")).get_current_head()
+    found = _scripts().get_current_head()
     if found is None:
         raise Misconfigured("alembic/versions is empty: this installation is incomplete.")
     return found
@@ -42,7 +49,7 @@ def head() -> str:
 
 def knows(revision: str) -> bool:
     """Whether this version of Quadra has that revision; one that it has not is of a newer version."""
-    return any(one.revision == revision for one in ScriptDirectory(str(ROOT / "alembic")).walk_revisions())
+    return any(one.revision == revision for one in _scripts().walk_revisions())
 
 
 class Step(NamedTuple):
@@ -55,7 +62,7 @@ class Step(NamedTuple):
 
 def steps() -> list[Step]:
     """Every migration of this version, oldest first."""
-    walked = ScriptDirectory(str(ROOT / "alembic")).walk_revisions()
+    walked = _scripts().walk_revisions()
     return [Step(one.revision, getattr(one.module, "additive", False) is True) for one in walked][::-1]
 
 
@@ -99,7 +106,7 @@ def current(database: Database) -> str | None:
 def behind(database: Database) -> bool:
     """Whether the database must be migrated first. One of a newer version is not behind: during a rollout the old version's
     processes may start again after the new one has migrated."""
-    at, known = current(database), ScriptDirectory(str(ROOT / "alembic"))
+    at, known = current(database), _scripts()
     return at is None or (at != head() and any(script.revision == at for script in known.walk_revisions()))
 
 
