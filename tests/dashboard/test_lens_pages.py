@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Route, expect
 
 from tests.clients import make_project
 from tests.dashboard.lens_sample import ARABIC, HOSTILE, USERS, sample
@@ -440,6 +440,27 @@ def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Proj
     shown.get_by_role("button", name="Try again").click()
     expect(shown).to_contain_text("No transitions between pages or events")
     expect(shown.get_by_role("alert")).to_be_hidden()
+
+
+def test_questions_about_visits_are_one_request_of_which_one_may_fail(page: Page, full: Project) -> None:
+    def refuse_one(route: Route) -> None:
+        response = route.fetch()
+        told = response.json()
+        del told["answers"]["q1"]
+        told["errors"]["q1"] = {"status": 503, "code": "too_large", "message": "Ask this one by itself.", "fields": {}}
+        route.fulfill(response=response, json=told)
+
+    page.route("**/api/analytics/ask", refuse_one)
+    with page.expect_request("**/api/analytics/ask") as asked:
+        page.goto(full.at("visits", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
+    questions = asked.value.post_data_json["questions"]
+    assert [one["params"].get("by") for one in questions.values()] == [None, "channel", "page", "country", "browser"]
+    failed = panel(page, "Where do they come from?")
+    expect(failed.get_by_role("alert")).to_contain_text("Ask this one by itself.")
+    expect(panel(page, "Which pages?")).to_contain_text("No page views in this period.")
+    failed.get_by_role("button", name="Try again").click()
+    expect(failed).to_contain_text("No visits in this period.")
+    expect(failed.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_statement_is_answered_in_a_table_a_chart_and_a_file_or_says_what_it_may_not_do(

@@ -2,8 +2,6 @@
 // ends the older one. Whoever shows the answer is told: loading, then the answer, or what went wrong. The answer comes first, what it
 // is compared with after it, so that nobody waits for both.
 
-import { inTurn } from './turns.js';
-
 /** States: 'idle' (nothing to ask), 'loading', 'ready', 'failed'. A quiet failure keeps the answer and says `stale`. */
 export class Question {
   #hear = [];
@@ -64,7 +62,7 @@ export class Question {
     this.#ended = ended;
     if (!(quiet && this.state === 'ready' && same)) this.#become('loading');
     try {
-      const ask = (key) => inTurn(() => this.board.source.ask(key, asked[key], ended.signal), ended.signal);
+      const ask = (key) => this.board.source.ask(key, asked[key], ended.signal);
       const beside = `${this.key}-before`;
       const compares = beside in asked && this.board.source.has(beside);
       const answer = await ask(this.key);

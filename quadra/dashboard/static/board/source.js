@@ -1,11 +1,15 @@
 // Where answers come from: the lenses of a project, or the link that somebody shared. What goes wrong is a `Refused`.
 
 import { send } from '../shared/rest.js';
+import { Together } from './together.js';
+import { inTurn } from './turns.js';
 
 export const FUNNELS = 'funnels/query';
 export const SQL = 'sql';
 /** Lenses whose questions are too long for an address. */
 const POSTED = new Set([FUNNELS, SQL]);
+/** Those whose questions about one range share what they read. */
+const TOGETHER = new Set(['visits']);
 
 function queryOf(params) {
   const query = new URLSearchParams();
@@ -18,20 +22,28 @@ function queryOf(params) {
 /** A lens is asked by its path below /api/analytics; what begins with a slash is a path of its own. One that takes no project
  * is asked with the project null. */
 export class ProjectSource {
+  #together;
+
   constructor(project) {
     this.project = project;
+    this.#together = new Together(project, (question, signal) => this.#alone(question, signal));
   }
 
   has() {
     return true;
   }
 
-  ask(_key, { lens, params }, signal) {
+  /** A promise of the answer; it gets its turn unless `signal` ends it first. */
+  ask(_key, question, signal) {
+    return TOGETHER.has(question.lens) ? this.#together.ask(question, signal) : this.#alone(question, signal);
+  }
+
+  #alone({ lens, params }, signal) {
     if (POSTED.has(lens)) {
-      return send(`/api/analytics/${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal });
+      return inTurn(() => send(`/api/analytics/${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal }), signal);
     }
     const path = lens.startsWith('/') ? lens : `/api/analytics/${lens}`;
-    return send(`${path}?${queryOf({ project: this.project, ...params })}`, { signal });
+    return inTurn(() => send(`${path}?${queryOf({ project: this.project, ...params })}`, { signal }), signal);
   }
 }
 
@@ -46,6 +58,6 @@ export class SharedSource {
   }
 
   ask(key, _question, signal) {
-    return send(`/share/${encodeURIComponent(this.token)}/data/${encodeURIComponent(key)}`, { signal });
+    return inTurn(() => send(`/share/${encodeURIComponent(this.token)}/data/${encodeURIComponent(key)}`, { signal }), signal);
   }
 }

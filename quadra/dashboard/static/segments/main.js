@@ -1,7 +1,6 @@
 // Segments: people by what they are and what they did. How many belong to each now, and a way to look at any page for them alone.
 
 import { openBoard } from '../board/board.js';
-import { inTurn } from '../board/turns.js';
 import { number, percent } from '../board/words.js';
 import { el } from '../shared/elements.js';
 import { Refused } from '../shared/rest.js';
@@ -25,7 +24,7 @@ const counts = new Map();
 function people(id) {
   const params = { ...board.common(), segment: id, limit: '1' };
   const key = JSON.stringify(params);
-  if (!counts.has(key)) counts.set(key, inTurn(() => board.source.ask('people', { lens: 'users', params }, new AbortController().signal), new AbortController().signal).then(({ totals }) => totals.active));
+  if (!counts.has(key)) counts.set(key, board.source.ask('people', { lens: 'users', params }, new AbortController().signal).then(({ totals }) => totals.active));
   return { key, counted: counts.get(key) };
 }
 
