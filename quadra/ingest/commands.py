@@ -105,6 +105,8 @@ def import_(
             except KeyboardInterrupt:
                 stopped = "Stopped before the end."
             except QuadraError as error:
+                if not result.read:  # it is the file or an option that is wrong: once more does not help
+                    raise
                 stopped = error.message
         if not dry_run:
             count(Counts(runtime), project_id, result)
@@ -156,6 +158,8 @@ def _summary(result: Result, name: str, format_name: str, slug: str, seconds: fl
     lines += [f"  {place} {line}: {why}\n      {begins!r}" for line, why, begins in result.refusals]
     if (more := result.refused - len(result.refusals)) > 0:
         lines.append(f"  and {more:,} more were refused")
+    if result.refused == result.read:
+        lines.append(f"  All were refused. They were read as {format_name}: --format names another one.")
     return lines
 
 

@@ -238,3 +238,9 @@ def test_a_dry_run_of_totals_shows_them() -> None:
     result = counted(None, "imported_visitors_20260130_20260131.csv", "plausible")
     assert list(result.first[0].items())[:3] == [("day", "2026-01-30"), ("visitors", 120), ("pageviews", 300)]
     assert (result.accepted, result.stored) == (2, 0)
+
+
+def test_a_column_that_map_names_and_is_not_there_is_said_before_a_time_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("name,uid,ts\nsignup,ada,2026-01-31\n")
+    with pytest.raises(Invalid, match="has no column nam, which --map names"):
+        brought(tmp_path / "table.csv", "csv", "event=nam")

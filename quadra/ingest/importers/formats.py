@@ -53,7 +53,8 @@ def guess_format(head: bytes, what: str) -> str:
         return "csv"
     raise Invalid(
         f"What {what} holds is not known; it begins with: {first[:100]!r}. "
-        "Name it with --format combined, ndjson, csv, json or parquet."
+        "Name it with --format combined, ndjson, csv, json or parquet, or the tool that wrote it: umami, posthog, matomo, "
+        "plausible or ga4. A table with columns of its own takes --map event=COLUMN,user=COLUMN,time=COLUMN."
     )
 
 

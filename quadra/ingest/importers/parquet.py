@@ -38,7 +38,7 @@ def objects(source: Source, check: Callable[[list[str]], None] = lambda _names: 
             for row in batch.to_pylist():
                 yield {name: _plain(value) for name, value in row.items()}
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise Invalid(f"{source.name} is no whole Parquet file: {error}.") from error
+        raise Invalid(f"{source.name} is no whole Parquet file: {str(error).rstrip('.')}.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -72,7 +72,8 @@ def rows(source: Source, times: Times, mapped: Mapping[str, str]) -> Iterator[tu
     if own.is_own(header):
         event = partial(_own_event, header)
     else:
-        fields = _columns(header, times.place(header, source.name), _present(mapped, header, source.name))
+        there = _present(mapped, header, source.name)
+        fields = _columns(header, times.place(header, source.name), there)
         if not set(fields).intersection(SAYS_WHAT):
             raise Invalid(
                 f"No column of {source.name} says what happened; one must be called event, event_type or kind. "
