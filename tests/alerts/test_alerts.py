@@ -132,6 +132,29 @@ def test_while_it_is_muted_nobody_is_told_and_what_still_fires_afterwards_is(
     assert [one["state"] for one in receiver.bodies] == ["firing"]
 
 
+def test_a_mute_ends_by_the_clock_and_what_was_over_before_that_is_never_told(
+    runtime: Runtime, alert: MakeAlert, receiver: Receiver, ask: Asker
+) -> None:
+    made = alert({"kind": "dead_letters"})
+    ask("POST", f"/api/alerts/{made['id']}/mute", {"minutes": 60})
+    die(runtime)
+    evaluate(runtime)
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Job).where(Job.kind == "dies").values(state="DISCARDED"))
+    evaluate(runtime)  # over
+    die(runtime)
+    for _ in range(2):
+        evaluate(runtime)
+    assert deliver(runtime) == []
+    with runtime.database.begin() as session:  # an hour later
+        session.execute(sa.update(Alert).values(muted_until=clock.now() - timedelta(seconds=1)))
+    evaluate(runtime)
+    deliver(runtime)
+    assert [(one["state"], one["late"]) for one in receiver.bodies] == [("firing", False)]
+    listed = ask("GET", f"/api/alerts/{made['id']}/firings")["firings"]
+    assert sorted((one["state"], len(one["deliveries"])) for one in listed) == [("firing", 1), ("resolved", 0)]
+
+
 def test_each_kind_sees_what_it_is_for(runtime: Runtime, alert: MakeAlert, receiver: Receiver) -> None:
     alert({"kind": "new_error"}, name="errors")
     alert({"kind": "insight", "at_least": "wrong"}, name="insights")
@@ -214,7 +237,7 @@ def test_a_target_that_is_away_gets_the_same_delivery_later_and_it_says_so(
     delivering.try_again(runtime)
     deliver(runtime)
     assert len({headers["X-Quadra-Delivery"] for headers, _ in receiver.got}) == 1
-    assert [one["late"] for one in receiver.bodies][-1] is True
+    assert [one["late"] for one in receiver.bodies] == [*[False] * runtime.settings.job_max_attempts, True]
     [firing] = ask("GET", f"/api/alerts/{made['id']}/firings")["firings"]
     assert firing["deliveries"][0]["status"] == "delivered"
 
