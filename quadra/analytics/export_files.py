@@ -70,7 +70,7 @@ def delete(session: Session, row: ExportedFile) -> list[str]:
     job = session.get(Job, row.job_id)
     if job is not None and job.state in UNFINISHED:
         cancelling.cancel(session, job.id, reason="the export was deleted")
-    session.delete(row)
+    rows_hit(session, sa.delete(ExportedFile).where(ExportedFile.id == row.id))
     return [row.file] if row.file else []
 
 
@@ -109,7 +109,7 @@ def tidy(runtime: Runtime) -> None:
             names = [] if row is None else delete(session, row)
         remove(settings, names)
     offered = sa.and_(ExportedFile.done_at.is_not(None), ExportedFile.erased_at.is_(None))
-    found = [path for path in directory(settings).glob("*") if path.stat().st_mtime < time.time() - ORPHAN_SECONDS]
+    found = [path for path in directory(settings).glob("*") if _age_seconds(path) > ORPHAN_SECONDS]
     if not found:
         return
     with runtime.database.read() as session:
@@ -118,3 +118,10 @@ def tidy(runtime: Runtime) -> None:
     remove(settings, orphans)
     if orphans:
         logger.info("analytics.exports.tidied", extra={"files": len(orphans)})
+
+
+def _age_seconds(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # another worker was quicker
+        return 0.0
