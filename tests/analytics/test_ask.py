@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 
 from quadra.analytics import asking
 from quadra.analytics.asking import QUESTIONS_MOST
+from quadra.analytics.lenses import overview
+from quadra.warehouse.query.cache import answers_total
 from tests.analytics.conftest import As, Place
 from tests.analytics.reference import Event, ev
 
@@ -128,3 +130,13 @@ def test_answers_together_are_bounded_in_bytes_and_in_time(
     monkeypatch.setattr(asking, "time", SimpleNamespace(monotonic=iter([now, now, now + 1e9]).__next__))
     found = client.post(ASK, json=questions, headers=key).json
     assert (list(found["answers"]), found["errors"]["second"]["code"]) == (["first"], "query_timeout")
+
+
+def test_two_overviews_read_the_time_that_they_share_once(place: Place) -> None:
+    project = told(place)
+    place.ask(overview, project, **{"from": "2026-03-08", "to": "2026-03-14"})
+    kept = answers_total.labels("yes")
+    before = kept._value.get()
+    alone = place.ask(overview, project, **{"from": "2026-03-01", "to": "2026-03-07"})
+    assert kept._value.get() - before == 3
+    assert (alone["events"]["total"], alone["events"]["previous"]["total"]) == (5, 0)

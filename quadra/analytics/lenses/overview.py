@@ -221,9 +221,10 @@ def of_periods(question: Question) -> Statement:
 
 
 def _numbers(events: Snapshot, question: Question, said: Resolutions, there: Counted) -> _Numbers:
-    (row,) = events.rows(numbers(question))
+    inside = events.within(question.range)  # then it is found again by an overview of the time before
+    (row,) = inside.rows(numbers(question))
     (of_errors,) = events.structs(errors.NUMBERS, errors.totals(question, said))
-    types = dict(events.ask(by_type(question)).rows)
+    types = dict(inside.ask(by_type(question)).rows)
     rest = row["events"] - sum(types.values())
     if rest:
         types[OTHER] = types.get(OTHER, 0) + rest
@@ -257,8 +258,9 @@ def _series(points: list[PreviousPoint], earlier: list[PreviousPoint]) -> list[O
 
 
 def _points(events: Snapshot, question: Question, people: list[int]) -> list[PreviousPoint]:
+    inside = events.within(question.range)
     by_period = dict(enumerate(people))  # a range of no time has no period, and a row that counts nothing
-    rows = ({**row, "users": by_period.get(row["period"], 0)} for row in events.rows(of_periods(question)))
+    rows = ({**row, "users": by_period.get(row["period"], 0)} for row in inside.rows(of_periods(question)))
     return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
 
 
