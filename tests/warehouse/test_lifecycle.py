@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from quadra.core import clock
+from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
 from quadra.jobs.claim import claim
@@ -19,6 +20,7 @@ from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue
 from quadra.warehouse.handlers import HANDLERS
+from quadra.warehouse.query import fresh
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import catalogue, sweeping
 from quadra.warehouse.segments.compaction import compact_project, compact_some
@@ -76,6 +78,17 @@ def test_rows_of_one_user_lie_together(sqlite_runtime: Runtime) -> None:
     with warehouse_of(sqlite_runtime).cursor() as cursor:
         users = [row[0] for row in cursor.sql(f"SELECT user_id FROM read_parquet('{path}')").fetchall()]
     assert users == sorted(users)
+
+
+def test_a_compaction_goes_on_where_more_waits_than_a_question_reads(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(runtime, [event(number) for number in range(10)])
+    monkeypatch.setattr(fresh, "ROWS_MOST", 9)
+    with pytest.raises(Unavailable):
+        numbers(runtime)
+    compact_all(runtime)
+    assert numbers(runtime) == list(range(10))
 
 
 def test_open_batches_are_not_compacted(runtime: Runtime) -> None:

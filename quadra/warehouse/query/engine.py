@@ -21,7 +21,7 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.duck import connect
-from quadra.warehouse.query.fresh import FreshRows
+from quadra.warehouse.query.fresh import Fresh, FreshRows
 from quadra.warehouse.query.people import People
 from quadra.warehouse.query.snapshot import Elsewhere, Look
 from quadra.warehouse.query.span import Range
@@ -68,17 +68,24 @@ class Warehouse:
 
     @contextmanager
     def look(
-        self, project_id: int, *, start_us: int | None = None, end_us: int | None = None, export: bool = False
+        self,
+        project_id: int,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        export: bool = False,
+        fresh: Fresh | None = None,
     ) -> Iterator[Look]:
         """Several questions about one moment. An `export` may last as long as its reader likes: it waits for other exports
-        and holds no question up. Raises `Unavailable` when too many are being asked."""
+        and holds no question up. `fresh` is asked instead of all that no compaction has taken. Raises `Unavailable` when too
+        many are being asked."""
         turns = self._exports if export else self._turns
         if not turns.acquire(timeout=WAIT_SECONDS):
             raise Unavailable("Too many questions at once; try again.", code="busy", retry_after_seconds=2)
         try:
             cursor = self.cursor()
             try:
-                yield self._look(cursor, project_id, start_us, end_us, None if export else self._elsewhere())
+                yield self._look(cursor, project_id, start_us, end_us, None if export else self._elsewhere(), fresh)
             finally:
                 cursor.close()
         finally:
@@ -92,9 +99,11 @@ class Warehouse:
         engine: Elsewhere = import_module(CLICKHOUSE).clickhouse_of(self.runtime)
         return engine
 
-    def identity_map(self, project_id: int) -> pa.Table:
-        """id -> person, for the ids that are not the person's name, as of now."""
-        with self.look(project_id) as look:
+    def identity_map(self, project_id: int, rows: pa.Table | None = None) -> pa.Table:
+        """id -> person, for the ids that are not the person's name, as of now. With `rows`, as these and the segments tell:
+        a compaction that read all that waits would stop where more waits than a question may read.
+        """
+        with self.look(project_id, fresh=None if rows is None else Fresh(rows, (), rows.slice(0, 0))) as look:
             return look.identities()
 
     def _look(
@@ -104,13 +113,14 @@ class Warehouse:
         start_us: int | None,
         end_us: int | None,
         elsewhere: Elsewhere | None,
+        fresh: Fresh | None,
     ) -> Look:
         kept_us = catalogue.first_kept_us(self.runtime.settings.retention_days)
         if kept_us is not None:
             start_us = kept_us if start_us is None else max(start_us, kept_us)
         with self.runtime.database.snapshot() as session:
             segments = catalogue.live(session, project_id)
-            fresh = self.fresh.read(session, project_id)
+            fresh = fresh or self.fresh.read(session, project_id)
         cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
         return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout, elsewhere, kept_us)
