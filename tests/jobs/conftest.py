@@ -24,17 +24,9 @@ from quadra.core.web import http
 from quadra.jobs import room as jobs
 from quadra.jobs.queue import enqueue
 from quadra.jobs.tables import Job
+from tests.jobs.effects import effects
 from tests.servers.postgres import PostgresServer
 from tests.servers.schema import bring_up
-
-effects = sa.Table(
-    "test_effect",
-    sa.MetaData(),
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("job_id", sa.String(36), nullable=False),
-    sa.Column("what", sa.String(10), nullable=False),
-)
-"""What the handlers of the tests write. Nothing in it is unique: a second effect of a job is a second row."""
 
 
 @contextmanager

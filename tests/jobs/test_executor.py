@@ -29,7 +29,8 @@ from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
 from quadra.worker import Worker
-from tests.jobs.conftest import count_effects, effects, get, opened
+from tests.jobs.conftest import count_effects, get, opened
+from tests.jobs.effects import effects
 from tests.waiting import eventually
 
 Work = Callable[[Runtime, Lease], None]

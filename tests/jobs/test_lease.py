@@ -18,7 +18,8 @@ from quadra.jobs.errors import HISTORY_MOST, FailedAttempt, LeaseLost
 from quadra.jobs.lease import Lease
 from quadra.jobs.recover import find_lost, recover
 from quadra.jobs.tables import Job
-from tests.jobs.conftest import count_effects, effects, get
+from tests.jobs.conftest import count_effects, get
+from tests.jobs.effects import effects
 
 LENGTH = timedelta(seconds=60)
 LATE = timedelta(minutes=15)

@@ -21,7 +21,7 @@ from quadra.core.runtime import Runtime, build
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease
 from quadra.worker import Worker, run_until_told
-from tests.jobs.conftest import effects
+from tests.jobs.effects import effects
 
 
 def note(runtime: Runtime, lease: Lease, what: str) -> None:
