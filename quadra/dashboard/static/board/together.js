@@ -5,6 +5,8 @@ import { Refused, send } from '../shared/rest.js';
 import { inTurn } from './turns.js';
 
 const MOST = 20;
+// They share the time that the server gives to one question (QUERY_TIMEOUT, 30 s unless set), and answer all at once.
+const PATIENCE_MS = 40_000;
 
 export class Together {
   #waiting = [];
@@ -39,7 +41,7 @@ export class Together {
     const questions = Object.fromEntries(asked.map(({ question: { lens, params } }, place) => [`q${place}`, { lens, params }]));
     try {
       const body = { project: this.project, questions };
-      const { answers, errors } = await inTurn(() => send('/api/analytics/ask', { method: 'POST', body, signal: ended.signal }), ended.signal);
+      const { answers, errors } = await inTurn(() => send('/api/analytics/ask', { method: 'POST', body, signal: ended.signal, patience: PATIENCE_MS }), ended.signal);
       asked.forEach(({ answer, refuse }, place) => {
         const wrong = errors[`q${place}`];
         if (wrong) refuse(new Refused(wrong.message, wrong.status, wrong));

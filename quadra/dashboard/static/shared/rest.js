@@ -24,19 +24,19 @@ export function act(path) {
 }
 
 /** `body` is sent as JSON. Whoever gives a signal and ends it gets a `Refused` as well, and knows why. */
-export async function send(path, { method = 'GET', body: given, signal = null }) {
+export async function send(path, { method = 'GET', body: given, signal = null, patience: ms = PATIENCE_MS }) {
   const options = { method, headers: {} };
   if (method !== 'GET') options.headers['X-CSRF-Token'] = document.querySelector('meta[name="csrf-token"]').content;
   if (given !== undefined) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(given);
   }
-  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const patience = AbortSignal.timeout(ms);
   let answer;
   try {
     answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
   } catch (error) {
-    throw new Refused(error.name === 'TimeoutError' ? `No answer from Quadra for ${PATIENCE_MS / 1000} s.` : 'Quadra cannot be reached.');
+    throw new Refused(error.name === 'TimeoutError' ? `No answer from Quadra for ${ms / 1000} s.` : 'Quadra cannot be reached.');
   }
   const body = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with status ${answer.status}.`, answer.status, body?.error);
