@@ -117,7 +117,7 @@ def test_every_lens_counts_only_the_events_of_its_people(place: Place) -> None:
         assert answers[0] == answers[1], lens.path
 
 
-OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at")
+OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at", "late_until")
 
 
 def test_goals_segments_and_annotations_are_made_changed_listed_and_deleted(

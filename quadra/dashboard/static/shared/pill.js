@@ -25,6 +25,8 @@ export class Pill {
     this.#pill.removeAttribute('href');
     if (state === 'signed-out') this.#pill.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
     this.draw();
+    // What was missed is said before the connection is live again, and says more than that.
+    if (state === 'live' && this.#caughtUp) return;
     this.#spoken.textContent = { live: 'Live', reconnecting: 'Connection lost, reconnecting', 'signed-out': 'Logged out', refused: 'Not shown' }[state] ?? '';
   }
 
