@@ -133,7 +133,7 @@ export class ArrivalsChart {
     if (before !== null) done.push([last * 1000, before]);
     const step = gridStep(Math.max(1, ...seconds.map(([, events]) => events ?? 0)));
     this.#chart.setOption({
-      grid: { left: this.#left(compact(step * 4)) },
+      grid: { left: this.#left([1, 2, 3, 4].map((line) => compact(step * line).length)) },
       xAxis: { min: (last - WINDOW + 1) * 1000, max: (last + 1) * 1000 },
       yAxis: { max: step * 4, interval: step },
       series: [
@@ -143,10 +143,10 @@ export class ArrivalsChart {
     });
   }
 
-  /** Room for the widest label so far; it may grow, it never jumps back. */
-  #left(label) {
+  /** Room for the widest label so far (5,000 is wider than 20K); it may grow, it never jumps back. */
+  #left(lengths) {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    this.#labelWidth = Math.max(this.#labelWidth, (1 + label.length * 0.5) * rem);
+    this.#labelWidth = Math.max(this.#labelWidth, (1 + Math.max(...lengths) * 0.5) * rem);
     return this.#labelWidth;
   }
 
