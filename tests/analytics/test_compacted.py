@@ -37,7 +37,7 @@ MORE: dict[str, tuple[dict[str, Any], ...]] = {
     FUNNELS: (FUNNEL, {**FUNNEL, "order": "strict"}, {**FUNNEL, "order": "unordered", "breakdown_attribution": None}),
 }
 """Lens -> the ways in which it is asked beside the plain one."""
-OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at")
+OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at", "late_until")
 OF_THE_ROW = ("batch_id", "received_at")
 
 

@@ -39,6 +39,11 @@ export class Brush {
     else this.#box.removeAttribute('tabindex');
   }
 
+  /** The chart was drawn anew: what is compared with may have come since the keys pointed at a place. */
+  drawn() {
+    if (this.#to !== null && this.#began === null) this.#read();
+  }
+
   #placeAt(event) {
     const x = event.clientX - this.#box.getBoundingClientRect().left;
     const place = this.#chart.convertFromPixel({ xAxisIndex: 0 }, x);
@@ -95,7 +100,8 @@ export class Brush {
   #read() {
     this.#draw();
     this.#chart.dispatchAction({ type: 'showTip', seriesIndex: 0, dataIndex: this.#to });
-    this.#said.textContent = [...this.#box.querySelectorAll('.hover p')].map((line) => line.innerText.replace(/\s+/g, ' ')).join(', ');
+    const said = [...this.#box.querySelectorAll('.hover p')].map((line) => line.innerText.replace(/\s+/g, ' ')).join(', ');
+    if (this.#said.textContent !== said) this.#said.textContent = said;
   }
 
   #draw() {

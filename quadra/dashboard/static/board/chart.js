@@ -62,6 +62,7 @@ export class Chart {
     const common = { animation: false, textStyle: { fontFamily: look.font, color: look.ink }, color: look.series };
     // what is hovered stays hovered while numbers change; another kind of chart starts afresh
     this.#chart.setOption({ ...common, ...option }, kinds === this.#kinds ? { replaceMerge: ['series'] } : { notMerge: true });
+    this.#brush.drawn();
     this.#kinds = kinds;
   }
 }
