@@ -41,6 +41,14 @@ def say(as_json: bool, body: Struct | Mapping[str, Any], lines: Sequence[str]) -
 
 def table(fields: Sequence[str], rows: Sequence[Struct | Mapping[str, Any]]) -> list[str]:
     """Rows in columns under their names; `-` where there is nothing."""
-    cells = [list(fields), *([str(row[field] or "-") for field in fields] for row in to_builtins(rows))]
+    cells = [list(fields), *([_cell(row[field]) for field in fields] for row in to_builtins(rows))]
     widths = [max(len(line[column]) for line in cells) for column in range(len(fields))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{name}: {held}" for name, held in value.items())
+    elif isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return str(value or "-")

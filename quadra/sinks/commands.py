@@ -31,7 +31,7 @@ def list_sinks(as_json: bool) -> None:
             f"{one.title} is configured and its library is not installed. {one.advice}"
             for one in without_library(runtime.settings)
         ]
-    names = ", ".join(one.variable for one in SINKS)
+    names = " or ".join(one.variable for one in SINKS)
     lines = table(FIELDS, shown) if shown else [f"There are no sinks. Set {names}."]
     say(as_json, {"sinks": shown}, [*lines, *missing])
 
