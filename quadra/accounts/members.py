@@ -9,8 +9,8 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from quadra.accounts.tables import ROLES, Project, ProjectRole, Role, User
-from quadra.core.errors import Conflict, Invalid, NotFound
+from quadra.accounts.tables import Project, ProjectRole, Role, User
+from quadra.core.errors import Conflict, NotFound
 
 Source = Literal["project", "installation"]
 
@@ -43,18 +43,16 @@ def get_member(session: Session, project: Project, user_id: int) -> ProjectMembe
     return found
 
 
-def set_member(session: Session, project: Project, user: User, role: str) -> ProjectMember:
+def set_member(session: Session, project: Project, user: User, role: Role) -> ProjectMember:
     """Give somebody a role in the project instead of that on the installation.
 
-    Raises `Invalid`, and `Conflict` for an admin of the installation, who is one in every project.
+    Raises `Conflict` for an admin of the installation, who is one in every project.
     """
-    if role not in ROLES:
-        raise Invalid("There is no such role.", fields={"role": "viewer, editor or admin"})
     if user.role == "admin":
         raise Conflict(f"{user.email} is an admin of the installation, and so of every project.")
     session.merge(ProjectRole(project_id=project.id, user_id=user.id, role=role))
     session.flush()
-    return get_member(session, project, user.id)
+    return ProjectMember(user, role, "project")
 
 
 def remove_member(session: Session, project: Project, user: User) -> None:

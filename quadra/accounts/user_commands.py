@@ -12,7 +12,7 @@ from quadra.accounts import audit, second_factor
 from quadra.accounts.members import remove_member, roles_by_project, set_member
 from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.projects import get_project
-from quadra.accounts.tables import INSTALLATION_ROLES, User
+from quadra.accounts.tables import INSTALLATION_ROLES, InstallationRole, User
 from quadra.accounts.terminal import json_option, opened, say, table
 from quadra.accounts.users import (
     create_user,
@@ -44,7 +44,9 @@ def user() -> None:
 @password_options[0]
 @password_options[1]
 @json_option
-def create(email: str, name: str, role: str, slug: str | None, from_stdin: bool, generate: bool, as_json: bool) -> None:
+def create(
+    email: str, name: str, role: InstallationRole, slug: str | None, from_stdin: bool, generate: bool, as_json: bool
+) -> None:
     """Make an account. Asks for the password unless an option says where it comes from.
 
     With --project the role is one in that project, and the account sees no other.
@@ -94,7 +96,7 @@ def change_password(email: str, from_stdin: bool, generate: bool, as_json: bool)
 @click.argument("role", type=click.Choice(INSTALLATION_ROLES))
 @project_option
 @json_option
-def change_role(email: str, role: str, slug: str | None, as_json: bool) -> None:
+def change_role(email: str, role: InstallationRole, slug: str | None, as_json: bool) -> None:
     """Make somebody viewer, editor or admin: in all projects, or in one.
 
     With none they see only the projects that give them a role; none in a project takes away the one that it gave.
@@ -183,7 +185,7 @@ def _shown(session: Session, user: User, password: str | UnsetType = UNSET) -> S
     )
 
 
-def _give(session: Session, slug: str, found: User, role: str) -> None:
+def _give(session: Session, slug: str, found: User, role: InstallationRole) -> None:
     """A role in a project, or with `none` no longer one."""
     project = get_project(session, slug)
     if role == "none":
