@@ -37,6 +37,8 @@ from tests.servers.schema import bring_up
 
 As = Callable[..., dict[str, str]]
 _numbers = itertools.count(1)
+OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at", "late_until")
+"""Fields of answers that tell when something was asked or stored: not the same for two histories that are alike."""
 
 
 class Place:

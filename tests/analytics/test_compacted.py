@@ -14,7 +14,7 @@ from quadra.accounts.tables import Project
 from quadra.analytics.funnels.body import LENS
 from quadra.analytics.lens_list import LENSES, read_asked
 from quadra.core import clock
-from tests.analytics.conftest import Place
+from tests.analytics.conftest import OF_THE_MOMENT, Place
 from tests.analytics.stories import Story, stories
 
 FUNNELS = LENS.path
@@ -37,7 +37,6 @@ MORE: dict[str, tuple[dict[str, Any], ...]] = {
     FUNNELS: (FUNNEL, {**FUNNEL, "order": "strict"}, {**FUNNEL, "order": "unordered", "breakdown_attribution": None}),
 }
 """Lens -> the ways in which it is asked beside the plain one."""
-OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at", "late_until")
 OF_THE_ROW = ("batch_id", "received_at")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quadra.analytics.lens_list import LENSES, read_asked
 from quadra.analytics.lenses import trends
 from quadra.analytics.tables import SegmentOfPeople
-from tests.analytics.conftest import As, Place
+from tests.analytics.conftest import OF_THE_MOMENT, As, Place
 from tests.analytics.histories import HOUR, History, histories
 from tests.analytics.reference import Event, Span, Wanted, ev, person, trend
 
@@ -115,9 +115,6 @@ def test_every_lens_counts_only_the_events_of_its_people(place: Place) -> None:
         if lens.path == "user/events":
             answers = [[row.event_name for row in answer["events"]] for answer in answers]
         assert answers[0] == answers[1], lens.path
-
-
-OF_THE_MOMENT = ("computed_at", "elapsed_ms", "rows_read", "at", "late_until")
 
 
 def test_goals_segments_and_annotations_are_made_changed_listed_and_deleted(
