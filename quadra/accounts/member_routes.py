@@ -14,11 +14,10 @@ from quadra.accounts.noting import note
 from quadra.accounts.password_links import PasswordLink, link_to
 from quadra.accounts.passwords import hash_password, random_password
 from quadra.accounts.tables import Project, Role
-from quadra.accounts.users import create_user, find_user, normalise_email
+from quadra.accounts.users import create_user, find_user, look_for_user, normalise_email
 from quadra.core.api.doors import Doors
 from quadra.core.api.openapi import Param
 from quadra.core.api.params import Params
-from quadra.core.errors import NotFound
 from quadra.core.web.http import runtime
 
 doors = Doors("members", __name__)
@@ -96,7 +95,7 @@ def add_person(asked: NewPerson, slug: str) -> Added:
     project = require_project(slug, "admin")
     email = normalise_email(asked.email)
     with runtime().database.read() as session:
-        known = _has_account(session, email)
+        known = look_for_user(session, email) is not None
     # before the transaction: see passwords.py
     hashed = None if known else hash_password(random_password(), email=email, name=asked.name)
     with runtime().database.begin() as session:
@@ -148,14 +147,6 @@ def remove_person(slug: str, user_id: int) -> Done:
         remove_member(session, project, member.user)
         _note(session, "removed", project, member)
     return Done(success=True)
-
-
-def _has_account(session: Session, email: str) -> bool:
-    try:
-        find_user(session, email)
-    except NotFound:
-        return False
-    return True
 
 
 def _shown(member: ProjectMember) -> Person:

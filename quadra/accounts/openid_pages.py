@@ -15,7 +15,7 @@ from quadra.accounts.login_pages import login_page, same_site_path
 from quadra.accounts.openid import AGAIN, LASTS, Begun, Person, Provider
 from quadra.accounts.passwords import Hashed, hash_password, random_password
 from quadra.accounts.tables import User
-from quadra.accounts.users import create_user, find_user, record_login
+from quadra.accounts.users import create_user, find_user, look_for_user, record_login
 from quadra.core import clock
 from quadra.core.errors import Conflict, Forbidden, NotFound, QuadraError, Unauthorised, Unavailable
 from quadra.core.web.http import runtime
@@ -121,11 +121,8 @@ def _user(person: Person) -> User:
 
 
 def _find(session: Session, email: str) -> User | None:
-    try:
-        user = find_user(session, email)
-    except NotFound:
-        return None
-    if user.disabled_at is not None:
+    user = look_for_user(session, email)
+    if user is not None and user.disabled_at is not None:
         raise Unauthorised("This account is disabled; ask an admin.", code="disabled")
     return user
 

@@ -51,6 +51,8 @@ def create(
 
     With --project the role is one in that project, and the account sees no other.
     """
+    if slug is not None and role == "none":
+        raise click.UsageError("--role none gives no role in --project; leave one of them out.")
     password = _password(from_stdin, generate)
     hashed = hash_password(password, email=email, name=name)
     with opened() as runtime, runtime.database.begin() as session:

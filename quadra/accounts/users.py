@@ -78,12 +78,16 @@ def get_user(session: Session, user_id: int) -> User:
     return user
 
 
+def look_for_user(session: Session, email: str) -> User | None:
+    email = normalise_email(email)
+    return session.scalar(sa.select(User).where(User.email == email)) if is_email(email) else None
+
+
 def find_user(session: Session, email: str) -> User:
     """Raises `NotFound`."""
-    email = normalise_email(email)
-    user = session.scalar(sa.select(User).where(User.email == email)) if is_email(email) else None
+    user = look_for_user(session, email)
     if user is None:
-        raise NotFound(f"There is no account for {email!r}.")
+        raise NotFound(f"There is no account for {normalise_email(email)!r}.")
     return user
 
 

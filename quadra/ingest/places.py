@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,11 +72,6 @@ class Places:
                 built = clock.iso(clock.from_us(about.build_epoch * 1_000_000))
                 found.append(PlacesFrom(name=name or about.database_type, built_at=built))
         return found
-
-    @property
-    def built_at(self) -> datetime | None:
-        """Of the countries."""
-        return None if self._countries is None else clock.from_us(self._countries.metadata().build_epoch * 1_000_000)
 
     def close(self) -> None:
         for reader in (self._cities, self._countries):

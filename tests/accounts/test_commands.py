@@ -169,6 +169,8 @@ def test_a_role_in_one_project_is_given_and_taken_away(run: Run, answer: Answer)
         run("user role ada@example.com none --project shop")
     with pytest.raises(Conflict):
         run("user role admin@quadra.local viewer --project shop")
+    refused = run("user create eve@example.com --generate --project shop --role none")
+    assert (refused.exit_code, "eve@example.com" in run("user list").output) == (2, False)
 
 
 def test_a_password_is_asked_for_twice_and_not_shown(url: str, run: Run, answer: Answer) -> None:
