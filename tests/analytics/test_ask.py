@@ -140,3 +140,18 @@ def test_two_overviews_read_the_time_that_they_share_once(place: Place) -> None:
     alone = place.ask(overview, project, **{"from": "2026-03-01", "to": "2026-03-07"})
     assert kept._value.get() - before == 3
     assert (alone["events"]["total"], alone["events"]["previous"]["total"]) == (5, 0)
+
+
+def test_an_overview_that_is_compared_with_nothing_has_nothing_beside_its_numbers(place: Place) -> None:
+    project = told(place)
+    both, alone = (place.ask(overview, project, RANGE, **more) for more in ({}, {"compare": "none"}))
+    assert plain(_without_previous(both)) == plain(alone) | {"rows_read": both["rows_read"]}
+    assert alone["events"]["previous"] is alone["series"][0]["previous"] is None
+
+
+def _without_previous(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [_without_previous(one) for one in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {name: None if name == "previous" else _without_previous(one) for name, one in answer.items()}

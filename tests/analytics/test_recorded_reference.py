@@ -285,8 +285,9 @@ def test_users_agree_with_the_reference(place: Place, monkeypatch: pytest.Monkey
 
 def test_the_overview_agrees_with_the_reference(place: Place) -> None:
     @FEW
-    @given(story=stories(most=60), whole_days=st.booleans())
-    def check(story: Story, whole_days: bool) -> None:
+    @given(story=stories(most=60), whole_days=st.booleans(), moved=st.none() | st.integers(-9, 9))
+    def check(story: Story, whole_days: bool, moved: int | None) -> None:
+        """`moved`: by how many quarters of its length the other range lies away; None leaves it to Quadra."""
         project = place.tell(story.events, story.zone)
         span = span_of(story, "day")
         if whole_days:
@@ -294,14 +295,26 @@ def test_the_overview_agrees_with_the_reference(place: Place) -> None:
             start, end = (clock.to_us(span.midnight(day.date())) for day in (first, last))
             span = Span(start, end, "day", story.zone)
         asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
+        then = reference.before(span)
+        if moved is not None:
+            by = moved * (span.end - span.start) // 4 // 1000 * 1000  # a time is written in milliseconds
+            then = Span(span.start + by, span.end + by, "day", story.zone)
+            asked |= {
+                "compare_from": clock.iso(clock.from_us(then.start)),
+                "compare_to": clock.iso(clock.from_us(then.end)),
+            }
         found = place.ask(overview, project, asked)
-        for side, its in ((lambda part: part, span), (lambda part: part["previous"], reference.before(span))):
+        for side, its in ((lambda part: part, span), (lambda part: part["previous"], then)):
             _agrees(
                 {name: side(found[name]) for name in ("users", "sessions", "events", "api", "ai", "errors")}, story, its
             )
         uses = reference.features(story.events, story.people, span)
         assert {row["feature_name"]: row["total_uses"] for row in found["top_features"]} == {
             name: row["total_uses"] for name, row in uses.items()
+        }
+        used = reference.features(story.events, story.people, then)
+        assert {row["feature_name"]: row["previous"]["total_uses"] for row in found["top_features"]} == {
+            name: used[name]["total_uses"] if name in used else 0 for name in uses
         }
         points = [
             (
@@ -314,8 +327,8 @@ def test_the_overview_agrees_with_the_reference(place: Place) -> None:
         ]
         assert rows(found["series"], "at", "events", "users") == points
         earlier = [row["previous"]["events"] for row in found["series"]]
-        if whole_days:
-            assert sum(earlier) == len(reference.of(story.events, reference.before(span)))
+        if whole_days and moved is None:
+            assert sum(earlier) == len(reference.of(story.events, then))
 
     def _agrees(found: dict[str, Any], story: Story, span: Span) -> None:
         args = story.events, story.people

@@ -1,4 +1,4 @@
-"""The overview: the numbers that people look at first, each with the same number of the period before."""
+"""The overview: the numbers that people look at first, each with the same number of another period."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from quadra.analytics.lenses.errors import ErrorNumbers
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.people import UserNumbers, UserNumbersBeside
+from quadra.analytics.questions.people import UserNumbers
 from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, histories
-from quadra.analytics.questions.question import Question
+from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import (
     Measured,
     Snapshot,
     Statement,
     before,
+    compared,
     filled,
     share,
     where_clause,
-    within,
 )
 from quadra.analytics.resolving import Resolutions, resolutions
 from quadra.core.api.openapi import Time
@@ -43,13 +43,17 @@ class Params(Asked, kw_only=True, frozen=True):
     """Nothing beside what every question takes."""
 
 
+class OverviewUsers(UserNumbers, kw_only=True):
+    previous: UserNumbers | None
+
+
 class SessionNumbers(Struct, kw_only=True):
     count: int
     avg_duration_seconds: float
 
 
 class OverviewSessions(SessionNumbers, kw_only=True):
-    previous: SessionNumbers
+    previous: SessionNumbers | None
 
 
 class CountedEvents(Struct, kw_only=True):
@@ -58,7 +62,7 @@ class CountedEvents(Struct, kw_only=True):
 
 
 class OverviewEvents(CountedEvents, kw_only=True):
-    previous: CountedEvents
+    previous: CountedEvents | None
 
 
 class ApiNumbers(Struct, kw_only=True):
@@ -69,7 +73,7 @@ class ApiNumbers(Struct, kw_only=True):
 
 
 class OverviewApi(ApiNumbers, kw_only=True):
-    previous: ApiNumbers
+    previous: ApiNumbers | None
 
 
 class AiNumbers(Struct, kw_only=True):
@@ -79,11 +83,11 @@ class AiNumbers(Struct, kw_only=True):
 
 
 class OverviewAi(AiNumbers, kw_only=True):
-    previous: AiNumbers
+    previous: AiNumbers | None
 
 
 class OverviewErrors(ErrorNumbers, kw_only=True):
-    previous: ErrorNumbers
+    previous: ErrorNumbers | None
 
 
 class FeatureNumbers(Struct, kw_only=True):
@@ -93,7 +97,7 @@ class FeatureNumbers(Struct, kw_only=True):
 
 class TopFeature(FeatureNumbers, kw_only=True):
     feature_name: str
-    previous: FeatureNumbers
+    previous: FeatureNumbers | None
 
 
 class PreviousPoint(Struct, kw_only=True):
@@ -108,11 +112,11 @@ class OverviewPoint(Struct, kw_only=True):
     events: int
     users: int
     errors: int
-    previous: PreviousPoint
+    previous: PreviousPoint | None
 
 
 class OverviewAnswer(Measured, kw_only=True):
-    users: UserNumbersBeside
+    users: OverviewUsers
     sessions: OverviewSessions
     events: OverviewEvents
     api: OverviewApi
@@ -138,22 +142,30 @@ class _Numbers(Struct):
 
 
 def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
-    now, then = asked.question, before(asked.question)
+    now, then = asked.question, _then(asked.question)
     said = resolutions(events.runtime, now.project_id)
-    there = events.kept(THERE, ("overview", now), lambda: _there(events, now, then))
-    one, other = _numbers(events, now, said, there.now), _numbers(events, then, said, there.then)
+    there = events.kept(THERE, ("overview", now), lambda: _there(events, now, then or now))
+    one = _numbers(events, now, said, there.now)
+    other = None if then is None else _numbers(events, then, said, there.then)
+    points = _points(events, now, there.people)
+    earlier = None if then is None else _points(events, then, there.people_then)
     return OverviewAnswer(
-        users=UserNumbersBeside(**structs.asdict(one.users), previous=other.users),
-        sessions=OverviewSessions(**structs.asdict(one.sessions), previous=other.sessions),
-        events=OverviewEvents(**structs.asdict(one.events), previous=other.events),
-        api=OverviewApi(**structs.asdict(one.api), previous=other.api),
-        ai=OverviewAi(**structs.asdict(one.ai), previous=other.ai),
-        errors=OverviewErrors(**structs.asdict(one.errors), previous=other.errors),
-        top_features=TOP_FEATURES.convert([_top(row) for row in events.rows(top_features(now, then))]),
-        series=_series(_points(events, now, there.people), _points(events, then, there.people_then)),
+        users=OverviewUsers(**structs.asdict(one.users), previous=None if other is None else other.users),
+        sessions=OverviewSessions(**structs.asdict(one.sessions), previous=None if other is None else other.sessions),
+        events=OverviewEvents(**structs.asdict(one.events), previous=None if other is None else other.events),
+        api=OverviewApi(**structs.asdict(one.api), previous=None if other is None else other.api),
+        ai=OverviewAi(**structs.asdict(one.ai), previous=None if other is None else other.ai),
+        errors=OverviewErrors(**structs.asdict(one.errors), previous=None if other is None else other.errors),
+        top_features=TOP_FEATURES.convert([_top(row, then) for row in events.rows(top_features(now, then))]),
+        series=_series(points, earlier),
         insights=_insights(events, asked),
         **events.measures(),
     )
+
+
+def _then(now: Question) -> Question | None:
+    """What it is compared with."""
+    return None if now.alone else before(now)
 
 
 class _There(Struct):
@@ -169,10 +181,10 @@ THERE = Typed(_There)
 
 def _there(events: Snapshot, now: Question, then: Question) -> _There:
     presence, earlier, later = Presence(then, now), Days(then.periods()), Days(now.periods())
-    for block in blocks(events, now, then.start_us):
+    for block in blocks(events, now, min(then.start_us, now.start_us)):
         presence.add(block)
-        earlier.add(block, block.us < now.start_us)
-        later.add(block, block.us >= now.start_us)
+        earlier.add(block, block.inside(then))
+        later.add(block, block.inside(now))
     return _There(*presence.counted(), earlier.people.tolist(), later.people.tolist())
 
 
@@ -199,15 +211,14 @@ def by_type(question: Question) -> Statement:
     return Statement(sql, params)
 
 
-def top_features(now: Question, then: Question) -> Statement:
+def top_features(now: Question, then: Question | None) -> Statement:
     params = Parameters()
-    which = f"occurred_us >= {now.start_us}"
+    which, earlier = now.range.sql, "false" if then is None else then.range.sql
     sql = f"""
         SELECT {features.FEATURE} AS feature_name,
             count(*) FILTER ({which}) AS total_uses, count(DISTINCT person) FILTER ({which}) AS unique_users,
-            count(*) FILTER (NOT {which}) AS uses_before, count(DISTINCT person) FILTER (NOT {which}) AS users_before
-        FROM events
-        WHERE {within(then.start_us, now.end_us)} AND {where_clause(now, params, kind="feature", bots=False)}
+            count(*) FILTER ({earlier}) AS uses_before, count(DISTINCT person) FILTER ({earlier}) AS users_before
+        FROM events WHERE {compared(now).sql} AND {where_clause(now, params, kind="feature", bots=False)}
         GROUP BY ALL HAVING total_uses > 0 ORDER BY total_uses DESC, feature_name LIMIT {FEATURES}"""
     return Statement(sql, params)
 
@@ -239,19 +250,19 @@ def _numbers(events: Snapshot, question: Question, said: Resolutions, there: Cou
     )
 
 
-def _top(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "previous": {"total_uses": row["uses_before"], "unique_users": row["users_before"]}}
+def _top(row: dict[str, Any], then: Question | None) -> dict[str, Any]:
+    return {**row, "previous": then and {"total_uses": row["uses_before"], "unique_users": row["users_before"]}}
 
 
-def _series(points: list[PreviousPoint], earlier: list[PreviousPoint]) -> list[OverviewPoint]:
-    """Period by period, beside the period that stands at the same place in the range before."""
+def _series(points: list[PreviousPoint], earlier: list[PreviousPoint] | None) -> list[OverviewPoint]:
+    """Period by period, beside the period that stands at the same place in the other range."""
     return [
         OverviewPoint(
             at=point.at or "",
             events=point.events,
             users=point.users,
             errors=point.errors,
-            previous=NOTHING if place >= len(earlier) else earlier[place],
+            previous=None if earlier is None else earlier[place] if place < len(earlier) else NOTHING,
         )
         for place, point in enumerate(points)
     ]
@@ -271,23 +282,26 @@ def _insights(events: Snapshot, asked: Params) -> list[Insight]:
 
 
 def _statements(asked: Params) -> list[Statement]:
-    now, then = asked.question, before(asked.question)
-    both = [
+    now, then = asked.question, _then(asked.question)
+    each = [
         make(question)
         for question in (now, then)
+        if question is not None
         for make in (numbers, by_type, of_periods, lambda each: errors.totals(each, {}))
     ]
-    return [histories(now, then.start_us), top_features(now, then), *both]
+    return [histories(now, compared(now).start_us or 0), top_features(now, then), *each]
 
 
 LENS = Lens(
     path="dashboard",
     title="Overview",
-    says="The numbers that people look at first, each with the same of the period before (`previous`). Rates are in per cent.",
+    says="The numbers that people look at first, each with the same of another time (`previous`): the one just "
+    "before, as long, unless the question says otherwise. Rates are in per cent.",
     group=OVERVIEW,
+    asks=Asks(compares=True),
     Params=Params,
     Answer=OverviewAnswer,
-    range=lambda asked: Range(None, asked.question.end_us),
+    range=lambda asked: Range(None, compared(asked.question).end_us),
     statements=_statements,
     answer=answer,
 )

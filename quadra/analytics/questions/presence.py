@@ -54,6 +54,10 @@ class Block:
         """Where another person begins."""
         return begins(self.who)
 
+    def inside(self, question: Question) -> Flags:
+        """Which of those times lie in the range of a question."""
+        return (self.us >= question.start_us) & (self.us < question.end_us)
+
     def each(self, inside: Flags) -> Numbers:
         """How many of those times each person has."""
         return np.bincount(self.who[inside], minlength=len(self.people))
@@ -88,23 +92,22 @@ def blocks(events: Snapshot, question: Question, since_us: int) -> Iterator[Bloc
 
 
 class Presence:
-    """People and sessions of two ranges, counted block by block; the first ends where the second begins."""
+    """People and sessions of two ranges, counted block by block."""
 
     def __init__(self, then: Question, now: Question):
-        self._spans = ((then.start_us, now.start_us), (now.start_us, now.end_us))
+        self._both = (then, now)
         self._found = np.zeros((2, 5), np.int64)
         """Of both: people ever, active, new, sessions, microseconds of them."""
 
     def add(self, block: Block) -> None:
         pauses = np.diff(block.us, prepend=0)
-        for row, (start_us, end_us) in enumerate(self._spans):
-            ever = block.first_us < end_us
-            inside = (block.us >= start_us) & (block.us < end_us)
-            goes_on = ~block.another & (pauses <= GAP_US) & (block.us - pauses >= start_us) & inside
+        for row, question in enumerate(self._both):
+            ever, inside = block.first_us < question.end_us, block.inside(question)
+            goes_on = ~block.another & (pauses <= GAP_US) & (block.us - pauses >= question.start_us) & inside
             self._found[row] += (
                 np.count_nonzero(ever),
                 np.count_nonzero(block.each(inside)),
-                np.count_nonzero(ever & (block.first_us >= start_us)),
+                np.count_nonzero(ever & (block.first_us >= question.start_us)),
                 np.count_nonzero(inside) - np.count_nonzero(goes_on),
                 pauses[goes_on].sum(),
             )
