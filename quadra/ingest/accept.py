@@ -1,6 +1,6 @@
 """The steps an event passes on its way in, or is refused by. `STEPS` is the whole list, in order.
 
-Accepting is pure and quick: no database, no clock, no loop. It runs for every event, on the event loop.
+Accepting is pure and quick: no database, no clock, no loop. Plain events have a shorter way to the same rows (`plain.py`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from quadra.ingest.kinds import FOREIGN, FOREIGN_VALUES, KINDS, MAX_JSON_BYTES, 
 from quadra.ingest.secrets import KINDS as KINDS_WITH_SECRETS
 from quadra.ingest.secrets import cleaned, covered
 from quadra.ingest.soundness import MAX_DEPTH, Fields, check_json, invalid_reason
-from quadra.ingest.wire import Refused
+from quadra.ingest.wire import PLAIN, Refused, widened
 
 EARLIEST_US = clock.to_us(datetime.fromisoformat("2000-01-01T00:00:00Z"))
 FUTURE_US = timedelta(hours=24) // clock.MICROSECOND
 SKEW_TOLERATED_US = timedelta(seconds=30) // clock.MICROSECOND
 """A sender's clock that is off by less than this is left alone: that is the network, not the clock."""
 
+PAGE_MOST = 8 * 1024
+"""Characters of what a `page` says; what is longer is cut."""
 PAGE_COLUMNS = {"page_url": ("url", "href", "path"), "page_title": ("title",), "referrer": ("referrer",)}
 """column -> what a `page` object calls it, the first that is there"""
 SENT_NAMES = tuple(column.name for column in SENT)
@@ -77,6 +79,8 @@ def accept_or_refuse(wire: Any, sender: Sender, received_us: int, sent_at: int |
     """The same with the refusal as a value; one that comes instead of a wire event stays what it is."""
     if type(wire) is Refused:
         return wire
+    if type(wire) in PLAIN:
+        wire = widened(wire)
     row = Row(sender.project_id, wire.event_id or "", "", "", "", received_us, received_us)
     step: Step = identity
     try:
@@ -160,7 +164,7 @@ def page(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
     for column, names in PAGE_COLUMNS.items():
         value = next((sent[name] for name in names if isinstance(sent.get(name), str)), None)
         if value is not None and getattr(row, column) is None:
-            setattr(row, column, value[: 8 * 1024])
+            setattr(row, column, value[:PAGE_MOST])
 
 
 def properties(wire: Any, row: Row, _sender: Sender, _sent_at: Any) -> None:
@@ -215,10 +219,10 @@ def time(wire: Any, row: Row, _sender: Sender, sent_at: Any) -> None:
     """When it happened, with the sender's clock corrected; without a timestamp, when it was received."""
     if wire.timestamp is None:
         return
-    at = _microseconds("timestamp", wire.timestamp)
+    at = microseconds("timestamp", wire.timestamp)
     sent = wire.sent_at if wire.sent_at is not None else sent_at
     if sent is not None:
-        skew = row.received_at - _microseconds("sent_at", sent)
+        skew = row.received_at - microseconds("sent_at", sent)
         if abs(skew) > SKEW_TOLERATED_US:
             at += skew
     if at < EARLIEST_US:
@@ -272,7 +276,7 @@ def _checked(field: str, raw: msgspec.Raw | None) -> msgspec.Raw | None:
     return raw
 
 
-def _microseconds(field: str, value: int | str) -> int:
+def microseconds(field: str, value: int | str) -> int:
     """Milliseconds since 1970, or ISO 8601 with an offset."""
     if isinstance(value, int):
         return value * 1000

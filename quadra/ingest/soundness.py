@@ -56,7 +56,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
     if len(text) > MAX_JSON_BYTES:
         return {field: f"larger than {MAX_JSON_BYTES} bytes"}
     # as many brackets as levels at the most: the exact depth is counted only where the count alone does not settle it
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH and not _holds_huge_number(text):
+    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH and not holds_huge_number(text):
         return {}
     try:
         problem = invalid_reason(_PLAIN.decode(text), MAX_DEPTH)
@@ -67,7 +67,7 @@ def check_json(raw: msgspec.Raw, field: str) -> Fields:
     return {} if problem is None else {field: problem}
 
 
-def _holds_huge_number(text: bytes) -> bool:
+def holds_huge_number(text: bytes) -> bool:
     """The pattern alone looks at each digit, and takes ten times as long as seeing that it cannot fit."""
     plain = text.translate(_DIGITS, b"+")
     may = b"0e000" in plain or (len(plain) >= 200 and b"0" * 200 in plain)

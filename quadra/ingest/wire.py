@@ -33,16 +33,32 @@ Wire: Any = msgspec.defstruct("Wire", _columns, forbid_unknown_fields=True)
 CamelWire: Any = msgspec.defstruct("CamelWire", _columns, forbid_unknown_fields=True, rename="camel")
 """The same read from camelCase keys."""
 
+_by_name = {column[0]: column for column in _columns} | {"page": ("page", str | None, None)}
+_plain = [
+    *("event_id", "kind", "event_name", "event_type", "timestamp", "event_category"),
+    *("user_id", "anonymous_id", "session_id", "page_url", "page_title", "referrer", "page"),
+    *("device_type", "browser", "os", "language", "screen", "page_query"),
+    *("duration_ms", "value", "success", "properties", "metadata"),
+]
+Plain: Any = msgspec.defstruct("Plain", [_by_name[name] for name in _plain], forbid_unknown_fields=True)
+"""One event or page view with nothing special about it, as most are: `plain.rows_of` makes rows of them, and takes them apart
+in this order."""
+CamelPlain: Any = msgspec.defstruct(
+    "CamelPlain", [_by_name[name] for name in _plain], forbid_unknown_fields=True, rename="camel"
+)
+PLAIN = frozenset({Plain, CamelPlain})
+
 _CAMEL = {
     camel: name
     for name, camel in zip(CamelWire.__struct_fields__, CamelWire.__struct_encode_fields__, strict=True)
     if camel != name == snake_case(camel)
 }
-_ONE = {cls: msgspec.json.Decoder(cls) for cls in (Wire, CamelWire)}
+_ONE = {cls: msgspec.json.Decoder(cls) for cls in (Plain, CamelPlain, Wire, CamelWire)}
 _PLAIN = msgspec.json.Decoder()
 _encode = msgspec.json.encode
 _PLAIN_WIRE = Typed[Any](Wire)
 _CHECK = {name: Typed[Any](type_ | None).convert for name, type_ in FIELDS.items()}
+_SNAKE, _CAMELS = (Plain, Wire, CamelWire), (CamelPlain, CamelWire, Wire)
 _RAW_FIELDS = frozenset(name for name, type_ in FIELDS.items() if type_ is msgspec.Raw)
 
 _WRITE_KEYS = {"api_key", "write_key"}
@@ -194,8 +210,14 @@ def is_utf8(raw: bytes) -> bool:
     return True
 
 
-def spellings(raw: bytes) -> tuple[Any, Any]:
-    return (Wire, CamelWire) if b'"event_type"' in raw or b'"event_id"' in raw else (CamelWire, Wire)
+def spellings(raw: bytes) -> tuple[Any, Any, Any]:
+    """The structs to try, the likeliest first."""
+    return _SNAKE if b'"event_type"' in raw or b'"event_id"' in raw else _CAMELS
+
+
+def widened(plain: Any) -> Any:
+    """The same event with all fields."""
+    return Wire(**msgspec.structs.asdict(plain))
 
 
 def _read_carefully(raw: bytes) -> Any:

@@ -22,6 +22,7 @@ from quadra.ingest.doors.quota import Meter
 from quadra.ingest.doors.refusal_log import RefusalLog
 from quadra.ingest.doors.senders import Senders
 from quadra.ingest.doors.tickets import Stored, Ticket, WaitingTicket
+from quadra.ingest.plain import rows_of
 from quadra.ingest.wire import Refused
 from quadra.ingest.writer import Writer
 
@@ -80,13 +81,12 @@ class Intake:
                 if not ticket.counted:
                     meter.add(number)
             received_us = clock.now_us()
+            heavy = number > FEW_EVENTS or ticket.weight > QUICK_BYTES
             results: Sequence[Row | Refused]
-            if number == 1 and ticket.weight <= QUICK_BYTES:
-                results = (accept_or_refuse(wires[0], of_each[0] if of_each else sender, received_us, sent_at),)
+            if of_each:
+                results = self.aside(heavy, accept_all, wires, of_each, received_us, sent_at)
             else:
-                heavy = number > FEW_EVENTS or ticket.weight > QUICK_BYTES
-                senders = of_each or repeat(sender, number)
-                results = self.aside(heavy, accept_all, wires, senders, received_us, sent_at)
+                results = self.aside(heavy, rows_of, wires, sender, received_us, sent_at)
             ticket.results, ticket.rows = results, [one for one in results if type(one) is not Refused]
             if len(ticket.rows) < number:
                 refusals = [one for one in results if type(one) is Refused]

@@ -14,7 +14,9 @@ from quadra.core.errors import TooLarge
 from quadra.ingest.doors import apart
 from quadra.ingest.wire import (
     MAX_EVENTS,
+    CamelPlain,
     CamelWire,
+    Plain,
     Refused,
     Wire,
     has_escapes,
@@ -31,7 +33,7 @@ MOST_BRACES = 4 * MAX_EVENTS
 MOST_COMMAS = 30 * MAX_EVENTS
 """Beyond this the items are counted before the parser makes an object of each."""
 
-_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Wire, CamelWire)}  # type: ignore[valid-type]
+_MANY = {cls: msgspec.json.Decoder(list[cls]) for cls in (Plain, CamelPlain, Wire, CamelWire)}  # type: ignore[valid-type]
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _NAMES = {b"[": [], b'"': "", b"t": True, b"f": True, b"n": None} | dict.fromkeys((b"%d" % n for n in range(10)), 0)
 
