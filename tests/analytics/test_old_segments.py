@@ -21,11 +21,15 @@ from quadra.accounts.tables import Project
 from quadra.analytics.export import FORMATS, read
 from quadra.analytics.export_stream import Pieces
 from quadra.analytics.lens_list import LENSES
+from quadra.core import clock
 from quadra.core.api.raw_params import raw_params
 from quadra.warehouse.columns import NAMES, NO_ROWS
+from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import writing
+from quadra.warehouse.segments.complete import Columns
 from quadra.warehouse.tables import Segment
 from tests.analytics.conftest import Place
+from tests.analytics.reference import Event
 
 SEGMENTS = sorted((Path(__file__).parent / "segments").glob("*.parquet"))
 RANGE = [("from", "2026-03-02"), ("to", "2026-03-03")]
@@ -79,6 +83,23 @@ def test_every_lens_and_every_export_reads_them(place: Place, path: Path) -> Non
             assert pq.read_table(io.BytesIO(whole)).num_rows == len(rows)
         else:
             assert all(row["event_id"].encode() in whole for row in rows)
+
+
+@pytest.mark.parametrize("path", SEGMENTS, ids=lambda path: path.stem)
+def test_one_question_reads_them_beside_files_that_have_every_column(place: Place, path: Path) -> None:
+    project = told(place, path)
+    place.append(project, [Event("new", clock.to_us(datetime(2026, 3, 2, 12, tzinfo=UTC)), "viewed", country="AT")])
+    place.compact(project)
+    sql = (
+        "SELECT count(*), count(*) FILTER (country = 'AT'), count(DISTINCT person) FILTER (person = 'new') FROM events"
+    )
+    with warehouse_of(place.runtime).look(project.id) as look:
+        assert look.query(sql).rows == [(pq.read_metadata(path).num_rows + 1, 1, 1)]
+        paths = [file for _segment, file in look.files()]
+        complete, older = Columns().split(look.cursor, paths)
+    assert [Path(file).name for file in older] == [path.name]
+    assert len(complete) == 1
+    assert {*complete, *older} == {*paths}
 
 
 @pytest.mark.parametrize("path", SEGMENTS, ids=lambda path: path.stem)

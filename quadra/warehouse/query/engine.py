@@ -26,6 +26,7 @@ from quadra.warehouse.query.people import People
 from quadra.warehouse.query.snapshot import Elsewhere, Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
+from quadra.warehouse.segments.complete import Columns
 from quadra.warehouse.segments.soundness import Soundness
 from quadra.warehouse.segments.stores import store_of
 
@@ -51,6 +52,7 @@ class Warehouse:
         self._exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
         self.fresh = FreshRows()
         self.people = People()
+        self.columns = Columns()
         self.answers = AnswerCache()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -123,7 +125,8 @@ class Warehouse:
             fresh = fresh or self.fresh.read(session, project_id)
         cursor.register("fresh", fresh.table)
         span, timeout = Range(start_us, end_us), self.runtime.settings.query_timeout.total_seconds()
-        return Look(cursor, self.soundness, self.people, project_id, segments, fresh, span, timeout, elsewhere, kept_us)
+        known = (self.soundness, self.people, self.columns)
+        return Look(cursor, *known, project_id, segments, fresh, span, timeout, elsewhere, kept_us)
 
 
 def warehouse_of(runtime: Runtime) -> Warehouse:

@@ -23,6 +23,7 @@ from quadra.warehouse.query.people import Known, Moment, People, says_person
 from quadra.warehouse.query.relation import events_sql
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
+from quadra.warehouse.segments.complete import Columns
 from quadra.warehouse.segments.soundness import Soundness
 from quadra.warehouse.segments.writing import files
 
@@ -49,6 +50,7 @@ class Look:
         cursor: duckdb.DuckDBPyConnection,
         soundness: Soundness,
         people: People,
+        columns: Columns,
         project_id: int,
         segments: Sequence[Listed],
         fresh: Fresh,
@@ -61,6 +63,7 @@ class Look:
         self._soundness = soundness
         self._late = threading.Event()
         self._who = people
+        self._columns = columns
         self._project_id = project_id
         self._segments = segments
         self._span = span
@@ -247,10 +250,10 @@ class Look:
         whole = [segment for segment in self._overlapping if self._span.holds(segment)]
         partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
         sources = [("fresh", self._span.sql)]
-        if whole:
-            sources.append((files(self._paths(whole)), "true"))
-        if partial:
-            sources.append((files(self._paths(partial)), self._span.sql))
+        for segments, condition in ((whole, "true"), (partial, self._span.sql)):
+            complete, older = self._columns.split(self._cursor, self._paths(segments))
+            sources += [(files(complete, complete=True), condition)] if complete else []
+            sources += [(files(older), condition)] if older else []
         some, more = self.chosen is not None, self.traits is not None
         return events_sql(sources, lambda: self.known, who=who, chosen=some, traits=more)
 

@@ -49,13 +49,13 @@ class Written:
         return time.time() - self.began > RECORDED_WITHIN_SECONDS
 
 
-def files(paths: Sequence[Any]) -> str:
+def files(paths: Sequence[Any], *, complete: bool = False) -> str:
     """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern.
 
-    Columns that came later than the first release are empty in files from before.
+    Columns that came later than the first release are empty in files from before; where all are `complete` none lacks one.
     """
     listed = ", ".join(quoted(exactly(path)) for path in paths)
-    if not LATER:
+    if complete or not LATER:
         return f"read_parquet([{listed}], hive_partitioning = false)"
     by_name = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
     return f"(SELECT * FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
