@@ -8,8 +8,10 @@ import os
 import sys
 from pathlib import Path
 
+from quadra.core import lazy
 from quadra.core.observing import metrics_directory
 
+lazy.put_off()
 bind = f"{os.environ.get('QUADRA_HOST', '0.0.0.0')}:{os.environ.get('QUADRA_PORT', '5000')}"
 worker_class = "quadra.core.web.server.EventLoopWorker"
 # Socket.IO clients must come back to the process that knows them: more replicas, never more workers (refused)

@@ -26,7 +26,7 @@ from quadra import (
     sinks,
     warehouse,
 )
-from quadra.core import collector
+from quadra.core import collector, lazy
 from quadra.core.errors import Invalid, QuadraError
 from quadra.core.observing import metrics_directory
 
@@ -90,6 +90,7 @@ def main() -> None:
     """Exit codes: 0 fine, 1 failed, 2 wrong usage: what was asked for cannot be."""
     if sys.stderr is not None:  # it is, where somebody closed it
         faulthandler.enable()  # a library that crashes says where; a log line it cannot write any more
+    lazy.put_off()
     os.umask(0o077)  # whatever the shell's was: see core/file_modes.py
     try:
         quadra(prog_name="quadra")

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from quadra.field.features import FAMILIES, Counts
 
-Vector = NDArray[np.float64]
+Vector: TypeAlias = "npt.NDArray[np.float64]"
 
 LEAST_CELLS, MOST_CELLS = 10, 4096
 SHARES = {"type": 0.2, "page": 0.4, "flow": 0.25, "gap": 0.05, "hour": 0.1}

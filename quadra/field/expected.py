@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from quadra.field.series import HUGE, Judged
 from quadra.field.tail import Tail
 
-Numbers = NDArray[np.float64]
+Numbers: TypeAlias = "npt.NDArray[np.float64]"
 
 DAY_SLOTS, DAY_SLOT = 144, 10
 WEEK_SLOTS, WEEK_SLOT = 336, 30

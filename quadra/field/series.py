@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from quadra.field.tail import Tail
 
@@ -37,7 +38,7 @@ HUGE = 1e100
 """Larger numbers count as this: squares of differences must stay finite."""
 
 
-Numbers = NDArray[np.float64]
+Numbers: TypeAlias = "npt.NDArray[np.float64]"
 
 
 @dataclass(frozen=True, slots=True)

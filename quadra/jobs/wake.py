@@ -109,9 +109,6 @@ class BusListener(NoListener):
 class ThreadListener(NoListener, ABC):
     """Listens on a thread of its own, again and again where what it listens to is lost."""
 
-    lost: tuple[type[Exception], ...]
-    """What `_listen` raises then."""
-
     def __init__(self, wakeup: threading.Event, poll: timedelta):
         super().__init__(poll)
         self._wakeup = wakeup
@@ -137,6 +134,11 @@ class ThreadListener(NoListener, ABC):
                 logger.warning("jobs.listener.lost", extra={"reason": str(error).strip()})
                 self._stopping.wait(RETRY_SECONDS)
 
+    @property
+    @abstractmethod
+    def lost(self) -> tuple[type[Exception], ...]:
+        """What `_listen` raises then."""
+
     @abstractmethod
     def _listen(self) -> None:
         """Set `_wakeup` for each piece of news, until `_stopping`."""
@@ -145,11 +147,13 @@ class ThreadListener(NoListener, ABC):
 class Listener(ThreadListener):
     """Sets `wakeup` whenever PostgreSQL says that there is work. It has a connection outside of the pool."""
 
-    lost = (psycopg.Error,)
-
     def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
         super().__init__(wakeup, poll)
         self._url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]:
+        return (psycopg.Error,)
 
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True, connect_timeout=3, keepalives_idle=5) as connection:
@@ -167,11 +171,13 @@ class FileListener(ThreadListener):
     A file that was replaced is another one: then only the poll finds what is new.
     """
 
-    lost = (sa.exc.SQLAlchemyError, sqlite3.Error)
-
     def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
         super().__init__(wakeup, poll)
         self._database = database
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]:
+        return (sa.exc.SQLAlchemyError, sqlite3.Error)
 
     def _listen(self) -> None:
         with self._database.engine.connect() as connection:

@@ -7,18 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
 from quadra.core import clock
-from quadra.warehouse.columns import JSONS, OUTSIDE, SCHEMA, TIME
+from quadra.warehouse.columns import JSONS, KINDS, OUTSIDE
 
 Row = dict[str, Any]
 Columns = tuple[tuple[str, str], ...]
 
-_KINDS = {pa.string(): "STRING", TIME: "TIMESTAMP", pa.float64(): "FLOAT", pa.bool_(): "BOOLEAN"}
+_TYPES = {"VARCHAR": "STRING", "TIMESTAMPTZ": "TIMESTAMP", "DOUBLE": "FLOAT", "BOOLEAN": "BOOLEAN"}
 EVENTS: Columns = (
     ("project", "STRING"),
-    *((name, "JSON" if inside in JSONS else _KINDS[SCHEMA.field(inside).type]) for name, inside in OUTSIDE.items()),
+    *((name, "JSON" if inside in JSONS else _TYPES[KINDS[inside]]) for name, inside in OUTSIDE.items()),
 )
 COMMON: Columns = (("project", "STRING"), ("event_id", "STRING"))
 TABLES: dict[str, tuple[str, Columns]] = {

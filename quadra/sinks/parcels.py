@@ -19,7 +19,7 @@ from quadra.core import clock
 from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
 from quadra.sinks.sink import Parcel
-from quadra.warehouse.columns import NAMES, SCHEMA
+from quadra.warehouse.columns import NAMES, schema
 from quadra.warehouse.query.duck import arrow
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments.rows import read_batches
@@ -41,7 +41,7 @@ def read_parcel(runtime: Runtime, project: Project, batches: Sequence[Batch]) ->
     found = [hot]
     if cold:
         with warehouse_of(runtime).look(project.id, export=True) as look:
-            found.append(look.query(FROM_SEGMENTS, {"batches": cold}).table.select(NAMES).cast(SCHEMA))
+            found.append(look.query(FROM_SEGMENTS, {"batches": cold}).table.select(NAMES).cast(schema()))
     events = pa.concat_tables(found).sort_by([(name, "ascending") for name in ORDER])
     for ids, until_us in erased:
         theirs = pc.and_(

@@ -16,7 +16,7 @@ class Parcel:
     project: str
     """Its slug."""
     events: pa.Table
-    """The columns of `warehouse.columns.SCHEMA`."""
+    """The columns of `warehouse.columns.schema`."""
     lines: Sequence[str]
     """Each of them as the JSON of the export."""
     batch_ids: tuple[str, ...]

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 import pyarrow as pa
 
-from quadra.ingest.columns import COLUMNS, Column
+from quadra.ingest.columns import COLUMNS
 
-TIME = pa.timestamp("us", tz="UTC")
-
-_TYPES = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), msgspec.Raw: pa.string()}
-
-
-def _field(column: Column) -> pa.Field:
-    return pa.field(column.name, TIME if column.is_time else _TYPES[column.type], nullable=column.nullable)
-
-
-_FIELDS = [_field(column) for column in COLUMNS if column.name != "project_id"]
-SCHEMA = pa.schema([_FIELDS[0], pa.field("batch_id", pa.string(), nullable=False), *_FIELDS[1:]])
-NAMES = tuple(SCHEMA.names)
+_OWN = tuple(column for column in COLUMNS if column.name != "project_id")
+NAMES = (_OWN[0].name, "batch_id", *(column.name for column in _OWN[1:]))
 TIMES = tuple(column.name for column in COLUMNS if column.is_time)
 JSONS = tuple(column.name for column in COLUMNS if column.type is msgspec.Raw)
 FLOATS = tuple(column.name for column in COLUMNS if column.type is float)
@@ -32,13 +24,33 @@ OUTSIDE = {"event_id": "event_id", "batch_id": "batch_id"} | {
 LATER = tuple(column.name for column in COLUMNS if column.kept.later)
 """Segments that were written before them do not have these."""
 
-_SQL = {pa.string(): "VARCHAR", TIME: "TIMESTAMPTZ", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN"}
-_NOTHING = ", ".join(f"CAST(NULL AS {_SQL[field.type]}) AS {field.name}" for field in SCHEMA)
+_SQL = {str: "VARCHAR", float: "DOUBLE", bool: "BOOLEAN", msgspec.Raw: "VARCHAR"}
+KINDS = {"batch_id": "VARCHAR"} | {
+    column.name: "TIMESTAMPTZ" if column.is_time else _SQL[column.type] for column in _OWN
+}
+"""The type of each in DuckDB."""
+_NOTHING = ", ".join(f"CAST(NULL AS {KINDS[name]}) AS {name}" for name in NAMES)
 NO_ROWS = f"SELECT {_NOTHING}, CAST(NULL AS VARCHAR) AS person WHERE false"
 """Every column of a segment with its type, and no row: what is united with it by name has all of them."""
 
 ORDER = "user_id NULLS LAST, occurred_at, event_id"
 """Of the rows in a file: one person's lie together, so that asking for one person reads little."""
+
+
+@cache
+def time_type() -> pa.DataType:
+    return pa.timestamp("us", tz="UTC")
+
+
+@cache
+def schema() -> pa.Schema:
+    """Not a constant: it loads PyArrow (`core/lazy.py`)."""
+    types = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), msgspec.Raw: pa.string()}
+    first, *others = (
+        pa.field(column.name, time_type() if column.is_time else types[column.type], nullable=column.nullable)
+        for column in _OWN
+    )
+    return pa.schema([first, pa.field("batch_id", pa.string(), nullable=False), *others])
 
 
 def property_path(name: str) -> str:

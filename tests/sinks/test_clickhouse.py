@@ -13,7 +13,7 @@ import pytest
 from quadra.core import clock
 from quadra.sinks.registry import SINKS
 from quadra.sinks.verbs import replay
-from quadra.warehouse.columns import SCHEMA
+from quadra.warehouse.columns import schema
 from tests.servers.clickhouse import chdb_url
 from tests.sinks.conftest import Make, do, seal, state
 
@@ -76,10 +76,10 @@ def test_a_batch_that_comes_again_is_dropped_by_its_token_even_where_rows_were_e
     server = pytest.importorskip("quadra.warehouse.clickhouse.server")
     server.create_table(client)
     at = clock.now()
-    columns: dict[str, Any] = {name: [None, None] for name in SCHEMA.names}
+    columns: dict[str, Any] = {name: [None, None] for name in schema().names}
     columns |= {"kind": ["event"] * 2, "name": ["a"] * 2, "event_type": ["a"] * 2, "batch_id": ["b"] * 2}
     columns |= {"event_id": ["t1", "t2"], "bot": [False] * 2, "occurred_at": [at] * 2, "received_at": [at] * 2}
-    rows = pa.table(columns, schema=SCHEMA)
+    rows = pa.table(columns, schema=schema())
     server.insert(client, "tokens", rows, "batch-1")
     server.insert(client, "tokens", rows.slice(0, 1), "batch-1")
     assert client.query("SELECT count() FROM events WHERE project = 'tokens'").result_rows == [(2,)]

@@ -24,7 +24,7 @@ DEPTH_BITS = BITS_MOST.bit_length()
 KEY_BITS = 61 - DEPTH_BITS
 NEVER = 1 << 62
 """Later than any key by more than any window."""
-END = pa.array([NEVER, (1 << 63) - 1])
+END = (NEVER, (1 << 63) - 1)
 """Of each column that is searched, so that what comes after everything else is found too."""
 
 
@@ -85,7 +85,7 @@ class Events:
 
     def of(self, bit: int) -> pa.Array:
         fits = pc.not_equal(pc.bit_wise_and(self.codes, 1 << bit), 0)
-        return pa.concat_arrays([pc.filter(self.keys, fits), END])
+        return pa.concat_arrays([pc.filter(self.keys, fits), pa.array(END)])
 
     def steps(self) -> pa.Array:
         return pc.bit_wise_and(self.codes, (1 << self.walk.steps) - 1)

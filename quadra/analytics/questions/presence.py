@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,8 @@ from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
 from quadra.analytics.questions.visits import GAP_US
 
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+Numbers: TypeAlias = "npt.NDArray[np.int64]"
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
 
 ROWS_AT_ONCE = 5_000_000
 """Of events that may be put together: what a list takes in memory cannot be spilled. More are asked for in parts, by person."""

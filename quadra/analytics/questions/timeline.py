@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,8 @@ ROWS_AT_ONCE = 2_000_000
 ROWS_READ = 100_000
 """A piece, of which the texts are in memory."""
 
-Column = npt.NDArray[Any]
-Codes = npt.NDArray[np.int32]
+Column: TypeAlias = "npt.NDArray[Any]"
+Codes: TypeAlias = "npt.NDArray[np.int32]"
 """Half as wide as `Numbers`: they are put in order often, and multiplied never."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from quadra.analytics.visits.relation import Visits
 
 HALF = 26
 """Bits: an integer in two halves, so that sums of either are whole numbers as floats too."""
-Reached = tuple[Numbers, npt.NDArray[np.float64]]
+Reached: TypeAlias = "tuple[Numbers, npt.NDArray[np.float64]]"
 ONE = ""
 """The value of the one row that counts all."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.rows import dict_row
+from psycopg import rows
 
 from quadra.core.errors import Invalid
 from quadra.core.settings import Settings
@@ -119,7 +119,7 @@ def connected(url: sa.URL, *, seconds: int = CONNECT_SECONDS, statement_seconds:
     """
     options = f"-c statement_timeout={statement_seconds * 1000}"
     made = psycopg.connect(
-        conninfo(url), connect_timeout=seconds, options=options, autocommit=True, row_factory=dict_row
+        conninfo(url), connect_timeout=seconds, options=options, autocommit=True, row_factory=rows.dict_row
     )
     with made as connection:
         yield connection

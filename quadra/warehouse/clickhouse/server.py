@@ -13,13 +13,13 @@ import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from quadra.warehouse.columns import OUTSIDE, SCHEMA, TIME
+from quadra.warehouse.columns import KINDS, OUTSIDE, schema
 
 TABLE = "events"
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 30
 TOKENS_KEPT = 10_000
 """Inserts whose token is remembered: one that is repeated within them is taken for the same and dropped at once."""
-TYPES = {pa.string(): "String", TIME: "DateTime64(6, 'UTC')", pa.float64(): "Float64", pa.bool_(): "Bool"}
+TYPES = {"VARCHAR": "String", "TIMESTAMPTZ": "DateTime64(6, 'UTC')", "DOUBLE": "Float64", "BOOLEAN": "Bool"}
 INSIDE = dict(OUTSIDE)
 
 
@@ -52,13 +52,12 @@ def create_table(client: Client) -> None:
 
 
 def type_of(column: str) -> str:
-    field = SCHEMA.field(column)
-    kind = TYPES[field.type]
-    return f"Nullable({kind})" if field.nullable else kind
+    kind = TYPES[KINDS[column]]
+    return f"Nullable({kind})" if schema().field(column).nullable else kind
 
 
 def insert(client: Client, project: str, events: pa.Table, token: str) -> None:
-    """Rows of `warehouse.columns.SCHEMA`. The same token is the same rows, for as long as it is remembered."""
+    """Rows of `warehouse.columns.schema`. The same token is the same rows, for as long as it is remembered."""
     given = {"project": pa.array([project] * events.num_rows, pa.string())}
     given |= {name: events[inside] for name, inside in INSIDE.items()}
     settings: dict[str, Any] = {

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core.errors import Unavailable
 from quadra.ingest.tables import Batch
-from quadra.warehouse.columns import TIME
+from quadra.warehouse.columns import time_type
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.rows import Key, read_batches
 
@@ -52,9 +52,9 @@ class Fresh:
         ]
         opened = self.opened
         if start_us is not None:
-            opened = opened.filter(pc.greater_equal(opened["occurred_at"], pa.scalar(start_us, TIME)))
+            opened = opened.filter(pc.greater_equal(opened["occurred_at"], pa.scalar(start_us, time_type())))
         if end_us is not None:
-            opened = opened.filter(pc.less(opened["occurred_at"], pa.scalar(end_us, TIME)))
+            opened = opened.filter(pc.less(opened["occurred_at"], pa.scalar(end_us, time_type())))
         return (sorted(sealed), digest(opened) if opened.num_rows else b"")
 
     @property

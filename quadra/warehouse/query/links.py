@@ -9,6 +9,7 @@ events alone, not on the order of arrival or on what is compacted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -16,10 +17,6 @@ import pyarrow.compute as pc
 
 from quadra.ingest.placeholders import ALIASES, NOTHING, OLD_IDS, PLACEHOLDERS, QUOTES
 from quadra.warehouse.query.duck import arrow, quoted
-
-LINKS = pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
-PEOPLE = pa.schema([("id", pa.string()), ("person", pa.string())])
-NOBODY = PEOPLE.empty_table()
 
 IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
 OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
@@ -56,18 +53,32 @@ FIRST_SQL = """
 
 def resolve(cursor: duckdb.DuckDBPyConnection, links: Sequence[pa.Table]) -> pa.Table:
     """id -> person, for the ids that are not the person's name."""
-    found = pa.concat_tables(links) if links else LINKS.empty_table()
+    found = pa.concat_tables(links) if links else links_schema().empty_table()
     if not found.num_rows:
-        return NOBODY
+        return nobody()
     cursor.register("links", found)
     first = arrow(cursor, FIRST_SQL)
     cursor.unregister("links")
     if not pc.any(first["goes_on"]).as_py():
-        return pa.table([first["id"], first["leads_to"]], schema=PEOPLE)
+        return pa.table([first["id"], first["leads_to"]], schema=people_schema())
     parents = {row["id"]: (row["first_us"], row["leads_to"]) for row in first.to_pylist()}
     cut_circles(parents)
     people = {one: root(one, parents) for one in parents}
-    return pa.table([list(people), list(people.values())], schema=PEOPLE)
+    return pa.table([list(people), list(people.values())], schema=people_schema())
+
+
+@cache
+def links_schema() -> pa.Schema:
+    return pa.schema([("id", pa.string()), ("leads_to", pa.string()), ("first_us", pa.int64())])
+
+
+@cache
+def people_schema() -> pa.Schema:
+    return pa.schema([("id", pa.string()), ("person", pa.string())])
+
+
+def nobody() -> pa.Table:
+    return people_schema().empty_table()
 
 
 Parents = dict[str, tuple[int, str]]

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from quadra.ingest.placeholders import ALIASES
 from quadra.warehouse.query.duck import arrow
 from quadra.warehouse.query.fresh import Fresh
-from quadra.warehouse.query.links import LINKS, NOBODY, links_sql, resolve
+from quadra.warehouse.query.links import links_schema, links_sql, nobody, resolve
 from quadra.warehouse.segments.catalogue import Listed
 from quadra.warehouse.segments.writing import files
 
@@ -56,13 +56,13 @@ class Moment:
 class _Project:
     lock: threading.Lock = field(default_factory=threading.Lock)
     sealed: pa.Table | None = None
-    sealed_links: pa.Table = field(default_factory=LINKS.empty_table)
+    sealed_links: pa.Table = field(default_factory=lambda: links_schema().empty_table())
     """Of `sealed`, the fresh rows that stay the same from question to question."""
     sealed_version: int = 0
     basis: object = None
     """What `people` was made of."""
     version: int = 0
-    people: pa.Table = field(default_factory=NOBODY.slice)
+    people: pa.Table = field(default_factory=nobody)
     stale_identities: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
     """Segments whose names were compared."""
@@ -99,7 +99,7 @@ class People:
         basis = (
             frozenset(segment.id for segment, _path in linking),
             project.sealed_version if project.sealed_links.num_rows else 0,
-            frozenset(zip(*(opened[name].to_pylist() for name in LINKS.names), strict=True)),
+            frozenset(zip(*(opened[name].to_pylist() for name in links_schema().names), strict=True)),
         )
         if basis == project.basis:
             return project.people
@@ -125,7 +125,7 @@ def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     aliases = pc.is_in(rows["event_type"], value_set=pa.array(ALIASES))
     rows = rows.filter(pc.or_kleene(differ, aliases))
     if not rows.num_rows:  # as in the open batches of most questions: then DuckDB has nothing to do
-        return LINKS.empty_table()
+        return links_schema().empty_table()
     cursor.register("linking", rows)
     found = arrow(cursor, links_sql("linking"))
     cursor.unregister("linking")
@@ -158,7 +158,7 @@ def _find_stale(
 def _named(cursor: duckdb.DuckDBPyConnection, stale_identities: set[str], people: pa.Table) -> pa.Table:
     """With the names they have now; `people` is registered."""
     if not stale_identities:
-        return NOBODY
+        return nobody()
     cursor.register("stale", pa.table({"id": pa.array(sorted(stale_identities), pa.string())}))
     named = "SELECT id, coalesce(people.person, id) AS person FROM stale LEFT JOIN people USING (id)"
     return arrow(cursor, named)

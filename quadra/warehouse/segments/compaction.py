@@ -20,7 +20,7 @@ from quadra.ingest.tables import Batch
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
-from quadra.warehouse.query.links import NOBODY
+from quadra.warehouse.query.links import nobody
 from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
 from quadra.warehouse.segments.publishing import StaleRead, publish_compaction
 from quadra.warehouse.segments.rows import Key, read_batches, take_batches
@@ -87,7 +87,7 @@ def _due(session: Session, project_id: int) -> list[Key]:
 
 def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:
     """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
-    people = warehouse.identity_map(project_id, rows) if rows.num_rows else NOBODY
+    people = warehouse.identity_map(project_id, rows) if rows.num_rows else nobody()
     days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
     with closing(warehouse.cursor()) as cursor:
         for start_us in sorted(pc.unique(days).to_pylist()):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, NAMES, SCHEMA, TIMES
+from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, NAMES, TIMES, schema
 
 IDS_AT_ONCE, ROWS_AT_ONCE = 500, 20_000
 """Of one statement: its rows are Python's for a moment, at some 2 kB each."""
@@ -43,7 +43,7 @@ def read_batches(session: Session, batches: Iterable[Key]) -> pa.Table:
     """Every row of these batches, in no order."""
     read = READERS[session.connection().dialect.name]
     found = [_table(read(session, ids)) for ids in _portions(batches)]
-    return pa.concat_tables(found).combine_chunks() if found else SCHEMA.empty_table()
+    return pa.concat_tables(found).combine_chunks() if found else schema().empty_table()
 
 
 def _portions(batches: Iterable[Key]) -> Iterator[list[str]]:
@@ -121,7 +121,7 @@ def _columns(session: Session, listed: Mapping[str, str], batch_ids: Sequence[st
     row = _ask(session, f"SELECT {', '.join(listed.values())} FROM event WHERE batch_id IN :ids", batch_ids).one()
     texts = pa.types.is_string
     return {
-        name: (_decode_texts if texts(SCHEMA.field(name).type) else _decode_any)(given)
+        name: (_decode_texts if texts(schema().field(name).type) else _decode_any)(given)
         for name, given in zip(listed, row, strict=True)
     }
 
@@ -129,14 +129,14 @@ def _columns(session: Session, listed: Mapping[str, str], batch_ids: Sequence[st
 def _table(columns: Columns) -> pa.Table:
     rows = len(columns.get("event_id", ()))
     made = [
-        _array(name, columns[name]) if name in columns else pa.nulls(rows, SCHEMA.field(name).type) for name in NAMES
+        _array(name, columns[name]) if name in columns else pa.nulls(rows, schema().field(name).type) for name in NAMES
     ]
-    return pa.table(made, schema=SCHEMA)
+    return pa.table(made, schema=schema())
 
 
 def _array(name: str, values: Sequence[Any]) -> pa.Array:
     if name in TIMES:
-        return pa.array(values, pa.int64()).cast(SCHEMA.field(name).type)
+        return pa.array(values, pa.int64()).cast(schema().field(name).type)
     if name in FLAGS:  # 0 and 1 where the database has no booleans
         return pa.array([None if value is None else bool(value) for value in values], pa.bool_())
-    return pa.array(values, SCHEMA.field(name).type)
+    return pa.array(values, schema().field(name).type)

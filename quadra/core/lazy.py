@@ -1,0 +1,82 @@
+"""Large libraries are loaded when something of them is first used, not when a module that may use them is imported.
+
+A web process that nobody asks a question, a worker that compacts nothing and most commands need neither DuckDB nor PyArrow,
+which are 70 MB and a good part of the start. Modules import them at their top as any other library; entry points call `put_off`
+before they import those. A constant or a base class that is made of one loads it at once: a test tells.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any
+
+LIBRARIES = (
+    "duckdb",
+    "pyarrow",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "numpy",
+    "numpy.typing",
+    "psycopg",
+    "psycopg.rows",
+    "PIL",
+    "PIL.Image",
+    "PIL.ImageDraw",
+    "PIL.ImageFont",
+)
+"""With the parts that are imported by name, each after what it is a part of."""
+
+_loading = threading.RLock()
+"""One for all: they load one another."""
+
+
+class _Lazy(ModuleType):
+    """Becomes the library at the first look at anything in it."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") and name != "__version__":  # what the import system asks of every module
+            raise AttributeError(name)
+        with _loading:  # other threads wait here until it is whole
+            if type(self) is _Loading:
+                raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} yet")
+            _load(self)
+        return getattr(self, name)
+
+
+class _Loading(_Lazy):
+    """While it is executed: the thread that does so sees what is there already."""
+
+
+def _load(module: ModuleType) -> None:
+    if parent := sys.modules.get(module.__name__.rpartition(".")[0]):
+        _load(parent)
+    if type(module) is _Lazy:
+        _execute(module)
+
+
+def _execute(module: Any) -> None:
+    module.__class__ = _Loading
+    try:
+        module.__spec__.loader.exec_module(module)
+    except BaseException:
+        module.__class__ = _Lazy  # the next look fails in the same way
+        raise
+    module.__class__ = ModuleType
+
+
+def put_off() -> None:
+    """Before other modules are imported. What is loaded already stays so."""
+    for name in LIBRARIES:
+        spec = None if name in sys.modules else find_spec(name)
+        if spec is None:
+            continue
+        module: Any = module_from_spec(spec)
+        module.__class__ = _Lazy
+        sys.modules[name] = module
+        parent, _, part = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], part, module)
