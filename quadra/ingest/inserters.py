@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from quadra.ingest import columns
 from quadra.ingest.columns import Row
+from quadra.ingest.copying import Copy
 
 COLUMNS = Row.__struct_fields__
 JSONS = tuple(column.name for column in columns.COLUMNS if column.type is msgspec.Raw)
@@ -32,14 +33,15 @@ class Inserter(Protocol):
     def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
         """Insert the rows that are new. `rows` are of one project, sorted, without repeats.
 
-        Returns the batch of each event that was there already: event id -> batch id.
+        Returns the batch of each event that was there already: event id -> batch id. Raises `NotCopied`.
         """
 
 
 class PostgresInserter:
-    """The rows as one JSON parameter, expanded by the server."""
+    """The rows by COPY, or as one JSON parameter that the server expands."""
 
     def __init__(self) -> None:
+        self._copy = Copy()
         names = ", ".join(f'"{name}"' for name in COLUMNS)
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         kept = {column.name: column.kept.sql.compile(dialect) for column in columns.COLUMNS}
@@ -52,6 +54,8 @@ class PostgresInserter:
         self._find = "SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id = ANY(%s)"
 
     def insert(self, connection: sa.Connection, batch_id: str, rows: list[Row]) -> dict[str, str]:
+        if self._copy.rows(connection, batch_id, rows):
+            return {}
         result = connection.exec_driver_sql(self._insert, (batch_id, _encode(rows).decode()))
         if result.rowcount == len(rows):
             result.close()

@@ -22,6 +22,7 @@ from quadra.core.database_errors import refuses_a_value
 from quadra.core.ids import process_name, uuid7
 from quadra.core.runtime import Runtime
 from quadra.ingest.columns import Row
+from quadra.ingest.copying import NotCopied
 from quadra.ingest.inserters import INSERTERS
 from quadra.ingest.tables import Batch
 from quadra.jobs.queue import enqueue_for_batches
@@ -94,6 +95,8 @@ class Log:
                     done = self._append(connection, rows)
             except BatchGone:
                 self._open.clear()
+                continue
+            except NotCopied:
                 continue
             except DBAPIError as error:
                 if not refuses_a_value(error):

@@ -52,6 +52,12 @@ def measure(engine: sa.Engine, metadata: sa.MetaData) -> None:
     sa_event.listen(engine, "after_cursor_execute", after)
 
 
+def count(operation: str, table: str, seconds: float) -> None:
+    """A statement that did not go through the engine."""
+    database_operations_total.labels(operation, table).inc()
+    database_operation_duration_seconds.labels(operation).observe(seconds)
+
+
 def names(statement: str, metadata: sa.MetaData) -> tuple[str, str]:
     """(operation, table) as labels: ours, or `other`."""
     verb = VERB.search(statement)
