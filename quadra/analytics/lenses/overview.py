@@ -12,7 +12,7 @@ from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.people import UserNumbers
-from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, histories
+from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, statements
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import (
     Measured,
@@ -289,7 +289,7 @@ def _statements(asked: Params) -> list[Statement]:
         if question is not None
         for make in (numbers, by_type, of_periods, lambda each: errors.totals(each, {}))
     ]
-    return [histories(now, compared(now).start_us or 0), top_features(now, then), *each]
+    return [*statements(now, compared(now).start_us or 0), top_features(now, then), *each]
 
 
 LENS = Lens(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from quadra.analytics.questions import columns
 from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.presence import Numbers, begins
+from quadra.analytics.questions.timeline import Numbers, begins
 from quadra.analytics.questions.visits import GAP_US
 
 IS_PAGE, IS_OTHER, FLAGS = 1, 2, 2

@@ -14,7 +14,7 @@ from msgspec import Struct
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.periods import DAY, Periods
-from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, histories
+from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, statements
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Measured, Snapshot, before, filled, iso, share
 from quadra.core.api.openapi import Time
@@ -25,6 +25,7 @@ from quadra.warehouse.query.span import Range
 ACTIVE_DAYS = {"dau": 1, "wau": 7, "mau": 30}
 """Calendar days that end with the last one of the range."""
 CAME_BACK_DAYS = (1, 7, 30)
+SHOWN = ("person", "first_us", "last_us", "events")
 
 
 class Params(Asked, kw_only=True, frozen=True):
@@ -156,8 +157,8 @@ def _found(events: Snapshot, asked: Params, days: Periods) -> _Found:
         new += np.bincount(began[began >= 0], minlength=len(days))
         since = (seen - began[who])[began[who] >= 0]
         back += [np.count_nonzero(since == later) for later in CAME_BACK_DAYS]
-        counts = pa.chunked_array([block.each(inside)])
-        people = block.people.select(["person", "first_us", "last_us"]).append_column("events", counts)
+        columns = (block.people, block.first_us, block.last_us, block.each(inside))
+        people = pa.table(dict(zip(SHOWN, columns, strict=True)))
         most = [_most(pa.concat_tables([*most, people]), asked.limit)]
     users = [tuple(row.values()) for table in most for row in table.to_pylist()]
     one, other = presence.counted()
@@ -210,6 +211,6 @@ LENS = Lens(
     Params=Params,
     Answer=UsersAnswer,
     range=lambda asked: Range(None, asked.question.end_us),
-    statements=lambda asked: [histories(asked.question, before(asked.question).start_us)],
+    statements=lambda asked: statements(asked.question, before(asked.question).start_us),
     answer=answer,
 )

@@ -1,17 +1,15 @@
 """Who was there when, before a range, in the one before it and in it: one pass over the events for the lenses that need it.
 
-SQL puts together when each person was there; how many people and sessions that makes is counted here, in columns: a third of
-what it costs to sort the events of all people in SQL. `sessions` says where a session begins.
+Of what is before both ranges SQL tells when each person was first and last there; what is in them is read as it stands, and put
+in order and counted here, in columns: a third of what it costs to sort the events of all people in SQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
@@ -22,13 +20,23 @@ from quadra.analytics.questions.people import UserNumbers
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
+from quadra.analytics.questions.timeline import (
+    Codes,
+    Flags,
+    Numbers,
+    Places,
+    Timeline,
+    begins,
+    listed,
+    of_part,
+    parts_of,
+    timelines,
+)
 from quadra.analytics.questions.visits import GAP_US
-
-Numbers: TypeAlias = "npt.NDArray[np.int64]"
-Flags: TypeAlias = "npt.NDArray[np.bool_]"
+from quadra.warehouse.query.span import Range
 
 ROWS_AT_ONCE = 5_000_000
-"""Of events that may be put together: what a list takes in memory cannot be spilled. More are asked for in parts, by person."""
+"""Of events in memory, at some 20 bytes. More are asked for in parts, by person."""
 
 
 class Counted(Struct, kw_only=True):
@@ -43,11 +51,11 @@ class Counted(Struct, kw_only=True):
 class Block:
     """Some people, and when they were there since a moment: each time with the number of its person, in order."""
 
-    people: pa.Table
-    """Columns `person`, `first_us`, `last_us`: of all time before the end of the range."""
+    people: pa.Array
     first_us: Numbers
+    """Of all time before the end of the range."""
     last_us: Numbers
-    who: Numbers
+    who: Codes
     us: Numbers
 
     @property
@@ -64,32 +72,50 @@ class Block:
         return np.bincount(self.who[inside], minlength=len(self.people))
 
 
-def begins(column: Numbers | npt.NDArray[np.int32]) -> Flags:
-    """Where a value differs from the one before; the first does."""
-    found = np.ones(len(column), np.bool_)
-    np.not_equal(column[1:], column[:-1], out=found[1:])
-    return found
-
-
-def histories(question: Question, since_us: int, part: int = 0, parts: int = 1) -> Statement:
-    """Rows (person, first_us, last_us, history), one a person; a history is sorted, and begins at `since_us`."""
+def statements(question: Question, since_us: int) -> list[Statement]:
+    """What is asked about all that is before the end of the question."""
     params = Parameters()
-    some = "" if parts == 1 else f" AND hash(person) % {parts} = {part}"
+    times = listed([], f"{where_clause(question, params, people=True)} AND {Range(since_us, None).sql}")
+    return [_earlier(question, Range(None, since_us).sql), Statement(times, params)]
+
+
+def _earlier(question: Question, more: str) -> Statement:
+    params = Parameters()
     sql = f"""
-        SELECT person, min(occurred_us) AS first_us, max(occurred_us) AS last_us,
-            list_sort(list(occurred_us) FILTER (WHERE occurred_us >= {since_us})) AS history
-        FROM events WHERE {where_clause(question, params, people=True)}{some} GROUP BY person"""
+        SELECT person, min(occurred_us) AS first_us, max(occurred_us) AS last_us
+        FROM events WHERE {where_clause(question, params, people=True)} AND {more} GROUP BY person"""
     return Statement(sql, params)
 
 
 def blocks(events: Snapshot, question: Question, since_us: int) -> Iterator[Block]:
-    """All people of a look at all that is before the end of the question."""
-    parts = max(-(-events.look.rows_read // ROWS_AT_ONCE), 1)
-    for part in range(parts):
-        statement = histories(question, since_us, part, parts)
-        table = events.look.query(statement.sql, statement.params).table
-        for start in range(0, table.num_rows, BLOCK):
-            yield _block(table.slice(start, BLOCK))
+    """All people of a look at all that is before the end of the question, or of another one."""
+    params = Parameters()
+    where = where_clause(question, params, people=True)
+    look = events.knowing(where)
+    before, since = look.of(Range(None, since_us)), look.of(Range(since_us, None))
+    parts = parts_of(since, ROWS_AT_ONCE)
+    for part, timeline in enumerate(timelines(since, [], where, params, ROWS_AT_ONCE)):
+        earlier = _earlier(question, "true" + of_part(part, parts))
+        yield from _blocks(timeline, before.query(earlier.sql, earlier.params).table)
+
+
+def _blocks(timeline: Timeline, earlier: pa.Table) -> Iterator[Block]:
+    people, who, us = timeline.people, timeline.who, timeline.us
+    starts = np.flatnonzero(begins(who))
+    first_us, last_us = us[starts], us[np.append(starts[1:], len(us)) - 1] if len(us) else us
+    seen, seen_first_us, seen_last_us = (earlier[name] for name in ("person", "first_us", "last_us"))
+    known = pc.index_in(people, value_set=seen).fill_null(-1).to_numpy()
+    first_us = np.where(known < 0, first_us, seen_first_us.to_numpy()[known]) if len(earlier) else first_us
+    for start in range(0, len(people), BLOCK):
+        end = min(start + BLOCK, len(people))
+        rows = slice(starts[start], starts[end] if end < len(starts) else len(us))
+        yield Block(people[start:end], first_us[start:end], last_us[start:end], who[rows] - np.int32(start), us[rows])
+    gone = np.ones(len(earlier), np.bool_)
+    gone[known[known >= 0]] = False
+    nothing = np.zeros(0, np.int64)
+    left = (column.filter(pa.array(gone)) for column in (seen, seen_first_us, seen_last_us))
+    others, first_us, last_us = next(left).combine_chunks(), *(column.to_numpy() for column in left)
+    yield Block(others, first_us, last_us, nothing.astype(np.int32), nothing)
 
 
 class Presence:
@@ -123,27 +149,16 @@ class Days:
     """How many people were there in each period of a range."""
 
     def __init__(self, periods: Periods):
-        self._starts = np.array(periods.starts, np.int64)
+        self.index = Places(periods.starts).of
         self.people = np.zeros(len(periods), np.int64)
 
-    def index(self, us: Numbers) -> Numbers:
-        """The number of the period; -1 before the first."""
-        return np.searchsorted(self._starts, us, side="right").astype(np.int64) - 1
-
-    def add(self, block: Block, inside: Flags) -> tuple[Numbers, Numbers]:
+    def add(self, block: Block, inside: Flags) -> tuple[Codes, Codes]:
         """Counts those of `inside`; gives each (person, period) once."""
         who, periods = block.who[inside], self.index(block.us[inside])
         first = begins(who) | begins(periods)
         who, periods = who[first], periods[first]
         self.people += np.bincount(periods, minlength=len(self.people))
         return who, periods
-
-
-def _block(table: pa.Table) -> Block:
-    history = table["history"].combine_chunks()
-    first_us, last_us = (table[name].to_numpy() for name in ("first_us", "last_us"))
-    who = pc.list_parent_indices(history).to_numpy().astype(np.int64)
-    return Block(table, first_us, last_us, who, history.flatten().to_numpy())
 
 
 def _counted(ever: int, active: int, new: int, visits: int, us: int) -> Counted:

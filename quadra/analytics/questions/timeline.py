@@ -1,5 +1,5 @@
 """What people did, each in the order of time, as integers: texts are numbered piece by piece while they are read, and NumPy sorts
-the numbers. It takes a third of what lists of texts take in SQL, and no more memory than the numbers.
+the numbers. It takes a third of what lists take in SQL, and no more memory than the numbers.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.presence import Numbers
 from quadra.warehouse.query.snapshot import Look
 
 ROWS_AT_ONCE = 2_000_000
 """Of events in memory, at some 30 bytes; more are read in parts, by person."""
 ROWS_READ = 100_000
 """A piece, of which the texts are in memory."""
+PLACES = 64
+"""Pieces of time to a period, of which all but the one with its edge are in one period."""
 
 Column: TypeAlias = "npt.NDArray[Any]"
 Codes: TypeAlias = "npt.NDArray[np.int32]"
 """Half as wide as `Numbers`: they are put in order often, and multiplied never."""
+Numbers: TypeAlias = "npt.NDArray[np.int64]"
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,75 @@ class Timeline:
     """Numbers and flags."""
 
 
-def timelines(look: Look, columns: Sequence[str], where: str, params: Parameters) -> Iterator[Timeline]:
-    """Of the events of people that fit, a person in one timeline alone. `columns` are expressions with their names."""
-    parts = max(-(-look.rows_read // ROWS_AT_ONCE), 1)
-    listed = ", ".join(["person", "occurred_us AS us", *columns])
+def begins(column: Numbers | Codes) -> Flags:
+    """Where a value differs from the one before; the first does."""
+    found = np.ones(len(column), np.bool_)
+    np.not_equal(column[1:], column[:-1], out=found[1:])
+    return found
+
+
+class Places:
+    """Which of many periods a time is in: found by its first bits, and searched for only near an edge of two periods."""
+
+    def __init__(self, starts: Sequence[int]):
+        self._starts = np.array(starts, np.int64)
+        self._begin = starts[0] if starts else 0
+        length = (starts[-1] - self._begin if starts else 0) + 1
+        self._shift = max((length // (PLACES * max(len(starts), 1))).bit_length(), 1)
+        edges = self._begin + (np.arange((length >> self._shift) + 2, dtype=np.int64) << self._shift)
+        first, last = self._searched(edges), self._searched(edges + ((1 << self._shift) - 1))
+        self._found = np.where(first == last, first, -2).astype(np.int32)
+
+    def of(self, us: Numbers) -> Codes:
+        """The number of the period; -1 before the first."""
+        at = (us - self._begin) >> self._shift
+        found: Codes = self._found[np.clip(at, 0, len(self._found) - 1, out=at)]
+        unclear = np.flatnonzero((found < 0) | (us < self._begin))
+        found[unclear] = self._searched(us[unclear])
+        return found
+
+    def _searched(self, us: Numbers) -> Codes:
+        return (np.searchsorted(self._starts, us, side="right") - 1).astype(np.int32)
+
+
+def listed(columns: Sequence[str], where: str) -> str:
+    """The statement of what is read."""
+    return f"SELECT {', '.join(['person', 'occurred_us AS us', *columns])} FROM events WHERE {where}"
+
+
+def timelines(
+    look: Look, columns: Sequence[str], where: str, params: Parameters, rows: int | None = None
+) -> Iterator[Timeline]:
+    """Of the events of people that fit, a person in one timeline alone. `columns` are expressions with their names; `rows` are
+    held at once.
+    """
+    parts = parts_of(look, rows or ROWS_AT_ONCE)
     for part in range(parts):
-        some = "" if parts == 1 else f" AND hash(person) % {parts} = {part}"
-        yield _ordered(_read(look, f"SELECT {listed} FROM events WHERE {where}{some}", params))
+        yield _ordered(_read(look, listed(columns, where + of_part(part, parts)), params))
+
+
+def parts_of(look: Look, rows: int) -> int:
+    return max(-(-look.rows_read // rows), 1)
+
+
+def of_part(part: int, parts: int) -> str:
+    """What a condition ends with, of one part of all people."""
+    return "" if parts == 1 else f" AND hash(person) % {parts} = {part}"
 
 
 def _read(look: Look, sql: str, params: Parameters) -> dict[str, pa.ChunkedArray]:
     pieces: dict[str, list[pa.Array]] = {}
-    for batch in look.stream(sql, params, timeout=look.timeout, rows=ROWS_READ):
+    for batch in _batches(look, sql, params):
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             texts = pa.types.is_string(column.type)
             pieces.setdefault(name, []).append(pc.dictionary_encode(column) if texts else column)
     return {name: pa.chunked_array(each).unify_dictionaries() for name, each in pieces.items()}
+
+
+def _batches(look: Look, sql: str, params: Parameters) -> Iterator[pa.RecordBatch]:
+    if look.elsewhere is None:
+        return look.stream(sql, params, timeout=look.timeout, rows=ROWS_READ)
+    return iter(look.query(sql, params).table.to_batches(max_chunksize=ROWS_READ))
 
 
 def _ordered(columns: dict[str, pa.ChunkedArray]) -> Timeline:
@@ -71,10 +127,12 @@ def _ordered(columns: dict[str, pa.ChunkedArray]) -> Timeline:
     who, us = _coded(columns.pop("person")), columns.pop("us").to_numpy()
     begin = int(us.min())
     bits = (int(us.max()) - begin).bit_length()
-    if bits + len(who.values).bit_length() < 63:
-        order = np.argsort((who.codes.astype(np.int64) << bits) | (us - begin))
-    else:
-        order = np.lexsort((us, who.codes))
+    packs = bits + len(who.values).bit_length() < 63
+    packed = (who.codes.astype(np.int64) << bits) | (us - begin) if packs else us
+    if packs and not columns:
+        packed.sort()
+        return Timeline(who.values, (packed >> bits).astype(np.int32), (packed & ((1 << bits) - 1)) + begin, {}, {})
+    order = np.argsort(packed) if packs else np.lexsort((us, who.codes))
     texts, others = {}, {}
     for name in list(columns):
         column = columns.pop(name)

@@ -15,9 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from quadra.analytics.questions.matching import Parameters, fits
-from quadra.analytics.questions.presence import Flags, Numbers, begins
 from quadra.analytics.questions.snapshot import Snapshot
-from quadra.analytics.questions.timeline import Coded, Codes, Timeline
+from quadra.analytics.questions.timeline import Coded, Codes, Flags, Numbers, Timeline, begins
 from quadra.analytics.questions.visits import GAP_US
 from quadra.analytics.visits import dimensions, origins
 from quadra.analytics.visits.goal import Goal

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quadra.analytics.questions.matching import Parameters
-from quadra.analytics.questions.presence import Flags, Numbers, begins
 from quadra.analytics.questions.snapshot import Snapshot
-from quadra.analytics.questions.timeline import timelines
+from quadra.analytics.questions.timeline import Flags, Numbers, begins, timelines
 from quadra.analytics.visits import dimensions
 from quadra.analytics.visits.columns import Cut, Named, TooMuch, columns_of, fitting, reaching
 from quadra.analytics.visits.counted import ROWS, Counted, Counts, OfPeriod, Row, Rows
