@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from flask import Response, request
+
 from quadra.accounts.access import require_project
-from quadra.analytics.asking import LENS_NAMES, QUESTIONS_MOST, Answers, Questions, Refused, ask_all
+from quadra.analytics.asking import LENS_NAMES, QUESTIONS_MOST, Answers, Questions, Refused, read_all
 from quadra.analytics.questions.lens import PREFIXES
-from quadra.core.api.doors import Doors
+from quadra.core.api.doors import Doors, answered
+from quadra.core.api.openapi import Answer
 from quadra.core.api.params import Params
 from quadra.core.web.http import runtime
 from quadra.core.web.limits import count_again
+from quadra.core.web.told import told
 
 doors = Doors("ask", __name__)
+
+WHOLE, LINES = "application/json", "application/x-ndjson"
 
 EXAMPLE = Answers(
     answers={
@@ -33,14 +39,14 @@ EXAMPLE = Answers(
     title="Ask several questions",
     says=f"Up to {QUESTIONS_MOST} about one project and one moment, in the order in which they stand. `lens` is the end of a "
     f"question's address ({LENS_NAMES}), `params` are its parameters or its body. Each key is among the answers, or among the "
-    "errors with what its own door says. Each question counts as one request against the limit of reads.",
+    "errors with what its own door says. Each question counts as one request against the limit of reads. With "
+    f"`Accept: {LINES}` each is a line of its own, `key` and `answer` or `error`, sent as soon as it is there.",
     needs="viewer",
     asks=Params(Questions),
-    answers=Answers,
-    example=EXAMPLE,
+    answers=Answer(says="Each key once.", shape=Answers, example=EXAMPLE, other_media=(LINES,)),
     refuses=(404, 503),
 )
-def ask_several(asked: Questions) -> Answers:
+def ask_several(asked: Questions) -> Response:
     project = require_project(asked.project, "viewer")
     counted = 0
 
@@ -51,4 +57,7 @@ def ask_several(asked: Questions) -> Answers:
         counted += 1
         require_project(asked.project, needs)
 
-    return ask_all(runtime(), project, asked.questions, admit)
+    asking = read_all(runtime(), project, asked.questions, admit)
+    if request.accept_mimetypes.best_match((WHOLE, LINES)) == LINES:
+        return Response(told(asking.lines(runtime())), content_type=LINES)
+    return answered(asking.all(runtime()))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import reduce
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from quadra.accounts.params import OF_KEY
 from quadra.accounts.tables import Project
@@ -59,44 +60,86 @@ class Answers(Struct, kw_only=True):
     errors: dict[str, Refused]
 
 
-def ask_all(
+class Line(Struct, kw_only=True, omit_defaults=True):
+    """One of them, where each is sent as soon as it is there."""
+
+    key: str
+    answer: Any = UNSET
+    error: Refused | UnsetType = UNSET
+
+
+Found = msgspec.Raw | Refused
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Questions that were read, and those that nobody can answer."""
+
+    project: Project
+    asked: Mapping[str, tuple[Lens[Any, Any], Any]]
+    refused: Mapping[str, Refused]
+
+    def found(self, runtime: Runtime) -> Iterator[tuple[str, Found]]:
+        """Each key once, as its answer is there. Blocks, for `QUERY_TIMEOUT` at most.
+
+        Raises `Unavailable` before the first one where there are too many questions at once.
+        """
+        if not self.asked:
+            yield from self.refused.items()
+            return
+        until = time.monotonic() + runtime.settings.query_timeout.total_seconds()
+        with warehouse_of(runtime).look(self.project.id) as moment:
+            yield from self.refused.items()
+            _work_ahead(runtime, list(self.asked.values()), moment.until(until))
+            bytes_left = BYTES_MOST
+            for key, (lens, one) in self.asked.items():
+                try:
+                    answer = _answer(runtime, lens, one, moment, until, bytes_left)
+                except QuadraError as error:
+                    yield key, _refused(error)
+                else:
+                    bytes_left -= len(answer)
+                    yield key, msgspec.Raw(answer)
+
+    def all(self, runtime: Runtime) -> Answers:
+        whole = Answers(answers={}, errors={})
+        for key, found in self.found(runtime):
+            if isinstance(found, Refused):
+                whole.errors[key] = found
+            else:
+                whole.answers[key] = found
+        return whole
+
+    def lines(self, runtime: Runtime) -> Iterator[bytes]:
+        for key, found in self.found(runtime):
+            line = Line(key=key, error=found) if isinstance(found, Refused) else Line(key=key, answer=found)
+            yield msgspec.json.encode(line) + b"\n"
+
+
+def read_all(
     runtime: Runtime, project: Project, questions: Mapping[str, SavedQuestion], admit: Callable[[str], object]
-) -> Answers:
-    """Blocks, for `QUERY_TIMEOUT` at most. `admit` is given the role that a question needs, and raises what refuses it.
-
-    Raises `Unavailable` where there are too many questions at once.
-    """
-    found, bytes_left = Answers(answers={}, errors={}), BYTES_MOST
-    asked: dict[str, tuple[Lens[Any, Any], Any]] = {}
+) -> Asking:
+    """`admit` is given the role that a question needs, and raises what refuses it."""
+    asked, refused = {}, {}
     for key, question in questions.items():
-        with _noting(found, key):
+        try:
             asked[key] = _read(runtime, project, key, question, admit)
-    if not asked:
-        return found
-    until = time.monotonic() + runtime.settings.query_timeout.total_seconds()
-    with warehouse_of(runtime).look(project.id) as moment:
-        _work_ahead(runtime, list(asked.values()), moment.until(until))
-        for key, (lens, one) in asked.items():
-            with _noting(found, key):
-                if time.monotonic() > until:
-                    raise Unavailable(
-                        "Those before it took all of the time; ask this one by itself.", code="query_timeout"
-                    )
-                answer = msgspec.json.encode(lens.ask(runtime, one, moment.until(until)))
-                if len(answer) > bytes_left:
-                    raise Unavailable("The answers are too large together; ask this one by itself.", code="too_large")
-                bytes_left -= len(answer)
-                found.answers[key] = msgspec.Raw(answer)
-    return found
+        except QuadraError as error:
+            refused[key] = _refused(error)
+    return Asking(project, asked, refused)
 
 
-@contextmanager
-def _noting(found: Answers, key: str) -> Iterator[None]:
-    """What refuses one question leaves the others alone."""
-    try:
-        yield
-    except QuadraError as error:
-        found.errors[key] = Refused(status=error.status, code=error.code, message=error.message, fields=error.fields)
+def _refused(error: QuadraError) -> Refused:
+    return Refused(status=error.status, code=error.code, message=error.message, fields=error.fields)
+
+
+def _answer(runtime: Runtime, lens: Lens[Any, Any], one: Any, moment: Look, until: float, bytes_most: int) -> bytes:
+    if time.monotonic() > until:
+        raise Unavailable("Those before it took all of the time; ask this one by itself.", code="query_timeout")
+    answer = msgspec.json.encode(lens.ask(runtime, one, moment.until(until)))
+    if len(answer) > bytes_most:
+        raise Unavailable("The answers are too large together; ask this one by itself.", code="too_large")
+    return answer
 
 
 def _read(

@@ -37,6 +37,8 @@ class Page:
     """The slug of the page that the navigation marks instead; such a page has no line of its own."""
     lenses: bool = True
     """A board: `static/<slug>/main.js` asks lenses and draws panels. Otherwise the page has a template and a view below."""
+    charts: bool = True
+    """Whether a board has some."""
     endpoint: str = ""
     """Of a page whose view is in another room."""
     whole: bool = False
@@ -57,8 +59,8 @@ PAGES = (
     Page("retention", "Retention", "Product"),
     Page("users", "Users", "Product"),
     Page("user", "User", "Product", under="users"),
-    Page("goals", "Goals", "Product"),
-    Page("segments", "Segments", "Product"),
+    Page("goals", "Goals", "Product", charts=False),
+    Page("segments", "Segments", "Product", charts=False),
     Page("features", "Features", "Product"),
     Page("satisfaction", "Satisfaction", "Product"),
     Page("ai", "AI usage", "Services"),
@@ -206,7 +208,7 @@ def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
     one = BOARDS[slug]
     current = f"dashboard.{one.under}" if one.under else one.view
-    return page("board.html", current, slug=slug, title=one.title, base_url=base_url())
+    return page("board.html", current, slug=slug, title=one.title, charts=one.charts, base_url=base_url())
 
 
 def shared(token: str, view: SharedView) -> Any:
@@ -214,7 +216,8 @@ def shared(token: str, view: SharedView) -> Any:
     if view.page not in BOARDS:
         raise NotFound("This view belongs to no page; ask for it as JSON.")
     told = {"token": token, "params": view.params, "keys": view.keys}
-    return render_template("shared.html", slug=view.page, title=BOARDS[view.page].title, name=view.name, told=told)
+    one = BOARDS[view.page]
+    return render_template("shared.html", slug=one.slug, title=one.title, charts=one.charts, name=view.name, told=told)
 
 
 for _slug in BOARDS:

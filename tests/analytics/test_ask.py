@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,12 @@ from flask.testing import FlaskClient
 from quadra.analytics import asking
 from quadra.analytics.asking import QUESTIONS_MOST
 from quadra.analytics.lenses import overview
+from quadra.warehouse.query import engine
 from quadra.warehouse.query.cache import answers_total
+from quadra.warehouse.query.engine import warehouse_of
 from tests.analytics.conftest import As, Place
 from tests.analytics.reference import Event, ev
+from tests.waiting import eventually
 
 RANGE = {"from": "2026-03-02", "to": "2026-03-03"}
 OF_THE_MOMENT = ("computed_at", "elapsed_ms", "insights")
@@ -85,6 +89,50 @@ def test_each_error_is_the_one_of_its_own_door_and_the_others_are_answered(
         "project": (400, "invalid", ["project"]),
         "not a key": (400, "invalid", []),
     }
+
+
+def test_each_answer_is_a_line_where_lines_are_asked_for(client: FlaskClient, as_: As, place: Place) -> None:
+    key = as_(told(place).slug)
+    questions = {
+        "wrong": {"lens": "nothing"},
+        **{name: {"lens": name, "params": RANGE} for name in ("trends", "visits")},
+    }
+    whole = client.post(ASK, json={"questions": questions}, headers=key).json
+    found = client.post(ASK, json={"questions": questions}, headers=key | {"Accept": "application/x-ndjson"})
+    assert (found.status_code, found.content_type) == (200, "application/x-ndjson")
+    lines = {line.pop("key"): line for line in map(json.loads, found.text.splitlines())}
+    assert lines["wrong"] == {"error": whole["errors"]["wrong"]}
+    assert {key: plain(line["answer"]) for key, line in lines.items() if key != "wrong"} == {
+        key: plain(answer) for key, answer in whole["answers"].items()
+    }
+
+
+def test_a_reader_of_lines_who_stops_reading_holds_no_turn(client: FlaskClient, as_: As, place: Place) -> None:
+    key = as_(told(place).slug) | {"Accept": "application/x-ndjson"}
+    questions = {f"q{number}": {"lens": "trends", "params": RANGE} for number in range(3)}
+    stopped = [client.post(ASK, json={"questions": questions}, headers=key) for _ in range(12)]
+    assert all(one.status_code == 200 for one in stopped)
+    turns = warehouse_of(place.runtime)._turns
+    eventually(lambda: turns._value == place.runtime.settings.query_concurrency)
+    for one in stopped:
+        one.close()
+
+
+def test_lines_that_cannot_begin_are_refused_as_a_whole(
+    client: FlaskClient, as_: As, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = as_(told(place).slug) | {"Accept": "application/x-ndjson"}
+    monkeypatch.setattr(engine, "WAIT_SECONDS", 0.0)
+    turns = warehouse_of(place.runtime)._turns
+    for _ in range(place.runtime.settings.query_concurrency):
+        turns.acquire()
+    try:
+        refused = client.post(
+            ASK, json={"questions": {"a": {"lens": "trends", "params": RANGE}, "b": {"lens": "x"}}}, headers=key
+        )
+    finally:
+        turns.release(place.runtime.settings.query_concurrency)
+    assert (refused.status_code, refused.json["error"]["code"]) == (503, "busy")
 
 
 def test_who_may_not_ask_is_told_nothing(client: FlaskClient, as_: As, place: Place) -> None:

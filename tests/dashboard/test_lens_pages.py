@@ -260,19 +260,17 @@ def test_what_is_chosen_stands_in_the_address(page: Page, full: Project) -> None
 
 def test_today_is_compared_with_yesterday_until_the_same_time(page: Page, quadra: QuadraProcess) -> None:
     project = _project(quadra, "Compared")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(urllib.parse.unquote(request.url)))
     project.send(*[{"eventType": "opened", "userId": f"u{n}"} for n in range(3)])
-    page.goto(project.at("overview", days="1"))
+    with page.expect_request("**/api/analytics/ask") as asked:
+        page.goto(project.at("overview", days="1"))
     settled(page)
     expect(tile(page, "Active users").locator(".num")).to_have_text("3")
     expect(tile(page, "Active users").locator(".delta")).to_contain_text("before: 0")
-    (earlier,) = {
-        found.groups()
-        for url in asked
-        if (found := re.search(r"/dashboard\?.*?\bfrom=(\S+?)&to=(\S+?)T\d\d:\d\d&", url))
-    }
-    assert earlier[0] == earlier[1]
+    (overview,) = [
+        one["params"] for one in asked.value.post_data_json["questions"].values() if one["lens"] == "dashboard"
+    ]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", overview["compare_from"])
+    assert re.fullmatch(overview["compare_from"] + r"T\d\d:\d\d", overview["compare_to"])
     page.get_by_label("Compare").select_option("no")
     expect(tile(page, "Active users").locator(".delta")).not_to_contain_text("before")
 
@@ -340,10 +338,20 @@ def test_a_goal_is_made_and_shown_beside_every_source(page: Page, full: Project)
     expect(shown).to_contain_text("No goals yet")
 
 
+def ask_by_itself(route: Route) -> None:
+    """What is asked of the time before is told to be too large beside the others."""
+    response, questions = route.fetch(), (route.request.post_data_json or {})["questions"]
+    lines = [json.loads(line) for line in response.text().splitlines()]
+    error = {"status": 503, "code": "too_large", "message": "", "fields": {}}
+    told = [{"key": one["key"], "error": error} if "from" in questions[one["key"]]["params"] else one for one in lines]
+    route.fulfill(response=response, body="".join(f"{json.dumps(line)}\n" for line in told))
+
+
 def test_a_chart_is_zoomed_and_a_table_sorted_by_keys(page: Page, full: Project) -> None:
     earlier: list[Route] = []  # the answer of the time before comes once the keys have pointed at a day
     of_before = re.compile(r"/trends\?.*&from=.*interval=day$")
     page.route(of_before, lambda route: route.fallback() if earlier else earlier.append(route))
+    page.route("**/api/analytics/ask", ask_by_itself, times=1)
     page.goto(full.at("events", days="7"))
     chart = panel(page, "Events over time").locator(CHART)
     expect(chart).to_have_attribute("tabindex", "0")
@@ -438,35 +446,52 @@ def test_a_funnel_is_built_by_clicking(page: Page, full: Project) -> None:
 
 
 def test_a_question_that_fails_says_so_and_is_asked_again(page: Page, full: Project) -> None:
-    page.route("**/api/analytics/paths*", lambda route: route.abort())
+    page.route("**/api/analytics/ask", lambda route: route.abort())
     page.goto(full.at("journeys", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
     shown = panel(page, PAGES["journeys"])
     expect(shown.get_by_role("alert")).to_contain_text("Quadra cannot be reached.")
-    page.unroute("**/api/analytics/paths*")
+    page.unroute("**/api/analytics/ask")
     shown.get_by_role("button", name="Try again").click()
     expect(shown).to_contain_text("No transitions between pages or events")
     expect(shown.get_by_role("alert")).to_be_hidden()
 
 
-def test_questions_about_visits_are_one_request_of_which_one_may_fail(page: Page, full: Project) -> None:
-    def refuse_one(route: Route) -> None:
+def test_questions_of_a_page_are_one_request_of_which_one_may_fail(page: Page, full: Project) -> None:
+    def refuse_some(route: Route) -> None:
         response = route.fetch()
-        told = response.json()
-        del told["answers"]["q1"]
-        told["errors"]["q1"] = {"status": 503, "code": "too_large", "message": "Ask this one by itself.", "fields": {}}
-        route.fulfill(response=response, json=told)
+        told = {line["key"]: line for line in map(json.loads, response.text().splitlines())}
+        for key, code in (("q2", "query_too_large"), ("q3", "too_large")):
+            error = {"status": 503, "code": code, "message": "Ask for less.", "fields": {}}
+            told[key] = {"key": key, "error": error}
+        route.fulfill(response=response, body="".join(f"{json.dumps(line)}\n" for line in told.values()))
 
-    page.route("**/api/analytics/ask", refuse_one)
-    with page.expect_request("**/api/analytics/ask") as asked:
+    page.route("**/api/analytics/ask", refuse_some)
+    with (
+        page.expect_request("**/api/analytics/ask") as asked,
+        page.expect_request("**/api/analytics/visits?*") as alone,
+    ):
         page.goto(full.at("visits", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
-    questions = asked.value.post_data_json["questions"]
-    assert [one["params"].get("by") for one in questions.values()] == [None, "channel", "page", "country", "browser"]
+    questions = list(asked.value.post_data_json["questions"].values())
+    assert [one["lens"] for one in questions] == ["visits", "goals", "visits", "visits", "visits", "visits", "hidden"]
+    assert questions[2]["params"]["by"] == "channel"
+    assert "by=page" in alone.value.url  # what is too large beside the others
     failed = panel(page, "Where do they come from?")
-    expect(failed.get_by_role("alert")).to_contain_text("Ask this one by itself.")
+    expect(failed.get_by_role("alert")).to_contain_text("Ask for less.")
     expect(panel(page, "Which pages?")).to_contain_text("No page views in this period.")
     failed.get_by_role("button", name="Try again").click()
     expect(failed).to_contain_text("No visits in this period.")
     expect(failed.get_by_role("alert")).to_be_hidden()
+
+
+def test_an_answer_that_breaks_off_leaves_what_came_and_refuses_the_rest(page: Page, full: Project) -> None:
+    def break_off(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().partition("\n")[0] + "\n")
+
+    page.route("**/api/analytics/ask", break_off)
+    page.goto(full.at("visits", **{"from": "2020-01-01", "to": "2020-01-31"}))
+    expect(panel(page, PAGES["visits"])).to_contain_text("No visits in this period.")
+    expect(panel(page, "Which pages?").get_by_role("alert")).to_contain_text("Quadra did not answer to the end.")
 
 
 def test_a_statement_is_answered_in_a_table_a_chart_and_a_file_or_says_what_it_may_not_do(
@@ -489,7 +514,7 @@ def test_a_statement_is_answered_in_a_table_a_chart_and_a_file_or_says_what_it_m
 
 def test_a_page_that_meets_a_busy_server_asks_again_by_itself(page: Page, full: Project) -> None:
     busy = json.dumps({"error": {"code": "busy", "message": "Too many questions at once; try again."}})
-    page.route("**/api/analytics/ai?*", lambda route: route.fulfill(status=503, body=busy), times=2)
+    page.route("**/api/analytics/ask", lambda route: route.fulfill(status=503, body=busy), times=2)
     page.goto(full.at("ai", **{"from": "2020-01-01", "to": "2020-01-31"}))  # over: nothing asks again by itself
     expect(panel(page, PAGES["ai"])).to_contain_text("No AI calls")
 

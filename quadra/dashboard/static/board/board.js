@@ -136,6 +136,11 @@ class Board {
     return `/user?${query}`;
   }
 
+  /** Whether its first panel has an answer in which nothing happened. */
+  get #showsNothing() {
+    return this.root.querySelector('.panel .nothing')?.hidden === false;
+  }
+
   /** Shows `parts` under the bar and begins to ask. */
   start(...parts) {
     const { ranged, bots } = this.bar;
@@ -144,18 +149,25 @@ class Board {
     const below = ranged && bots && !this.shared ? [hiddenRows(this)] : [];
     this.root.replaceChildren(...above, ...parts.map((part) => part.element ?? part), ...below);
     this.root.setAttribute('aria-busy', 'false');
-    this.address.onChange(() => this.refresh());
-    this.refresh().finally(() => {
+    const ask = () => this.refresh().finally(() => {
       this.root.classList.add('steady');
-      later?.look();
+      if (this.#showsNothing) later?.look();
     });
+    this.address.onChange(ask);
+    ask();
     // other pages hear it from shell.js
     if (this.shared) matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => document.dispatchEvent(new Event('quadra:theme')));
     const runs = () => !this.bar.ranged || this.range.running;
     if (!this.shared) listenToKeys(this);
-    if (!this.shared) keepFresh(this.project, runs, () => this.refresh({ quiet: true }), this.hear);
+    if (!this.shared) onceLoaded(() => keepFresh(this.project, runs, () => this.refresh({ quiet: true }), this.hear));
     else setInterval(() => !document.hidden && runs() && this.refresh({ quiet: true }), SHARED_EVERY_MS);
   }
+}
+
+/** The library of the live line comes after the page's own scripts, which do not wait for it. */
+function onceLoaded(run) {
+  if (document.readyState === 'complete') run();
+  else addEventListener('load', run, { once: true });
 }
 
 export function openBoard(options) {

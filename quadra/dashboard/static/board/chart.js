@@ -20,8 +20,11 @@ export function load(source) {
 
 export class Chart {
   #box;
+  #library = null;
   #chart = null;
   #make = null;
+  #due = false;
+  #size = '';
   #kinds = '';
   #brush = null;
   #click = null;
@@ -30,30 +33,52 @@ export class Chart {
   constructor(box, missing) {
     this.#box = box;
     load(box.dataset.echarts).then((echarts) => this.#start(echarts), missing);
-    document.addEventListener('quadra:theme', () => this.#draw());
+    document.addEventListener('quadra:theme', () => this.#soon());
   }
 
   /** `make(theme)` gives the option; it is asked again when colours or sizes change. In it, `click(event)` hears
    * of a part that was clicked, `pick(first, last)` of periods that were brushed. */
   draw(make) {
     this.#make = make;
-    this.#draw();
+    this.#soon();
+  }
+
+  /** Once before the next frame, whatever comes until then: nothing that a page does is as dear as drawing. */
+  #soon() {
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => {
+      this.#due = false;
+      this.#draw();
+    });
   }
 
   #start(echarts) {
-    this.#chart = echarts.init(this.#box, null, { renderer: 'canvas' });
-    this.#brush = new Brush(this.#box, this.#chart);
-    this.#chart.on('click', (event) => this.#click?.(event));
-    new ResizeObserver(() => {
-      if (this.#box.clientWidth === 0) return;
-      this.#chart.resize();
-      this.#draw();
-    }).observe(this.#box);
-    this.#draw();
+    this.#library = echarts;
+    new ResizeObserver(() => this.#sized() && this.#draw()).observe(this.#box);
+    this.#soon();
+  }
+
+  /** Whether it has another size than it was drawn in, and gets it. An observer tells of the first size, too. */
+  #sized() {
+    const size = `${this.#box.clientWidth} ${this.#box.clientHeight}`;
+    if (this.#box.clientWidth === 0 || size === this.#size) return false;
+    if (this.#size) this.#chart?.resize();
+    this.#size = size;
+    return true;
+  }
+
+  #open() {
+    const chart = this.#library.init(this.#box, null, { renderer: 'canvas' });
+    this.#brush = new Brush(this.#box, chart);
+    chart.on('click', (event) => this.#click?.(event));
+    return chart;
   }
 
   #draw() {
-    if (!this.#chart || !this.#make || this.#box.clientWidth === 0) return;
+    if (!this.#library || !this.#make || this.#box.clientWidth === 0) return;
+    this.#chart ??= this.#open(); // not sooner: in a place that is hidden it would have no size yet
+    this.#sized();
     const look = theme();
     const { pick = null, click = null, ...option } = this.#make(look, this.#box.clientWidth);
     this.#click = click;

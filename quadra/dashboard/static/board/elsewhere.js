@@ -7,10 +7,11 @@ import { day } from './words.js';
 
 const DAYS = 30;
 
-/** {element, look}: it is asked once the page has its answers, which need not share the machine with it. */
+/** {element, look}: looked for where a page shows nothing, once. */
 export function elsewhere(board) {
   const place = el('div', { class: 'notice elsewhere', role: 'status', hidden: true });
   let latest = null;
+  let looked = false;
 
   function draw() {
     const { first } = board.range;
@@ -24,6 +25,8 @@ export function elsewhere(board) {
   }
 
   async function look() {
+    if (looked) return;
+    looked = true;
     try {
       const { events } = await ask('/api/analytics/user/events', { project: board.project, limit: 1, include_bots: 'true' });
       latest = events.length ? wallClock(board.timezone, Date.parse(events[0].timestamp))[0] : null;

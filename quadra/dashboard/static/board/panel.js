@@ -28,13 +28,13 @@ export class Panel {
   #chart = null;
   #table = null;
   #asTable = false;
+  #marks = '[]';
 
   constructor(options) {
     this.#options = options;
     made += 1;
     const id = `panel-${made}`;
     const { title, tools = [], chart, table, body, size, board, scrolls, foot } = options;
-    const also = [...(options.also ?? []), ...(chart ? [board.happened] : [])];
     const toggle = chart ? el('button', { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => this.#show(!this.#asTable) }, 'Table') : null;
     const box = chart ? el('div', { class: `chart ${size ?? ''}`, role: 'img', 'data-echarts': board.echarts, 'aria-label': `${title} Chart; the Table button shows the same numbers` }) : null;
     if (table) this.#table = new Table(title);
@@ -59,7 +59,16 @@ export class Panel {
     this.#say(null);
     this.element.hidden = !options.of.offered;
     options.of.on((question) => this.#draw(question));
-    for (const other of also) other.on(() => this.#draw(options.of));
+    for (const other of options.also ?? []) other.on(() => this.#draw(options.of));
+    if (chart) board.happened.on(({ answer }) => this.#mark(answer?.annotations ?? []));
+  }
+
+  /** Draws again where other things happened in the time than the chart shows. */
+  #mark(happened) {
+    const marks = JSON.stringify(happened);
+    if (marks === this.#marks) return;
+    this.#marks = marks;
+    this.#draw(this.#options.of);
   }
 
   #show(asTable) {

@@ -2,11 +2,15 @@
 // ends the older one. Whoever shows the answer is told: loading, then the answer, or what went wrong. The answer comes first, what it
 // is compared with after it, so that nobody waits for both.
 
+/** What an answer says of its making. */
+const MEASURES = ['computed_at', 'elapsed_ms', 'rows_read'];
+
 /** States: 'idle' (nothing to ask), 'loading', 'ready', 'failed'. A quiet failure keeps the answer and says `stale`. */
 export class Question {
   #hear = [];
   #ended = null;
   #signature = null;
+  #facts = null;
   state = 'loading';
   answer = null;
   before = null;
@@ -62,21 +66,19 @@ export class Question {
     this.#ended = ended;
     if (!(quiet && this.state === 'ready' && same)) this.#become('loading');
     try {
-      const ask = (key) => this.board.source.ask(key, asked[key], ended.signal);
+      const ask = (key, how) => this.board.source.ask(key, asked[key], ended.signal, how);
       const beside = `${this.key}-before`;
       const compares = beside in asked && this.board.source.has(beside);
-      const answer = await ask(this.key);
+      const first = ask(this.key);
+      const second = compares ? ask(beside, { later: true }) : null;
+      second?.catch(() => {}); // it is waited for below, unless the first one fails
+      const answer = await first;
       if (ended.signal.aborted) return;
-      this.answer = answer;
-      this.before = !compares ? this.earlier(answer) : same ? this.before : null;
-      this.error = null;
-      this.stale = false;
-      this.#become('ready');
+      this.#found(answer, compares ? (same ? this.before : null) : this.earlier(answer), same);
       if (!compares) return;
-      const before = await ask(beside);
+      const before = await second;
       if (ended.signal.aborted) return;
-      this.before = before;
-      this.#become('ready');
+      this.#found(answer, before, same);
     } catch (error) {
       if (ended.signal.aborted) return;
       ended.abort();
@@ -84,6 +86,15 @@ export class Question {
       this.stale = this.state === 'ready';
       this.#become(this.stale ? 'ready' : 'failed');
     }
+  }
+
+  /** Whoever shows it is told only of what has changed; a minute is a change: which period runs now is drawn, too. */
+  #found(answer, before, same) {
+    const facts = JSON.stringify([answer, before, new Date().toISOString().slice(0, 16)], (name, value) => (MEASURES.includes(name) ? undefined : value));
+    const known = same && this.state === 'ready' && !this.stale && facts === this.#facts;
+    Object.assign(this, { answer, before, error: null, stale: false });
+    this.#facts = facts;
+    if (!known) this.#become('ready');
   }
 
   #become(state) {

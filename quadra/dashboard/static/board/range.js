@@ -1,5 +1,6 @@
 // The time that a page is about, in the project's time zone, and the time before it that it is compared with.
-// While a range runs it is compared with the same part of the one before: today until now with yesterday until the same time.
+// While a range runs it is compared with the same part of the one before: today until now with yesterday until the same time. Of
+// several days that time is of ten minutes, so that the question is the same for as long and its answer can be kept.
 
 export const PRESETS = [[1, 'Today'], [7, 'Last 7 days'], [30, 'Last 30 days'], [90, 'Last 90 days'], [365, 'Last 365 days']];
 /** Each with its first and last day, of [today, the weekday that a week begins with: 0 is Sunday]. One that runs ends today. */
@@ -18,12 +19,16 @@ export const INTERVALS = ['hour', 'day', 'week', 'month'];
 const DAY_MS = 86_400_000;
 const DATE = /^\d{4}-\d\d-\d\d$/;
 
+const clocks = new Map();
+
 /** The wall clock of a zone as [date, time]: ["2026-11-24", "14:30"]. */
 export function wallClock(zone, ms = Date.now()) {
-  const text = new Intl.DateTimeFormat('sv-SE', {
-    timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit',
-  }).format(ms);
-  return text.split(' ');
+  if (!clocks.has(zone)) {
+    clocks.set(zone, new Intl.DateTimeFormat('sv-SE', {
+      timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit',
+    }));
+  }
+  return clocks.get(zone).format(ms).split(' ');
 }
 
 export const moved = (date, days) => new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
@@ -61,7 +66,7 @@ export function rangeOf(address, zone, usual = USUAL_DAYS, weekStart = 1) {
     preset: custom ? null : wanted,
     name,
     asked: custom ? { from, to } : { days: String(wanted) },
-    before: ofOwn ? own : { from: earlier(first), to: running ? `${earlier(today)}T${time}` : earlier(last) },
+    before: ofOwn ? own : { from: earlier(first), to: running ? `${earlier(today)}T${days > 1 ? `${time.slice(0, -1)}0` : time}` : earlier(last) },
   };
 }
 

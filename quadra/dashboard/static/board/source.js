@@ -8,8 +8,7 @@ export const FUNNELS = 'funnels/query';
 export const SQL = 'sql';
 /** Lenses whose questions are too long for an address. */
 const POSTED = new Set([FUNNELS, SQL]);
-/** Those whose questions about one range share what they read. */
-const TOGETHER = new Set(['visits']);
+const ANALYTICS = '/api/analytics/';
 
 function queryOf(params) {
   const query = new URLSearchParams();
@@ -20,7 +19,7 @@ function queryOf(params) {
 }
 
 /** A lens is asked by its path below /api/analytics; what begins with a slash is a path of its own. One that takes no project
- * is asked with the project null. */
+ * is asked with the project null. Lenses that are asked in one moment are one request, but for statements, which may take long. */
 export class ProjectSource {
   #together;
 
@@ -33,16 +32,18 @@ export class ProjectSource {
     return true;
   }
 
-  /** A promise of the answer; it gets its turn unless `signal` ends it first. */
-  ask(_key, question, signal) {
-    return TOGETHER.has(question.lens) ? this.#together.ask(question, signal) : this.#alone(question, signal);
+  /** A promise of the answer; it gets its turn unless `signal` ends it first. `later`: after all others of this moment. */
+  ask(_key, { lens: path, params }, signal, { later = false } = {}) {
+    const lens = path.startsWith(ANALYTICS) ? path.slice(ANALYTICS.length) : path;
+    const question = { lens, params };
+    return lens.startsWith('/') || lens === SQL ? this.#alone(question, signal) : this.#together.ask(question, signal, later);
   }
 
   #alone({ lens, params }, signal) {
     if (POSTED.has(lens)) {
-      return inTurn(() => send(`/api/analytics/${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal }), signal);
+      return inTurn(() => send(`${ANALYTICS}${lens}`, { method: 'POST', body: { ...params, project: this.project }, signal }), signal);
     }
-    const path = lens.startsWith('/') ? lens : `/api/analytics/${lens}`;
+    const path = lens.startsWith('/') ? lens : `${ANALYTICS}${lens}`;
     return inTurn(() => send(`${path}?${queryOf({ project: this.project, ...params })}`, { signal }), signal);
   }
 }

@@ -4,11 +4,6 @@ const SERIES = 8;
 /** Lines differ in their dashes too: colour never tells them apart alone. */
 export const DASHES = ['solid', [6, 3], [2, 3], [9, 3, 2, 3], [12, 4], [4, 2, 1, 2], [1, 4], [8, 2, 2, 2, 2, 2]];
 
-function colour(probe, name) {
-  probe.style.color = `var(${name})`;
-  return getComputedStyle(probe).color;
-}
-
 const channels = (written) => written.match(/[\d.]+/g).slice(0, 3).map(Number);
 
 function luminance(written) {
@@ -25,17 +20,31 @@ export function mixed(from, to, share) {
 /** Black or white, whichever is read better on the colour: one of them has a contrast of 4.58 on every colour there is. */
 export const readableOn = (written) => (luminance(written) > 0.179 ? '#000' : '#fff');
 
+const NAMES = ['accent', 'muted', 'rule', 'line', 'panel', 'ink', 'good', 'bad', 'warn', 'bg'];
+const ALL = [...NAMES.map((name) => `--${name}`), ...Array.from({ length: SERIES }, (_, index) => `--c${index + 1}`)];
+
+let known = null;
+document.addEventListener('quadra:theme', () => { known = null; });
+addEventListener('resize', () => { known = null; }); // wide windows have larger letters
+
+/** Read once: the browser computes styles anew for whoever asks after a change. */
 export function theme() {
-  const probe = document.createElement('i');
-  document.body.append(probe);
-  const named = Object.fromEntries(
-    ['accent', 'muted', 'rule', 'line', 'panel', 'ink', 'good', 'bad', 'warn', 'bg'].map((name) => [name, colour(probe, `--${name}`)]),
-  );
-  const series = Array.from({ length: SERIES }, (_, index) => colour(probe, `--c${index + 1}`));
-  probe.remove();
+  known ??= read();
+  return known;
+}
+
+function read() {
+  const probes = ALL.map((name) => {
+    const probe = document.createElement('i');
+    probe.style.color = `var(${name})`;
+    return probe;
+  });
+  document.body.append(...probes);
+  const colours = probes.map((probe) => getComputedStyle(probe).color);
+  for (const probe of probes) probe.remove();
   return {
-    ...named,
-    series,
+    ...Object.fromEntries(NAMES.map((name, place) => [name, colours[place]])),
+    series: colours.slice(NAMES.length),
     rem: parseFloat(getComputedStyle(document.documentElement).fontSize),
     font: getComputedStyle(document.body).fontFamily,
   };

@@ -1,12 +1,14 @@
-// Questions that a page asks in one moment and that read the same events: one request, so that the server reads them once.
-// Each is answered, or refused, by itself.
+// Questions that a page asks in one moment: one request. The server looks once at the events, reads once what questions have in
+// common, and answers one after another. Each is answered, or refused, by itself, and shown as soon as it is there.
 
-import { Refused, send } from '../shared/rest.js';
+import { Refused, sendForLines } from '../shared/rest.js';
 import { inTurn } from './turns.js';
 
 const MOST = 20;
-// They share the time that the server gives to one question (QUERY_TIMEOUT, 30 s unless set), and answer all at once.
+// They share the time that the server gives to one question (QUERY_TIMEOUT, 30 s unless set).
 const PATIENCE_MS = 40_000;
+/** What is left of the time or the size of all is too little for one, which may ask for all of it. */
+const BY_ITSELF = ['query_timeout', 'too_large'];
 
 export class Together {
   #waiting = [];
@@ -17,38 +19,49 @@ export class Together {
     this.alone = alone;
   }
 
-  ask(question, signal) {
+  /** With `later` it comes after all that are asked in the same moment without. */
+  ask(question, signal, later = false) {
     return new Promise((answer, refuse) => {
       if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
-      this.#waiting.push({ question, signal, answer, refuse });
+      this.#waiting.push({ question, signal, later, answer, refuse });
     });
   }
 
   #send() {
-    const all = this.#waiting.splice(0);
+    const all = this.#waiting.splice(0).sort((one, other) => one.later - other.later);
     while (all.length > 0) this.#sendThese(all.splice(0, MOST));
+  }
+
+  #alone({ question, signal, answer, refuse }) {
+    this.alone(question, signal).then(answer, refuse);
   }
 
   async #sendThese(asked) {
     if (asked.length === 1) {
-      const [{ question, signal, answer, refuse }] = asked;
-      this.alone(question, signal).then(answer, refuse);
+      this.#alone(asked[0]);
       return;
     }
     const ended = new AbortController();
     const stop = () => asked.every(({ signal }) => signal.aborted) && ended.abort();
     for (const { signal } of asked) signal.addEventListener('abort', stop);
-    const questions = Object.fromEntries(asked.map(({ question: { lens, params } }, place) => [`q${place}`, { lens, params }]));
+    const waiting = new Map(asked.map((one, place) => [`q${place}`, one]));
+    const questions = Object.fromEntries([...waiting].map(([key, { question: { lens, params } }]) => [key, { lens, params }]));
+    const take = ({ key, answer, error }) => {
+      const one = waiting.get(key);
+      waiting.delete(key);
+      if (!error) one.answer(answer);
+      else if (BY_ITSELF.includes(error.code) && key !== 'q0') this.#alone(one);
+      else one.refuse(new Refused(error.message, error.status, error));
+    };
     try {
-      const body = { project: this.project, questions };
-      const { answers, errors } = await inTurn(() => send('/api/analytics/ask', { method: 'POST', body, signal: ended.signal, patience: PATIENCE_MS }), ended.signal);
-      asked.forEach(({ answer, refuse }, place) => {
-        const wrong = errors[`q${place}`];
-        if (wrong) refuse(new Refused(wrong.message, wrong.status, wrong));
-        else answer(answers[`q${place}`]);
-      });
+      const order = { method: 'POST', body: { project: this.project, questions }, signal: ended.signal, patience: PATIENCE_MS };
+      const whole = await inTurn(() => sendForLines('/api/analytics/ask', order, take), ended.signal);
+      // an older release, while a new one is rolled out, answers all at once
+      for (const [key, answer] of Object.entries(whole?.answers ?? {})) take({ key, answer });
+      for (const [key, error] of Object.entries(whole?.errors ?? {})) take({ key, error });
+      for (const { refuse } of waiting.values()) refuse(new Refused('Quadra did not answer to the end.'));
     } catch (error) {
-      for (const { refuse } of asked) refuse(error);
+      for (const { refuse } of waiting.values()) refuse(error);
     } finally {
       for (const { signal } of asked) signal.removeEventListener('abort', stop);
     }

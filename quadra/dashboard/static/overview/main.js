@@ -11,7 +11,19 @@ import { noticed, well } from './engine.js';
 import { rightNow } from './now.js';
 
 const board = openBoard({ interval: true });
-const overview = board.ask('overview', (common) => ({ lens: 'dashboard', params: { ...common, interval: board.interval } }), { compare: true });
+const NUMBERS = ['users', 'sessions', 'events', 'api', 'ai', 'errors'];
+
+/** The same of the time that it is compared with. */
+function earlier(answer) {
+  if (answer.events.previous === null) return null;
+  return {
+    ...Object.fromEntries(NUMBERS.map((name) => [name, answer[name].previous])),
+    series: answer.series.map(({ previous }) => previous).filter(({ at }) => at !== null),
+    top_features: answer.top_features.map(({ feature_name, previous }) => ({ feature_name, ...previous })),
+  };
+}
+
+const overview = board.ask('overview', (common) => ({ lens: 'dashboard', params: { ...common, interval: board.interval, ...board.beside } }), { earlier });
 
 const spark = (name) => ({ series }) => begun(series).map((point) => point[name]);
 const numbers = keyNumbers(overview, 'Key numbers', [

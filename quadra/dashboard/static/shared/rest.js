@@ -2,6 +2,7 @@
 // is a sentence for people.
 
 const PATIENCE_MS = 15_000;
+const LINES = 'application/x-ndjson';
 
 export class Refused extends Error {
   constructor(message, status = 0, { code = null, fields = null } = {}) {
@@ -24,20 +25,46 @@ export function act(path) {
 }
 
 /** `body` is sent as JSON. Whoever gives a signal and ends it gets a `Refused` as well, and knows why. */
-export async function send(path, { method = 'GET', body: given, signal = null, patience: ms = PATIENCE_MS }) {
-  const options = { method, headers: {} };
+export async function send(path, options) {
+  return read(await reach(path, options));
+}
+
+/** Several answers to one order, each an object that `take` is given as soon as it is there. */
+export async function sendForLines(path, options, take) {
+  const answer = await reach(path, { ...options, accept: LINES });
+  if (!answer.ok || answer.headers.get('Content-Type') !== LINES) return read(answer);
+  let rest = '';
+  try {
+    for (const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader(); ;) {
+      const { done, value } = await reader.read();
+      const lines = (rest + (value ?? '')).split('\n');
+      rest = lines.pop();
+      for (const line of lines) take(JSON.parse(line));
+      if (done) return null;
+    }
+  } catch (error) {
+    throw away(error, options.patience);
+  }
+}
+
+async function reach(path, { method = 'GET', body: given, signal = null, patience: ms = PATIENCE_MS, accept = null }) {
+  const options = { method, headers: accept ? { Accept: accept } : {} };
   if (method !== 'GET') options.headers['X-CSRF-Token'] = document.querySelector('meta[name="csrf-token"]').content;
   if (given !== undefined) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(given);
   }
   const patience = AbortSignal.timeout(ms);
-  let answer;
   try {
-    answer = await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
+    return await fetch(path, { ...options, signal: signal ? AbortSignal.any([signal, patience]) : patience });
   } catch (error) {
-    throw new Refused(error.name === 'TimeoutError' ? `No answer from Quadra for ${ms / 1000} s.` : 'Quadra cannot be reached.');
+    throw away(error, ms);
   }
+}
+
+const away = (error, ms = PATIENCE_MS) => new Refused(error.name === 'TimeoutError' ? `No answer from Quadra for ${ms / 1000} s.` : 'Quadra cannot be reached.');
+
+async function read(answer) {
   const body = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(body?.error?.message ?? `Quadra answered with status ${answer.status}.`, answer.status, body?.error);
   if (body === null) throw new Refused('Quadra sent an answer that cannot be read.', answer.status);
