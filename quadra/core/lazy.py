@@ -7,9 +7,12 @@ before they import those. A constant or a base class that is made of one loads i
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 import threading
 from importlib.util import find_spec, module_from_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +32,13 @@ LIBRARIES = (
     "PIL.ImageFont",
 )
 """With the parts that are imported by name, each after what it is a part of."""
+
+SHARED = {
+    "duckdb": "_duckdb.*.so",
+    "pyarrow": "pyarrow/lib.*.so",
+    "numpy": "numpy/_core/_multiarray_umath.*.so",
+}
+"""Where each has its machine code, which is many megabytes."""
 
 _loading = threading.RLock()
 """One for all: they load one another."""
@@ -60,12 +70,25 @@ def _load(module: ModuleType) -> None:
 
 def _execute(module: Any) -> None:
     module.__class__ = _Loading
+    _map(module)
     try:
         module.__spec__.loader.exec_module(module)
     except BaseException:
         module.__class__ = _Lazy  # the next look fails in the same way
         raise
     module.__class__ = ModuleType
+
+
+def _map(module: Any) -> None:
+    """Loads the machine code ahead of the import, which holds the interpreter meanwhile: 40 to 250 ms in which a web process
+    answers nobody, the most where it is read from a disk. A foreign function is called without the interpreter. Where this
+    fails, the import says why.
+    """
+    load = ctypes.CDLL(None).dlopen
+    load.restype, load.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+    for folder in module.__spec__.submodule_search_locations or ():
+        for path in Path(folder).parent.glob(SHARED.get(module.__name__, ".none")):
+            load(os.fsencode(path), os.RTLD_NOW)
 
 
 def put_off() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quadra.core import lazy
@@ -48,6 +50,11 @@ except AttributeError as error:
     print(sums == [3] * 8, isinstance(one, pa.Table), type(pa) is types.ModuleType, error)
 """)
     assert said == "True True True module 'pyarrow' has no attribute 'no_such_thing'"
+
+
+def test_their_machine_code_is_where_it_is_looked_for() -> None:
+    site = Path(np.__path__[0]).parent
+    assert [len(list(site.glob(pattern))) for pattern in lazy.SHARED.values()] == [1] * len(lazy.SHARED)
 
 
 def test_what_is_not_installed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
