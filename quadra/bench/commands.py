@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import psutil
+import msgspec
 
-from quadra import __version__
-from quadra.bench import field, ingest, overload, page, pieces
+from quadra.bench import field, ingest, page, pieces
+from quadra.bench.lenses import run as run_lenses
+from quadra.bench.machine import machine
 from quadra.bench.pieces import SUITES
 from quadra.bench.replicas import run as run_replicas
+from quadra.bench.rest import run as run_rest
+from quadra.bench.scale import Scale
+from quadra.bench.scale import run as run_scale
+from quadra.bench.soak import Soak
+from quadra.bench.soak import run as run_soak
 from quadra.bench.suite import ITERATIONS, BenchmarkSuite, load_results
-from quadra.core import clock
 
-LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec", "orjson", "psycopg")
+REST_SECONDS = 60.0
 
 
 @click.command()
@@ -30,12 +33,30 @@ LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec",
     help="Measure only how soon an event is on a dashboard of another replica, joined by this Redis; needs --postgres.",
 )
 @click.option(
-    "--overload",
-    "overload_minutes",
-    type=click.FloatRange(0.1, 60),
-    metavar="MINUTES",
-    help="Only send more than Quadra can take for so long, and look whether memory stays bounded and nothing is lost.",
+    "--scale", is_flag=True, help="Measure only what grows with history: 10⁵, 10⁶, 10⁷ and 5·10⁷ stored events."
 )
+@click.option(
+    "--until", type=click.IntRange(1), default=10_000_000, show_default=True, help="Stored events, of --scale."
+)
+@click.option("--lenses", is_flag=True, help="Measure only how long questions about 10⁶ events of 30 days take.")
+@click.option(
+    "--rest", is_flag=True, help="Measure only what Quadra uses while nobody sends and one dashboard is open."
+)
+@click.option(
+    "--soak",
+    is_flag=True,
+    help="Only send four fifths of what Quadra takes for long, then twice as much, and look whether anything is lost.",
+)
+@click.option(
+    "--steady-minutes", type=click.FloatRange(0.01, 24 * 60), default=30.0, show_default=True, help="Of a soak."
+)
+@click.option(
+    "--overload-minutes", type=click.FloatRange(0.01, 24 * 60), default=10.0, show_default=True, help="Of a soak."
+)
+@click.option(
+    "--saturation", type=click.IntRange(1), help="Of a soak: events a second, where it is not to be found first."
+)
+@click.option("--after-seconds", type=click.IntRange(1, 3600), default=60, show_default=True, help="Of a soak.")
 @click.option("--field", "only_field", is_flag=True, help="Measure only how fast the field scores events, on one core.")
 @click.option(
     "--iterations",
@@ -49,11 +70,24 @@ LIBRARIES = ("eventlet", "gunicorn", "python-socketio", "sqlalchemy", "msgspec",
 @click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @click.option("--compare", type=click.Path(path_type=Path, exists=True), help="An earlier JSON file to compare with.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the part of docs/benchmarks.md.")
+@click.option(
+    "--keep",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Keep the figures in this folder (docs/benchmarks) and make its page and plots anew.",
+)
 def bench(
     postgres: str | None,
     replicas: str | None,
-    overload_minutes: float | None,
+    scale: bool,
+    until: int,
+    lenses: bool,
+    rest: bool,
+    soak: bool,
+    steady_minutes: float,
+    overload_minutes: float,
+    saturation: int | None,
+    after_seconds: int,
     only_field: bool,
     iterations: int | None,
     suites: tuple[str, ...],
@@ -61,59 +95,95 @@ def bench(
     seconds: float,
     output: Path | None,
     compare: Path | None,
-    markdown: Path | None,
+    folder: Path | None,
 ) -> None:
     """Measure ingest on this machine, against its limits measured in the same minutes.
 
     With --iterations or --suite small pieces of work instead: NumPy, JSON, field, database, ingest, lenses.
     """
+    kept = Kept(output, folder)
     if iterations or suites:
         time_pieces(iterations or ITERATIONS, suites, output, compare)
-        return
-    if only_field:
-        scored = field.run(rounds=rounds, seconds=seconds)
-        whole_field: dict[str, Any] = {"machine": machine(), "field": scored}
+    elif soak:
+        database = "PostgreSQL" if postgres else "SQLite"
+        soaked = Soak(
+            machine(), database, min(60.0, steady_minutes * 60), steady_minutes, overload_minutes, after_seconds
+        )
+        soaked.saturation_per_second = saturation or 0
+        try:
+            run_soak(soaked, postgres, keep=partial(kept.write, f"soak-{database.lower()}"), say=click.echo)
+        except AssertionError as fault:
+            raise click.ClickException(str(fault)) from None
+        finally:
+            kept.page()
+    elif scale:
+        if replicas and not postgres:
+            raise click.UsageError("--replicas needs --postgres: two replicas share a database.")
+        shared = (postgres, replicas) if postgres and replicas else None
+        grown = Scale(machine())
+        keep = partial(kept.write, "scale")
+        run_scale(grown, until=until, seconds=seconds, shared=shared, keep=keep, say=click.echo)
+        kept.page()
+    elif lenses:
+        asked = run_lenses(machine(), rounds=rounds)
+        for title, lens in asked.lenses.items():
+            click.echo(f"{title}: {lens.median_ms} ms, the first time {lens.first_ms} ms")
+        kept.put("lenses", asked)
+    elif rest:
+        found = run_rest(machine(), seconds=REST_SECONDS)
+        click.echo(
+            f"web {found.web_percent} % of a core, {found.web_mb} MB; worker {found.worker_percent} %, {found.worker_mb} MB"
+        )
+        kept.put("rest", found)
+    elif only_field:
+        facts, scored = machine(), field.run(rounds=rounds, seconds=seconds)
         for one in scored:
             click.echo(f"{one['name']}: {one['per_second']:,}/s" + (f" (goal {one['goal']:,})" if one["goal"] else ""))
-        if output:
-            output.write_text(json.dumps(whole_field, indent=2, ensure_ascii=False) + "\n")
-        if markdown:
-            page.put(markdown, page.field(whole_field))
-        return
-    if overload_minutes:
-        facts = machine()
-        whole: dict[str, Any] = {
-            "machine": facts,
-            "overload": overload.run(postgres, minutes=overload_minutes, say=click.echo),
-        }
-        if output:
-            output.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-        if markdown:
-            page.put(markdown, page.overload(whole))
-        return
-    if replicas:
+        kept.put("field", {"machine": facts, "field": scored})
+    elif replicas:
         if not postgres:
             raise click.UsageError("--replicas needs --postgres: two replicas share a database.")
+        facts = machine()
         across = run_replicas(postgres, replicas, events=max(20, int(rounds * seconds * 10)), say=click.echo)
-        whole = {"machine": machine(), "replicas": across}
-        if output:
-            output.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-        if markdown:
-            page.put(markdown, page.replicas(whole))
-        return
+        kept.put("replicas", {"machine": facts, "replicas": across})
+    else:
+        report = measure_ingest(postgres, rounds, seconds)
+        kept.put("ingest", report)
+        if compare:
+            click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+
+
+class Kept:
+    """Where figures go."""
+
+    def __init__(self, output: Path | None, folder: Path | None):
+        self._output = output
+        self._folder = folder
+
+    def write(self, name: str, report: object) -> None:
+        text = msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
+        for path in (self._output, self._folder and self._folder / f"{name}.json"):
+            if path:
+                page.replace(path, text)
+
+    def page(self) -> None:
+        if self._folder:
+            page.make(self._folder)
+
+    def put(self, name: str, report: object) -> None:
+        self.write(name, report)
+        self.page()
+
+
+def measure_ingest(postgres: str | None, rounds: int, seconds: float) -> dict[str, Any]:
     databases: dict[str, str | None] = {"SQLite": None}
     if postgres:
         databases["PostgreSQL"] = postgres
     else:
         click.echo("PostgreSQL is not measured: name one with --postgres.", err=True)
+    facts = machine()
     results = ingest.run(databases, rounds=rounds, seconds=seconds, say=click.echo)
-    report = {"machine": machine(), "rounds": rounds, "seconds": seconds, "ingest": results}
-    if output:
-        output.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    if markdown:
-        page.put(markdown, page.ingest(report))
-    if compare:
-        click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+    return {"machine": facts, "rounds": rounds, "seconds": seconds, "ingest": results}
 
 
 def time_pieces(iterations: int, suites: tuple[str, ...], output: Path | None, compare: Path | None) -> None:
@@ -126,19 +196,6 @@ def time_pieces(iterations: int, suites: tuple[str, ...], output: Path | None, c
         suite.save_results(output)
     if compare:
         click.echo("\n".join(["Compared with the earlier run:", *suite.compare(compare)]))
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "measured_at": clock.iso(clock.now()),
-        "quadra": __version__,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30),
-        "load_before": os.getloadavg()[0],
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

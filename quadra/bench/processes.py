@@ -11,11 +11,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from quadra.core.errors import Misconfigured
@@ -23,7 +24,26 @@ from quadra.core.networks import free_port
 from quadra.core.sqlite_file import sqlite_url
 
 LOAD = Path(__file__).with_name("load.mjs")
-READY_SECONDS = 30
+READY_SECONDS = 180
+SETTLE_SECONDS = 60
+AT_REST_CPU_SECONDS = 0.1
+"""In a second, of web process and worker."""
+
+
+class Used(msgspec.Struct, frozen=True):
+    """By some processes, until now."""
+
+    memory_mb: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+def _used(processes: list[psutil.Process]) -> Used:
+    memory = cpu = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times, memory = process.cpu_times(), memory + process.memory_info().rss / 2**20
+            cpu += times.user + times.system
+    return Used(memory, cpu)
 
 
 class Process:
@@ -36,6 +56,7 @@ class Process:
         self.key = ""
         self.read_key = ""
         self.database_url = ""
+        self.directory = Path()
         arguments = [word.replace("{port}", str(self.port)) for word in arguments]
         environment = {**os.environ, **environment, "QUADRA_PORT": str(self.port), "QUADRA_HOST": "127.0.0.1"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
@@ -51,6 +72,27 @@ class Process:
 
     def memory_mb(self) -> float:
         return float(self._seen.memory_info().rss / 2**20)
+
+    def worker(self) -> Used:
+        """Of the worker beside it and what that has started."""
+        return _used(self._seen.children(recursive=True))
+
+    def web(self) -> Used:
+        return _used([self._seen])
+
+    def settle(self) -> None:
+        """Wait until web process and worker have started and compute nothing, on a busy machine not for ever."""
+        until, before = time.monotonic() + SETTLE_SECONDS, 0.0
+        while time.monotonic() < until:
+            time.sleep(1)
+            used = self.web().cpu_seconds + self.worker().cpu_seconds
+            if self.worker().memory_mb > 0 and used - before < AT_REST_CPU_SECONDS:
+                return
+            before = used
+
+    def disk_mb(self) -> float:
+        """Of its folder, where SQLite lies too."""
+        return disk_mb(self.directory)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -77,6 +119,14 @@ class Process:
         raise Misconfigured(f"{self.name} did not start:\n{printed}")
 
 
+def disk_mb(directory: Path) -> float:
+    size = 0
+    for path in directory.rglob("*"):
+        with suppress(FileNotFoundError):  # files come and go
+            size += path.stat().st_size
+    return size / 2**20
+
+
 @contextmanager
 def reference(which: str) -> Iterator[Process]:
     """`lane` or `parse` (see reference.py)."""
@@ -89,11 +139,17 @@ def reference(which: str) -> Iterator[Process]:
 
 @contextmanager
 def quadra(
-    name: str, database_url: str | None, *, worker: bool, extra: Mapping[str, str] | None = None
+    name: str,
+    database_url: str | None,
+    *,
+    worker: bool,
+    extra: Mapping[str, str] | None = None,
+    prepare: Callable[[Path, str], None] | None = None,
 ) -> Iterator[Process]:
     """A real `quadra serve` on an empty database; SQLite in a directory of its own without a URL.
 
     `worker`: with the worker beside it, which analyses and compacts what is stored on the same cores.
+    `prepare` gets the directory and the URL before the start.
     """
     directory = Path(tempfile.mkdtemp(prefix="quadra-bench-"))
     url = database_url or sqlite_url(directory / "quadra.db")
@@ -113,12 +169,14 @@ def quadra(
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
+        if prepare is not None:
+            prepare(directory, url)
         process = Process(
             name, ["-m", "quadra", "serve", *([] if worker else ["--no-worker"])], environment, "/health/ready"
         )
         process.key = json.loads(printed)["write_key"] or ""
         process.read_key = json.loads(printed)["admin_key"] or ""
-        process.database_url = url
+        process.database_url, process.directory = url, directory
         try:
             yield process
         finally:

@@ -1,173 +1,261 @@
-"""What grows with history and what does not: the same work beside 10⁵, 10⁶ and 10⁷ stored events.
+"""What grows with history and what does not: the same work beside 10⁵, 10⁶, 10⁷ and 5·10⁷ stored events of a year.
 
-`python -m quadra.bench.scale --events 100000 --events 1000000 --markdown docs/benchmarks.md`. Each size is measured in a process
-of its own, over SQLite and segments in a directory that is thrown away. Beside each figure stands its ratio to the smallest
-size: the machine is shared, and 1.0 means that history costs nothing.
+Each size is a real Quadra, web process and worker, over SQLite and segments in a directory that is thrown away. The history is
+written as segments straight away; what is measured comes in by the doors. Processor time, so that a busy neighbour costs
+nothing, except where a figure says seconds.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-import click
 import msgspec
 
-from quadra.accounts.projects import create_project, get_project
+from quadra.accounts.projects import get_project
 from quadra.analytics.lens_list import lens_of, read_asked
-from quadra.bench import page
-from quadra.bench.warehouse import LENSES, burst, make_history
-from quadra.core import clock, migrate
+from quadra.bench.processes import Process, disk_mb, load, quadra
+from quadra.bench.warehouse import make_history
+from quadra.core import clock
+from quadra.core.errors import Misconfigured
+from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime, build
-from quadra.core.settings import load
+from quadra.core.settings import load as load_settings
 from quadra.core.sqlite_file import sqlite_url
-from quadra.core.typed import Typed
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.segments.compaction import compact_some
 
+Say = Callable[[str], None]
+SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
 DAYS = 365
 """Over which the history is spread."""
-ASKED_DAYS = 30
-APPENDED = 20_000
+DISK_BYTES = 200
+"""An event in its segment, in a backup, in what is recovered of it, and some room."""
+SINGLY = {"shape": "single", "clients": 50, "window": 20}
+IN_ARRAYS = {"shape": "array", "clients": 20, "window": 4, "size": 100}
+QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "trends": ("trends", {}),
+    "unique people": ("trends", {"aggregate": "unique"}),
+    "retention": ("retention", {"period": "week"}),
+}
+RANGES = {"30 days": 30, "a year": DAYS}
 ROUNDS = 3
-ASKED = ("trends", "trends, people", "retention by day", "funnel, ordered")
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Of one range: processor milliseconds of the first asking, and of one of the same again."""
+
+    title: str
+    first_cpu_ms: float
+    again_cpu_ms: float
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Processor microseconds of an event."""
+
+    us: float
+    web_us: float
+    """of it the web process"""
+    events_per_second: int
 
 
 class Size(msgspec.Struct):
     """What was measured beside so many events."""
 
     events: int
-    figures: dict[str, float]
-    load: float
     measured_at: str
+    load: float
+    history_seconds: float
+    single_us: float
+    """processor time of an event, web process and worker, until it is analysed and compacted"""
+    single_web_us: float
+    array_us: float
+    array_web_us: float
+    questions: list[Question]
+    backup_seconds: float
+    backup_cpu_seconds: float
+    recover_seconds: float
+    recover_cpu_seconds: float
+    web_mb: float
+    worker_mb: float
+    disk_mb: float
 
 
-SIZE = Typed(Size)
+class Replicas(msgspec.Struct):
+    """Single events to so many web processes at once, over one PostgreSQL."""
+
+    replicas: int
+    load: float
+    events_per_second: int
+    single_us: float
+    single_web_us: float
 
 
-def measure(events: int) -> Size:
-    with tempfile.TemporaryDirectory(prefix="quadra-scale-") as directory:
-        data = Path(directory)
-        known = {"QUADRA_DATA_DIR": str(data), "DATABASE_URL": sqlite_url(data / "quadra.db")}
-        runtime = build(load(data_dir=data, database_url=known["DATABASE_URL"], query_timeout="10m"))
-        migrate.upgrade(runtime.database)
-        with runtime.database.begin() as session:
-            create_project(session, name="Bench")
-        with closing(runtime):
+class Scale(msgspec.Struct):
+    machine: dict[str, Any]
+    days: int = DAYS
+    sizes: list[Size] = []
+    replicas: list[Replicas] = []
+
+
+def run(
+    scale: Scale, *, until: int, seconds: float, shared: tuple[str, str] | None, keep: Callable[[Scale], None], say: Say
+) -> None:
+    """Fill `scale` with each size up to `until`, then with replicas where (PostgreSQL, Redis) are named. `keep` writes it."""
+    for events in SIZES:
+        if events <= until:
+            scale.sizes.append(measure(events, seconds))
+            say(describe(scale.sizes[-1]))
+            keep(scale)
+    if shared:
+        scale.replicas = replicas(*shared, seconds=seconds)
+        for one in scale.replicas:
+            say(f"{one.replicas} web processes: {one.events_per_second:,}/s, {one.single_us} µs an event")
+        keep(scale)
+
+
+def measure(events: int, seconds: float) -> Size:
+    if shutil.disk_usage(tempfile.gettempdir()).free < events * DISK_BYTES:
+        raise Misconfigured(f"{events:,} events need {events * DISK_BYTES / 2**30:.0f} GB of {tempfile.gettempdir()}.")
+    began = time.monotonic()
+    extra = {"QUADRA_SEGMENT_AGE": "1s"}
+    with quadra("Quadra", None, worker=True, extra=extra, prepare=_history(events)) as server:
+        history_seconds = time.monotonic() - began
+        single, array = (cost([server], seconds, shape) for shape in (SINGLY, IN_ARRAYS))
+        web, worker, disk = server.web().memory_mb, server.worker().memory_mb, server.disk_mb()
+        with _runtime(server.directory, server.database_url) as runtime:
+            questions = list(_questions(runtime))
+        backup, recover = _backup_and_recovery(server)
+        return Size(
+            events,
+            clock.iso(clock.now()),
+            round(os.getloadavg()[0], 1),
+            round(history_seconds, 1),
+            single.us,
+            single.web_us,
+            array.us,
+            array.web_us,
+            questions,
+            *backup,
+            *recover,
+            round(web, 1),
+            round(worker, 1),
+            round(disk, 1),
+        )
+
+
+def _history(events: int) -> Callable[[Path, str], None]:
+    def prepare(directory: Path, url: str) -> None:
+        with _runtime(directory, url) as runtime:
             make_history(runtime, events=events, days=DAYS)
-            figures = {**_event(runtime), **_questions(runtime)}
-        figures["memory of the process, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        known["QUADRA_BACKUP_DIR"] = str(data / "kept")
-        figures["full backup, s"] = _seconds(known, "backup", "take", "--kind", "full", "--json")
-        elsewhere = {"QUADRA_DATA_DIR": str(data / "new"), "DATABASE_URL": sqlite_url(data / "new" / "quadra.db")}
-        figures["restore of it elsewhere, s"] = _seconds(known | elsewhere, "restore", "--latest", "--yes", "--json")
-        return Size(events, figures, os.getloadavg()[0], clock.iso(clock.now()))
+
+    return prepare
 
 
-def _event(runtime: Runtime) -> dict[str, float]:
-    """Processor time, so that a busy neighbour costs nothing."""
-    before = time.process_time()
-    burst(runtime, APPENDED)
-    between = time.process_time()
-    while compact_some(runtime, 1):
-        pass
-    after = time.process_time()
-    return {
-        "an event stored, CPU µs": (between - before) / APPENDED * 1e6,
-        "an event compacted, CPU µs": (after - between) / APPENDED * 1e6,
-    }
+@contextmanager
+def _runtime(directory: Path, url: str) -> Iterator[Runtime]:
+    with closing(build(load_settings(data_dir=directory, database_url=url, query_timeout="10m"))) as runtime:
+        yield runtime
 
 
-def _questions(runtime: Runtime) -> dict[str, float]:
-    """Of the last days, not of all of history; no answer is one that was kept."""
+def cost(servers: list[Process], seconds: float, shape: dict[str, Any]) -> Cost:
+    """Of an event that is sent to all of them at once, until all work is done; the first has the worker beside it."""
+    servers[0].settle()
+    before = _used(servers)
+    with ThreadPoolExecutor(len(servers)) as threads:
+        options = [{**shape, "seconds": seconds, "prefix": uuid7()} for _ in servers]
+        found = list(threads.map(lambda server, given: load(server, **given), servers, options))
+    servers[0].settle()
+    web, worker = (after - earlier for after, earlier in zip(_used(servers), before, strict=True))
+    events = max(1, sum(one["events"] for one in found))
+    per_second = sum(one["events_per_second"] for one in found)
+    return Cost(round((web + worker) / events * 1e6, 1), round(web / events * 1e6, 1), per_second)
+
+
+def _used(servers: list[Process]) -> tuple[float, float]:
+    """Processor seconds of the web processes, and of the worker."""
+    return sum(server.web().cpu_seconds for server in servers), servers[0].worker().cpu_seconds
+
+
+def _questions(runtime: Runtime) -> Iterator[Question]:
+    """By an engine that has answered nothing yet; afterwards what sealed files answer may be kept, the answer itself is not."""
     with runtime.database.read() as session:
-        project = get_project(session, "bench")
-    figures: dict[str, float] = {}
-    for title in ASKED:
-        lens, params = LENSES[title]
-        taken = []
-        for _ in range(ROUNDS + 1):
-            warehouse_of(runtime).answers.clear()
-            began = time.process_time()
-            lens_of(lens).ask(runtime, read_asked(lens, {"days": ASKED_DAYS, **params}, project))
-            taken.append((time.process_time() - began) * 1000)
-        figures[f"{title}, {ASKED_DAYS} days, CPU ms"] = statistics.median(taken[1:])
-    return figures
+        project = get_project(session, "default")
+    warehouse = warehouse_of(runtime)
+
+    def ask(lens: str, params: dict[str, Any]) -> float:
+        warehouse.answers.clear()
+        began = time.process_time()
+        lens_of(lens).ask(runtime, read_asked(lens, params, project))
+        return (time.process_time() - began) * 1000
+
+    ask("trends", {"days": 1})  # loads what is loaded once
+    for range_, days in RANGES.items():
+        for title, (lens, params) in QUESTIONS.items():
+            taken = [ask(lens, {"days": days, **params}) for _ in range(1 + ROUNDS)]
+            yield Question(f"{title}, {range_}", round(taken[0], 1), round(min(taken[1:]), 1))
 
 
-def _seconds(environment: dict[str, str], *words: str) -> float:
-    began = time.perf_counter()
+def _backup_and_recovery(server: Process) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(seconds, processor seconds) of a full backup, and of the recovery of it on an empty machine."""
+    with tempfile.TemporaryDirectory(prefix="quadra-scale-") as directory:
+        kept, elsewhere = Path(directory, "kept"), Path(directory, "new")
+        known = {
+            "QUADRA_DATA_DIR": str(server.directory),
+            "DATABASE_URL": server.database_url,
+            "QUADRA_BACKUP_DIR": str(kept),
+        }
+        new = {"QUADRA_DATA_DIR": str(elsewhere), "DATABASE_URL": sqlite_url(elsewhere / "quadra.db")}
+        backup = _timed(known, "backup", "take", "--kind", "full", "--json")
+        recover = _timed(known | new, "recover", "--no-start", "--json")
+        if disk_mb(elsewhere) < disk_mb(server.directory / "segments"):
+            raise AssertionError("Less was recovered than was there.")
+        return backup, recover
+
+
+def _timed(environment: dict[str, str], *words: str) -> tuple[float, float]:
+    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "quadra", *words]
-    subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
-
-
-def part(sizes: list[Size]) -> str:
-    """The part of docs/benchmarks.md."""
-    first = sizes[0]
-    names = list(first.figures)
-    columns = [f"{size.events:,}" for size in sizes]
-    beside = [f"ratio at {size.events:,}" for size in sizes[1:]]
-    rows = [
-        f"| {name} | "
-        + " | ".join(
-            [f"{size.figures[name]:,.1f}" for size in sizes]
-            + [f"{size.figures[name] / first.figures[name]:.2f}" for size in sizes[1:]]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(
+            f"{' '.join(words)} failed:\n{(done.stdout + done.stderr).decode(errors='replace')[-1500:]}"
         )
-        + " |"
-        for name in names
-    ]
-    head = [f"| stored events | {' | '.join([*columns, *beside])} |", "|---" * (len(columns) + len(beside) + 1) + "|"]
-    loads = ", ".join(f"{size.load:.1f}" for size in sizes)
-    return "\n".join(
-        [
-            "## Scale",
-            "",
-            "Made by `python -m quadra.bench.scale --markdown docs/benchmarks.md`: the same work beside histories of a year.",
-            "A ratio of 1 means that history costs nothing; backups and restores grow with it. Questions are about",
-            f"{ASKED_DAYS} days, each answered anew; theirs is processor time.",
-            "",
-            f"Measured {sizes[-1].measured_at} on {os.cpu_count()} cores with SQLite; load {loads}.",
-            "",
-            *head,
-            *rows,
-        ]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    return round(time.perf_counter() - began, 1), round(cpu, 1)
+
+
+def replicas(postgres: str, redis: str, *, seconds: float) -> list[Replicas]:
+    """Single events to one web process, then to two at once, over one empty PostgreSQL and with one worker."""
+    extra = {"REDIS_URL": redis}
+    with (
+        quadra("replica A", postgres, worker=True, extra=extra) as first,
+        quadra("replica B", postgres, worker=False, extra=extra) as second,
+    ):
+        second.key = first.key
+        found = []
+        for servers in ([first], [first, second]):
+            one, busy = cost(servers, seconds, SINGLY), round(os.getloadavg()[0], 1)
+            found.append(Replicas(len(servers), busy, one.events_per_second, one.us, one.web_us))
+        return found
+
+
+def describe(size: Size) -> str:
+    asked = "; ".join(
+        f"{one.title} {one.first_cpu_ms:,.0f}, again {one.again_cpu_ms:,.0f} ms" for one in size.questions
     )
-
-
-@click.command()
-@click.option("--events", "wanted", multiple=True, type=click.IntRange(DAYS), default=(100_000, 1_000_000, 10_000_000))
-@click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the part of docs/benchmarks.md.")
-@click.option("--one", is_flag=True, hidden=True)
-def main(wanted: tuple[int, ...], output: Path | None, markdown: Path | None, one: bool) -> None:
-    """Measure what grows with history."""
-    if one:
-        sys.stdout.buffer.write(msgspec.json.encode(measure(wanted[0])))
-        return
-    sizes = []
-    for events in sorted(wanted):
-        command = [sys.executable, "-m", "quadra.bench.scale", "--one", "--events", str(events)]
-        printed = subprocess.run(
-            command, stdout=subprocess.PIPE, check=True, timeout=timedelta(hours=2).total_seconds()
-        )
-        sizes.append(SIZE.decode(printed.stdout))
-        click.echo(json.dumps(msgspec.to_builtins(sizes[-1])), err=True)
-    click.echo(part(sizes))
-    if output:
-        output.write_bytes(msgspec.json.format(msgspec.json.encode(sizes), indent=2) + b"\n")
-    if markdown:
-        page.put(markdown, part(sizes))
-
-
-if __name__ == "__main__":
-    main()
+    return (
+        f"{size.events:,} events: {size.single_us} µs singly, {size.array_us} in arrays; {asked}; backup "
+        f"{size.backup_seconds} s, recovery {size.recover_seconds} s; web {size.web_mb} MB, worker "
+        f"{size.worker_mb} MB; disk {size.disk_mb:,.0f} MB"
+    )
