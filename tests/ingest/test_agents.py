@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+import ua_parser
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
-from quadra.ingest.agents import BOT, LISTED, MAX_LENGTH, browser_of
+from quadra.ingest.agents import BOT, LISTED, MAX_LENGTH, NO_BOT, _is_bot, browser_of
 
 SAMPLES = Path(__file__).parent / "samples" / "agents"
 
@@ -50,6 +51,19 @@ def test_the_list_finds_what_its_patterns_find_one_by_one() -> None:
     ]
     for agent in agents:
         assert bool(LISTED.search(agent)) is any(pattern.search(agent) for pattern in patterns), agent
+
+
+def test_a_spider_is_what_the_whole_list_of_devices_says() -> None:
+    """Devices that are none are not loaded: only who is taken for a spider without them is looked for among all."""
+    agents = [
+        *(agent for one in CRAWLER_USER_AGENTS_DATA[::7] for agent in one["instances"][:1]),
+        *sample("browsers.txt")[::3],
+        "Nokia6230/2.0 (04.44) Profile/MIDP-2.0 yahoo",  # a phone before it is a spider
+    ]
+    for agent in agents:
+        whole = ua_parser.parse(agent)
+        spider = whole.device is not None and whole.device.family == "Spider"
+        assert browser_of(agent).bot is (spider or _is_bot(NO_BOT.sub("", agent))), agent
 
 
 def test_only_the_beginning_of_a_text_is_looked_at() -> None:
