@@ -117,6 +117,8 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
     """For one test only."""
     for name in ("_pack_message", "_apply_mask", "__init__", "wait"):
         monkeypatch.setattr(RFC6455WebSocket, name, RFC6455WebSocket.__dict__[name])
+    monkeypatch.setattr(RFC6455WebSocket, "quadra_socket", None, raising=False)
+    monkeypatch.setattr(Socket, "_websocket_handler", Socket._websocket_handler)
     lane.quicken_eventlet()
 
 
@@ -299,6 +301,30 @@ def test_the_lane_hears_events_of_its_namespace_and_leaves_the_others_to_the_lib
     ]
     assert left == [("/live", ["said", 6])]
     assert json.dumps(heard[0][3])
+
+
+def test_events_of_a_websocket_are_handed_over_before_the_library_makes_packets_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quicken(monkeypatch)
+    server = Server(async_mode="threading", async_handlers=False)
+    heard: list[Any] = []
+
+    def hear(*arguments: Any) -> None:
+        heard.append(arguments)
+        raise ValueError("a mistake with an event does not end its connection")
+
+    lane.tap(server, hear, lambda: None)
+    texts = ('42["user:event",{"a":1}]', "3", '427["user:events",[]]', '42/live,["said"]', '451-["user:event",{}]', "2")
+    given = Pieces(b"".join(masked(text.encode(), 1) for text in texts), [])
+    made = RFC6455WebSocket(given, {}, extensions={}, max_frame_length=100)
+    made.quadra_socket = Socket(server.eio, "sid")
+    assert made.wait() == texts[0], "an upgrade that is not over is the library's"
+    made.quadra_socket.upgraded = True
+    assert [made.wait() for _ in range(4)] == [texts[1], *texts[3:]]
+    assert heard == [("sid", "user:events", 7, "[]", None)]
+    server._binary_packet["sid"] = object()
+    assert not server.eio.quadra_take("sid", texts[0]), "while an event waits for its attachments"
 
 
 def test_flask_socketio_hands_its_server_out() -> None:

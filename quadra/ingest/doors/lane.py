@@ -7,6 +7,7 @@ many events (docs/benchmarks.md).
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,8 @@ from socketio import packet as sio_packet
 
 from quadra.core.web.http import MAX_BODY_BYTES
 from quadra.ingest.doors.frames import Incoming, frame, mask
+
+logger = logging.getLogger(__name__)
 
 PRIVATE_PARTS = (
     (RFC6455WebSocket, "_apply_mask"),
@@ -73,10 +76,12 @@ def unmask(data: bytes, key: tuple[int, ...], length: int | None = None, offset:
 
 
 def quicken_eventlet() -> None:
-    """Give eventlet's WebSocket a fast mask, let packed frames through, and read frames out of large pieces."""
+    """Give eventlet's WebSocket a fast mask, let packed frames through, read frames out of large pieces, and hand events over
+    without a packet of Engine.IO for each."""
     if getattr(RFC6455WebSocket._pack_message, "_quadra", False):
         return
     pack, begin, wait = RFC6455WebSocket._pack_message, RFC6455WebSocket.__init__, RFC6455WebSocket.wait
+    handle = Socket._websocket_handler
 
     def pack_message(self: Any, message: Any, **options: Any) -> bytes:
         return message if type(message) is Frames else pack(self, message, **options)
@@ -86,21 +91,32 @@ def quicken_eventlet() -> None:
 
     def wait_for_message(self: Any) -> Any:
         """Between two calls no message is begun: `_iter_frames` gives whole ones."""
-        incoming = self.socket
-        if incoming.is_empty and not self.websocket_closed:
-            try:
-                incoming.fill()
-            except Exception:
-                self.close(close_data=(1011, "Internal Server Error"))  # as `_iter_frames` does
-                raise
-        message = incoming.message(self.max_frame_length)
-        return wait(self) if message is None else message
+        incoming, connection = self.socket, self.quadra_socket
+        take = getattr(connection and connection.server, "quadra_take", None)
+        while True:
+            if incoming.is_empty and not self.websocket_closed:
+                try:
+                    incoming.fill()
+                except Exception:
+                    self.close(close_data=(1011, "Internal Server Error"))  # as `_iter_frames` does
+                    raise
+            message = incoming.message(self.max_frame_length)
+            if message is None:
+                return wait(self)
+            if take is None or not connection.upgraded or type(message) is not str or not take(connection.sid, message):
+                return message
+
+    def handle_websocket(self: Any, ws: Any) -> Any:
+        ws.quadra_socket = self
+        return handle(self, ws)
 
     pack_message._quadra = True  # type: ignore[attr-defined]
     RFC6455WebSocket._pack_message = pack_message
     RFC6455WebSocket._apply_mask = staticmethod(unmask)
     RFC6455WebSocket.__init__ = begin_buffered
     RFC6455WebSocket.wait = wait_for_message
+    RFC6455WebSocket.quadra_socket = None
+    Socket._websocket_handler = handle_websocket
 
 
 def tap(server: Server, message: Message, breathe: Callable[[], None]) -> None:
@@ -112,13 +128,24 @@ def tap(server: Server, message: Message, breathe: Callable[[], None]) -> None:
     pass_on = server._handle_eio_message
     handle_event = server._handle_event
 
+    def take(eio_sid: str, data: str, begins: str = "42") -> bool:
+        """Whether it was the packet of an event on `/`."""
+        if not data.startswith(begins) or eio_sid in server._binary_packet:
+            return False
+        start = len(begins)
+        at = data.find("[", start)
+        ack = data[start:at]
+        if at != start and not (0 < at < start + 21 and ack.isdecimal()):
+            return False
+        try:
+            _dispatch(message, eio_sid, data, at, int(ack) if ack else None)
+        except Exception:  # a mistake of ours does not end the connection; the library does the same
+            logger.exception("socket.message.failed")
+        return True
+
     def on_message(eio_sid: str, data: Any) -> None:
-        if type(data) is str and data[:1] == "2" and eio_sid not in server._binary_packet:
-            at = data.find("[", 1)
-            ack = data[1:at]
-            if at == 1 or (0 < at < 22 and ack.isdecimal()):
-                _dispatch(message, eio_sid, data, at, int(ack) if ack else None)
-                return
+        if type(data) is str and take(eio_sid, data, "2"):
+            return
         breathe()
         if _is_for_library(server, eio_sid, data):
             pass_on(eio_sid, data)
@@ -134,6 +161,7 @@ def tap(server: Server, message: Message, breathe: Callable[[], None]) -> None:
             handle_event(eio_sid, namespace, ack, data)
 
     Socket.poll = poll
+    server.eio.quadra_take = take
     server._handle_eio_message = on_message
     server._handle_event = on_event
     server.eio.on("message", on_message)
