@@ -124,7 +124,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     data = tmp_path_factory.mktemp("data")
     database = Database(f"sqlite:///{data / 'quadra.db'}")
     bring_up(database)
-    runtime = Runtime(settings=load(database_url=str(database.url), data_dir=data), database=database)
+    given = {
+        "database_url": str(database.url),
+        "data_dir": data,
+        "ingest_timeout": "10ms",
+    }  # which an erasure waits for
+    runtime = Runtime(settings=load(**given), database=database)
     yield Place(runtime)
     runtime.close()
 

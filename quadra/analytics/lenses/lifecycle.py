@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
+import numpy as np
 from msgspec import Struct
 
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
+from quadra.analytics.questions.tallies import active, people_tally
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import says
 from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.tally import Tallied, Tally
 
 STATES = ("new", "returning", "resurrecting", "dormant")
 
@@ -46,12 +50,33 @@ def counted(asked: Params) -> Statement:
 
 def answer(events: Snapshot, asked: Params) -> Lifecycle:
     periods = asked.periods
-    people = {(period, state): count for period, state, count in events.ask(counted(asked)).rows}
+    rows = events.put_together(counted(asked), partial(_tallies, asked), partial(_rows, asked))
+    people = {(period, state): count for period, state, count in rows}
     shown = []
     for number in range(1, len(periods)):
         new, returning, resurrecting, dormant = (people.get((number, state), 0) for state in STATES)
         shown.append(LifecyclePeriod(periods.at(number), new, returning, resurrecting, -dormant))
     return Lifecycle(**events.measures(), periods=shown)
+
+
+def _tallies(asked: Params) -> list[Tally]:
+    return [people_tally(asked.question, Match(asked.event), asked.periods)]
+
+
+def _rows(asked: Params, found: Tallied) -> list[Row]:
+    there = active(found)
+    came, before = there.periods, there.previous
+    new, stayed = there.another, before == came - 1
+    states = {"new": new, "returning": ~new & stayed, "resurrecting": ~new & ~stayed}
+    counted_in: dict[str, list[int]] = {
+        state: np.bincount(came[wanted & (came >= 1)]).tolist() for state, wanted in states.items()
+    }
+    counted_in["dormant"] = np.bincount(came[(came >= 0) & (there.next > came + 1)] + 1).tolist()
+    return [
+        (period, state, people[period])
+        for state, people in counted_in.items()
+        for period in range(min(len(people), len(asked.periods)))
+    ]
 
 
 def _sql(asked: Params, periods: Periods, params: Parameters) -> str:

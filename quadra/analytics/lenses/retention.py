@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import UNSET, Struct, UnsetType
 
 from quadra.analytics.questions.groups import QUESTIONS
@@ -13,14 +15,18 @@ from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Asks
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
+from quadra.analytics.questions.tallies import FAR, Active, active, people_tally, sums
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
 from quadra.core.api.raw_params import Where
 from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.tally import Tallied, Tally
 
 KINDS = ("first_time", "recurring")
 PERIODS_MOST = 400
+PEOPLE_AT_ONCE = 2_048
+"""Of whom cohorts are compared with returns: a table of people and periods each."""
 
 
 class Params(Asked, kw_only=True, frozen=True, rename={"columns": "periods"}):
@@ -74,7 +80,9 @@ def counted(asked: Params) -> Statement:
 
 
 def answer(events: Snapshot, asked: Params) -> Retention:
-    cohorts = _cohorts(asked, asked.periods, events.ask(counted(asked)).rows)
+    cohorts = _cohorts(
+        asked, asked.periods, events.put_together(counted(asked), partial(_tallies, asked), partial(_rows, asked))
+    )
     people = UNSET if asked.people_of is None else [row["person"] for row in events.rows(named(asked))]
     return Retention(**events.measures(), cohorts=cohorts, people=people)
 
@@ -122,6 +130,35 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
         SELECT begun.period, returned.period - begun.period, count(*)
         FROM begun JOIN returned ON returned.person = begun.person AND returned.period > begun.period
         GROUP BY ALL"""
+
+
+def _tallies(asked: Params) -> list[Tally]:
+    matches = (Match(asked.first_event, asked.first_where), Match(asked.return_event, asked.return_where))
+    return [people_tally(asked.question, match, asked.periods) for match in dict.fromkeys(matches)]
+
+
+def _rows(asked: Params, *found: Tallied) -> list[Row]:
+    """The same, out of what each file says of both events, or of the one that is both."""
+    begun = active(found[0])
+    # whose first time was before the range is in no cohort
+    begun = begun.only((begun.another if asked.kind == "first_time" else True) & (begun.periods >= 0))
+    returned = active(found[-1])
+    if asked.minimum_occurrences > 1:
+        who, periods, often = sums(found[-1], found[-1].columns["events"])
+        kept = often >= asked.minimum_occurrences
+        returned = Active(who[kept], periods[kept])
+    returned = returned.only(returned.periods >= 0)
+    if asked.cumulative:
+        returned = returned.only(returned.next >= FAR)
+    width = len(asked.periods)
+    cells = np.zeros((width, width), np.int64)
+    for start in range(0, len(found[0].persons), PEOPLE_AT_ONCE):
+        one, other = (each.flags(start, start + PEOPLE_AT_ONCE, width) for each in (begun, returned))
+        cells += (one.T @ other).astype(np.int64)
+    sizes = np.bincount(begun.periods, minlength=width)
+    rows: list[Row] = [(cohort, 0, int(size)) for cohort, size in enumerate(sizes) if size]
+    rows += [(cohort, at - cohort, int(cells[cohort, at])) for cohort, at in np.argwhere(np.triu(cells, 1)).tolist()]
+    return rows
 
 
 def _cohorts(asked: Params, periods: Periods, rows: list[tuple[Any, ...]]) -> list[Cohort]:

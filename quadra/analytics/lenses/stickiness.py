@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from functools import partial
 from itertools import accumulate
 from typing import Annotated
+
+import numpy as np
 
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
+from quadra.analytics.questions.tallies import active, people_tally, sums
 from quadra.core.api.params import says, within
 from quadra.core.api.raw_params import RawParams
+from quadra.warehouse.query.tally import Tallied, Tally
 
 SIGNS = {"gte": ">=", "lte": "<=", "exact": "="}
+COMPARES = {"gte": operator.ge, "lte": operator.le, "exact": operator.eq}
 CRITERION = re.compile(r"(gte|lte|exact):([1-9]\d{0,8})")
 BUCKETS_MOST = 2_000
 
@@ -44,11 +51,26 @@ def counted(asked: Params) -> Statement:
 
 
 def answer(events: Snapshot, asked: Params) -> Stickiness:
-    people = dict(events.ask(counted(asked)).rows)
+    people: dict[int, int] = dict(events.put_together(counted(asked), partial(_tallies, asked), partial(_rows, asked)))
     buckets = [people.get(active, 0) for active in range(1, len(asked.periods) + 1)]
     if asked.cumulative:
         buckets = list(accumulate(reversed(buckets)))[::-1]
     return Stickiness(**events.measures(), buckets=buckets)
+
+
+def _tallies(asked: Params) -> list[Tally]:
+    return [people_tally(asked.question, Match(asked.event), asked.periods)]
+
+
+def _rows(asked: Params, found: Tallied) -> list[Row]:
+    sign, _, times = asked.per_interval.partition(":")
+    if (sign, times) == ("gte", "1"):
+        who = active(found).who
+    else:
+        who, _periods, often = sums(found, found.columns["events"])
+        who = who[COMPARES[sign](often, int(times))]
+    people: list[int] = np.bincount(np.bincount(who)).tolist()
+    return list(enumerate(people))[1:]
 
 
 def _sql(asked: Params, periods: Periods, params: Parameters) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from quadra.analytics.lenses import trend_parts
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens, Together
 from quadra.analytics.questions.matching import Match, Parameters, number_sql, people_only, value_sql
@@ -22,6 +24,7 @@ from quadra.core.api.raw_params import RawParams
 from quadra.core.errors import Invalid
 from quadra.field.series import Series as Judge
 from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.tally import Tally
 
 AGGREGATES = {
     "total": "count(*){only}",
@@ -43,7 +46,6 @@ WINDOWS = {
 }
 """Periods of which somebody counts as active at the end of the last; on other axes it is the period itself."""
 
-OTHER = "Other"
 EVERYTHING = "All events"
 TOGETHER_MOST = 100
 """Questions in one statement: planning it takes longer for each."""
@@ -118,9 +120,14 @@ def counted(asked: Params) -> Statement:
 
 
 def answer(events: Snapshot, asked: Params) -> Trends:
-    rows = events.ask(counted(asked)).rows
+    rows = events.put_together(counted(asked), lambda: [_tally(asked)], partial(trend_parts.rows, asked))
     series = _series(asked, asked.periods, asked.width, rows)
     return Trends(**events.measures(), series=series)
+
+
+def _tally(asked: Params) -> Tally:
+    people, params = asked.aggregate in OF_PEOPLE, Parameters()
+    return trend_parts.tally(asked, _condition(asked, people, params, "user_id"), params, people)
 
 
 def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str:
@@ -147,15 +154,16 @@ def _sql(asked: Params, periods: Periods, width: int, params: Parameters) -> str
     return f"WITH found AS ({found}), labelled AS ({labelled}) {_counted(asked, width)}"
 
 
-def _condition(asked: Params, people: bool, params: Parameters) -> str:
-    return " AND ".join([asked.match.sql(params), Match(where=asked.question.where).sql(params), *_who(asked, people)])
+def _condition(asked: Params, people: bool, params: Parameters, person: str = "person") -> str:
+    conditions = [asked.match.sql(params), Match(where=asked.question.where).sql(params), *_who(asked, people, person)]
+    return " AND ".join(conditions)
 
 
-def _who(asked: Params, people: bool) -> list[str]:
+def _who(asked: Params, people: bool, person: str = "person") -> list[str]:
     """Conditions of whose events count."""
     bots = asked.question.include_bots
     if people:
-        return [people_only(bots)]
+        return [people_only(bots, person)]
     if bots is False:
         return ["NOT bot"]
     if bots is None and asked.match.event is not None:
@@ -166,7 +174,7 @@ def _who(asked: Params, people: bool) -> list[str]:
 def _labelled(asked: Params, params: Parameters) -> str:
     """The largest values keep their names, the rest become one; a value that is itself called Other joins the rest."""
     size = "count(*)" if asked.aggregate == "max_per_user" else _value(asked)
-    limit, other = params.add(asked.breakdown_limit), params.add(OTHER)
+    limit, other = params.add(asked.breakdown_limit), params.add(trend_parts.OTHER)
     return f"""
         SELECT ranked.place, CASE WHEN ranked.place IS NULL THEN {other} ELSE found.label END AS label,
             found.* EXCLUDE (label)

@@ -48,7 +48,7 @@ def ids_of(events: Snapshot, user_id: str | None) -> list[str] | None:
     """Every id of the person whom an id belongs to."""
     if user_id is None:
         return None
-    known = events.look.identities()
+    known = events.look.identities().people
     named = known.filter(pc.equal(known["id"], user_id))["person"].to_pylist()
     person = named[0] if named else user_id
     return [person, *known.filter(pc.equal(known["person"], person))["id"].to_pylist()]

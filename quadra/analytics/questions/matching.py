@@ -63,9 +63,11 @@ def no_bots(include_bots: bool | None) -> str:
     return "true" if include_bots else "NOT bot"
 
 
-def people_only(include_bots: bool | None) -> str:
-    """The condition of questions about people: rows of nobody are nobody's, and bots are no people."""
-    return f"person IS NOT NULL AND {no_bots(include_bots)}"
+def people_only(include_bots: bool | None, person: str = "person") -> str:
+    """The condition of questions about people: rows of nobody are nobody's, and bots are no people. Whoever counts by ids first
+    names `user_id` as the `person`: it is there where that is.
+    """
+    return f"{person} IS NOT NULL AND {no_bots(include_bots)}"
 
 
 def value_sql(prop: str, params: Parameters) -> str:

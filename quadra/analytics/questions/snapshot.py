@@ -26,8 +26,10 @@ from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.query.people import says_person
 from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.tally import Tally
 
 S = TypeVar("S")
+Row = tuple[Any, ...]
 
 SUCCEEDED = "coalesce(success, json_extract_string(fields, '/error_message') IS NULL)"
 """What does not say how it ended has succeeded, unless it came with a message about its failure."""
@@ -61,7 +63,7 @@ class Snapshot:
         """Traits of people are as of the end of the question."""
         self.runtime = runtime
         self.look = look
-        self._answers = warehouse_of(runtime).answers
+        self._answers, self._partials = warehouse_of(runtime).answers, warehouse_of(runtime).partials
         self._told_by = told_by(question)
         self._traits: set[str] = set()
         self._began = time.perf_counter()
@@ -76,6 +78,23 @@ class Snapshot:
             self.look, says_person(sql), (sql, params), lambda: self.look.query(sql, params).table, _size
         )
         return Answer(table, self.look.rows_read, round((time.perf_counter() - began) * 1000, 3))
+
+    def put_together(
+        self, statement: Statement, tallies: Callable[[], Sequence[Tally]], rows: Callable[..., list[Row]]
+    ) -> list[Row]:
+        """The rows of a statement, out of what each file says by itself, so that what is sealed is read once: `rows` makes the
+        same of what is `Tallied` by each tally. Where parts cannot answer it, the statement is asked as it stands.
+        """
+        sql, params = statement.sql, statement.params
+        self.look = self.knowing(sql)
+
+        def make() -> list[Row]:
+            found = [] if traits_in(sql) else [self._partials.of(self.look, tally) for tally in tallies()]
+            if not found or None in found:
+                return self.look.query(sql, params).rows
+            return rows(*found)
+
+        return self._answers.of(self.look, says_person(sql), ("rows", sql, params), make, lambda made: 200 * len(made))
 
     def ask_anew(self, statement: Statement) -> Answer:
         """`ask`, of what is asked once: neither looked for among the answers that are kept nor put there."""

@@ -123,7 +123,7 @@ class ClickHouse:
 
     def _hand_over_fresh(self, client: Client, project: str, look: Look) -> None:
         """Rows that no compaction has taken. An open batch comes again when it has grown."""
-        rows = look.fresh_rows
+        rows = look.fresh.table
         sizes = {f"{one['values']} {one['counts']}" for one in pc.value_counts(rows["batch_id"]).to_pylist()}
         new = sizes - self._handed[project]
         if not new:
@@ -162,7 +162,7 @@ class ClickHouse:
     def _tell_who(self, client: Client, project: str, look: Look) -> None:
         """Who is who, as far as it changed since this process told it last. An id that is no longer an alias is its
         own."""
-        known = dict(zip(*(column.to_pylist() for column in look.identities().columns), strict=True))
+        known = dict(zip(*(column.to_pylist() for column in look.identities().people.columns), strict=True))
         before = self._people.get(project, {})
         changed = {one: who for one, who in known.items() if before.get(one) != who}
         changed |= {one: one for one in before if one not in known}

@@ -1,16 +1,20 @@
-"""What a question found."""
+"""What a question found, and who else may find it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
+
+if TYPE_CHECKING:
+    from quadra.warehouse.query.snapshot import Look
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,12 @@ class Answer:
     def rows(self) -> list[tuple[Any, ...]]:
         columns = [column.to_pylist() for column in self.table.columns]
         return list(zip(*columns, strict=True)) if columns else []
+
+
+class Elsewhere(Protocol):
+    """Another engine, which answers the statements of a look."""
+
+    def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float, /) -> pa.Table: ...
 
 
 class Cancelled(QuadraError):

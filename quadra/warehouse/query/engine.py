@@ -18,12 +18,13 @@ import pyarrow as pa
 
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
-from quadra.warehouse.query.answer import Answer
+from quadra.warehouse.query.answer import Answer, Elsewhere
 from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.duck import connect
 from quadra.warehouse.query.fresh import Fresh, FreshRows
+from quadra.warehouse.query.partials import Partials
 from quadra.warehouse.query.people import People
-from quadra.warehouse.query.snapshot import Elsewhere, Look
+from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.complete import Columns
@@ -54,6 +55,7 @@ class Warehouse:
         self.people = People()
         self.columns = Columns()
         self.answers = AnswerCache()
+        self.partials = Partials()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to this process's DuckDB. Close it."""
@@ -106,7 +108,7 @@ class Warehouse:
         a compaction that read all that waits would stop where more waits than a question may read.
         """
         with self.look(project_id, fresh=None if rows is None else Fresh(rows, (), rows.slice(0, 0))) as look:
-            return look.identities()
+            return look.identities().people
 
     def _look(
         self,

@@ -11,8 +11,9 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import duckdb
 import pyarrow as pa
@@ -32,24 +33,22 @@ AGAIN_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Identities:
     """As of one snapshot."""
 
     people: pa.Table
     """id -> person, for every id that is not the person's name."""
-    stale_identities: pa.Table
-    """The part of it, and of names that hold no more, that files may not know."""
     version: int
     """Of this process: the same twice is the same `people`."""
 
 
-@dataclass
-class Moment:
-    """What the looks at one moment have in common: they ask over one cursor."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What statements join: the tables of these names."""
 
-    view: str = ""
-    """What `events` is defined as over there."""
-    known: Known | None = None
+    people: pa.Table
+    stale_identities: pa.Table
+    """The part of it, and of names that hold no more, that files may not know."""
 
 
 @dataclass
@@ -63,6 +62,8 @@ class _Project:
     """What `people` was made of."""
     version: int = 0
     people: pa.Table = field(default_factory=nobody)
+    compared: pa.Table = field(default_factory=nobody)
+    """The `people` that the names in files were compared with last."""
     stale_identities: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
     """Segments whose names were compared."""
@@ -77,17 +78,35 @@ class People:
 
     def of(
         self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Sequence[tuple[Listed, str]], fresh: Fresh
-    ) -> Known:
+    ) -> Identities:
         """`segments` are all live ones of the project, with their paths."""
-        with self._lock:
-            project = self._projects.setdefault(project_id, _Project())
+        project = self._project(project_id)
         with project.lock:
-            people = self._people(cursor, project, [pair for pair in segments if pair[0].links], fresh)
+            project.people = self._people(cursor, project, [pair for pair in segments if pair[0].links], fresh)
+            return Identities(project.people, project.version)
+
+    def named(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        project_id: int,
+        segments: Sequence[tuple[Listed, str]],
+        identities: Identities,
+    ) -> Known:
+        """With what files may not know. Takes reading them where somebody is somebody else now."""
+        project, people = self._project(project_id), identities.people
+        with project.lock:
             if time.monotonic() - project.begun > AGAIN_SECONDS:
                 project.stale_identities, project.checked, project.begun = set(), set(), time.monotonic()
+            cursor.register("people", people)
             _find_stale(cursor, project, people, segments)
-            project.people = people
-            return Known(people, _named(cursor, project.stale_identities, people), project.version)
+            project.compared = people
+            known = Known(people, _named(cursor, project.stale_identities, people))
+            cursor.register("stale_identities", known.stale_identities)
+            return known
+
+    def _project(self, project_id: int) -> _Project:
+        with self._lock:
+            return self._projects.setdefault(project_id, _Project())
 
     def _people(
         self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Sequence[tuple[Listed, str]], fresh: Fresh
@@ -120,6 +139,28 @@ class People:
                 self._links.popitem(last=False)
 
 
+@dataclass
+class Moment:
+    """What the looks at one moment have in common: they ask over one cursor."""
+
+    people: People
+    cursor: duckdb.DuckDBPyConnection
+    project_id: int
+    files: Callable[[], Sequence[tuple[Listed, str]]]
+    fresh: Fresh
+    view: str = ""
+    """What `events` is defined as over there."""
+
+    @cached_property
+    def identities(self) -> Identities:
+        """From all of history, whatever range is asked."""
+        return self.people.of(self.cursor, self.project_id, self.files(), self.fresh)
+
+    @cached_property
+    def known(self) -> Known:
+        return self.people.named(self.cursor, self.project_id, self.files(), self.identities)
+
+
 def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     differ = pc.not_equal(rows["anonymous_id"], rows["user_id"])
     aliases = pc.is_in(rows["event_type"], value_set=pa.array(ALIASES))
@@ -135,17 +176,16 @@ def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
 def _find_stale(
     cursor: duckdb.DuckDBPyConnection, project: _Project, people: pa.Table, segments: Sequence[tuple[Listed, str]]
 ) -> None:
-    """Add what changed since the last question, and what files hold that were not compared yet."""
-    cursor.register("people", people)
+    """Add what changed since the last question, and what files hold that were not compared yet. `people` is registered."""
     known = [path for segment, path in segments if segment.id in project.checked]
-    if people is not project.people and known:
-        cursor.register("people_before", project.people)
+    new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
+    if people is not project.compared and known:
+        cursor.register("people_before", project.compared)
         changed = "(FROM people EXCEPT FROM people_before) UNION ALL (FROM people_before EXCEPT FROM people)"
         # most whose name is new came since the files were written: what stands in no file need not be joined to them
         differing = f"SELECT DISTINCT user_id AS id FROM {files(known)} WHERE user_id IN (SELECT id FROM ({changed}))"
         project.stale_identities.update(arrow(cursor, differing)["id"].to_pylist())
         cursor.unregister("people_before")
-    new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
     if new:
         differing = f"""
             SELECT DISTINCT user_id AS id FROM {files([path for _segment, path in new])} AS rows

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pyarrow as pa
+
 from quadra.warehouse.columns import NAMES
 from quadra.warehouse.query.people import Known
+from quadra.warehouse.segments.writing import files
 
 COLUMNS = ", ".join(NAMES)
 TIMES = "epoch_us(occurred_at) AS occurred_us, epoch_us(received_at) AS received_us"
@@ -25,6 +28,31 @@ def events_sql(
     if chosen:
         found = f"SELECT * FROM ({found}) SEMI JOIN chosen_people USING (person)"
     return f"SELECT * EXCLUDE (person) FROM ({found})" if named and not who else found
+
+
+def sourced_sql(
+    complete: Sequence[str], older: Sequence[str], condition: str, tables: Sequence[str], condition_of_tables: str
+) -> str:
+    """The rows of some files and tables, each with the place of its source among them."""
+    sources = [
+        *([files(complete, complete=True, numbered=0)] if complete else []),
+        *([files(older, numbered=len(complete))] if older else []),
+    ]
+    parts = [f"SELECT {COLUMNS}, source FROM {source} WHERE {condition}" for source in sources]
+    parts += [
+        f"SELECT {COLUMNS}, {number} AS source FROM {name} WHERE {condition_of_tables}"
+        for number, name in enumerate(tables, start=len(complete) + len(older))
+    ]
+    return f"SELECT *, {TIMES} FROM ({' UNION ALL '.join(parts)})"
+
+
+def in_order(found: pa.Table, paths: Sequence[str], read: Sequence[str], tables: int) -> pa.Table:
+    """With the places that sources have among `paths`, and not among the files as they were `read`, and the tables after them."""
+    if list(paths) == list(read):
+        return found
+    places = {path: place for place, path in enumerate(paths)}
+    order = pa.array([*(places[path] for path in read), *range(len(paths), len(paths) + tables)])
+    return found.set_column(found.column_names.index("source"), "source", order.take(found["source"].combine_chunks()))
 
 
 def _part(source: str, condition: str, known: Known | None) -> str:

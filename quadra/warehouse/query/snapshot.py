@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from quadra.core.errors import Unavailable
-from quadra.warehouse.query.answer import Answer, Cancelled
+from quadra.warehouse.query.answer import Answer, Cancelled, Elsewhere
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.lateness import interrupted_after
 from quadra.warehouse.query.parts import days_of, parts_of
-from quadra.warehouse.query.people import Known, Moment, People, says_person
-from quadra.warehouse.query.relation import events_sql
+from quadra.warehouse.query.people import Identities, Known, Moment, People, says_person
+from quadra.warehouse.query.relation import events_sql, in_order, sourced_sql
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
 from quadra.warehouse.segments.complete import Columns
@@ -34,12 +34,6 @@ SAVED_ROWS = 10_240
 """Of a row group: each thread holds one, unpacked."""
 STATEMENT_MOST = 2_000_000
 """Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
-
-
-class Elsewhere(Protocol):
-    """Another engine, which answers the statements of a look."""
-
-    def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float, /) -> pa.Table: ...
 
 
 class Look:
@@ -62,27 +56,28 @@ class Look:
         self._cursor = cursor
         self._soundness = soundness
         self._late = threading.Event()
-        self._who = people
         self._columns = columns
         self._project_id = project_id
-        self._segments = segments
+        self.segments = segments
+        """All of the project, whatever range is asked."""
         self._span = span
         self._kept_us = kept_us
-        self._fresh = fresh
+        self.fresh = fresh
+        """What no compaction has taken, whatever range is asked."""
         self._timeout = timeout
-        self._moment = Moment()
+        self._moment = Moment(people, cursor, project_id, self.files, fresh)
         self.chosen: pa.Table | None = None
         """The people (a column `person`) whose events alone are seen."""
         self.traits: pa.Table | None = None
         """What is known of people: a column `person`, and others that each of their events has too."""
         self.elsewhere: Elsewhere | None = elsewhere
-        self._overlapping = [segment for segment in segments if span.overlaps(segment)]
+        self.overlapping = [segment for segment in segments if span.overlaps(segment)]
 
     @property
     def rows_read(self) -> int:
         """Of all files and fresh batches that a question about the range looks at."""
-        fresh: int = self._fresh.sealed.num_rows + self._fresh.opened.num_rows
-        return fresh + sum(segment.rows for segment in self._overlapping)
+        fresh: int = self.fresh.sealed.num_rows + self.fresh.opened.num_rows
+        return fresh + sum(segment.rows for segment in self.overlapping)
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Answer:
         """Ask; `$name` in the statement is a parameter. Values of others never stand in `sql` itself. Raises `Unavailable`."""
@@ -96,6 +91,25 @@ class Look:
                 raise duckdb.InterruptException
             table = arrow(self._cursor, sql, params)
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
+
+    def of_sources(
+        self, segments: Sequence[Listed], tables: Sequence[pa.Table], sql: str, params: Mapping[str, Any]
+    ) -> pa.Table:
+        """The answer of `sql` about these files and fresh rows alone. There `events` has a column `source`, the place of a row's
+        among them, files first; it has no `person`.
+        """
+        with self._bounded(self._timeout) as late:
+            paths = self._paths(segments)
+            complete, older = self._columns.split(self._cursor, paths)
+            named = {f"source_{number}": table for number, table in enumerate(tables)}
+            for name, table in named.items():
+                self._cursor.register(name, table)
+            held = all(self._span.holds(segment) for segment in segments)
+            relation = sourced_sql(complete, older, "true" if held else self._span.sql, list(named), self._span.sql)
+            if late.is_set():
+                raise duckdb.InterruptException
+            found = arrow(self._cursor, f"WITH events AS ({relation}) {sql}", params)
+        return in_order(found, paths, [*complete, *older], len(tables))
 
     def stream(
         self,
@@ -151,7 +165,7 @@ class Look:
         """The same moment: everybody's events of all of history that is kept."""
         look = copy.copy(self)
         look._span, look.chosen, look.traits = Range(self._kept_us, None), None, None
-        look._overlapping = [segment for segment in self._segments if look._span.overlaps(segment)]
+        look.overlapping = [segment for segment in self.segments if look._span.overlaps(segment)]
         return look
 
     def beside(self, traits: pa.Table) -> Look:
@@ -169,7 +183,7 @@ class Look:
         """Of a range within this one, and of the same moment."""
         look = copy.copy(self)
         look._span = self._span.within(span.start_us, span.end_us)
-        look._overlapping = [segment for segment in self._overlapping if look._span.overlaps(segment)]
+        look.overlapping = [segment for segment in self.overlapping if look._span.overlaps(segment)]
         return look
 
     def until(self, moment: float) -> Look:
@@ -180,7 +194,7 @@ class Look:
 
     def _days(self) -> Iterator[Look]:
         """One for each day that has events, of the same moment."""
-        for number in days_of(self._overlapping, (self._fresh.sealed, self._fresh.opened)):
+        for number in days_of(self.overlapping, (self.fresh.sealed, self.fresh.opened)):
             yield self.of(Range(number * DAY_US, (number + 1) * DAY_US))
 
     @property
@@ -195,20 +209,15 @@ class Look:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._cursor
 
-    @property
-    def fresh_rows(self) -> pa.Table:
-        """Those that no compaction has taken."""
-        return self._fresh.table
-
     def files(self) -> list[tuple[Listed, str]]:
         """Every segment of the project, whatever range is asked, with its path."""
-        return list(zip(self._segments, self._paths(self._segments), strict=True))
+        return list(zip(self.segments, self._paths(self.segments), strict=True))
 
     def relation(self, sql: str) -> tuple[str, dict[str, pa.Table], list[str]]:
         """For a DuckDB elsewhere: the view `events` for this statement, the tables that it names, the files that it reads."""
         with self._bounded(self._timeout):
-            view, paths = self._events(says_person(sql)), self._paths(self._overlapping)
-            tables = {"fresh": self._fresh.table, "chosen_people": self.chosen}
+            view, paths = self._events(says_person(sql)), self._paths(self.overlapping)
+            tables = {"fresh": self.fresh.table, "chosen_people": self.chosen}
             if says_person(sql) or self.chosen is not None:
                 tables |= {"people": self.known.people, "stale_identities": self.known.stale_identities}
         named = {name: table for name, table in tables.items() if table is not None}
@@ -229,13 +238,13 @@ class Look:
         if self.elsewhere is not None:
             return None
         with self._bounded(self._timeout):
-            self._paths(self._overlapping)
+            self._paths(self.overlapping)
             whose = who or self.chosen is not None or self.traits is not None
-            known = self.known.version if whose else 0
+            known = self._moment.identities.version if whose else 0
         of_people = [None if table is None else digest(table) for table in (self.chosen, self.traits)]
-        listed = [(segment.id, segment.sha256) for segment in self._overlapping]
+        listed = [(segment.id, segment.sha256) for segment in self.overlapping]
         span = (self._span.start_us, self._span.end_us)
-        return (self._project_id, span, listed, self._fresh.state(self._span), who, known, of_people)
+        return (self._project_id, span, listed, self.fresh.state(self._span), who, known, of_people)
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
@@ -247,8 +256,8 @@ class Look:
             self._moment.view = view
 
     def _events(self, who: bool) -> str:
-        whole = [segment for segment in self._overlapping if self._span.holds(segment)]
-        partial = [segment for segment in self._overlapping if not self._span.holds(segment)]
+        whole = [segment for segment in self.overlapping if self._span.holds(segment)]
+        partial = [segment for segment in self.overlapping if not self._span.holds(segment)]
         sources = [("fresh", self._span.sql)]
         for segments, condition in ((whole, "true"), (partial, self._span.sql)):
             complete, older = self._columns.split(self._cursor, self._paths(segments))
@@ -263,19 +272,13 @@ class Look:
             raise duckdb.InterruptException
         return [str(path) for path in paths]
 
-    def identities(self) -> pa.Table:
-        """id -> person, for the ids that are not the person's name. Bounded as a question is."""
+    def identities(self) -> Identities:
+        """Who is who. Bounded as a question is."""
         with self._bounded(self._timeout):
-            return self.known.people
+            return self._moment.identities
 
     @property
     def known(self) -> Known:
-        """The identity map. It comes from all of history, whatever range is asked."""
-        if self._moment.known is None:
-            known = self._who.of(self._cursor, self._project_id, self.files(), self._fresh)
-            self._cursor.register("people", known.people)
-            self._cursor.register("stale_identities", known.stale_identities)
-            self._moment.known = known
         return self._moment.known
 
     @contextmanager
@@ -293,5 +296,5 @@ class Look:
             message = "The question needs more memory than QUADRA_QUERY_MEMORY_MB allows; ask about less."
             raise Unavailable(message, code="query_too_large") from error
         except duckdb.Error:  # a damaged page has no error of its own: any may mean it
-            self._soundness.require_again(self._segments)
+            self._soundness.require_again(self.segments)
             raise

@@ -15,8 +15,12 @@ class Range:
     end_us: int | None
 
     def overlaps(self, segment: Listed) -> bool:
-        late = self.start_us is not None and segment.max_occurred_us < self.start_us
-        early = self.end_us is not None and segment.min_occurred_us >= self.end_us
+        return self.meets(segment.min_occurred_us, segment.max_occurred_us)
+
+    def meets(self, first_us: int, last_us: int) -> bool:
+        """Whether some of what occurred between these two may lie inside."""
+        late = self.start_us is not None and last_us < self.start_us
+        early = self.end_us is not None and first_us >= self.end_us
         return not late and not early
 
     def holds(self, segment: Listed) -> bool:

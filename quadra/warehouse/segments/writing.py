@@ -49,16 +49,19 @@ class Written:
         return time.time() - self.began > RECORDED_WITHIN_SECONDS
 
 
-def files(paths: Sequence[Any], *, complete: bool = False) -> str:
+def files(paths: Sequence[Any], *, complete: bool = False, numbered: int | None = None) -> str:
     """The relation of these files, and of no others: in a name DuckDB takes some characters for a pattern.
 
     Columns that came later than the first release are empty in files from before; where all are `complete` none lacks one.
+    `numbered` ones have a column `source`: the place of a row's file among them, counted from that number.
     """
     listed = ", ".join(quoted(exactly(path)) for path in paths)
+    columns = "*" if numbered is None else f"*, CAST(file_index AS INTEGER) + {numbered} AS source"
     if complete or not LATER:
-        return f"read_parquet([{listed}], hive_partitioning = false)"
+        read = f"read_parquet([{listed}], hive_partitioning = false)"
+        return read if numbered is None else f"(SELECT {columns} FROM {read})"
     by_name = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
-    return f"(SELECT * FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
+    return f"(SELECT {columns} FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
 
 
 def write(
