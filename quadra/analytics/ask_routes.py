@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from flask import Response, request
 
 from quadra.accounts.access import require_project
@@ -43,7 +44,7 @@ EXAMPLE = Answers(
     f"`Accept: {LINES}` each is a line of its own, `key` and `answer` or `error`, sent as soon as it is there.",
     needs="viewer",
     asks=Params(Questions),
-    answers=Answer(says="Each key once.", shape=Answers, example=EXAMPLE, other_media=(LINES,)),
+    answers=Answer(says="Each key once.", shape=Answers, example=msgspec.to_builtins(EXAMPLE), other_media=(LINES,)),
     refuses=(404, 503),
 )
 def ask_several(asked: Questions) -> Response:
