@@ -90,12 +90,15 @@ def measure(look: Look, signals: Sequence[Signal], first: int, end: int) -> Minu
         WITH {"".join(f"{source}, " for source in sources)} chosen AS (SELECT *{"".join(reached)} FROM events)
         SELECT occurred_us // {MINUTE_US} AS minute, {", ".join(columns)} FROM chosen GROUP BY minute"""
     found = {int(minute): values for minute, *values in look.query(statement, params).rows}
-    absent = {signal.name: signal.absent for signal in signals}
-    minutes: Minutes = {}
-    for minute in range(first, end):
-        values = found.get(minute)
-        minutes[minute] = dict(absent) if values is None else dict(zip(absent, map(_number, values), strict=True))
+    minutes = empty(signals, first, end)
+    for minute, values in found.items():
+        minutes[minute] = dict(zip(minutes[minute], map(_number, values), strict=True))
     return minutes
+
+
+def empty(signals: Sequence[Signal], first: int, end: int) -> Minutes:
+    """What `measure` says of minutes without events."""
+    return {minute: {signal.name: signal.absent for signal in signals} for minute in range(first, end)}
 
 
 def _number(value: Any) -> float:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
+from quadra.accounts.projects import OWN
+from quadra.accounts.tables import Project
 from quadra.analytics.kept.goal_signals import goal_signals
 from quadra.analytics.tables import GoalRow
 from quadra.core import clock
@@ -22,6 +25,7 @@ from quadra.field.signals import MINUTE_US, SIGNALS, Signal
 from quadra.field.tables import SignalMinute, SignalProgress, SignalState
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
+from quadra.ingest.tables import Batch
 from quadra.insights.anomalies import anomalies_since
 from quadra.insights.signal_findings import tell
 from quadra.insights.tables import Insight
@@ -183,6 +187,57 @@ def test_minutes_are_counted_once_those_without_events_too(any_runtime: Runtime)
     assert rows[0].readings["people"][0] == 20.0
     assert rows[1].readings["latency"][0] is None
     assert rows[0].readings["ai_cost"][0] == 0.0
+
+
+def test_at_rest_no_minute_needs_the_warehouse(any_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as DuckDB says of them: events from earlier minutes, and one from ahead, are not in them."""
+    store(any_runtime, [3, 1], until=watching.settled() - 10)
+    watching.watch(any_runtime)
+    asked = stored(any_runtime)
+    later = watching.settled() + 30
+    monkeypatch.setattr(watching, "settled", lambda: later)
+    store(any_runtime, [1], until=watching.settled() + 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "warehouse_of", lambda _: pytest.fail("minutes without events were asked for"))
+        watching.watch(any_runtime)
+    rows = stored(any_runtime)
+    assert len(rows) > len(asked)
+    value_of = {name: reading[0] for name, reading in asked[-1].readings.items()}
+    assert all({name: reading[0] for name, reading in row.readings.items()} == value_of for row in rows[len(asked) :])
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_an_event_that_came_ahead_of_its_time_is_in_its_minute(runtime: Runtime, sealed: bool) -> None:
+    store(runtime, [5], until=watching.settled() - 60)
+    watching.watch(runtime)
+    with runtime.database.begin() as session:
+        end = watching.settled()
+        session.execute(sa.update(SignalProgress).values(until_at=signal_store.at_minute(end - 3)))
+        session.execute(sa.delete(SignalMinute))
+    store(runtime, [7], until=end - 1)
+    with runtime.database.begin() as session:  # a day ahead, in a batch of its own time
+        day_before = clock.from_us((end - 3) * MINUTE_US) - timedelta(hours=23, minutes=59)
+        sealed_at = day_before if sealed else None
+        session.execute(
+            sa.update(Batch).values(
+                status="SEALED" if sealed else "OPEN", opened_at=day_before - timedelta(minutes=1), sealed_at=sealed_at
+            )
+        )
+    watching.watch(runtime)
+    assert [row.readings["events"][0] for row in stored(runtime)][:3] == [0.0, 7.0, 0.0]
+
+
+def test_minutes_of_quadra_itself_are_judged_together(runtime: Runtime) -> None:
+    with runtime.database.begin() as session:
+        session.execute(sa.update(Project).where(Project.id == 1).values(slug=OWN))
+    store(runtime, [5] * 20)
+    watching.watch(runtime)
+    judged = len(stored(runtime))
+    with runtime.database.begin() as session:
+        before = watching.settled() - watching.OWN_MINUTES + 1
+        session.execute(sa.update(SignalProgress).values(until_at=signal_store.at_minute(before)))
+    watching.watch(runtime)
+    assert len(stored(runtime)) == judged
 
 
 def test_goals_are_signals_too(runtime: Runtime) -> None:
