@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quadra.analytics.lenses import path_columns, paths, session_columns, sessions
-from quadra.analytics.questions import columns
+from quadra.analytics.questions import columns, timeline
 from quadra.analytics.questions.snapshot import Measured
 from quadra.analytics.visits import addresses
 from quadra.core import clock
@@ -252,15 +252,14 @@ def test_columns_say_what_the_statement_says(place: Place, monkeypatch: pytest.M
 
 
 def test_columns_of_sessions_say_what_the_statement_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pages, other events and identifying at few instants, whatever few people are looked at together."""
+    """Of pages, other events and identifying at few instants, also of people who are looked at in parts."""
     quick = sessions._of_columns
     page = st.sampled_from(["/a", "/a/", "/b", "/c", None])
     told = st.tuples(st.sampled_from("uvw"), st.integers(0, 9), st.sampled_from(["page", "event", "identify"]), page)
 
     @settings(FEW, max_examples=25)
-    @given(told=st.lists(told, max_size=30), block=st.integers(1, 3), interval=st.sampled_from(["hour", "day"]))
-    def check(told: list[tuple[str, int, str, str | None]], block: int, interval: str) -> None:
-        monkeypatch.setattr(columns, "BLOCK", block)
+    @given(told=st.lists(told, max_size=30), interval=st.sampled_from(["hour", "day"]))
+    def check(told: list[tuple[str, int, str, str | None]], interval: str) -> None:
         project = place.tell(
             [
                 Event(who, START + at * 20 * 60_000_000, kind, kind=kind, fields={"page_url": page} if page else {})
@@ -270,7 +269,7 @@ def test_columns_of_sessions_say_what_the_statement_says(place: Place, monkeypat
         answers = []
         for way, at_once in ((quick, 1_000), (quick, 5), (lambda *_: None, 1_000)):
             monkeypatch.setattr(sessions, "_of_columns", way)
-            monkeypatch.setattr(sessions, "ROWS_AT_ONCE", at_once)
+            monkeypatch.setattr(timeline, "ROWS_AT_ONCE", at_once)
             place.forget()
             found = place.ask(sessions, project, DAY, interval=interval)
             answers.append({name: value for name, value in found.items() if name not in Measured.__struct_fields__})
@@ -290,10 +289,8 @@ def approximately(value: Any) -> Any:
 
 def test_numbers_of_sessions_that_do_not_fit_an_integer_are_left_to_the_statement() -> None:
     month, century = 30 * 24 * HOUR, 36_500 * 24 * HOUR
-    assert session_columns.bits_of(0, month, 30) == 2
-    assert session_columns.bits_of(500, month, 30) == 11
-    assert session_columns.bits_of(1 << 20, month, 30) is None
-    assert session_columns.bits_of(3, century, 10_000) is None
+    assert session_columns.fits(month, 10_000)
+    assert not session_columns.fits(century, 10_000)
 
 
 def test_numbers_that_do_not_fit_an_integer_are_left_to_the_statement() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 from msgspec import Struct
 
-from quadra.analytics.lenses.session_columns import FLAGS, IS_OTHER, IS_PAGE, NOTHING, Ends, Measured, bits_of
+from quadra.analytics.lenses.session_columns import DOES, NOTHING, Ends, Measured, add_ends, fits
 from quadra.analytics.lenses.session_columns import Sessions as Counted
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.pages import ADDRESS, TooManyAddresses, pages_of
 from quadra.analytics.questions.periods import INTERVALS, Periods
-from quadra.analytics.questions.presence import ROWS_AT_ONCE
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
+from quadra.analytics.questions.timeline import timelines
 from quadra.analytics.questions.visits import GAP_US, IS_OF, PAGES, WITH_PAGES
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
@@ -106,67 +109,42 @@ def _found(events: Snapshot, asked: Params, periods: Periods) -> _Found:
 def _of_columns(events: Snapshot, asked: Params, periods: Periods) -> _Found | None:
     """None where the statement has to say it all: numbers get too large, or too much happens at one instant."""
     question, params = asked.question, Parameters()
-    pages = f"SELECT DISTINCT page FROM ({_paged(asked, params)}) WHERE page IS NOT NULL ORDER BY page"
-    names = events.ask(Statement(pages, params)).table["page"].to_pylist()
-    bits = bits_of(len(names), question.end_us - question.start_us, len(periods))
-    if bits is None:
+    if not fits(question.end_us - question.start_us, len(periods)):
         return None
-    found = Counted(periods, question.start_us, len(names), bits)
-    parts = max(-(-events.look.rows_read // ROWS_AT_ONCE), 1)
-    for part in range(parts):
-        params = Parameters()
-        numbered, paged = _numbered(names, params), _paged(asked, params)
-        some = "true" if parts == 1 else f"hash(person) % {parts} = {part}"
-        sql = f"""
-            WITH {numbered} SELECT person, list_sort(list(
-                (us - {question.start_us}) * {1 << bits} + coalesce(number, 0) * {1 << FLAGS}
-                + CASE kind WHEN 'page' THEN {IS_PAGE} WHEN 'identify' THEN 0 ELSE {IS_OTHER} END)) AS history
-            FROM ({paged}) LEFT JOIN pages USING (page) WHERE {some} GROUP BY person"""
-        found.add(events.look.query(sql, params).table)
-    if len(found.entries.tied_us) + len(found.exits.tied_us) > TIED_MOST:
-        return None
-    whole, by_period = found.measures()
-    entries, exits = (
-        _most(_settled(events, asked, names, ends, first), names, asked.limit)
-        for ends, first in ((found.entries, "arg_min"), (found.exits, "arg_max"))
-    )
-    return _Found(whole, by_period, entries, exits)
+    where = where_clause(question, params, people=True)
+    counted, entries, exits = Counted(periods), Ends(), Ends()
+    with suppress(TooManyAddresses):
+        for timeline in timelines(events.knowing(where), [DOES, *ADDRESS], where, params):
+            if len(timeline.us):
+                pages, names = pages_of(events, timeline)
+                for piece, does, seen in timeline.pieces(timeline.others["does"], pages):
+                    add_ends(entries, exits, piece, counted.add(piece, does), seen, names)
+        if len(entries.tied_us) + len(exits.tied_us) <= TIED_MOST:
+            first, last = _settled(events, asked, entries, "arg_min"), _settled(events, asked, exits, "arg_max")
+            return _Found(*counted.measures(), _most(first, asked.limit), _most(last, asked.limit))
+    return None
 
 
-def _paged(asked: Params, params: Parameters) -> str:
-    where = where_clause(asked.question, params, people=True)
-    return f"SELECT person, occurred_us AS us, event_id, kind, page FROM {WITH_PAGES} WHERE {where}"
-
-
-def _numbered(names: list[str], params: Parameters) -> str:
-    """The relation `pages`; numbers begin at 1."""
-    listed = params.add(names)
-    return (
-        f"pages AS MATERIALIZED (SELECT unnest({listed}) AS page, generate_subscripts({listed}, 1)::BIGINT AS number)"
-    )
-
-
-def _settled(events: Snapshot, asked: Params, names: list[str], ends: Ends, first: str) -> list[int]:
+def _settled(events: Snapshot, asked: Params, ends: Ends, first: str) -> Counter[str]:
     """How many sessions there are of each page, those of tied instants included: there the event ids decide."""
-    counts: list[int] = ends.counts.tolist()
-    if not ends.tied_us:
-        return counts
-    params = Parameters()
-    numbered, paged = _numbered(names, params), _paged(asked, params)
-    sql = f"""
-        WITH {numbered}, tied AS MATERIALIZED (
-            SELECT unnest({params.add(ends.tied_people)}) AS person, unnest({params.add(ends.tied_us)}) AS us
-        )
-        SELECT {first}(number, event_id) AS number
-        FROM ({paged}) JOIN tied USING (person, us) JOIN pages USING (page) GROUP BY person, us"""
-    for (number,) in events.ask(Statement(sql, params)).rows:
-        counts[number] += 1
-    return counts
+    if ends.tied_us:
+        params = Parameters()
+        where = where_clause(asked.question, params, people=True)
+        sql = f"""
+            WITH tied AS MATERIALIZED (
+                SELECT unnest({params.add(ends.tied_people)}) AS person, unnest({params.add(ends.tied_us)}) AS us
+            )
+            SELECT {first}(page, event_id) AS page FROM (
+                SELECT person, occurred_us AS us, event_id, page FROM {WITH_PAGES} WHERE page IS NOT NULL AND {where}
+            ) JOIN tied USING (person, us) GROUP BY person, us"""
+        ends.pages.update(page for (page,) in events.ask(Statement(sql, params)).rows)
+    return ends.pages
 
 
-def _most(counts: list[int], names: list[str], limit: int) -> list[tuple[str, int]]:
-    found = [(name, count) for name, count in zip(names, counts[1:], strict=True) if count]
-    return sorted(found, key=lambda each: (-each[1], each[0]))[:limit]
+def _most(pages: Counter[str], limit: int) -> list[tuple[str, int]]:
+    return sorted(((page, count) for page, count in pages.items() if count), key=lambda each: (-each[1], each[0]))[
+        :limit
+    ]
 
 
 class _Measures(TypedDict):

@@ -94,7 +94,7 @@ def blocks(events: Snapshot, question: Question, since_us: int) -> Iterator[Bloc
     look = events.knowing(where)
     before, since = look.of(Range(None, since_us)), look.of(Range(since_us, None))
     parts = parts_of(since, ROWS_AT_ONCE)
-    for part, timeline in enumerate(timelines(since, [], where, params, ROWS_AT_ONCE)):
+    for part, timeline in enumerate(timelines(since, [], where, params, rows=ROWS_AT_ONCE)):
         earlier = _earlier(question, "true" + of_part(part, parts))
         yield from _blocks(timeline, before.query(earlier.sql, earlier.params).table)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ ROWS_AT_ONCE = 2_000_000
 """Of events in memory, at some 30 bytes; more are read in parts, by person."""
 ROWS_READ = 100_000
 """A piece, of which the texts are in memory."""
+ROWS_NEAR = 65_536
+"""Events of a piece whose columns stay near the processor."""
 PLACES = 64
 """Pieces of time to a period, of which all but the one with its edge are in one period."""
 
@@ -47,6 +50,18 @@ class Timeline:
     texts: dict[str, Coded]
     others: dict[str, Column]
     """Numbers and flags."""
+
+    def pieces(self, *columns: Column) -> Iterator[tuple[Any, ...]]:
+        """The same without texts, some people at a time, each with that part of columns: what is made of so few stays near the
+        processor.
+        """
+        edges = np.append(np.flatnonzero(begins(self.who)), len(self.us))
+        at = np.unique(
+            edges[np.searchsorted(edges, np.arange(0, len(self.us) + ROWS_NEAR, ROWS_NEAR)).clip(max=len(edges) - 1)]
+        )
+        for start, end in pairwise(at.tolist()):
+            part = slice(start, end)
+            yield Timeline(self.people, self.who[part], self.us[part], {}, {}), *(column[part] for column in columns)
 
 
 def begins(column: Numbers | Codes) -> Flags:
@@ -80,20 +95,26 @@ class Places:
         return (np.searchsorted(self._starts, us, side="right") - 1).astype(np.int32)
 
 
-def listed(columns: Sequence[str], where: str) -> str:
+def listed(columns: Sequence[str], where: str, source: str = "events") -> str:
     """The statement of what is read."""
-    return f"SELECT {', '.join(['person', 'occurred_us AS us', *columns])} FROM events WHERE {where}"
+    return f"SELECT {', '.join(['person', 'occurred_us AS us', *columns])} FROM {source} WHERE {where}"
 
 
 def timelines(
-    look: Look, columns: Sequence[str], where: str, params: Parameters, rows: int | None = None
+    look: Look,
+    columns: Sequence[str],
+    where: str,
+    params: Parameters,
+    *,
+    rows: int | None = None,
+    source: str = "events",
 ) -> Iterator[Timeline]:
     """Of the events of people that fit, a person in one timeline alone. `columns` are expressions with their names; `rows` are
     held at once.
     """
     parts = parts_of(look, rows or ROWS_AT_ONCE)
     for part in range(parts):
-        yield _ordered(_read(look, listed(columns, where + of_part(part, parts)), params))
+        yield _ordered(_read(look, listed(columns, where + of_part(part, parts), source), params))
 
 
 def parts_of(look: Look, rows: int) -> int:
