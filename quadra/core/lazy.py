@@ -91,6 +91,24 @@ def _map(module: Any) -> None:
             load(os.fsencode(path), os.RTLD_NOW)
 
 
+_asked: set[str] = set()
+
+
+def is_ready(module: ModuleType) -> bool:
+    """Whether a library is loaded. If not, it is loaded on a thread meanwhile: for callers who have another way and must not
+    wait.
+    """
+    if isinstance(module, _Lazy) and module.__spec__ is not None and module.__spec__.name not in _asked:
+        _asked.add(module.__spec__.name)
+        threading.Thread(target=_loaded, args=(module,), name="lazy", daemon=True).start()
+    return not isinstance(module, _Lazy)
+
+
+def _loaded(module: ModuleType) -> None:
+    with _loading:
+        _load(module)
+
+
 def put_off() -> None:
     """Before other modules are imported. What is loaded already stays so."""
     for name in LIBRARIES:

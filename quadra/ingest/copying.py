@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import psycopg
@@ -62,21 +63,29 @@ class Copy:
 def text_of(batch_id: str, rows: Sequence[Row]) -> tuple[str, str] | None:
     """The columns that hold anything, and the rows as COPY reads them; None where a value holds what divides them."""
     number = len(rows)
-    names, values, nulls = ["batch_id"], [[batch_id] * number], 0
+    names, nulls = ["batch_id"], 0
+    values: list[Sequence[str]] = [[batch_id] * number]
     for (name, type_), column in zip(_COLUMNS, zip(*map(_apart, rows), strict=True), strict=True):
         missing = column.count(None)
         if missing == number:
             continue
         names.append(name)
         nulls += missing
-        if type_ is msgspec.Raw:
-            values.append([NULL if value is None else bytes(value).decode() for value in column])
-        elif missing:
-            values.append([NULL if value is None else str(value) for value in column])
-        else:
-            values.append([str(value) for value in column])
+        values.append(_texts(type_, column, missing))
     text = "\n".join(map("\t".join, zip(*values, strict=True)))
     whole = text.count("\t") == number * (len(names) - 1) and text.count("\n") == number - 1 and "\r" not in text
     if not whole or text.count(NULL) != nulls or "\0" in text:
         return None
     return ", ".join(names), text.replace("\\", "\\\\")
+
+
+def _texts(type_: type, column: tuple[Any, ...], missing: int) -> Sequence[str]:
+    if type_ is msgspec.Raw:
+        return [NULL if value is None else bytes(value).decode() for value in column]
+    if missing:
+        return [NULL if value is None else str(value) for value in column]
+    if type_ is str:
+        return column
+    if column.count(column[0]) == len(column):  # the project, the moment of receipt of one request
+        return [str(column[0])] * len(column)
+    return [str(value) for value in column]

@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -112,19 +110,20 @@ class Log:
         self._open = {}
 
     def _append(self, connection: sa.Connection, rows: Sequence[Row]) -> Appended:
-        unique: dict[tuple[int, str], Row] = {}
+        unique: dict[int, dict[str, Row]] = {}
         for row in rows:
-            unique.setdefault((row.project_id, row.event_id), row)
-        # sorted: two writers that insert the same events take their locks in the same order and cannot deadlock
-        ordered = [unique[key] for key in sorted(unique)]
+            unique.setdefault(row.project_id, {}).setdefault(row.event_id, row)
         done = Appended(outcomes=[], open_batches=dict(self._open))
-        places: dict[tuple[int, str], tuple[str, bool]] = {}
-        for project_id, group in groupby(ordered, key=lambda row: row.project_id):
-            self._append_project(connection, project_id, list(group), done, places)
+        places: dict[int, tuple[str, dict[str, str]]] = {}
+        # sorted: two writers that insert the same events take their locks in the same order and cannot deadlock
+        for project_id, by_id in sorted(unique.items()):
+            ordered = [by_id[event_id] for event_id in sorted(by_id)]
+            places[project_id] = self._append_project(connection, project_id, ordered, done)
         for row in rows:
-            key = (row.project_id, row.event_id)
-            batch_id, duplicate = places[key]
-            done.outcomes.append((batch_id, duplicate or unique[key] is not row))
+            batch_id, existing = places[row.project_id]
+            there = existing.get(row.event_id)
+            repeated = there is not None or unique[row.project_id][row.event_id] is not row
+            done.outcomes.append((there or batch_id, repeated))
         return done
 
     def _append_project(
@@ -133,17 +132,14 @@ class Log:
         project_id: int,
         rows: list[Row],
         done: Appended,
-        places: dict[Any, tuple[str, bool]],
-    ) -> None:
+    ) -> tuple[str, dict[str, str]]:
+        """The batch of what is new, and the batches of what was there already."""
         known = self._open.get(project_id)
         batch = OpenBatch(known.id, known.event_count) if known else OpenBatch(uuid7(), 0)
         existing = self._inserter.insert(connection, batch.id, rows)
         new = [row for row in rows if row.event_id not in existing] if existing else rows
-        for row in rows:
-            there = existing.get(row.event_id)
-            places[(project_id, row.event_id)] = (batch.id, False) if there is None else (there, True)
         if not new:
-            return
+            return batch.id, existing
         batch.event_count += len(new)
         full = batch.event_count >= self._batch_max_events
         self._count(connection, project_id, batch, len(new), created=known is None, full=full)
@@ -153,6 +149,7 @@ class Log:
             done.sealed.append(batch.id)
         else:
             done.open_batches[project_id] = batch
+        return batch.id, existing
 
     def _count(
         self, connection: sa.Connection, project_id: int, batch: OpenBatch, added: int, *, created: bool, full: bool

@@ -31,8 +31,14 @@ def test_the_first_use_loads_it_whole_for_every_thread() -> None:
 from quadra.core import lazy
 lazy.put_off()
 import threading, types
+import time
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+asked, until = lazy.is_ready(np), time.monotonic() + 60
+while not lazy.is_ready(np) and time.monotonic() < until:
+    time.sleep(0.01)
+ready = type(np) is types.ModuleType and type(pa) is lazy._Lazy
 from pyarrow import parquet
 import duckdb
 import psycopg
@@ -47,9 +53,9 @@ one = duckdb.connect().execute("SELECT 1 AS one").to_arrow_table()
 try:
     pa.no_such_thing
 except AttributeError as error:
-    print(sums == [3] * 8, isinstance(one, pa.Table), type(pa) is types.ModuleType, error)
+    print(asked, ready, sums == [3] * 8, isinstance(one, pa.Table), type(pa) is types.ModuleType, error)
 """)
-    assert said == "True True True module 'pyarrow' has no attribute 'no_such_thing'"
+    assert said == "False True True True True module 'pyarrow' has no attribute 'no_such_thing'"
 
 
 def test_their_machine_code_is_where_it_is_looked_for() -> None:

@@ -7,7 +7,13 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import numpy as np
+
+from quadra.core.lazy import is_ready
+
 PIECE = 64 * 1024
+LARGE = 2 * 1024
+"""Bytes from which on NumPy is quicker; integers of such a size took a fifth of the time of an array of events."""
 TEXT, BINARY = 0x81, 0x82
 """The first byte of a frame that is a whole message, without what an extension means."""
 
@@ -70,8 +76,11 @@ class Incoming:
 
 
 def mask(data: bytes, key: bytes) -> bytes:
-    """XOR a payload with its key (5.3) as one large integer instead of byte by byte; twice is as never."""
+    """XOR a payload with its key (5.3) as one large integer or array instead of byte by byte; twice is as never."""
     size = len(data)
+    if size >= LARGE and is_ready(np):
+        whole = np.frombuffer(key * (size // 4 + 1), np.uint8, size)
+        return (np.frombuffer(data, np.uint8) ^ whole).tobytes()
     pad = (key * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
 
