@@ -47,6 +47,7 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("retention", {}),
     ("retention", {"kind": "recurring", "first_event": "a", "return_event": "b", "minimum_occurrences": 2}),
     ("retention", {"cumulative": "true", "kind": "recurring", "period": "week"}),
+    ("performance", {}),
 )
 one = st.builds(
     lambda who, at, name, plan, n, bot: (
@@ -86,6 +87,15 @@ def ask(place: Place, project: Project, start_us: int, end_us: int, turn: int) -
 class Lens:
     def __init__(self, path: str):
         self.LENS = lens_of(path)
+
+
+def requested(name: str, props: dict[str, Any]) -> dict[str, Any]:
+    """Some of them are requests, too."""
+    if "n" not in props:
+        return {}
+    n = props["n"]
+    fields = {"endpoint": f"/{name}", "status_code": (200, 404, 500)[n % 3], "response_time_ms": n**2}
+    return {"kind": "request", "fields": fields | ({"method": "GET"} if n % 2 else {})}
 
 
 def merge(place: Place, project: Project) -> None:
@@ -140,7 +150,7 @@ def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.Mon
                     patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
                 else:
                     rows = [
-                        Event(who, middle + at * HOUR // 2, name, props, bot=bot)
+                        Event(who, middle + at * HOUR // 2, name, props, bot=bot, **requested(name, props))
                         for who, at, name, props, bot in given_
                     ]
                     place.append(project, rows)

@@ -13,7 +13,7 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
-from quadra.analytics.questions.tallies import active, people_tally
+from quadra.analytics.questions.tallies import are, each_period, many, people_tally
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import says
 from quadra.warehouse.query.span import Range
@@ -64,19 +64,15 @@ def _tallies(asked: Params) -> list[Tally]:
 
 
 def _rows(asked: Params, found: Tallied) -> list[Row]:
-    there = active(found)
-    came, before = there.periods, there.previous
-    new, stayed = there.another, before == came - 1
-    states = {"new": new, "returning": ~new & stayed, "resurrecting": ~new & ~stayed}
-    counted_in: dict[str, list[int]] = {
-        state: np.bincount(came[wanted & (came >= 1)]).tolist() for state, wanted in states.items()
-    }
-    counted_in["dormant"] = np.bincount(came[(came >= 0) & (there.next > came + 1)] + 1).tolist()
-    return [
-        (period, state, people[period])
-        for state, people in counted_in.items()
-        for period in range(min(len(people), len(asked.periods)))
-    ]
+    rows: list[Row] = []
+    seen = before = np.zeros(len(found.persons), np.bool_)
+    for period, who, _events in each_period(found, len(asked.periods)):
+        now = are(found, who)
+        if period >= 1:
+            people = (now & ~seen, now & before, now & seen & ~before, before & ~now)
+            rows += [(period, *pair) for pair in zip(STATES, map(many, people), strict=True)]
+        seen, before = seen | now, now
+    return rows
 
 
 def _sql(asked: Params, periods: Periods, params: Parameters) -> str:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Struct
 
+from quadra.analytics.lenses.request_columns import Requests as RequestColumns
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.question import Asks
-from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, field, where_clause
+from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, field, where_clause
+from quadra.analytics.questions.tallies import counted_by
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
 from quadra.core.typed import Typed
+from quadra.warehouse.query.tally import Tallied, Tally
 
 SLOWEST = 10
+MEASURED = ("requests", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "error_rate", "errors_4xx", "errors_5xx")
+NAMES: tuple[tuple[str, ...], ...] = ((), ("endpoint", "method"), ("endpoint", "method"), ("hour",), ("period",))
+"""The columns before those, of each statement."""
 HOURS = 24
 
 STATUS = f"TRY_CAST({field('status_code')} AS INTEGER)"
@@ -115,20 +122,57 @@ def of_periods(asked: Params) -> Statement:
 
 def answer(events: Snapshot, asked: Params) -> PerformanceAnswer:
     periods = asked.question.periods()
-    hours = {row["hour"]: row for row in events.rows(of_hours(asked))}
+    statements = [totals(asked), most_asked(asked), slowest(asked), of_hours(asked), of_periods(asked)]
+    found = events.all_put_together(statements, partial(_tallies, asked), partial(_rows, asked))
+    whole, most, slow, by_hours, by_periods = (
+        [dict(zip((*names, *MEASURED), row, strict=True)) for row in rows]
+        for names, rows in zip(NAMES, found, strict=True)
+    )
+    hours = {row["hour"]: row for row in by_hours}
     by_hour = BY_HOUR.convert([hours.get(hour, {"hour": hour, **NOTHING}) for hour in range(HOURS)])
-    rows = {row["period"]: row for row in events.rows(of_periods(asked))}
-    by_day = BY_PERIOD.convert([{"at": periods.at(at), **rows.get(at, NOTHING)} for at in range(len(periods))])
-    (whole,) = events.rows(totals(asked))
+    days = {row.pop("period"): row for row in by_periods}
+    by_day = BY_PERIOD.convert([{"at": periods.at(at), **days.get(at, NOTHING)} for at in range(len(periods))])
     return PerformanceAnswer(
-        totals=TOTALS.convert([whole if whole["requests"] else NOTHING])[0],
-        endpoints=events.structs(ENDPOINTS, most_asked(asked)),
-        slowest=events.structs(ENDPOINTS, slowest(asked)),
+        totals=TOTALS.convert([row if row["requests"] else NOTHING for row in whole])[0],
+        endpoints=ENDPOINTS.convert(most),
+        slowest=ENDPOINTS.convert(slow),
         by_hour=by_hour,
         peak=_peak(by_hour),
         by_day=by_day,
         **events.measures(),
     )
+
+
+def _tallies(asked: Params) -> list[Tally]:
+    question, params = asked.question, Parameters()
+    keys = {
+        "hour": question.calendar.hour_sql(question.start_us, question.end_us),
+        "endpoint": field("endpoint"),
+        "method": field("method"),
+        "status": f"coalesce({STATUS}, 0)",
+        "failed": f"CAST({FAILED} AS TINYINT)",
+        "duration_ms": "duration_ms",
+    }
+    return [counted_by(keys, {"requests": "count(*)"}, _where(asked, params), params, question.periods())]
+
+
+def _rows(asked: Params, found: Tallied) -> list[list[Row]]:
+    """Of each statement."""
+    requests = RequestColumns.of(found)
+    endpoints = requests.endpoints(found)
+    return [
+        [requests.measured()],
+        sorted(endpoints, key=lambda row: (-row[2], *_named(row)))[: asked.limit],
+        sorted(endpoints, key=lambda row: (row[5] is None, -(row[5] or 0), -row[2], *_named(row)))[:SLOWEST],
+        requests.each("hour"),
+        requests.each("period"),
+    ]
+
+
+def _named(row: Row) -> tuple[bool, str, bool, str]:
+    """In the order of endpoint and method, none last."""
+    endpoint, method = row[:2]
+    return endpoint is None, endpoint or "", method is None, method or ""
 
 
 def _where(asked: Params, params: Parameters) -> str:

@@ -16,7 +16,8 @@ from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Asks
 from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
-from quadra.analytics.questions.tallies import FAR, Active, active, people_tally, sums
+from quadra.analytics.questions.tallies import are, each_period, many, people_tally, sums
+from quadra.analytics.questions.timeline import Codes, Flags
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import choice, says, within
 from quadra.core.api.raw_params import Where
@@ -25,8 +26,6 @@ from quadra.warehouse.query.tally import Tallied, Tally
 
 KINDS = ("first_time", "recurring")
 PERIODS_MOST = 400
-PEOPLE_AT_ONCE = 2_048
-"""Of whom cohorts are compared with returns: a table of people and periods each."""
 
 
 class Params(Asked, kw_only=True, frozen=True, rename={"columns": "periods"}):
@@ -139,26 +138,40 @@ def _tallies(asked: Params) -> list[Tally]:
 
 def _rows(asked: Params, *found: Tallied) -> list[Row]:
     """The same, out of what each file says of both events, or of the one that is both."""
-    begun = active(found[0])
-    # whose first time was before the range is in no cohort
-    begun = begun.only((begun.another if asked.kind == "first_time" else True) & (begun.periods >= 0))
-    returned = active(found[-1])
-    if asked.minimum_occurrences > 1:
-        who, periods, often = sums(found[-1], found[-1].columns["events"])
-        kept = often >= asked.minimum_occurrences
-        returned = Active(who[kept], periods[kept])
-    returned = returned.only(returned.periods >= 0)
-    if asked.cumulative:
-        returned = returned.only(returned.next >= FAR)
     width = len(asked.periods)
-    cells = np.zeros((width, width), np.int64)
-    for start in range(0, len(found[0].persons), PEOPLE_AT_ONCE):
-        one, other = (each.flags(start, start + PEOPLE_AT_ONCE, width) for each in (begun, returned))
-        cells += (one.T @ other).astype(np.int64)
-    sizes = np.bincount(begun.periods, minlength=width)
-    rows: list[Row] = [(cohort, 0, int(size)) for cohort, size in enumerate(sizes) if size]
-    rows += [(cohort, at - cohort, int(cells[cohort, at])) for cohort, at in np.argwhere(np.triu(cells, 1)).tolist()]
+    cohorts = _begun(asked, found[0])
+    rows: list[Row] = [(period, 0, len(who)) for period, who in enumerate(cohorts) if len(who)]
+    last = np.full(len(found[-1].persons), -1)
+    for period, who, events in each_period(found[-1], width):
+        if period < 0:
+            continue
+        returned = are(found[-1], who)
+        if asked.minimum_occurrences > 1:
+            returned = sums(found[-1], who, events) >= asked.minimum_occurrences
+        last[returned] = period
+        if not asked.cumulative:
+            rows += _came(cohorts[:period], period, returned)
+    if asked.cumulative:  # only the last return matters: whoever was seen then had not left before
+        rows += [row for period in range(width) for row in _came(cohorts[:period], period, last == period)]
     return rows
+
+
+def _begun(asked: Params, found: Tallied) -> list[Codes]:
+    """The people of each cohort."""
+    cohorts = []
+    seen = np.zeros(len(found.persons), np.bool_)
+    for period, who, _events in each_period(found, len(asked.periods)):
+        now = are(found, who)
+        if period >= 0:
+            cohorts.append(np.flatnonzero(now & ~seen if asked.kind == "first_time" else now).astype(np.int32))
+        seen |= now
+    return cohorts
+
+
+def _came(cohorts: list[Codes], period: int, returned: Flags) -> list[Row]:
+    """How many of the cohorts before a period returned in it."""
+    counts = (many(returned[who]) for who in cohorts)
+    return [(cohort, period - cohort, count) for cohort, count in enumerate(counts) if count]
 
 
 def _cohorts(asked: Params, periods: Periods, rows: list[tuple[Any, ...]]) -> list[Cohort]:

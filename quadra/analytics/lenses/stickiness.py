@@ -15,7 +15,7 @@ from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Match, Parameters
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.snapshot import Measured, Row, Snapshot, Statement, where_clause
-from quadra.analytics.questions.tallies import active, people_tally, sums
+from quadra.analytics.questions.tallies import are, each_period, people_tally, sums
 from quadra.core.api.params import says, within
 from quadra.core.api.raw_params import RawParams
 from quadra.warehouse.query.tally import Tallied, Tally
@@ -63,13 +63,12 @@ def _tallies(asked: Params) -> list[Tally]:
 
 
 def _rows(asked: Params, found: Tallied) -> list[Row]:
-    sign, _, times = asked.per_interval.partition(":")
-    if (sign, times) == ("gte", "1"):
-        who = active(found).who
-    else:
-        who, _periods, often = sums(found, found.columns["events"])
-        who = who[COMPARES[sign](often, int(times))]
-    people: list[int] = np.bincount(np.bincount(who)).tolist()
+    sign, _, least = asked.per_interval.partition(":")
+    active = np.zeros(len(found.persons), np.int16)
+    for _period, who, events in each_period(found, len(asked.periods)):
+        often = are(found, who) if (sign, least) == ("gte", "1") else sums(found, who, events)
+        active += (often > 0) & COMPARES[sign](often, int(least))
+    people: list[int] = np.bincount(active).tolist()
     return list(enumerate(people))[1:]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from quadra.analytics.questions.matching import Parameters, number_sql, value_sql
 from quadra.analytics.questions.snapshot import Row
-from quadra.analytics.questions.tallies import active, counted_by, counts, people_tally, sums
+from quadra.analytics.questions.tallies import are, counted_by, each_period, many, people_tally, sums
 from quadra.warehouse.query.tally import Tallied, Tally
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _places(asked: Params, found: Tallied) -> tuple[list[str], np.ndarray[tuple[
 def _size(asked: Params, found: Tallied) -> float:
     """Of all periods together."""
     if asked.aggregate in ("unique", "weekly_active", "monthly_active"):
-        return float(len(active(found).who))
+        return many(are(found, found.persons[found.columns["id"]]))
     return sum(value for _period, value in _values(asked, found))
 
 
@@ -91,20 +91,21 @@ def _values(asked: Params, found: Tallied) -> Iterator[tuple[int, float]]:
         return _of_numbers(found, average=asked.aggregate == "avg")
     if asked.aggregate == "total":
         return _where_some(np.bincount(found.periods, weights=found.columns["events"]).astype(np.int64))
-    if asked.aggregate == "max_per_user":
-        _who, periods, values = sums(found, found.columns["total" if asked.number else "events"])
-        most = np.full(int(periods.max(initial=-1)) + 1, -np.inf)
-        np.maximum.at(most, periods, values)
-        kept = np.flatnonzero(most > -np.inf)
-        return zip(kept.tolist(), most[kept].tolist(), strict=True)
-    if asked.width == 1:
-        return _where_some(counts(found))
-    there = active(found)
-    # each time somebody was active covers the periods until their next, at most `width`: nobody twice
-    ends = np.minimum(there.next, there.periods + asked.width)
-    length = int(ends.max(initial=0)) + 1
-    changes = np.bincount(there.periods, minlength=length) - np.bincount(ends, minlength=length)
-    return _where_some(changes)
+    return _of_people(asked, found)
+
+
+def _of_people(asked: Params, found: Tallied) -> Iterator[tuple[int, float]]:
+    last, there = np.full(len(found.persons), -asked.width), 0
+    for period, who, values in each_period(found, len(asked.periods), "total" if asked.number else "events"):
+        if asked.aggregate == "max_per_user":
+            if len(who):
+                yield period, float(sums(found, who, values)[who].max())
+        elif asked.width == 1:
+            yield period, many(are(found, who))
+        elif period >= 0:  # whoever was there counts for so many periods: how many more there are than before
+            last[who] = period
+            before, there = there, many(last > period - asked.width)
+            yield period, there - before
 
 
 def _where_some(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[tuple[int, float]]:

@@ -82,19 +82,33 @@ class Snapshot:
     def put_together(
         self, statement: Statement, tallies: Callable[[], Sequence[Tally]], rows: Callable[..., list[Row]]
     ) -> list[Row]:
-        """The rows of a statement, out of what each file says by itself, so that what is sealed is read once: `rows` makes the
-        same of what is `Tallied` by each tally. Where parts cannot answer it, the statement is asked as it stands.
-        """
-        sql, params = statement.sql, statement.params
-        self.look = self.knowing(sql)
+        """`all_put_together`, of one statement."""
+        (found,) = self.all_put_together([statement], tallies, lambda *tallied: [rows(*tallied)])
+        return found
 
-        def make() -> list[Row]:
-            found = [] if traits_in(sql) else [self._partials.of(self.look, tally) for tally in tallies()]
+    def all_put_together(
+        self,
+        statements: Sequence[Statement],
+        tallies: Callable[[], Sequence[Tally]],
+        rows: Callable[..., list[list[Row]]],
+    ) -> list[list[Row]]:
+        """The rows of statements, out of what each file says by itself, so that what is sealed is read once: `rows` makes the
+        same of what is `Tallied` by each tally. Where parts cannot answer it, the statements are asked as they stand.
+        """
+        asked = [(statement.sql, statement.params) for statement in statements]
+        text = "\n".join(sql for sql, _params in asked)
+        self.look = self.knowing(text)
+
+        def make() -> list[list[Row]]:
+            found = [] if traits_in(text) else [self._partials.of(self.look, tally) for tally in tallies()]
             if not found or None in found:
-                return self.look.query(sql, params).rows
+                return [self.look.query(sql, params).rows for sql, params in asked]
             return rows(*found)
 
-        return self._answers.of(self.look, says_person(sql), ("rows", sql, params), make, lambda made: 200 * len(made))
+        def size(made: list[list[Row]]) -> int:
+            return 200 * sum(map(len, made))
+
+        return self._answers.of(self.look, says_person(text), ("rows", asked), make, size)
 
     def ask_anew(self, statement: Statement) -> Answer:
         """`ask`, of what is asked once: neither looked for among the answers that are kept nor put there."""

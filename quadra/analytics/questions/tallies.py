@@ -4,62 +4,18 @@ that whichever is asked first reads for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
 from quadra.analytics.questions.matching import Match, Parameters, people_only
 from quadra.analytics.questions.periods import Periods
 from quadra.analytics.questions.question import Question
-from quadra.analytics.questions.timeline import Flags, Numbers, begins
+from quadra.analytics.questions.timeline import Codes, Flags
 from quadra.warehouse.query.tally import Tallied, Tally
-
-FAR = 2**31
-"""More periods than there are."""
-FLAGS_MOST = 16_000_000
-"""Cells of people and periods that are marked side by side, a byte each; more are sorted, which takes longer and no more memory
-than there is to count."""
-
-
-class Active(Struct, frozen=True):
-    """Each person with each period in which they did something, in this order."""
-
-    who: Numbers
-    periods: Numbers
-
-    def only(self, wanted: Flags) -> Active:
-        return Active(self.who[wanted], self.periods[wanted])
-
-    @property
-    def another(self) -> Flags:
-        """Where another person begins."""
-        return begins(self.who)
-
-    def flags(self, start: int, end: int, width: int) -> npt.NDArray[np.float32]:
-        """Of the people from a code on to another, one row a person, who was there in which period: numbers to multiply."""
-        low, high = np.searchsorted(self.who, (start, end))
-        found = np.zeros((end - start, width), np.float32)
-        found[self.who[low:high] - start, self.periods[low:high]] = 1
-        return found
-
-    @property
-    def next(self) -> Numbers:
-        """The next period of the same person; far away where there is none."""
-        found = np.full(len(self.who), FAR, np.int64)
-        same = ~self.another[1:]
-        found[:-1][same] = self.periods[1:][same]
-        return found
-
-    @property
-    def previous(self) -> Numbers:
-        """Likewise, far before."""
-        found = np.full(len(self.who), -FAR, np.int64)
-        same = ~self.another[1:]
-        found[1:][same] = self.periods[:-1][same]
-        return found
 
 
 def people_tally(question: Question, match: Match, periods: Periods) -> Tally:
@@ -88,43 +44,30 @@ def counted_by(
     )
 
 
-def active(found: Tallied) -> Active:
-    """-1 is what lies before the periods."""
-    width, cells = _cells(found)
-    if len(found.persons) * width <= FLAGS_MOST:
-        flags = np.zeros(len(found.persons) * width, np.bool_)
-        flags[cells] = True
-        cells = np.flatnonzero(flags)
-    else:
-        cells = np.unique(cells)
-    who = cells // width
-    return Active(who, cells - who * width - 1)
+def each_period(found: Tallied, periods: int, value: str = "events") -> Iterator[tuple[int, Codes, npt.NDArray[Any]]]:
+    """(period, people, their values) for each period in turn, people as often as sources say something of them. The first is -1,
+    all that was before the periods.
+    """
+    numbers, who, values = found.periods, found.persons[found.columns["id"]], found.columns[value]
+    if (numbers[1:] < numbers[:-1]).any():  # files are mostly listed as the days come
+        order = np.argsort(numbers.astype(np.int16) if periods < 2**15 else numbers, kind="stable")
+        numbers, who, values = numbers[order], who[order], values[order]
+    edges = np.searchsorted(numbers, np.arange(-1, periods + 1)).tolist()
+    for period, (low, high) in enumerate(pairwise(edges), start=-1):
+        yield period, who[low:high], values[low:high]
 
 
-def counts(found: Tallied) -> Numbers:
-    """How many people did something in each period."""
-    width, cells = _cells(found)
-    if len(found.persons) * width > FLAGS_MOST:
-        return np.bincount(active(found).periods)
-    flags = np.zeros((len(found.persons), width), np.bool_)
-    flags.reshape(-1)[cells] = True
-    people: Numbers = np.count_nonzero(flags, axis=0)[1:]
-    return people
+def are(found: Tallied, who: Codes) -> Flags:
+    """Who of all people is one of these."""
+    flags = np.zeros(len(found.persons), np.bool_)
+    flags[who] = True
+    return flags
 
 
-def sums(found: Tallied, values: npt.NDArray[Any]) -> tuple[Numbers, Numbers, npt.NDArray[Any]]:
-    """(person, period, the sum of their values), in this order."""
-    width, cells = _cells(found)
-    unique, place = np.unique(cells, return_inverse=True)
-    return unique // width, unique % width - 1, np.bincount(place, weights=values)
+def many(flags: Flags) -> int:
+    return int(np.count_nonzero(flags))
 
 
-def _cells(found: Tallied) -> tuple[int, npt.NDArray[Any]]:
-    """How many periods there are, with the one before them, and a number for each person with each of them."""
-    width = int(found.periods.max(initial=-1)) + 2
-    narrow = np.int32 if len(found.persons) * width < 2**31 else np.int64
-    cells: npt.NDArray[Any] = found.persons[found.columns["id"]].astype(narrow)
-    cells *= width
-    cells += found.periods.astype(narrow, copy=False)
-    cells += 1
-    return width, cells
+def sums(found: Tallied, who: Codes, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of all people; 0 of whom nothing is said."""
+    return np.bincount(who, weights=values, minlength=len(found.persons))
