@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
+from quadra.warehouse.query import people as people_module
 from quadra.warehouse.query.engine import query, warehouse_of
 from quadra.warehouse.query.links import cut_circles, root
 from quadra.warehouse.segments.merging import find_days, merge_some
@@ -241,3 +242,20 @@ def test_only_names_that_changed_in_files_are_joined_to_them(sqlite_runtime: Run
     store(sqlite_runtime, [seen(6, -5, "x", "c")])  # an earlier link, and now the visitor is in a file
     assert stale_identities() == [("a", "u"), ("c", "x")]
     assert people(sqlite_runtime)["e-3"] == "x"
+
+
+def test_links_that_are_read_together_stay_with_their_files(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that goes takes its own links along, and no others."""
+    monkeypatch.setattr(people_module, "FILES_AT_ONCE", 2)
+    for day in range(3):
+        store(sqlite_runtime, [seen(day, day * 86_400, f"user-{day}", f"visitor-{day}")])
+        compact_all(sqlite_runtime)
+    expected = [(f"visitor-{day}", f"user-{day}") for day in range(3)]
+    known = people_module.People()  # compactions have read them one by one
+    with warehouse_of(sqlite_runtime).look(1) as look:
+        files = sorted(look.files(), key=lambda pair: pair[0].min_occurred_us)
+        for left in (files, files[1:], files[:1]):
+            found = sorted(tuple(row.values()) for row in known.of(look.cursor, 1, left, look.fresh).people.to_pylist())
+            assert found == [expected[files.index(pair)] for pair in left]

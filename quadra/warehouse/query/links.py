@@ -32,16 +32,17 @@ def is_placeholder_sql(name: str) -> str:
 IS_LINK = f"((anonymous_id IS NOT NULL AND user_id <> anonymous_id) OR ({IS_ALIAS}))"
 
 
-def links_sql(source: str) -> str:
-    """The links in a relation, each pair of ids once, at its earliest."""
+def links_sql(source: str, *, by: str = "") -> str:
+    """The links in a relation, each pair of ids once, at its earliest; where it is asked `by` a column, once for each value."""
+    by = by and f", {by}"
     return f"""
-        SELECT id, leads_to, min(first_us) AS first_us FROM (
-            SELECT anonymous_id AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us
+        SELECT id, leads_to, min(first_us) AS first_us{by} FROM (
+            SELECT anonymous_id AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us{by}
             FROM {source} WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id
             UNION ALL
-            SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us FROM {source} WHERE {IS_ALIAS}
+            SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us{by} FROM {source} WHERE {IS_ALIAS}
         ) WHERE id IS NOT NULL AND id <> leads_to AND NOT {is_placeholder_sql("id")} AND NOT {is_placeholder_sql("leads_to")}
-        GROUP BY id, leads_to"""
+        GROUP BY id, leads_to{by}"""
 
 
 FIRST_SQL = """
