@@ -20,6 +20,7 @@ from quadra.dashboard import static_files
 from quadra.ingest.kinds import KINDS
 from quadra.ingest.tables import BATCH_STATES
 from quadra.jobs.states import JOB_STATES
+from quadra.warehouse.query.warming import warm
 
 blueprint = Blueprint("dashboard", __name__, static_folder=None, template_folder="templates")
 static_files.set_up(blueprint)
@@ -208,7 +209,7 @@ def board(slug: str) -> Any:
     """A page of lenses: a bar, and panels that its module makes."""
     one = BOARDS[slug]
     current = f"dashboard.{one.under}" if one.under else one.view
-    return page("board.html", current, slug=slug, title=one.title, charts=one.charts, base_url=base_url())
+    return page("board.html", current, asks=True, slug=slug, title=one.title, charts=one.charts, base_url=base_url())
 
 
 def shared(token: str, view: SharedView) -> Any:
@@ -229,13 +230,15 @@ def error(problem: QuadraError) -> str:
     return render_template("error.html", status=problem.status, message=problem.message, request_id=request_id())
 
 
-def page(template: str, endpoint: str, **context: Any) -> Any:
-    """A page inside the shell: navigation, project picker, who is logged in."""
+def page(template: str, endpoint: str, *, asks: bool = False, **context: Any) -> Any:
+    """A page inside the shell: navigation, project picker, who is logged in. One that `asks` asks lenses at once."""
     member = require_page()
     with runtime().database.read() as session:
         projects = list_projects(session, ids=member.projects)
     slugs = [one.slug for one in projects]
     project = require_project(request.args.get("project") or (DEFAULT if DEFAULT in slugs else slugs[0]), "viewer")
+    if asks:
+        warm(runtime(), project.id)
     whole = member.sees_installation
     nav = [
         {

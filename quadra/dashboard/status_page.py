@@ -28,7 +28,7 @@ UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 def show(told: Status, whole: bool) -> Any:
     hours = _hours()
     known = [counts for counts in hours if counts["status"]]
-    context = {
+    context: dict[str, Any] = {
         "told": told,
         "overall": OVERALL[told.system.status],
         "said": SAID,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 import msgspec
@@ -15,7 +16,9 @@ from quadra.core.runtime import Runtime
 from quadra.warehouse.query import people as people_module
 from quadra.warehouse.query.engine import query, warehouse_of
 from quadra.warehouse.query.links import cut_circles, root
+from quadra.warehouse.query.warming import warm
 from quadra.warehouse.segments.merging import find_days, merge_some
+from tests.waiting import eventually
 from tests.warehouse.conftest import ask, compact_all, event, store
 from tests.warehouse.test_erasing import erase
 
@@ -259,3 +262,13 @@ def test_links_that_are_read_together_stay_with_their_files(
         for left in (files, files[1:], files[:1]):
             found = sorted(tuple(row.values()) for row in known.of(look.cursor, 1, left, look.fresh).people.to_pylist())
             assert found == [expected[files.index(pair)] for pair in left]
+
+
+def test_who_is_who_is_found_out_when_a_page_is_opened(runtime: Runtime) -> None:
+    store(runtime, [seen(1, 0, "u", "a")])
+    compact_all(runtime)
+    warm(runtime, 1)
+    eventually(lambda: warehouse_of(runtime).people._project(1).checked)
+    eventually(lambda: "warming" not in [thread.name for thread in threading.enumerate()])
+    warm(runtime, 1)
+    assert "warming" not in [thread.name for thread in threading.enumerate()], "once is enough"

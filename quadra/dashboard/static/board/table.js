@@ -2,7 +2,7 @@
 // ones show a page at a time, and all of it can be copied into a spreadsheet.
 
 import { copyButton } from '../shared/copy.js';
-import { el, fill } from '../shared/elements.js';
+import { el, fill, parted } from '../shared/elements.js';
 import { drawPager, PAGE } from '../shared/pager.js';
 import { nextSort, sortable, sortHeading, sorted } from '../shared/sorting.js';
 import { named } from './words.js';
@@ -127,6 +127,6 @@ function make({ text, href, title, tone, bar, make: build }) {
     return line;
   }
   const shown = named(text, '');
-  if (href) return el('a', { href, title }, shown === '' ? named('') : shown);
-  return tone || title ? el('span', { class: tone, title }, shown) : shown;
+  if (href) return el('a', { href, title }, ...parted(shown === '' ? named('') : shown));
+  return tone || title ? el('span', { class: tone, title }, ...parted(shown)) : parted(shown);
 }

@@ -1,6 +1,6 @@
 // The audit log, page by page; its filter stands in the address.
 
-import { el } from '../shared/elements.js';
+import { el, parted } from '../shared/elements.js';
 import { moment } from '../shared/format.js';
 import { ask } from '../shared/rest.js';
 import { cell, head, show } from './cells.js';
@@ -18,8 +18,8 @@ const asked = () => ({ action: form.elements.action.value.trim(), actor: form.el
 const details = (entry) => Object.entries(entry.details).map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ');
 
 function row(entry) {
-  return el('tr', {}, head(el('time', { datetime: entry.at }, moment(Date.parse(entry.at)))), cell('Who', entry.actor), cell('What', entry.action),
-    cell('To what', entry.subject || '—'), cell('Project', entry.project ?? '—'), cell('From', entry.address || '—'), cell('Details', details(entry) || '—'));
+  return el('tr', {}, head(el('time', { datetime: entry.at }, moment(Date.parse(entry.at)))), cell('Who', ...parted(entry.actor)), cell('What', ...parted(entry.action)),
+    cell('To what', ...parted(entry.subject || '—')), cell('Project', entry.project ?? '—'), cell('From', entry.address || '—'), cell('Details', details(entry) || '—'));
 }
 
 async function look(before = null) {

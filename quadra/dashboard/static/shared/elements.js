@@ -12,6 +12,9 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
+/** A text as children of an element: where it is too long for its line, it breaks after a sign between words, as in `checkout_completed`. */
+export const parted = (text) => String(text).split(/(?<=[\p{L}\p{N}][_./@:-])(?=\p{L})/u).flatMap((part, place) => (place ? [el('wbr'), part] : [part]));
+
 const shown = new WeakMap();
 
 const named = (one) => `${one.tagName} ${one.dataset.key ?? one.getAttribute('aria-label') ?? one.textContent}`;
