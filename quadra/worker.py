@@ -8,15 +8,17 @@ import random
 import signal
 import threading
 from collections.abc import Mapping
+from enum import Enum, auto
 
 import click
 
 from quadra.alerts import upkeep as alerts
 from quadra.analytics import upkeep as analytics
 from quadra.backup import upkeep as backup
-from quadra.core import file_modes, migrate, settings
+from quadra.core import file_modes, migrate, renewal, settings
 from quadra.core.errors import Unavailable
 from quadra.core.observing import logs, metrics_server
+from quadra.core.renewal import Renewal
 from quadra.core.runtime import Runtime, build
 from quadra.core.upkeep import Upkeep
 from quadra.health import upkeep as health
@@ -91,9 +93,22 @@ class Worker:
                 logger.exception("worker.tick.failed", extra={"loop": upkeep.name})
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class End(Enum):
+    TOLD = auto()
+    """By a signal, or by the end of the parent."""
+    UNFIT = auto()
+    """So many handlers hang that this process must be replaced."""
+    RESTED = auto()
+    """It has memory to give back and nothing to do."""
+
+
 @click.command("worker")
 @click.option("--beside", type=int, hidden=True, help="Stop when the process with this id is no longer the parent.")
-def worker_command(beside: int | None) -> None:
+@click.option("--again", is_flag=True, hidden=True, help="Started so by a worker that gave its memory back.")
+def worker_command(beside: int | None, again: bool) -> None:
     """Do jobs and upkeep until told to stop. Any number may run on one database."""
     runtime = build(settings.load())
     logs.set_up(runtime.settings, "worker")
@@ -104,24 +119,36 @@ def worker_command(beside: int | None) -> None:
     say_what_is_missing(runtime.settings)
     if runtime.settings.worker_metrics_port and beside is None:  # beside the web, that one shows ours
         metrics_server.start(runtime.settings, runtime.settings.worker_metrics_port)
-    fit = run_until_told(Worker(runtime), beside)
+    end = run_until_told(Worker(runtime), beside, Renewal(again=again))
     runtime.close()
-    if not fit:
+    if end is End.RESTED:
+        renewal.start_anew(["worker", "--again", *([] if beside is None else ["--beside", str(beside)])])
+    if end is End.UNFIT:
         raise Unavailable("Too many jobs hang in this worker; start another one.")
 
 
-def run_until_told(worker: Worker, beside: int | None = None) -> bool:
-    """Work until SIGTERM or SIGINT, or until the parent process `beside` is gone.
-
-    False when so many handlers hang that this process must be replaced.
-    """
+def run_until_told(worker: Worker, beside: int | None = None, rest: Renewal | None = None) -> End:
+    """Work until SIGTERM or SIGINT, until the parent process `beside` is gone, or until `rest` is due."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     worker.start()
     logger.info("worker.started", extra={"worker": worker.jobs.name})
-    while not stop.wait(1.0) and not worker.jobs.unfit and beside in (None, os.getppid()):
-        pass
+    end = None
+    while end is None:
+        if stop.wait(1.0) or beside not in (None, os.getppid()):
+            end = End.TOLD
+        elif worker.jobs.unfit:
+            end = End.UNFIT
+        elif rest is not None and rest.due(busy=worker.jobs.busy):
+            end = End.RESTED
     worker.stop()
-    logger.info("worker.stopped", extra={"worker": worker.jobs.name})
-    return not worker.jobs.unfit
+    if end is End.RESTED:
+        for number in SIGNALS:  # from here on one ends this process at once, which holds nothing any more
+            signal.signal(number, signal.SIG_DFL)
+        if stop.is_set():
+            end = End.TOLD
+    elif worker.jobs.unfit:  # by now
+        end = End.UNFIT
+    logger.info("worker.stopped", extra={"worker": worker.jobs.name, "end": end.name.lower()})
+    return end

@@ -76,6 +76,10 @@ class Executor:
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
 
     @property
+    def busy(self) -> bool:
+        return bool(self._runs or self._abandoned)
+
+    @property
     def unfit(self) -> bool:
         """Whether so many handlers hang that this process should be replaced."""
         return self._threads_abandoned >= ABANDONED_MOST

@@ -20,7 +20,7 @@ from quadra.core.observing import logs
 from quadra.core.runtime import Runtime, build
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease
-from quadra.worker import Worker, run_until_told
+from quadra.worker import End, Worker, run_until_told
 from tests.jobs.effects import effects
 
 
@@ -63,10 +63,10 @@ HANDLERS = {
 def main() -> int:
     runtime = build(settings.load())
     logs.set_up(runtime.settings)
-    fit = run_until_told(Worker(runtime, HANDLERS))
+    end = run_until_told(Worker(runtime, HANDLERS))
     runtime.database.dispose()
     logging.shutdown()
-    return 0 if fit else 1
+    return 1 if end is End.UNFIT else 0
 
 
 if __name__ == "__main__":
