@@ -21,6 +21,7 @@ from quadra.warehouse.query import partials
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.query.partials import Partials
 from quadra.warehouse.segments import catalogue
+from quadra.warehouse.segments.complete import Columns
 from quadra.warehouse.segments.merging import merge_some
 from quadra.warehouse.tables import Segment
 from tests.analytics.conftest import OF_THE_MOMENT, Place
@@ -240,3 +241,14 @@ def test_what_is_too_large_is_asked_as_it_stands(place: Place, monkeypatch: pyte
             patched.setattr(bound, 5)
             assert people() == right
             assert warehouse_of(place.runtime).partials.size == 0
+
+
+def test_files_with_fewer_columns_are_told_apart_from_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read beside those that have every column, in another order than they are listed in."""
+    middle = us_of("2026-03-08")
+    project = place.tell([Event(f"u{who}", middle + day * DAY, "a") for day in range(5) for who in range(day + 1)])
+    place.compact(project)
+    monkeypatch.setattr(Columns, "split", lambda _self, _cursor, paths: (list(paths[1::2]), list(paths[::2])))
+    bounds = {"from": clock.iso(clock.from_us(middle)), "to": clock.iso(clock.from_us(middle + 5 * DAY))}
+    (people,) = place.ask(Lens("trends"), project, {**bounds, "aggregate": "unique"})["series"]
+    assert [point["value"] for point in people["points"]] == [1, 2, 3, 4, 5]
