@@ -49,6 +49,7 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("retention", {"kind": "recurring", "first_event": "a", "return_event": "b", "minimum_occurrences": 2}),
     ("retention", {"cumulative": "true", "kind": "recurring", "period": "week"}),
     ("performance", {}),
+    ("user/events/analytics", {"limit": 2}),
 )
 one = st.builds(
     lambda who, at, name, plan, n, bot: (
