@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quadra.analytics.lenses import path_columns, paths, session_columns, sessions
-from quadra.analytics.questions import columns, timeline
+from quadra.analytics.lenses import paths, session_columns, sessions
+from quadra.analytics.questions import timeline
 from quadra.analytics.questions.snapshot import Measured
 from quadra.analytics.visits import addresses
 from quadra.core import clock
@@ -224,18 +224,18 @@ def test_events_of_one_instant_follow_one_another_by_their_event_ids(place: Plac
 
 
 def test_columns_say_what_the_statement_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where people do several things at one instant, and however few people stand in a block."""
+    """Also where people do several things at one instant, and of people who are looked at in parts."""
     quick = paths._of_columns
 
     @FEW
     @given(
         history=histories(days=1, most=40, step=HOUR // 4),
         most=st.integers(2, 6),
-        block=st.integers(1, 3),
+        at_once=st.sampled_from([10, 1_000]),
         limit=st.sampled_from([2, 1_000]),
     )
-    def check(history: History, most: int, block: int, limit: int) -> None:
-        monkeypatch.setattr(columns, "BLOCK", block)
+    def check(history: History, most: int, at_once: int, limit: int) -> None:
+        monkeypatch.setattr(timeline, "ROWS_AT_ONCE", at_once)
         span = Span(history.middle - 20 * HOUR, history.end, "day", history.zone)
         asked = {"from": clock.iso(clock.from_us(span.start)), "to": clock.iso(clock.from_us(span.end))}
         project = place.tell(history.events, history.zone)
@@ -291,14 +291,6 @@ def test_numbers_of_sessions_that_do_not_fit_an_integer_are_left_to_the_statemen
     month, century = 30 * 24 * HOUR, 36_500 * 24 * HOUR
     assert session_columns.fits(month, 10_000)
     assert not session_columns.fits(century, 10_000)
-
-
-def test_numbers_that_do_not_fit_an_integer_are_left_to_the_statement() -> None:
-    month, century = 30 * 24 * HOUR, 36_500 * 24 * HOUR
-    assert path_columns.bits_of(1, month) == 1
-    assert path_columns.bits_of(1 << 20, month) == 20
-    assert path_columns.bits_of((1 << 21) + 1, month) is None
-    assert path_columns.bits_of(1 << 11, century) is None
 
 
 def test_a_page_is_its_path_and_route_in_paths_and_sessions(place: Place) -> None:

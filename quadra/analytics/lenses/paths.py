@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Annotated
 
+import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.analytics.lenses.path_columns import bits_of, edges, ties
+from quadra.analytics.lenses.path_columns import edges, mixed, together
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
+from quadra.analytics.questions.pages import ADDRESS as ADDRESS_COLUMNS
+from quadra.analytics.questions.pages import TooManyAddresses, pages_of
 from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
+from quadra.analytics.questions.timeline import Codes, Numbers, Timeline, timelines
 from quadra.analytics.questions.visits import GAP_US, WITH_PAGES
 from quadra.core.api.params import choice, says, within
 from quadra.core.pages import page_of
@@ -23,6 +28,11 @@ TIED_MOST = 200_000
 """Instants at which one person does several things."""
 INCLUDES = {"all": "true", "page": "kind = 'page'", "event": "kind <> 'page'"}
 NODE = "CASE WHEN kind = 'page' THEN coalesce(page, name) ELSE name END"
+READ = [
+    *(f"CASE WHEN kind = 'page' THEN {name} END AS {name}" for name in ADDRESS_COLUMNS),
+    "CASE WHEN kind = 'page' AND page_url <> '' THEN NULL ELSE name END AS named",
+]
+"""What `NODE` is made of."""
 TRAILING = re.compile(r"(?<=[^/#!])/+$")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -93,32 +103,51 @@ def named(asked: Params) -> Statement:
 
 
 def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
-    """None where the statement has to say it all: sessions are cut, or numbers get too large."""
+    """None where the statement has to say it all: sessions are cut, or too much happens at one instant."""
     if asked.start is not None or asked.end is not None:
         return None
-    question, params = asked.question, Parameters()
-    nodes = events.ask(Statement(f"SELECT DISTINCT node FROM ({_taken(asked, params)}) ORDER BY node", params)).table[
-        "node"
+    params, known = Parameters(), dict[str, int]()
+    where = _where(asked, params)
+    source = WITH_PAGES if asked.include_events or asked.exclude_events else "events"
+    parts, tied = [], 0
+    with suppress(TooManyAddresses):
+        for timeline in timelines(events.knowing(where), READ, where, params, source=source):
+            if not len(timeline.us):
+                continue
+            nodes = _nodes(events, timeline, known)
+            instants, which = mixed(timeline, nodes)
+            tied += len(instants)
+            if tied > TIED_MOST:
+                return None
+            if len(instants):
+                nodes[which] = [known[node] for node in _settled(events, asked, timeline, instants)]
+            parts += [edges(piece, part, asked.max_steps) for piece, part in timeline.pieces(nodes)]
+        return _most(together(parts), list(known), asked.limit) if parts else []
+    return None
+
+
+def _nodes(events: Snapshot, timeline: Timeline, known: dict[str, int]) -> Codes:
+    """The number of each event's node; `known` learns new ones."""
+    (pages, names), named = pages_of(events, timeline), timeline.texts["named"]
+    of_page, of_name = (
+        np.array([*(known.setdefault(text, len(known)) for text in texts), 0], np.int32)
+        for texts in (names, named.values.to_pylist())
+    )
+    return np.where(pages < 0, of_name[named.codes], of_page[pages])
+
+
+def _most(found: pa.Table, names: list[str], limit: int) -> list[Edge]:
+    """The most frequent edges, those of one count in the order of their names."""
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    for end in ("source", "target"):
+        found = found.append_column(f"{end}_rank", pa.array(ranks[found[end].to_numpy()]))
+    order = [
+        ("count", "descending"),
+        ("source_rank", "ascending"),
+        ("target_rank", "ascending"),
+        ("position", "ascending"),
     ]
-    if not len(nodes):
-        return []
-    names = nodes.to_pylist()
-    bits = bits_of(len(names), question.end_us - question.start_us)
-    if bits is None:
-        return None
-    params = Parameters()
-    numbered, taken = _numbered(names, params), _taken(asked, params)
-    packed = f"(us - {question.start_us}) * {1 << bits} + number"
-    sql = f"""
-        WITH {numbered} SELECT person, list_sort(list({packed})) AS history
-        FROM ({taken}) JOIN nodes USING (node) GROUP BY person"""
-    people = events.ask(Statement(sql, params)).table
-    tied, times = ties(people["history"], bits)
-    if len(tied) > TIED_MOST:
-        return None
-    settled = _settled(events, asked, names, people, tied, times) if tied else pa.array([], pa.int64())
-    found = edges(people["history"], bits, asked.max_steps, settled)
-    order = [("count", "descending"), ("source", "ascending"), ("target", "ascending"), ("position", "ascending")]
     return [
         Edge(
             position=row["position"],
@@ -127,31 +156,21 @@ def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
             count=row["count"],
             average_seconds=row["us"] / row["count"] / 1e6,
         )
-        for row in found.sort_by(order).slice(0, asked.limit).to_pylist()
+        for row in found.sort_by(order).slice(0, limit).to_pylist()
     ]
 
 
-def _settled(
-    events: Snapshot, asked: Params, names: list[str], people: pa.Table, tied: list[int], times: list[int]
-) -> pa.Array:
-    """The numbers of the nodes of these people's events of these instants, by event id."""
+def _settled(events: Snapshot, asked: Params, timeline: Timeline, instants: Numbers) -> list[str]:
+    """The nodes of the events of these instants, by event id."""
     params = Parameters()
-    numbered, taken = _numbered(names, params), _taken(asked, params)
-    who = params.add(people["person"].take(pa.array(tied)).to_pylist())
+    who = params.add(timeline.people.take(pa.array(timeline.who[instants])).to_pylist())
+    us = params.add(timeline.us[instants].tolist())
     sql = f"""
-        WITH {numbered}, tied AS MATERIALIZED (
-            SELECT unnest({params.add(tied)}) AS place, unnest({who}) AS person,
-                unnest({params.add(times)}) + {asked.question.start_us} AS us
+        WITH tied AS MATERIALIZED (
+            SELECT unnest({who}) AS person, unnest({us}) AS us, generate_subscripts({us}, 1) AS place
         )
-        SELECT CAST(number AS BIGINT) AS number FROM ({taken}) JOIN tied USING (person, us) JOIN nodes USING (node)
-        ORDER BY place, us, event_id"""
-    return events.ask(Statement(sql, params)).table["number"].combine_chunks()
-
-
-def _numbered(names: list[str], params: Parameters) -> str:
-    """The relation `nodes`; numbers are in the order of the names."""
-    listed = params.add(names)
-    return f"nodes AS MATERIALIZED (SELECT unnest({listed}) AS node, generate_subscripts({listed}, 1)::BIGINT - 1 AS number)"
+        SELECT node FROM ({_taken(asked, params)}) JOIN tied USING (person, us) ORDER BY place, event_id"""
+    return [node for (node,) in events.ask(Statement(sql, params)).rows]
 
 
 def _node(name: str) -> str:
@@ -159,14 +178,20 @@ def _node(name: str) -> str:
     return TRAILING.sub("", page_of(name) if ADDRESS.match(name) else name)
 
 
-def _taken(asked: Params, params: Parameters) -> str:
-    """The events that take part."""
+def _where(asked: Params, params: Parameters) -> str:
+    """The condition of the events that take part."""
     where = [where_clause(asked.question, params, people=True), INCLUDES[asked.include]]
     for names, sign in ((asked.include_events, ""), (asked.exclude_events, "NOT ")):
         if names:
             listed, nodes = params.add(list(names)), params.add([_node(name) for name in names])
             where.append(f"{sign}(coalesce(list_position({listed}, name), list_position({nodes}, {NODE}), 0) > 0)")
-    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM {WITH_PAGES} WHERE {' AND '.join(where)}"
+    return " AND ".join(where)
+
+
+def _taken(asked: Params, params: Parameters) -> str:
+    """The events that take part."""
+    where = _where(asked, params)
+    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM {WITH_PAGES} WHERE {where}"
 
 
 def _pairs(asked: Params, params: Parameters) -> str:

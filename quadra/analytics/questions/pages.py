@@ -32,6 +32,8 @@ def pages_of(events: Snapshot, timeline: Timeline) -> tuple[Codes, list[str]]:
         texts = urls.values.take(pa.array(url)), queries.values.take(pa.array(query - 1, mask=query == 0))
     if len(texts[0]) > ADDRESSES_MOST:
         raise TooManyAddresses
+    if not len(texts[0]):
+        return np.full(len(numbers), -1, np.int32), []
     names: dict[str, int] = {}
     codes = [-1 if page is None else names.setdefault(page, len(names)) for page in _read(events, *texts)]
     return np.array([*codes, -1], np.int32)[numbers], list(names)
