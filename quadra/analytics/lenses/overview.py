@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct, structs
 
 from quadra.analytics.lenses import ai, errors, features, performance
 from quadra.analytics.lenses.errors import ErrorNumbers
+from quadra.analytics.lenses.overview_answer import (
+    AiNumbers,
+    ApiNumbers,
+    CountedEvents,
+    OverviewAi,
+    OverviewAnswer,
+    OverviewApi,
+    OverviewErrors,
+    OverviewEvents,
+    OverviewPoint,
+    OverviewSessions,
+    OverviewUsers,
+    PreviousPoint,
+    SessionNumbers,
+    TopFeature,
+)
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
@@ -15,7 +32,6 @@ from quadra.analytics.questions.people import UserNumbers
 from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, statements
 from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import (
-    Measured,
     Snapshot,
     Statement,
     before,
@@ -25,7 +41,6 @@ from quadra.analytics.questions.snapshot import (
     where_clause,
 )
 from quadra.analytics.resolving import Resolutions, resolutions
-from quadra.core.api.openapi import Time
 from quadra.core.paging import Paged
 from quadra.core.typed import Typed
 from quadra.insights.answers import Insight, insight_shown
@@ -43,91 +58,6 @@ class Params(Asked, kw_only=True, frozen=True):
     """Nothing beside what every question takes."""
 
 
-class OverviewUsers(UserNumbers, kw_only=True):
-    previous: UserNumbers | None
-
-
-class SessionNumbers(Struct, kw_only=True):
-    count: int
-    avg_duration_seconds: float
-
-
-class OverviewSessions(SessionNumbers, kw_only=True):
-    previous: SessionNumbers | None
-
-
-class CountedEvents(Struct, kw_only=True):
-    total: int
-    by_type: dict[str, int]
-
-
-class OverviewEvents(CountedEvents, kw_only=True):
-    previous: CountedEvents | None
-
-
-class ApiNumbers(Struct, kw_only=True):
-    requests: int
-    error_rate: float
-    avg_ms: float | None
-    p95_ms: float | None
-
-
-class OverviewApi(ApiNumbers, kw_only=True):
-    previous: ApiNumbers | None
-
-
-class AiNumbers(Struct, kw_only=True):
-    queries: int
-    tokens: int
-    cost_usd: float
-
-
-class OverviewAi(AiNumbers, kw_only=True):
-    previous: AiNumbers | None
-
-
-class OverviewErrors(ErrorNumbers, kw_only=True):
-    previous: ErrorNumbers | None
-
-
-class FeatureNumbers(Struct, kw_only=True):
-    total_uses: int
-    unique_users: int
-
-
-class TopFeature(FeatureNumbers, kw_only=True):
-    feature_name: str
-    previous: FeatureNumbers | None
-
-
-class PreviousPoint(Struct, kw_only=True):
-    at: Time | None
-    events: int
-    users: int
-    errors: int
-
-
-class OverviewPoint(Struct, kw_only=True):
-    at: Time
-    events: int
-    users: int
-    errors: int
-    previous: PreviousPoint | None
-
-
-class OverviewAnswer(Measured, kw_only=True):
-    users: OverviewUsers
-    sessions: OverviewSessions
-    events: OverviewEvents
-    api: OverviewApi
-    ai: OverviewAi
-    errors: OverviewErrors
-    top_features: list[TopFeature]
-    insights: list[Insight]
-    """The newest of the project, whatever the question is filtered to."""
-    series: list[OverviewPoint]
-
-
 NOTHING = PreviousPoint(at=None, events=0, users=0, errors=0)
 POINTS, TOP_FEATURES = Typed(list[PreviousPoint]), Typed(list[TopFeature])
 
@@ -139,16 +69,15 @@ class _Numbers(Struct):
     api: ApiNumbers
     ai: AiNumbers
     errors: ErrorNumbers
+    points: list[PreviousPoint]
 
 
 def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
     now, then = asked.question, _then(asked.question)
     said = resolutions(events.runtime, now.project_id)
     there = events.kept(THERE, ("overview", now), lambda: _there(events, now, then or now))
-    one = _numbers(events, now, said, there.now)
-    other = None if then is None else _numbers(events, then, said, there.then)
-    points = _points(events, now, there.people)
-    earlier = None if then is None else _points(events, then, there.people_then)
+    one = _numbers(events, now, said, there.now, there.people)
+    other = None if then is None else _numbers(events, then, said, there.then, there.people_then)
     return OverviewAnswer(
         users=OverviewUsers(**structs.asdict(one.users), previous=None if other is None else other.users),
         sessions=OverviewSessions(**structs.asdict(one.sessions), previous=None if other is None else other.sessions),
@@ -157,7 +86,7 @@ def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
         ai=OverviewAi(**structs.asdict(one.ai), previous=None if other is None else other.ai),
         errors=OverviewErrors(**structs.asdict(one.errors), previous=None if other is None else other.errors),
         top_features=TOP_FEATURES.convert([_top(row, then) for row in events.rows(top_features(now, then))]),
-        series=_series(points, earlier),
+        series=_series(one.points, None if other is None else other.points),
         insights=_insights(events, asked),
         **events.measures(),
     )
@@ -191,23 +120,32 @@ def _there(events: Snapshot, now: Question, then: Question) -> _There:
 def numbers(question: Question) -> Statement:
     params = Parameters()
     sql = f"""
-        SELECT count(*) AS events, count(*) FILTER ({REQUEST}) AS requests,
+        SELECT count(*) FILTER ({REQUEST}) AS requests,
             count(*) FILTER ({REQUEST} AND {performance.FAILED}) AS failed,
             favg(duration_ms) FILTER ({REQUEST}) AS avg_ms,
             quantile_cont(duration_ms, 0.95) FILTER ({REQUEST}) AS p95_ms,
             count(*) FILTER ({AI}) AS queries, CAST(coalesce(fsum({ai.TOKENS}) FILTER ({AI}), 0) AS BIGINT) AS tokens,
             coalesce(fsum(value) FILTER ({AI}), 0) AS cost_usd
-        FROM events WHERE {question.range.sql} AND {where_clause(question, params)}"""
+        FROM events WHERE ({REQUEST} OR {AI}) AND {question.range.sql} AND {where_clause(question, params)}"""
     return Statement(sql, params)
 
 
-def by_type(question: Question) -> Statement:
-    """The most frequent types."""
-    params = Parameters()
+def counts(question: Question) -> Statement:
+    """Rows (part, period, event_type, events, errors): one for each period, and the most frequent types. Read once for both."""
+    periods, params = question.periods(), Parameters()
     sql = f"""
-        SELECT event_type, count(*) AS count FROM events
-        WHERE {question.range.sql} AND {where_clause(question, params)}
-        GROUP BY ALL ORDER BY count DESC, event_type LIMIT {TYPES}"""
+        WITH counted AS MATERIALIZED (
+            SELECT {periods.index_sql()} AS period, event_type, count(*) AS events,
+                count(*) FILTER (kind = 'error') AS errors
+            FROM events WHERE {question.range.sql} AND {where_clause(question, params)} GROUP BY ALL
+        )
+        SELECT 'period' AS part, period, '' AS event_type, CAST(sum(events) AS BIGINT) AS events,
+            CAST(sum(errors) AS BIGINT) AS errors
+        FROM counted GROUP BY period
+        UNION ALL (
+            SELECT 'type' AS part, 0 AS period, event_type, CAST(sum(events) AS BIGINT) AS events, 0 AS errors
+            FROM counted GROUP BY event_type ORDER BY events DESC, event_type LIMIT {TYPES}
+        )"""
     return Statement(sql, params)
 
 
@@ -223,30 +161,27 @@ def top_features(now: Question, then: Question | None) -> Statement:
     return Statement(sql, params)
 
 
-def of_periods(question: Question) -> Statement:
-    periods, params = question.periods(), Parameters()
-    sql = f"""
-        SELECT {periods.index_sql()} AS period, count(*) AS events, count(*) FILTER (kind = 'error') AS errors
-        FROM events WHERE {question.range.sql} AND {where_clause(question, params)} GROUP BY ALL"""
-    return Statement(sql, params)
-
-
-def _numbers(events: Snapshot, question: Question, said: Resolutions, there: Counted) -> _Numbers:
+def _numbers(events: Snapshot, question: Question, said: Resolutions, there: Counted, people: list[int]) -> _Numbers:
     inside = events.within(question.range)  # then it is found again by an overview of the time before
     (row,) = inside.rows(numbers(question))
     (of_errors,) = events.structs(errors.NUMBERS, errors.totals(question, said))
-    types = dict(inside.ask(by_type(question)).rows)
-    rest = row["events"] - sum(types.values())
+    counted = inside.rows(counts(question))
+    of_periods, of_types = ([each for each in counted if each["part"] == part] for part in ("period", "type"))
+    total = sum(each["events"] for each in of_periods)
+    ordered = sorted((-each["events"], each["event_type"]) for each in of_types)
+    types = {event_type: -count for count, event_type in ordered}
+    rest = total - sum(types.values())
     if rest:
         types[OTHER] = types.get(OTHER, 0) + rest
     failed = share(row["failed"], row["requests"])
     return _Numbers(
         there.people,
         SessionNumbers(count=there.visits, avg_duration_seconds=there.average_seconds),
-        CountedEvents(total=row["events"], by_type=types),
+        CountedEvents(total=total, by_type=types),
         ApiNumbers(requests=row["requests"], error_rate=failed, avg_ms=row["avg_ms"], p95_ms=row["p95_ms"]),
         AiNumbers(queries=row["queries"], tokens=row["tokens"], cost_usd=row["cost_usd"]),
         of_errors,
+        _points(question, of_periods, people),
     )
 
 
@@ -268,11 +203,10 @@ def _series(points: list[PreviousPoint], earlier: list[PreviousPoint] | None) ->
     ]
 
 
-def _points(events: Snapshot, question: Question, people: list[int]) -> list[PreviousPoint]:
-    inside = events.within(question.range)
+def _points(question: Question, rows: Iterable[dict[str, Any]], people: list[int]) -> list[PreviousPoint]:
     by_period = dict(enumerate(people))  # a range of no time has no period, and a row that counts nothing
-    rows = ({**row, "users": by_period.get(row["period"], 0)} for row in inside.rows(of_periods(question)))
-    return filled(POINTS, question.periods(), rows, ("events", "users", "errors"))
+    beside = ({**row, "users": by_period.get(row["period"], 0)} for row in rows)
+    return filled(POINTS, question.periods(), beside, ("events", "users", "errors"))
 
 
 def _insights(events: Snapshot, asked: Params) -> list[Insight]:
@@ -287,7 +221,7 @@ def _statements(asked: Params) -> list[Statement]:
         make(question)
         for question in (now, then)
         if question is not None
-        for make in (numbers, by_type, of_periods, lambda each: errors.totals(each, {}))
+        for make in (numbers, counts, lambda each: errors.totals(each, {}))
     ]
     return [*statements(now, compared(now).start_us or 0), top_features(now, then), *each]
 
