@@ -30,20 +30,27 @@ RENAMED = {
 }
 """Names of other systems -> the setting that does the same."""
 ANSWERED = {
+    "ACCOUNT_SIGNUPS_ENABLED": "QUADRA_REGISTRATION_OPEN is false unless you set it",
     "ADMIN_ID": "whoever has the role admin sees everything: `quadra user create --role admin`",
     "APP_SECRET": "QUADRA_SECRET_KEY signs session cookies",
     "BETTER_AUTH_SECRET": "QUADRA_SECRET_KEY signs session cookies",
     "BETTER_AUTH_URL": "QUADRA_PUBLIC_URL is what people type to come here",
+    "CLIENT_IP_HEADER": "QUADRA_TRUSTED_PROXIES names the proxies whose X-Forwarded-For says who the visitor is",
+    "COLLECT_API_ENDPOINT": "QUADRA_TRACKER_EVENTS_PATH gives the tracker's events a path of their own",
+    "DISABLE_BOT_CHECK": "events of bots are kept and marked; `include_bots` counts them",
     "DISABLE_REGISTRATION": "QUADRA_REGISTRATION_OPEN is false unless you set it",
     "DISABLE_TELEMETRY": "Quadra calls nobody by itself",
+    "DJANGO_SECRET_KEY": "QUADRA_SECRET_KEY signs session cookies",
     "FLASK_ENV": "QUADRA_ENVIRONMENT is development or production",
     "KAFKA_HOSTS": "QUADRA_KAFKA_BROKERS names the brokers",
     "NEXTAUTH_SECRET": "QUADRA_SECRET_KEY signs session cookies",
     "NEXT_PUBLIC_APP_URL": "QUADRA_PUBLIC_URL is what people type to come here",
     "NEXT_PUBLIC_SOCKET_URL": "the tracker's `data-api` names the server; Socket.IO is on the port of the dashboard",
+    "REMOVE_TRAILING_SLASH": "pages are named without a slash at their end",
     "RETENTION_DAYS": "QUADRA_BACKUP_KEEP_DAYS says how long backups stay, QUADRA_RETENTION_DAYS how long events do",
     "SECRET_KEY_BASE": "QUADRA_SECRET_KEY signs session cookies",
-    "TRACKER_SCRIPT_NAME": "the tracker is also at /script.js and /js/script.js",
+    "SESSION_MEMORY_TIMEOUT": "a pause of 30 minutes ends a visit",
+    "TRACKER_SCRIPT_NAME": "QUADRA_TRACKER_PATH gives the tracker a path of its own; it is also at /script.js and /js/script.js",
 }
 """Names of other systems that are no settings here -> what does the same."""
 
