@@ -24,6 +24,7 @@ def glance(figures: Figures) -> str:
         *_rest(figures),
         *_machine(figures),
     ]
+    lines.append(("other products", "[beside Quadra on one machine](benchmarks-peers.md)", "`scripts/bench_peers.py`"))
     lines.append(
         (
             "do it yourself",

@@ -49,7 +49,16 @@ def _used(processes: list[psutil.Process]) -> Used:
 class Process:
     """A server that is measured."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], path: str):
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        path: str,
+        *,
+        program: str = sys.executable,
+        cwd: Path | None = None,
+    ):
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -58,11 +67,13 @@ class Process:
         self.database_url = ""
         self.directory = Path()
         arguments = [word.replace("{port}", str(self.port)) for word in arguments]
+        self.environment = environment
         environment = {**os.environ, **environment, "QUADRA_PORT": str(self.port), "QUADRA_HOST": "127.0.0.1"}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, *arguments], env=environment, stdout=self._log, stderr=self._log
+            [program, *arguments], env=environment, cwd=cwd, stdout=self._log, stderr=self._log
         )
+        self.pid = self._process.pid
         self._seen = psutil.Process(self._process.pid)
         self._wait(path)
 
