@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -101,6 +103,8 @@ def bench(
 
     With --iterations or --suite small pieces of work instead: NumPy, JSON, field, database, ingest, lenses.
     """
+    before = signal.signal(signal.SIGTERM, _end)
+    click.get_current_context().call_on_close(partial(signal.signal, signal.SIGTERM, before))
     kept = Kept(output, folder)
     if iterations or suites:
         time_pieces(iterations or ITERATIONS, suites, output, compare)
@@ -151,6 +155,11 @@ def bench(
         kept.put("ingest", report)
         if compare:
             click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """Ended early: what was started is ended on the way out."""
+    sys.exit(128 + number)
 
 
 class Kept:

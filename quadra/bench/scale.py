@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,21 +18,27 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from quadra.accounts.projects import get_project
 from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.bench.processes import Process, disk_mb, load, quadra
 from quadra.bench.warehouse import make_history
 from quadra.core import clock
+from quadra.core.database import Database
 from quadra.core.errors import Misconfigured
 from quadra.core.ids import uuid7
 from quadra.core.runtime import Runtime, build
 from quadra.core.settings import load as load_settings
 from quadra.core.sqlite_file import sqlite_url
+from quadra.ingest.tables import Batch
+from quadra.jobs.states import UNFINISHED
+from quadra.jobs.tables import Job
 from quadra.warehouse.query.engine import warehouse_of
 
 Say = Callable[[str], None]
@@ -49,6 +56,10 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 RANGES = {"30 days": 30, "a year": DAYS}
 ROUNDS = 3
+SOON = {"QUADRA_SEGMENT_AGE": "1s", "QUADRA_BATCH_MAX_AGE": "2s"}
+"""What is taken is compacted at once, not after minutes."""
+IDLE_SECONDS = 9
+FINISH_SECONDS = 900
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -127,11 +138,10 @@ def measure(events: int, seconds: float) -> Size:
     if shutil.disk_usage(tempfile.gettempdir()).free < events * DISK_BYTES:
         raise Misconfigured(f"{events:,} events need {events * DISK_BYTES / 2**30:.0f} GB of {tempfile.gettempdir()}.")
     began = time.monotonic()
-    extra = {"QUADRA_SEGMENT_AGE": "1s"}
-    with quadra("Quadra", None, worker=True, extra=extra, prepare=_history(events)) as server:
-        history_seconds = time.monotonic() - began
+    with quadra("Quadra", None, worker=True, extra=SOON, prepare=_history(events)) as server:
+        history_seconds, disk = time.monotonic() - began, server.disk_mb()
         single, array = (cost([server], seconds, shape) for shape in (SINGLY, IN_ARRAYS))
-        web, worker, disk = server.web().memory_mb, server.worker().memory_mb, server.disk_mb()
+        web, worker = server.web().memory_mb, server.worker().memory_mb
         with _runtime(server.directory, server.database_url) as runtime:
             questions = list(_questions(runtime))
         backup, recover = _backup_and_recovery(server)
@@ -168,22 +178,61 @@ def _runtime(directory: Path, url: str) -> Iterator[Runtime]:
 
 
 def cost(servers: list[Process], seconds: float, shape: dict[str, Any]) -> Cost:
-    """Of an event that is sent to all of them at once, until all work is done; the first has the worker beside it."""
-    servers[0].settle()
-    before = _used(servers)
+    """Of an event that is sent to all of them at once, until all work is done; the first has the worker beside it.
+
+    What they use at rest meanwhile is left out: beside a busy neighbour a few events may take a minute.
+    """
+    _finish(servers[0])
+    rest = _at_rest(servers)
+    before, loaded = _used(servers), time.monotonic()
     with ThreadPoolExecutor(len(servers)) as threads:
         options = [{**shape, "seconds": seconds, "prefix": uuid7()} for _ in servers]
         found = list(threads.map(lambda server, given: load(server, **given), servers, options))
-    servers[0].settle()
-    web, worker = (after - earlier for after, earlier in zip(_used(servers), before, strict=True))
+    _finish(servers[0])
+    passed = time.monotonic() - loaded
+    web, worker = (
+        max(0.0, after - earlier - share * passed)
+        for after, earlier, share in zip(_used(servers), before, rest, strict=True)
+    )
     events = max(1, sum(one["events"] for one in found))
     per_second = sum(one["events_per_second"] for one in found)
     return Cost(round((web + worker) / events * 1e6, 1), round(web / events * 1e6, 1), per_second)
 
 
+def _at_rest(servers: list[Process]) -> tuple[float, float]:
+    """Cores of the web processes, and of the worker: the middle of some seconds, since now and then one has more to do."""
+    looks = [_used(servers)]
+    for _ in range(IDLE_SECONDS):
+        time.sleep(1)
+        looks.append(_used(servers))
+    web, worker = (
+        statistics.median(after - before for before, after in pairwise(values)) for values in zip(*looks, strict=True)
+    )
+    return web, worker
+
+
 def _used(servers: list[Process]) -> tuple[float, float]:
     """Processor seconds of the web processes, and of the worker."""
     return sum(server.web().cpu_seconds for server in servers), servers[0].worker().cpu_seconds
+
+
+def _finish(server: Process) -> None:
+    """Wait until every batch is analysed and compacted."""
+    database, until = Database(server.database_url), time.monotonic() + FINISH_SECONDS
+    due = sa.and_(Job.state.in_(UNFINISHED), Job.available_at <= sa.bindparam("now", type_=Job.available_at.type))
+    waiting = sa.select(
+        sa.select(sa.func.count()).where(Batch.segment_id.is_(None)).scalar_subquery()
+        + sa.select(sa.func.count()).where(due).scalar_subquery()
+    )
+    try:
+        while time.monotonic() < until:
+            with database.read() as session:
+                if not session.scalar(waiting, {"now": clock.now()}):
+                    return
+            time.sleep(0.5)
+        raise AssertionError(f"The worker was not done within {FINISH_SECONDS} s.")
+    finally:
+        database.dispose()
 
 
 def _questions(runtime: Runtime) -> Iterator[Question]:
@@ -198,7 +247,7 @@ def _questions(runtime: Runtime) -> Iterator[Question]:
         lens_of(lens).ask(runtime, read_asked(lens, params, project))
         return (time.process_time() - began) * 1000
 
-    ask("trends", {"days": 1})  # loads what is loaded once
+    ask("trends", {"days": 1})  # loads DuckDB
     for range_, days in RANGES.items():
         for title, (lens, params) in QUESTIONS.items():
             taken = [ask(lens, {"days": days, **params}) for _ in range(1 + ROUNDS)]
@@ -237,7 +286,7 @@ def _timed(environment: dict[str, str], *words: str) -> tuple[float, float]:
 
 def replicas(postgres: str, redis: str, *, seconds: float) -> list[Replicas]:
     """Single events to one web process, then to two at once, over one empty PostgreSQL and with one worker."""
-    extra = {"REDIS_URL": redis}
+    extra = {**SOON, "REDIS_URL": redis}
     with (
         quadra("replica A", postgres, worker=True, extra=extra) as first,
         quadra("replica B", postgres, worker=False, extra=extra) as second,
