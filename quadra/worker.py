@@ -112,6 +112,7 @@ def worker_command(beside: int | None, again: bool) -> None:
     """Do jobs and upkeep until told to stop. Any number may run on one database."""
     runtime = build(settings.load())
     logs.set_up(runtime.settings, "worker")
+    give_way(runtime.settings.worker_nice)
     if beside is None:  # else the process beside it has just done so
         file_modes.mend(runtime.settings)
     migrate.upgrade(runtime.database)
@@ -125,6 +126,14 @@ def worker_command(beside: int | None, again: bool) -> None:
         renewal.start_anew(["worker", "--again", *([] if beside is None else ["--beside", str(beside)])])
     if end is End.UNFIT:
         raise Unavailable("Too many jobs hang in this worker; start another one.")
+
+
+def give_way(niceness: int) -> None:
+    """Let processes that people wait for come first. The one that started us may have done more already."""
+    try:
+        os.nice(max(0, niceness - os.nice(0)))
+    except OSError as error:  # some sandboxes forbid it
+        logger.warning("worker.nice.refused", extra={"reason": str(error)})
 
 
 def run_until_told(worker: Worker, beside: int | None = None, rest: Renewal | None = None) -> End:

@@ -6,7 +6,7 @@ It runs once for each event that is stored: about a microsecond is what it may t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -41,25 +41,30 @@ Counts = Mapping[str, Mapping[str, int]]
 
 def count(events: Iterable[Sight]) -> dict[str, Counter[str]]:
     """The events in the order in which they came."""
-    types: Counter[str] = Counter()
-    pages: Counter[tuple[str, str | None]] = Counter()
+    columns = tuple(zip(*events, strict=True))
+    return count_columns(*columns) if columns else count_columns((), (), (), ())
+
+
+def count_columns(
+    names: Sequence[str], page_urls: Sequence[str | None], whos: Sequence[str | None], times: Sequence[int]
+) -> dict[str, Counter[str]]:
+    """The same, by column of `Sight`."""
+    types = Counter(names)
+    hours = Counter([at // HOUR_US for at in times])
+    pages = Counter([pair for pair in zip(names, page_urls, strict=True) if pair[1] is not None])
     flows: Counter[tuple[str, str]] = Counter()
     gaps: Counter[int] = Counter()
-    hours: Counter[int] = Counter()
-    last: dict[str | None, tuple[str, int]] = {}
-    for name, page_url, who, at in events:
-        types[name] += 1
-        hours[at // HOUR_US] += 1
-        if page_url is not None:
-            pages[name, page_url] += 1
-        if who is not None:
-            before = last.get(who)
-            last[who] = name, at
-            if before is None:
-                flows["", name] += 1
-            else:
-                flows[before[0], name] += 1
-                gaps[abs(at - before[1]) // 1_000_000] += 1
+    last: dict[str, tuple[str, int]] = {}
+    for name, who, at in zip(names, whos, times, strict=True):
+        if who is None:
+            continue
+        before = last.get(who)
+        last[who] = name, at
+        if before is None:
+            flows["", name] += 1
+        else:
+            flows[before[0], name] += 1
+            gaps[abs(at - before[1]) // 1_000_000] += 1
     return {
         "type": _by_label(types, lambda name: name[:LABEL]),
         "page": _by_label(pages, lambda pair: f"{pair[0][:LABEL]} on {path_of(pair[1] or '')}"),

@@ -16,6 +16,8 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from msgspec import to_builtins
 from sqlalchemy.exc import IntegrityError
@@ -27,17 +29,18 @@ from quadra.core.runtime import Runtime
 from quadra.field import artifact, metrics, versions
 from quadra.field.bodies import MovedCell
 from quadra.field.cells import Field, Moved, Reading
-from quadra.field.features import Counts, Sight, count
+from quadra.field.features import Counts, Sight, count, count_columns
 from quadra.field.tables import FieldReading, FieldState
 from quadra.ingest.tables import Batch, Event
-from quadra.jobs.errors import Permanent
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease, succeed_together
+from quadra.warehouse.segments.sealed import BATCH_ROWS_MOST, SealedRows, sealed_batches
 
 logger = logging.getLogger(__name__)
 
 Tell = Callable[[Session, Batch, FieldReading, bool], None]
-"""Called with what was read of a batch, in the transaction that learns it; and whether it is the last of its project there."""
+"""Called with what was read of a batch, in the transaction that learns it; and whether it is the last of its project there.
+Of one that is anomalous or the last, the reading is stored by then, and so are those before it."""
 
 FIELD = "field"
 CELLS, SEED, DECAY = 256, 1, 0.98
@@ -62,7 +65,6 @@ SIGHTS = (
 )
 DATA = sa.select(FieldState.data).where(FieldState.project_id == sa.bindparam("project"))
 HOLD = sa.select(FieldState).where(FieldState.project_id == sa.bindparam("project")).with_for_update()
-BATCHES = sa.select(Batch).where(Batch.id.in_(sa.bindparam("batches", expanding=True)))
 LEARNED = sa.select(FieldReading.batch_id).where(FieldReading.batch_id.in_(sa.bindparam("batches", expanding=True)))
 INSERT = sa.insert(FieldReading)
 
@@ -74,10 +76,10 @@ def learn_batch(runtime: Runtime, lease: Lease, *, tell: Tell | None = None) -> 
 def learn_batches(runtime: Runtime, leases: Sequence[Lease], *, tell: Tell | None = None) -> None:
     """Each batch by what came before it, in the order of their making."""
     began = time.monotonic()
-    ids = [lease.job.batch_id for lease in leases]
     with runtime.database.snapshot() as session:
-        batches = _batches(session, ids)
-        counts = {batch_id: count(sights) for batch_id, sights in read_batches(session, ids)}
+        batches = sealed_batches(session, leases)
+        ids = [batch.id for batch in batches]
+        counts = _count(session, runtime.the(SealedRows), batches)
         done = set(session.connection().scalars(LEARNED, {"batches": ids}))  # another look at the same batch
     # one whose events were erased is not learned
     projects = {
@@ -121,9 +123,13 @@ def _store(session: Session, runtime: Runtime, state: FieldState, learned: Learn
     state.iterations, state.loss, state.variance = field.iterations, newest.loss, newest.variance
     state.updated_at = clock.now()
     versions.note_drift(session, runtime.settings, state, field)
+    waiting: list[dict[str, Any]] = []
     for batch, reading in learned.read:
         values = _values(batch, state.version, reading)
-        session.connection().execute(INSERT, values)  # one by one: `tell` counts how many came since another
+        waiting.append(values)
+        if reading.anomalous or reading is newest:  # `tell` counts how many came since another
+            session.connection().execute(INSERT, waiting)
+            waiting = []
         if tell is not None:
             tell(session, batch, FieldReading(**values), reading is newest)
     if field.iterations // FORGET_EVERY > before // FORGET_EVERY:
@@ -181,6 +187,25 @@ def _learn(
     return Learned(field, artifact.pack(field) if read else data, read)
 
 
+def _count(session: Session, sealed: SealedRows, batches: Sequence[Batch]) -> dict[str, Counts]:
+    """What each batch that has events shows of them."""
+    whole = sealed.each(session, [batch for batch in batches if batch.event_count <= BATCH_ROWS_MOST])
+    counts: dict[str, Counts] = {batch_id: count_columns(*_in_order(rows)) for batch_id, rows in whole if rows.num_rows}
+    if large := [batch.id for batch in batches if batch.event_count > BATCH_ROWS_MOST]:
+        counts |= {batch_id: count(sights) for batch_id, sights in read_batches(session, large)}
+    return counts
+
+
+def _in_order(rows: pa.Table) -> Iterable[Sequence[Any]]:
+    """The columns of `Sight`, in the order in which the events occurred."""
+    who = pc.coalesce(rows["session_id"], rows["user_id"])
+    columns = (rows["occurred_at"].cast(pa.int64()), rows["event_id"], rows["name"], rows["page_url"], who)
+    occurred, _, names, page_urls, whos = zip(
+        *sorted(zip(*(column.to_pylist() for column in columns), strict=True)), strict=True
+    )
+    return names, page_urls, whos, occurred
+
+
 def read_batches(session: Session, ids: Sequence[str | None]) -> Iterator[tuple[str, Iterator[Sight]]]:
     """The events of each batch that has some, in the order in which they occurred."""
     found = session.connection().execute(SIGHTS, {"batches": ids}, execution_options={"yield_per": 2_000})
@@ -219,17 +244,6 @@ def moved_cell(moved: Moved) -> MovedCell:
         usual=round(moved.usual, 6),
         z=round(moved.z, 3),
     )
-
-
-def _batches(session: Session, ids: Sequence[str | None]) -> list[Batch]:
-    """By project, in the order of their making."""
-    found = session.scalars(BATCHES, {"batches": ids}).all()
-    if len(found) < len(ids):
-        raise Permanent("The batch of this job is gone.")
-    for batch in found:
-        if batch.status == "OPEN":
-            raise Permanent(f"Batch {batch.id} is OPEN: it is learned once it is sealed.")
-    return sorted(found, key=lambda batch: (batch.project_id, batch.id))
 
 
 def _values(batch: Batch, version: int, reading: Reading) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from quadra.jobs.lease import Lease, succeed_together
 from quadra.jobs.queue import enqueue
 from quadra.jobs.states import UNFINISHED, Trigger
 from quadra.jobs.tables import Job
+from quadra.warehouse.segments.sealed import SealedRows, sealed_batches
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def analyse_batches(runtime: Runtime, leases: Sequence[Lease]) -> None:
     """That of each, in the order of their making."""
     began = time.monotonic()
     with runtime.database.snapshot() as session:
-        analysed = _read_and_analyse(session, leases)
+        analysed = _read_and_analyse(session, runtime.the(SealedRows), leases)
     share_ms = _ms(began) / len(leases)
     with runtime.database.begin() as session:
         succeed_together(session, leases)
@@ -97,17 +98,15 @@ def analyse_batches(runtime: Runtime, leases: Sequence[Lease]) -> None:
         )
 
 
-def _read_and_analyse(session: Session, leases: Sequence[Lease]) -> list[Analysed]:
+def _read_and_analyse(session: Session, sealed: SealedRows, leases: Sequence[Lease]) -> list[Analysed]:
     """By project, so that what all are compared with is read once."""
-    taken = sorted(
-        ((_batch(session, lease), lease) for lease in leases), key=lambda one: (one[0].project_id, one[0].id)
-    )
+    triggers = {lease.job.batch_id: lease.job.trigger for lease in leases}
     analysed: list[Analysed] = []
-    for _, mine in groupby(taken, key=lambda one: one[0].project_id):
+    for _, mine in groupby(sealed_batches(session, leases), key=lambda batch: batch.project_id):
         batches = list(mine)
-        past = Past(session, [batch for batch, _ in batches])
-        for batch, lease in batches:
-            context = past.context(batch, reading.read_seen(session, batch))
+        past = Past(session, batches)
+        for batch, seen in zip(batches, reading.read_each(session, sealed, batches), strict=True):
+            context = past.context(batch, seen)
             if not context.now.read and find_insight(session, batch_id=batch.id, analyst="local") is not None:
                 raise Permanent(
                     f"The events of batch {batch.id} are not in the log any more; its insight stays as it is."
@@ -115,7 +114,7 @@ def _read_and_analyse(session: Session, leases: Sequence[Lease]) -> list[Analyse
             analysis = _analyse(context, batch)
             past.add(batch, context, analysis.evidence)
             analysed.append(
-                Analysed(batch, context, analysis, _calls_of_clients(session, batch, context), lease.job.trigger)
+                Analysed(batch, context, analysis, _calls_of_clients(session, batch, context), triggers[batch.id])
             )
     return analysed
 
@@ -142,7 +141,7 @@ def analyse_with_llm(runtime: Runtime, lease: Lease) -> None:
     if not runtime.settings.llm_configured:
         raise Permanent("No LLM is configured any more (QUADRA_LLM_BASE_URL, QUADRA_LLM_API_KEY).")
     with runtime.database.snapshot() as session:
-        batch = _batch(session, lease)
+        (batch,) = sealed_batches(session, [lease])
         local = find_insight(session, batch_id=batch.id, analyst="local")
         context = reading.read_context(session, batch)
     if local is None or not context.now.read:
@@ -186,15 +185,6 @@ HANDLERS = {
     ),
     ANALYSE_LLM: Handler(analyse_with_llm, timeout=timedelta(minutes=10), priority=5),
 }
-
-
-def _batch(session: Session, lease: Lease) -> Batch:
-    batch = session.get(Batch, lease.job.batch_id) if lease.job.batch_id else None
-    if batch is None:
-        raise Permanent("The batch of this job is gone.")
-    if batch.status == "OPEN":
-        raise Permanent(f"Batch {batch.id} is OPEN: it is analysed once it is sealed.")
-    return batch
 
 
 def _analyse(context: BatchContext, batch: Batch) -> Analysis:

@@ -5,7 +5,7 @@ Bounded: of a large batch an even sample is read, of the past a few kilobytes fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
@@ -20,11 +20,12 @@ from quadra.core import clock
 from quadra.ingest.tables import Batch, Event
 from quadra.insights.digest import Digest, load
 from quadra.insights.history import BatchContext, HourPast, Told
-from quadra.insights.seen import Line, Seen, add_up
+from quadra.insights.seen import Line, Seen, add_up, add_up_columns
 from quadra.insights.tables import HourCount, Insight
 from quadra.insights.window import window_seconds
+from quadra.warehouse.segments.sealed import BATCH_ROWS_MOST, SealedRows
 
-MOST_READ = 5_000
+MOST_READ = BATCH_ROWS_MOST
 """Events looked at; of a larger batch every n-th."""
 HISTORY = 20
 DAYS = 14
@@ -155,6 +156,13 @@ class Past:
 def read_context(session: Session, batch: Batch) -> BatchContext:
     """One batch, and what it is compared with."""
     return Past(session, [batch]).context(batch, read_seen(session, batch))
+
+
+def read_each(session: Session, sealed: SealedRows, batches: Sequence[Batch]) -> Iterator[Seen]:
+    """The events of each batch, added up."""
+    whole = sealed.each(session, [one for one in batches if one.event_count <= MOST_READ])
+    for batch in batches:
+        yield add_up_columns(next(whole)[1]) if batch.event_count <= MOST_READ else read_seen(session, batch)
 
 
 def read_seen(session: Session, batch: Batch) -> Seen:

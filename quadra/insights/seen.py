@@ -5,9 +5,12 @@ Junk is expected here: fields are what senders wrote. A value of the wrong type 
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from quadra.insights.digest import Digest, Model, Place, Stage, largest
 from quadra.insights.measures import HEADLINES, label, number, numberless, place_of, score_of, spread, text, timing
@@ -68,7 +71,6 @@ class Seen:
         self.lags: list[int] = []
 
     def add(self, line: Line) -> None:
-        fields = line.fields if isinstance(line.fields, dict) else {}
         self.read += 1
         self.bots += line.bot
         self.types[label(line.name)] += 1
@@ -79,11 +81,26 @@ class Seen:
             self.users[line.user_id] += 1
         if line.session_id and not line.bot:
             self.sessions[line.session_id] += 1
+        self.add_special(line)
+
+    def add_special(self, line: Line) -> None:
+        """What is asked of an event beside how often its name, person, session and hour occur."""
+        fields = line.fields if isinstance(line.fields, dict) else {}
         failed = line.kind == "error" or line.success is False
         place = place_of(text(fields, "endpoint") or line.page_url)
         self._add_outcome(line, fields, place, failed)
         if line.kind in KINDS:
             KINDS[line.kind](self, line, fields)
+
+    def add_plain(self, place: str, browser: str, times: int) -> None:
+        """The same of events that did not fail and have no fields."""
+        for name, counted, failed in (
+            (browser, self.browsers, self.browser_failed),
+            (place, self.places, self.place_failed),
+        ):
+            if name:
+                counted[name] += times
+                failed[name] += 0
 
     def _add_outcome(self, line: Line, fields: dict[str, Any], place: str, failed: bool) -> None:
         browser = clean(line.browser) if line.browser else ""
@@ -182,6 +199,8 @@ class Seen:
 
 
 KINDS = {"error": Seen._add_error, "funnel": Seen._add_stage, "survey": Seen._add_score, "ai": Seen._add_call}
+SPECIAL = frozenset((*KINDS, "request"))
+"""Kinds of which more is asked than how often they occur."""
 
 
 def add_up(lines: Iterable[Line]) -> Seen:
@@ -189,3 +208,36 @@ def add_up(lines: Iterable[Line]) -> Seen:
     for line in lines:
         seen.add(line)
     return seen
+
+
+def add_up_columns(rows: pa.Table) -> Seen:
+    """The same as `add_up` of these rows: what is only counted is counted by column, and line by line only the rest."""
+    seen, columns = Seen(), {name: _values(rows, name) for name in Line._fields}
+    names, bots, occurred = columns["name"], columns["bot"], columns["occurred_at"]
+    seen.read, seen.bots = len(names), sum(bots)
+    seen.occurred = occurred
+    seen.lags = [received - at for received, at in zip(columns["received_at"], occurred, strict=True)]
+    seen.hours.update(at // HOUR_US * HOUR_US for at in occurred)
+    for name, times in Counter(names).items():
+        seen.types[label(name)] += times
+    for counter, ids in ((seen.users, columns["user_id"]), (seen.sessions, columns["session_id"])):
+        counter.update(one for one, bot in zip(ids, bots, strict=True) if one and not bot)
+    plain: Counter[tuple[str | None, str | None]] = Counter()
+    asked = (columns[name] for name in ("kind", "success", "fields", "page_url", "browser"))
+    for at, (kind, success, fields, page_url, browser) in enumerate(zip(*asked, strict=True)):
+        if fields is None and success is not False and kind not in SPECIAL:
+            plain[page_url, browser] += 1
+            continue
+        given = {name: values[at] for name, values in columns.items()}
+        seen.add_special(Line(**given | {"fields": None if fields is None else json.loads(fields)}))
+    for (page_url, browser), times in plain.items():
+        seen.add_plain(place_of(page_url), clean(browser) if browser else "", times)
+    return seen
+
+
+def _values(rows: pa.Table, name: str) -> list[Any]:
+    column = rows[name]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    found: list[Any] = column.to_pylist()
+    return found

@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ from quadra.jobs.errors import LeaseLost, TimedOut
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed
 from quadra.jobs.recover import beat, retire
+from quadra.jobs.resting import Rests
 from quadra.jobs.run import Ended, Run, settle, shared_out
 from quadra.jobs.wake import listening
 
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
-TOGETHER_MOST = 32
+TOGETHER_MOST = 128
 """Jobs that one call of a handler does. They wait for no other worker for longer than a heartbeat."""
 ABANDONED_MOST = 8
 """Threads left to themselves before this worker takes no more jobs: it must be restarted."""
@@ -71,6 +73,7 @@ class Executor:
         self._runs: dict[str, Run] = {}
         self._abandoned: dict[str, Run] = {}
         self._said_unfit = False
+        self._rests = Rests()
         self._listener = listening(self._database, runtime.bus, self._wakeup, settings.job_poll)
         self._claiming = threading.Thread(target=self._claim_until_stopped, name="jobs-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_until_ended, name="jobs-heartbeat", daemon=True)
@@ -127,6 +130,7 @@ class Executor:
                 pause = TROUBLE_SECONDS * random.uniform(2, 5)
             if pause:
                 self._wakeup.wait(pause)
+                self._stopping.wait(self._rests.pause())
 
     def _claim_what_is_due(self) -> float:
         """Seconds until the next look."""
@@ -138,15 +142,15 @@ class Executor:
         # what comes meanwhile is the next lot's: two at a time would get into each other's way
         together = {run.lease.job.kind for run in runs if run.together}
         free = {lane: lane.threads - sum(kind in lane.kinds for kind in running) for lane in self._lanes}
-        wanted = {
-            kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds - together
-        }  # the end of a run wakes
+        rest = self._rests.left()
+        # the end of a run wakes
+        wanted = {kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds - together - rest.keys()}
         with self._database.read() as session:
             due = seconds_until_due(session, kinds=wanted)
         for lane in self._lanes:
             if ready := [kind for kind in lane.kinds if due.get(kind) == 0]:
                 pause = min(pause, self._claim(ready, free[lane]))
-        return min([pause, *(wait for wait in due.values() if wait)])
+        return min([pause, *rest.values(), *(wait for wait in due.values() if wait)])
 
     def _claim(self, kinds: Collection[str], free: int) -> float:
         with self._database.begin() as session:
@@ -156,6 +160,8 @@ class Executor:
                     jobs += claim(
                         session, worker=self.name, kinds=[kind], limit=TOGETHER_MOST, length=self._lease, fresh=True
                     )
+        for kind, count in Counter(job.kind for job in jobs if self._handlers[job.kind].together).items():
+            self._rests.begin(kind, count)
         for some in shared_out(jobs, self._handlers):
             if self._stopping.is_set():
                 for job in some:

@@ -35,6 +35,8 @@ NO_ROWS = f"SELECT {_NOTHING}, CAST(NULL AS VARCHAR) AS person WHERE false"
 
 ORDER = "user_id NULLS LAST, occurred_at, event_id"
 """Of the rows in a file: one person's lie together, so that asking for one person reads little."""
+ARROW_ORDER = [("user_id", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")]
+"""The same for Arrow, which puts nulls at the end."""
 
 
 @cache

@@ -32,6 +32,7 @@ from quadra.jobs.handlers import batch_kinds
 from quadra.jobs.lease import Lease
 from quadra.jobs.queue import enqueue_for_batches
 from quadra.jobs.run import Ended, Run
+from quadra.warehouse.segments.sealed import SealedRows
 from tests.field.traffic import batch
 from tests.insights.conftest import opened
 
@@ -120,6 +121,33 @@ def test_each_batch_is_read_and_learned_once(any_runtime: Runtime) -> None:
     assert readings[0].loss == 0.0  # there was nothing to compare it with
     assert readings[1].loss > 0.0
     assert readings[1].moved
+
+
+def test_a_batch_is_counted_by_column_as_row_by_row(any_runtime: Runtime) -> None:
+    source = random.Random(2)
+    now = clock.now_us()
+    rows = [
+        Row(
+            project_id=1,
+            event_id=f"e{number}",
+            kind="event",
+            name=source.choice(["view", "click"]),
+            event_type="click",
+            page_url=source.choice([None, "", "https://a/b?c"]),
+            session_id=source.choice([None, "", "s1", "s2"]),
+            user_id=source.choice([None, "u1"]),
+            occurred_at=now - source.randrange(40) * 700_000,  # several at one moment
+            received_at=now,
+        )
+        for number in source.sample(range(100, 400), 200)
+    ]
+    batch_id = Log(any_runtime.database, writer="test", batch_max_events=200).append(rows).sealed[0]
+    with any_runtime.database.snapshot() as session:
+        (by_row,) = [count(sights) for _, sights in learning.read_batches(session, [batch_id])]
+        one = session.get_one(Batch, batch_id)
+        by_column = learning._count(session, any_runtime.the(SealedRows), [one])[batch_id]
+    assert by_column == by_row
+    assert [list(by_column[family]) for family in by_row] == [list(labels) for labels in by_row.values()]
 
 
 def test_another_job_for_a_batch_that_was_learned_does_nothing(any_runtime: Runtime) -> None:

@@ -132,6 +132,7 @@ def test_events_that_left_the_log_do_not_cost_the_insight(runtime: Runtime) -> N
     (first,) = insights(runtime, batch_id)
     with runtime.database.begin() as session:
         session.execute(sa.delete(Event).where(Event.batch_id == batch_id))
+        session.execute(sa.update(Batch).values(segment_id="s1", cold_at=clock.now()))
     analyse_again(runtime, batch_id)
     assert do(runtime).state == "FAILED"  # type: ignore[union-attr]
     assert insights(runtime, batch_id)[0].summary == first.summary

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from quadra.insights.digest import dump, load
 from quadra.insights.history import HourPast, Told
 from quadra.insights.local import FINDERS, analyse
-from quadra.insights.seen import Line
+from quadra.insights.seen import Line, add_up, add_up_columns
 from quadra.insights.words import say
+from quadra.warehouse.columns import schema
 from tests.insights.contexts import START_US, batch, context, findings, line, request
 
 HOUR_US = 3_600_000_000
@@ -54,6 +60,42 @@ def test_what_goes_on_says_since_when_and_for_how_many_batches() -> None:
     assert (third["since"], third["batches"]) == ("2026-11-30T21:53:00.000Z", 3)
     elsewhere = analyse(replace(context(requests(100, failed=60, endpoint="/login"), usual), told=told))
     assert {one.batches for one in elsewhere.findings if "/login" in one.text} == {1}
+
+
+def test_a_batch_added_up_by_column_is_the_same_as_line_by_line() -> None:
+    source = random.Random(5)
+    fields: list[dict[str, Any] | None] = [
+        {"endpoint": "/a/17", "status_code": 500, "message": "row 3 failed", "error_type": "TypeError"},
+        {"funnel_name": "buy", "stage": "cart", "stage_order": 1},
+        {"survey_type": "nps", "model": "m", "total_tokens": 10**20},
+        {"endpoint": 7, "stage_order": True, "status_code": "x"},
+        {},
+    ]
+    lines = [
+        line(
+            kind=source.choice(["event", "event", "page", "error", "request", "funnel", "survey", "ai"]),
+            name=source.choice(["click", "view", "über@example.com"]),
+            user_id=source.choice([None, "", "u1", "u2", "u3"]),
+            session_id=source.choice([None, "s1", "s2"]),
+            page_url=source.choice([None, "", "https://a/p/12?q=1", "/p/13"]),
+            browser=source.choice([None, "", "Firefox", "Chrome"]),
+            duration_ms=source.choice([None, 0.5, 20.0]),
+            value=source.choice([None, 9.0, 0.1]),
+            success=source.choice([None, True, False]),
+            bot=source.random() < 0.2,
+            fields=source.choice([None, None, *fields]),
+            at=START_US + source.randrange(10) * HOUR_US // 3,
+        )
+        for _ in range(400)
+    ]
+    columns = {name: [getattr(one, name) for one in lines] for name in Line._fields}
+    columns["fields"] = [None if one is None else json.dumps(one) for one in columns["fields"]]
+    rows = pa.table({name: pa.array(columns[name], schema().field(name).type) for name in columns})
+    long, short = add_up(lines), add_up_columns(rows)
+    assert vars(short) == vars(long)
+    assert list(short.users.items()) == list(long.users.items()), "of equals the first one is named"
+    assert short.digest(events=400, window_seconds=1.0) == long.digest(events=400, window_seconds=1.0)
+    assert vars(add_up_columns(rows.slice(0, 0))) == vars(add_up([]))
 
 
 def test_the_first_batch_has_nothing_to_be_compared_with() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,9 +27,10 @@ from quadra.jobs.executor import Executor
 from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Lease, release, succeed_together
 from quadra.jobs.queue import enqueue_for_batches
+from quadra.jobs.resting import LOOK_SECONDS, MOST_SECONDS, Rests
 from quadra.jobs.run import Ended, Run
 from quadra.jobs.tables import Job, WorkerRow
-from quadra.worker import Worker
+from quadra.worker import Worker, give_way
 from tests.jobs.conftest import count_effects, get, opened
 from tests.jobs.effects import effects
 from tests.waiting import eventually
@@ -229,6 +231,37 @@ def test_what_waits_is_done_together(any_database: Database, add: Callable[..., 
     assert {(one.state, one.job.attempt) for one in ended} == {("SUCCESS", 1)}
 
 
+def test_a_kind_that_rests_is_claimed_afterwards_and_keeps_no_other_waiting(
+    database: Database, add: Callable[..., str]
+) -> None:
+    sizes: list[int] = []
+    handlers = {"other": Handler(effect)}
+    given: dict[str, Any] = {"together": together(lambda _: False, sizes), "handlers": handlers, "job_lease": "60s"}
+    with working(database, effect, **given) as (worker, ended):
+        worker._rests._until["insert"] = float("inf")
+        jobs = [add() for _ in range(5)]
+        other = add(kind="other")
+        eventually(lambda: [one.job.id for one in ended] == [other])
+        assert {state(database, job_id) for job_id in jobs} == {"PENDING"}
+        worker._rests._until.clear()
+        worker._wakeup.set()
+        eventually(lambda: len(ended) == 6)
+    assert sizes == [5]
+    assert worker._rests._until.keys() == {"insert"}, "so many at once make it rest"
+
+
+def test_a_kind_rests_the_longer_the_more_jobs_of_it_were_found() -> None:
+    rests = Rests()
+    assert (rests.left(), rests.pause()) == ({}, 0.0)
+    rests.begin("one", 1)
+    rests.begin("many", 1_000)
+    left = rests.left()
+    assert left["many"] <= MOST_SECONDS
+    assert left.get("one", 0.0) < left["many"]
+    assert rests.pause() <= LOOK_SECONDS
+    eventually(lambda: rests.left() == {})
+
+
 def test_a_job_that_spoils_it_for_the_others_fails_alone(database: Database, add: Callable[..., str]) -> None:
     jobs = [add(max_attempts=1) for _ in range(5)]
     sizes: list[int] = []
@@ -404,3 +437,29 @@ def test_a_worker_on_sqlite_hears_of_what_other_connections_enqueue(tmp_path: Pa
             with database.connect_to_write() as connection:  # which wakes nobody
                 enqueue_for_batches(connection, [(uuid7(), 1)], kinds={"insert": 0}, max_attempts=5)
             eventually(lambda times=times: len(ended) == times)
+
+
+@pytest.mark.parametrize(("before", "wanted", "after"), [(0, 10, 10), (4, 10, 10), (15, 10, 15), (0, 0, 0)])
+def test_a_worker_gives_way_to_the_web_over_a_fake_system(
+    monkeypatch: pytest.MonkeyPatch, before: int, wanted: int, after: int
+) -> None:
+    niceness = [before]
+
+    def fake(more: int) -> int:
+        niceness.append(niceness[-1] + more)
+        return niceness[-1]
+
+    monkeypatch.setattr(os, "nice", fake)
+    give_way(wanted)
+    assert niceness[-1] == after
+
+
+def test_a_worker_that_may_not_give_way_works_all_the_same_over_a_fake_system(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_more: int) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "nice", refused)
+    give_way(10)
+    assert [record.message for record in caplog.records] == ["worker.nice.refused"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pyarrow import parquet
 
 from quadra.core import clock
 from quadra.core.errors import Unavailable
@@ -22,7 +25,7 @@ from quadra.jobs.queue import enqueue
 from quadra.warehouse.handlers import HANDLERS
 from quadra.warehouse.query import fresh
 from quadra.warehouse.query.engine import warehouse_of
-from quadra.warehouse.segments import catalogue, sweeping
+from quadra.warehouse.segments import catalogue, sweeping, writing
 from quadra.warehouse.segments.compaction import compact_project, compact_some
 from quadra.warehouse.segments.hot_rows import NotCovered, evict_some
 from quadra.warehouse.segments.merging import choose, find_days, merge_some
@@ -89,6 +92,29 @@ def test_a_compaction_goes_on_where_more_waits_than_a_question_reads(
         numbers(runtime)
     compact_all(runtime)
     assert numbers(runtime) == list(range(10))
+
+
+def test_a_compaction_sorts_rows_as_a_merge_does(sqlite_runtime: Runtime) -> None:
+    who = ["ü", "u-1", "u-10", "U-2", None, "𝄞", "\uffff", ""]
+    at = clock.now_us() // DAY_US * DAY_US
+    rows = [
+        event(number, user_id=who[number * 5 % 8], occurred_at=at + number * 7 % 3, anonymous_id=f"a{number % 2}")
+        for number in range(64)
+    ]
+    store(sqlite_runtime, [event(64, user_id="u-1", anonymous_id="ü", occurred_at=at), *rows])
+    compact_some(sqlite_runtime, 1)
+    (segment,) = segments(sqlite_runtime)
+    warehouse = warehouse_of(sqlite_runtime)
+    path = warehouse.store.local(segment.path)
+    people = warehouse.identity_map(1)
+    with closing(warehouse.cursor()) as cursor:
+        merged = writing.write(
+            cursor, warehouse.store, writing.files([path]), people=people, project_id=1, day=segment.day
+        )
+    held = parquet.read_table(path)
+    again = parquet.read_table(warehouse.store.local(merged.segment.path))
+    assert again.to_pylist() == held.to_pylist()
+    assert dict(zip(held["user_id"].to_pylist(), held["person"].to_pylist(), strict=True))["ü"] == "u-1"
 
 
 def test_open_batches_are_not_compacted(runtime: Runtime) -> None:
@@ -371,6 +397,28 @@ def test_what_is_due_is_planned_once(tmp_path: Path) -> None:
         lease = take(runtime, "compact")
         compact_project(runtime, lease)
         assert numbers(runtime) == list(range(100))
+
+
+def test_a_compaction_leaves_what_is_too_little_for_a_file_to_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While events stream in, batches are sealed during each of its turns."""
+    with installation(f"sqlite:///{tmp_path / 'q.db'}", tmp_path, segment_events=20) as runtime:
+        store(runtime, [event(number) for number in range(20)])
+        coming = iter([range(20, 50), range(50, 60)])
+        some = compact_some
+
+        def while_more_come(*arguments: Any) -> int:
+            done = some(*arguments)
+            store(runtime, [event(number) for number in next(coming, ())])
+            return done
+
+        monkeypatch.setitem(compact_project.__globals__, "compact_some", while_more_come)
+        plan(runtime)
+        compact_project(runtime, take(runtime, "compact"))
+        assert sorted(segment.rows for segment in segments(runtime)) == [20, 30]
+        assert numbers(runtime) == list(range(60))
+        assert plan(runtime) == 0
 
 
 def test_few_events_are_compacted_after_a_while(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.complete import Columns
+from quadra.warehouse.segments.sealed import SealedRows
 from quadra.warehouse.segments.soundness import Soundness
 from quadra.warehouse.segments.stores import store_of
 
@@ -51,7 +52,7 @@ class Warehouse:
         self._duck: duckdb.DuckDBPyConnection | None = None
         self._turns = threading.BoundedSemaphore(settings.query_concurrency)
         self._exports = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
-        self.fresh = FreshRows()
+        self.fresh = FreshRows(runtime.the(SealedRows))
         self.people = People()
         self.columns = Columns()
         self.answers = AnswerCache()

@@ -21,6 +21,7 @@ from quadra.ingest.tables import Batch
 from quadra.warehouse.columns import time_type
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments.rows import Key, read_batches
+from quadra.warehouse.segments.sealed import SealedRows
 
 ROWS_MOST = 2_000_000
 """Of one question: what they take in memory is not under DuckDB's bound."""
@@ -73,7 +74,8 @@ class _Kept:
 
 
 class FreshRows:
-    def __init__(self) -> None:
+    def __init__(self, sealed: SealedRows) -> None:
+        self._sealed = sealed
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
@@ -104,8 +106,8 @@ class FreshRows:
         elif kept.table is not None and (left := keys & kept.keys):
             known, missing = _only(kept.table, left), keys - left
         else:
-            return read_batches(session, sorted(keys))
-        new = read_batches(session, sorted(missing))
+            return self._sealed.table(session, sorted(keys))
+        new = self._sealed.table(session, sorted(missing))
         return pa.concat_tables([known, new]).combine_chunks()
 
     def _of(self, project_id: int) -> _Kept:

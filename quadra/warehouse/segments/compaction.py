@@ -20,11 +20,11 @@ from quadra.ingest.tables import Batch
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
-from quadra.warehouse.query.links import nobody
 from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
 from quadra.warehouse.segments.publishing import StaleRead, publish_compaction
-from quadra.warehouse.segments.rows import Key, read_batches, take_batches
-from quadra.warehouse.segments.writing import Written, write
+from quadra.warehouse.segments.rows import Key, take_batches
+from quadra.warehouse.segments.sealed import SealedRows
+from quadra.warehouse.segments.writing import Written, in_order, write
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +37,17 @@ WORK_SECONDS = 300.0
 
 
 def compact_project(runtime: Runtime, lease: Lease) -> None:
-    """The job: compact until nothing sealed is left, or for a few minutes."""
-    if lease.job.project_id is None:
+    """The job: compact until too little is left for a file, or for a few minutes. Batches that are sealed meanwhile wait for
+    the next round of planning: while events stream in, each turn found one or two new ones, and wrote a file of them.
+    """
+    project_id = lease.job.project_id
+    if project_id is None:
         raise Permanent("A compaction is of one project.")
     stale = 0
     until = time.monotonic() + WORK_SECONDS
     while not lease.lost.is_set() and time.monotonic() < until:
         try:
-            if not compact_some(runtime, lease.job.project_id, lease):
+            if not compact_some(runtime, project_id, lease) or not _enough_waits(runtime, project_id):
                 break
         except StaleRead:
             stale += 1
@@ -55,9 +58,10 @@ def compact_project(runtime: Runtime, lease: Lease) -> None:
 
 def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) -> int:
     """Compact some sealed batches; how many. Raises `StaleRead` when they changed meanwhile, `LeaseLost`, `Unavailable`."""
+    sealed = runtime.the(SealedRows)
     with runtime.database.snapshot() as session:
         batches = _due(session, project_id)
-        rows = read_batches(session, batches)
+        rows = sealed.table(session, batches)
     if not batches:
         return 0
     warehouse = warehouse_of(runtime)
@@ -69,6 +73,7 @@ def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) 
             if lease is not None:
                 lease.hold(session)
             publish_compaction(session, dict(batches), written)
+        sealed.forget(batches)
     except (StaleRead, LeaseLost):  # surely not committed; after any other error that is not known
         for item in written:
             warehouse.store.remove(item.segment.path)
@@ -78,16 +83,27 @@ def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) 
     return len(batches)
 
 
+def _enough_waits(runtime: Runtime, project_id: int) -> bool:
+    waiting = sa.select(sa.func.sum(Batch.event_count)).where(_waits(project_id))
+    with runtime.database.read() as session:
+        return (session.scalar(waiting) or 0) >= runtime.settings.segment_events
+
+
+def _waits(project_id: int) -> sa.ColumnElement[bool]:
+    return sa.and_(Batch.project_id == project_id, Batch.segment_id.is_(None), Batch.status != "OPEN")
+
+
 def _due(session: Session, project_id: int) -> list[Key]:
     """Sealed batches that no compaction has taken, oldest first."""
-    waiting = sa.and_(Batch.project_id == project_id, Batch.segment_id.is_(None), Batch.status != "OPEN")
-    query = sa.select(Batch.id, Batch.event_count).where(waiting).order_by(Batch.id).limit(BATCHES_AT_ONCE)
+    query = sa.select(Batch.id, Batch.event_count).where(_waits(project_id)).order_by(Batch.id).limit(BATCHES_AT_ONCE)
     return take_batches(session, query, ROWS_AT_ONCE)
 
 
 def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int | None, written: list[Written]) -> None:
     """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
-    people = warehouse.identity_map(project_id, rows) if rows.num_rows else nobody()
+    if not rows.num_rows:
+        return
+    rows = in_order(rows, warehouse.identity_map(project_id, rows))
     days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
     with closing(warehouse.cursor()) as cursor:
         for start_us in sorted(pc.unique(days).to_pylist()):
@@ -95,4 +111,4 @@ def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int |
                 continue
             cursor.register("of_one_day", rows.filter(pc.equal(days, start_us)))
             day = day_of(start_us)
-            written.append(write(cursor, warehouse.store, "of_one_day", people=people, project_id=project_id, day=day))
+            written.append(write(cursor, warehouse.store, "of_one_day", people=None, project_id=project_id, day=day))

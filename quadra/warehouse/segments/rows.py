@@ -42,21 +42,22 @@ def take_batches(session: Session, query: sa.Select[str, int], most_rows: int) -
 def read_batches(session: Session, batches: Iterable[Key]) -> pa.Table:
     """Every row of these batches, in no order."""
     read = READERS[session.connection().dialect.name]
-    found = [_table(read(session, ids)) for ids in _portions(batches)]
+    found = [_table(read(session, [batch_id for batch_id, _ in some])) for some in portions(batches)]
     return pa.concat_tables(found).combine_chunks() if found else schema().empty_table()
 
 
-def _portions(batches: Iterable[Key]) -> Iterator[list[str]]:
-    ids: list[str] = []
+def portions(batches: Iterable[Key]) -> Iterator[list[Key]]:
+    """What is read at once."""
+    some: list[Key] = []
     rows = 0
-    for batch_id, count in batches:
-        if ids and (len(ids) >= IDS_AT_ONCE or rows + count > ROWS_AT_ONCE):
-            yield ids
-            ids, rows = [], 0
-        ids.append(batch_id)
-        rows += count
-    if ids:
-        yield ids
+    for key in batches:
+        if some and (len(some) >= IDS_AT_ONCE or rows + key[1] > ROWS_AT_ONCE):
+            yield some
+            some, rows = [], 0
+        some.append(key)
+        rows += key[1]
+    if some:
+        yield some
 
 
 Columns = dict[str, Sequence[Any]]

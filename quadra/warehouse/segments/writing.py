@@ -10,11 +10,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
-from quadra.warehouse.columns import LATER, NAMES, NO_ROWS, ORDER
+from quadra.warehouse.columns import ARROW_ORDER, LATER, NAMES, NO_ROWS, ORDER
 from quadra.warehouse.query.duck import exactly, quoted, rows
 from quadra.warehouse.query.links import IS_LINK
 from quadra.warehouse.segments.store import Store
@@ -64,24 +65,35 @@ def files(paths: Sequence[Any], *, complete: bool = False, numbered: int | None 
     return f"(SELECT {columns} FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
 
 
+def in_order(table: pa.Table, people: pa.Table) -> pa.Table:
+    """The rows as a segment has them, with their person: DuckDB takes twice as long to sort whole rows."""
+    user_id = table["user_id"]
+    known = pc.index_in(user_id, value_set=people["id"])
+    table = table.append_column("person", pc.coalesce(people["person"].take(known), user_id))
+    return table.take(pc.sort_indices(table, sort_keys=ARROW_ORDER))
+
+
 def write(
-    cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, people: pa.Table, project_id: int, day: date
+    cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, people: pa.Table | None, project_id: int, day: date
 ) -> Written:
     """Write the rows of `source`, a relation or a query in parentheses, which are all of that day and not none.
 
-    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py).
+    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py). Without
+    it `source` is a table of `in_order`.
 
     Raises `Unavailable` when the store is, `WriteFailed` when the file does not hold the same.
     """
     began, segment_id = time.time(), uuid7()
     name = f"{project_id}/{day:%Y-%m}/{day}-{segment_id}.parquet"
     staged = store.staging(name)
-    cursor.register("people_now", people)
-    named = "coalesce(people_now.person, user_id) AS person"
+    rows_of = source
+    if people is not None:
+        cursor.register("people_now", people)
+        named = f"SELECT {COLUMNS}, coalesce(people_now.person, user_id) AS person FROM {source}"
+        rows_of = f"({named} LEFT JOIN people_now ON people_now.id = user_id ORDER BY {ORDER})"
     try:
         cursor.execute(
-            f"COPY (SELECT {COLUMNS}, {named} FROM {source} LEFT JOIN people_now ON people_now.id = user_id "
-            f"ORDER BY {ORDER}) TO {quoted(staged)} "
+            f"COPY (SELECT * FROM {rows_of}) TO {quoted(staged)} "
             f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
         )
         size, digest = store.publish(name)
