@@ -18,7 +18,7 @@ from quadra.analytics.export import read
 from quadra.analytics.export_stream import Pieces
 from quadra.analytics.funnels import body as funnels
 from quadra.analytics.kept.goal_signals import goal_signals
-from quadra.analytics.lenses import traits, trends
+from quadra.analytics.lenses import overview, paths, sessions, traits, trends, users
 from quadra.analytics.tables import GoalRow
 from quadra.core.api.raw_params import RawParams, raw_params
 from tests.analytics.conftest import Place
@@ -180,6 +180,23 @@ def test_a_segment_and_a_step_go_by_traits_too(place: Place) -> None:
         "acme": [1, 0],
         "": [1, 1],
     }
+
+
+def test_what_is_kept_of_people_ends_when_a_trait_is_told_of_a_time_before(place: Place) -> None:
+    """Such an event lies in no range that was asked about, and changes whose events count."""
+    days = {"from": "2026-03-04", "to": "2026-03-06", "where": {"person.plan": "pro"}}
+    saying = [Event(who, START, "identify", {"$set": {"plan": plan}}) for who, plan in (("u", "pro"), ("v", "free"))]
+    doing = [ev(who, f"2026-03-05 10:0{at}", name) for who in "uv" for at, name in enumerate("ab")]
+    project = place.tell([*saying, *doing])
+
+    def counted() -> list[int]:
+        found = [place.ask(lens, project, days) for lens in (sessions, users, overview)]
+        walked = place.ask(paths, project, days)["edges"]
+        return [found[0]["count"], found[1]["totals"]["active"], found[2]["users"]["active"], walked[0]["count"]]
+
+    assert counted() == [1, 1, 1, 1]
+    place.append(project, [Event("v", START + 86_400_000_000, "identify", {"$set": {"plan": "pro"}})])
+    assert counted() == [2, 2, 2, 2]
 
 
 def test_an_export_goes_by_traits_and_the_field_judges_no_goal_that_does(place: Place) -> None:

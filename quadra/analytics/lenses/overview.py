@@ -75,7 +75,9 @@ class _Numbers(Struct):
 def answer(events: Snapshot, asked: Params) -> OverviewAnswer:
     now, then = asked.question, _then(asked.question)
     said = resolutions(events.runtime, now.project_id)
-    there = events.kept(THERE, ("overview", now), lambda: _there(events, now, then or now))
+    there = events.kept(
+        THERE, ("overview", where_clause(now, Parameters(), people=True), now), lambda: _there(events, now, then or now)
+    )
     one = _numbers(events, now, said, there.now, there.people)
     other = None if then is None else _numbers(events, then, said, there.then, there.people_then)
     return OverviewAnswer(

@@ -111,7 +111,7 @@ def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
     source = WITH_PAGES if asked.include_events or asked.exclude_events else "events"
     parts, tied = [], 0
     with suppress(TooManyAddresses):
-        for timeline in timelines(events.knowing(where), READ, where, params, source=source):
+        for timeline in timelines(events.look, READ, where, params, source=source):
             if not len(timeline.us):
                 continue
             nodes = _nodes(events, timeline, known)

@@ -80,7 +80,8 @@ FOUND = Typed(_Found)
 
 def answer(events: Snapshot, asked: Params) -> Sessions:
     periods = asked.question.periods()
-    found = events.kept(FOUND, ("sessions", asked.question, asked.limit), lambda: _found(events, asked, periods))
+    depends = ("sessions", where_clause(asked.question, Parameters(), people=True), asked.question, asked.limit)
+    found = events.kept(FOUND, depends, lambda: _found(events, asked, periods))
     return Sessions(
         **events.measures(),
         **_measures(found.whole),
@@ -114,7 +115,7 @@ def _of_columns(events: Snapshot, asked: Params, periods: Periods) -> _Found | N
     where = where_clause(question, params, people=True)
     counted, entries, exits = Counted(periods), Ends(), Ends()
     with suppress(TooManyAddresses):
-        for timeline in timelines(events.knowing(where), [DOES, *ADDRESS], where, params):
+        for timeline in timelines(events.look, [DOES, *ADDRESS], where, params):
             if len(timeline.us):
                 pages, names = pages_of(events, timeline)
                 for piece, does, seen in timeline.pieces(timeline.others["does"], pages):

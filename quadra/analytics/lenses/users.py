@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from quadra.analytics.questions.groups import OVERVIEW
 from quadra.analytics.questions.lens import Asked, Lens
+from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.periods import DAY, Periods
 from quadra.analytics.questions.presence import Counted, Days, Presence, blocks, statements
 from quadra.analytics.questions.question import Question
-from quadra.analytics.questions.snapshot import Measured, Snapshot, before, filled, iso, share
+from quadra.analytics.questions.snapshot import Measured, Snapshot, before, filled, iso, share, where_clause
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
 from quadra.core.typed import Typed
@@ -113,7 +114,8 @@ FOUND = Typed(_Found)
 def answer(events: Snapshot, asked: Params) -> UsersAnswer:
     question = asked.question
     days = replace(question, interval="day").periods()
-    found = events.kept(FOUND, ("users", question, asked.limit), lambda: _found(events, asked, days))
+    depends = ("users", where_clause(question, Parameters(), people=True), question, asked.limit)
+    found = events.kept(FOUND, depends, lambda: _found(events, asked, days))
     now, then = found.now, found.then
     dau, wau, mau = found.latest
     by_day, by_week, by_month = (

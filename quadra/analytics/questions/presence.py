@@ -91,8 +91,7 @@ def blocks(events: Snapshot, question: Question, since_us: int) -> Iterator[Bloc
     """All people of a look at all that is before the end of the question, or of another one."""
     params = Parameters()
     where = where_clause(question, params, people=True)
-    look = events.knowing(where)
-    before, since = look.of(Range(None, since_us)), look.of(Range(since_us, None))
+    before, since = events.look.of(Range(None, since_us)), events.look.of(Range(since_us, None))
     parts = parts_of(since, ROWS_AT_ONCE)
     for part, timeline in enumerate(timelines(since, [], where, params, rows=ROWS_AT_ONCE)):
         earlier = _earlier(question, "true" + of_part(part, parts))

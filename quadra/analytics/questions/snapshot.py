@@ -116,7 +116,9 @@ class Snapshot:
         return self.look.query(statement.sql, statement.params)
 
     def kept(self, made: Typed[S], asked: Sequence[object], make: Callable[[], S]) -> S:
-        """What code makes of events and people, and takes long over. `asked` says all that it depends on beside them."""
+        """What code makes of events and people, and takes long over. `asked` says all that it depends on beside them: of traits
+        of people by the text of the condition that names them.
+        """
         for sql in asked:
             self.look = self.knowing(sql) if isinstance(sql, str) else self.look
         found = self._answers.of(self.look, True, asked, lambda: msgspec.json.encode(make()), len)
