@@ -182,6 +182,7 @@ def cost(servers: list[Process], seconds: float, shape: dict[str, Any]) -> Cost:
 
     What they use at rest meanwhile is left out: beside a busy neighbour a few events may take a minute.
     """
+    servers[0].settle()
     _finish(servers[0])
     rest = _at_rest(servers)
     before, loaded = _used(servers), time.monotonic()

@@ -55,7 +55,7 @@ class Band(msgspec.Struct, frozen=True):
 
 def bars(title: str, about: str, rows: Sequence[Bar]) -> str:
     """Horizontal bars; `about` says unit and what the mark means."""
-    left, right, step = 300, WIDTH - 90, 26
+    left, right, step = 370, WIDTH - 80, 26
     most = nice(max(max(row.value, row.limit or 0) for row in rows))
     parts, top = [], 64
     for number in range(5):
@@ -89,7 +89,8 @@ def lines(
     xs = [x for line in series for x, _ in line.points]
     most = nice(max(y for line in series for _, y in line.points))
     scale = math.log10 if logarithmic else float
-    low, high = scale(min(xs)), scale(max(xs))
+    least = min(xs) if logarithmic else 0.0
+    low, high = scale(least), scale(max(xs))
     wide = (high - low) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -103,10 +104,11 @@ def lines(
         )
         parts.append(_text((start + end) / 2, top + 14, band.label, "quiet", "middle"))
     for number in range(5):
-        y = place(min(xs), most * number / 4)[1]
+        y = place(least, most * number / 4)[1]
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
         parts.append(_text(left - 8, y + 4, short(most * number / 4), "quiet", "end"))
-    marks = sorted(set(xs)) if logarithmic else [min(xs) + (max(xs) - min(xs)) * number / 5 for number in range(6)]
+    step = nice(max(xs) / 8)
+    marks = sorted(set(xs)) if logarithmic else [step * number for number in range(int(max(xs) / step) + 1)]
     for x in marks:
         parts.append(_text(place(x, 0)[0], bottom + 18, short(x), "quiet", "middle"))
     parts.append(_text((left + right) / 2, bottom + 36, x_label, "quiet", "middle"))
@@ -123,11 +125,11 @@ def lines(
 
 
 def nice(most: float) -> float:
-    """The next of 1, 2, 4, 8, 10 times a power of ten: a scale whose quarters are round."""
+    """The next round figure: the end of a scale."""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= most * 0.999)
+    return next(step * power for step in (1, 2, 4, 5, 6, 8, 10) if step * power >= most * 0.999)
 
 
 def short(value: float) -> str:

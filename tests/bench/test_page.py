@@ -79,7 +79,9 @@ def test_plots_are_xml_with_both_schemes_and_no_script() -> None:
         assert "currentColor" not in plot
 
 
-@pytest.mark.parametrize(("most", "end"), [(0, 1), (3, 4), (4, 4), (5, 8), (9, 10), (35_970, 40_000), (0.03, 0.04)])
+@pytest.mark.parametrize(
+    ("most", "end"), [(0, 1), (3, 4), (4, 4), (5, 5), (5.5, 6), (9, 10), (35_970, 40_000), (0.03, 0.04)]
+)
 def test_a_scale_ends_at_a_round_figure(most: float, end: float) -> None:
     assert svg.nice(most) == pytest.approx(end)
 
