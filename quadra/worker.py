@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import select
 import signal
 import threading
 from collections.abc import Mapping
@@ -138,14 +139,15 @@ def give_way(niceness: int) -> None:
 
 def run_until_told(worker: Worker, beside: int | None = None, rest: Renewal | None = None) -> End:
     """Work until SIGTERM or SIGINT, until the parent process `beside` is gone, or until `rest` is due."""
-    stop = threading.Event()
+    # not an event: its lock may be held by the very thread that the handler interrupts
+    heard, told = os.pipe()
     for number in SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: os.write(told, b"."))
     worker.start()
     logger.info("worker.started", extra={"worker": worker.jobs.name})
     end = None
     while end is None:
-        if stop.wait(1.0) or beside not in (None, os.getppid()):
+        if select.select([heard], [], [], 1.0)[0] or beside not in (None, os.getppid()):
             end = End.TOLD
         elif worker.jobs.unfit:
             end = End.UNFIT
@@ -155,7 +157,7 @@ def run_until_told(worker: Worker, beside: int | None = None, rest: Renewal | No
     if end is End.RESTED:
         for number in SIGNALS:  # from here on one ends this process at once, which holds nothing any more
             signal.signal(number, signal.SIG_DFL)
-        if stop.is_set():
+        if select.select([heard], [], [], 0)[0]:
             end = End.TOLD
     elif worker.jobs.unfit:  # by now
         end = End.UNFIT
