@@ -129,6 +129,7 @@ class QuadraProcess(Server):
             "QUADRA_RATE_LIMIT_STRANGERS_DAY": "100000",
             "QUADRA_RATE_LIMIT_INGEST": "0",
             "QUADRA_RATE_LIMIT_REFUSED": "0",
+            "QUADRA_WORKER_NICE": "0",  # else it waits for all other tests
             "QUADRA_SELF_OBSERVE": "false",  # tests count what is stored; the one about it turns it on
             "PYTHONUNBUFFERED": "1",
         }

@@ -37,7 +37,7 @@ class Jobs(BaseModel):
     job_keep: Duration = Field(timedelta(days=7), ge=timedelta(hours=2), description="of finished jobs; dead ones stay")
     stuck_after: Duration = Field(timedelta(minutes=15), ge=timedelta(seconds=1), description="of one attempt")
     worker_nice: int = Field(
-        10,
+        5,
         ge=0,
         le=19,
         description="niceness of workers: where processors are full, taking events comes first; 0 leaves it",
