@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from quadra.core.observing import logs
+
 GROWN_MB = 48
 REST_SECONDS = 90.0
 APART_SECONDS = 300.0
@@ -50,6 +52,7 @@ def memory_bytes() -> int:
 
 def start_anew(words: Sequence[str]) -> NoReturn:
     """Be `quadra <words>`. Files and sockets that Python opened close by themselves."""
+    logs.shut_down()  # lines wait for a thread that does not come along
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "quadra", *words])

@@ -61,7 +61,7 @@ RESTS_AT_ONCE = """
 import os, signal, sys
 from quadra.core import renewal
 from quadra.worker import worker_command
-renewal.REST_SECONDS, renewal.GROWN_MB = 0.0, -1000  # it may shrink, too
+renewal.REST_SECONDS, renewal.GROWN_MB = 0.0, -1
 if "told" in sys.argv:
     renewal.start_anew = lambda words: (print(*words), os.kill(os.getpid(), signal.SIGTERM), signal.pause())
 worker_command.main([], standalone_mode=False)
@@ -76,7 +76,7 @@ def resting(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         env = {**os.environ, "QUADRA_DATA_DIR": str(tmp_path), "QUADRA_DATABASE_URL": "", "DATABASE_URL": ""}
         command = [sys.executable, "-c", RESTS_AT_ONCE, *words]
         process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        patience = threading.Timer(300, process.kill)
+        patience = threading.Timer(120, process.kill)
         patience.start()
         started.append((process, patience))
         return process
@@ -100,7 +100,16 @@ def said(process: subprocess.Popen[str], what: str) -> str:
     return "".join(lines)
 
 
+def test_it_is_the_same_process_that_works_again(resting: Callable[..., subprocess.Popen[str]]) -> None:
+    process = resting()
+    said(process, "end=rested")
+    assert f":{process.pid}:" in said(process, "worker.started")
+    process.send_signal(signal.SIGTERM)
+    said(process, "end=told")
+    assert process.wait(60) == 0
+
+
 def test_told_to_stop_between_its_end_and_its_start_it_ends(resting: Callable[..., subprocess.Popen[str]]) -> None:
     process = resting("told")
     said(process, "worker --again")
-    assert process.wait(90) == -signal.SIGTERM
+    assert process.wait(60) == -signal.SIGTERM
