@@ -72,6 +72,7 @@ class Channel:
                 self.tally.close(batch.id, batch.event_count, at)
             self.show([reading.shown(row) for row in rows[-SAMPLE:]])
             self.changed = True
+            self.feed.moved()
 
     def show(self, events: list[ShownEvent]) -> None:
         self.fresh += events

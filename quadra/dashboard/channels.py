@@ -36,7 +36,7 @@ CHECK_SECONDS = 1.0
 DEEP_SECONDS = 30.0
 """How often is looked far back."""
 FEED_SECONDS = 0.25
-"""How often changed batches, jobs and insights are looked for."""
+"""How often changed batches, jobs and insights are looked for while something moves."""
 TICK_SERIES_SECONDS = 10
 OVERLAP = timedelta(seconds=15)
 """How far back each look for new batches reaches: clocks differ and transactions take time."""
@@ -193,7 +193,7 @@ class Channels:
 
     def _tell(self, channel: Channel) -> None:
         """What moved in the pipeline."""
-        if not channel.viewers:
+        if not channel.viewers or not channel.feed.due():
             return
         found = self._threads.run(changes, self._database, channel.project_id, channel.slug, channel.feed.since)
         for name, payload in channel.feed.news(found).items():
@@ -217,7 +217,9 @@ class Channels:
                 new = set(channel.tally.add(state.id, [seen for seen, _shown in rows], clock.now_us()))
                 events = [shown for seen, shown in rows if seen.event_id in new]
                 channel.show(events)
-                channel.changed = channel.changed or bool(new)
+                if new:
+                    channel.changed = True
+                    channel.feed.moved()
                 if channel.gap is not None:
                     channel.gap.add(events)
             if state.sealed:

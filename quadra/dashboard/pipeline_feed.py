@@ -6,7 +6,8 @@ other processes, and a change must reach the page whether Redis joins them or no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -30,6 +31,10 @@ from quadra.jobs.tables import Job
 
 OVERLAP = timedelta(seconds=3)
 """How far back each look reaches: clocks differ, and a change shows only when its transaction has ended."""
+AWAKE_SECONDS = 10.0
+"""After an event or a piece of news, in which each turn looks."""
+QUIET_SECONDS = 1.0
+"""Between two looks where nothing moves: a look takes six statements."""
 MOST = 100
 """Rows of a kind in one message; a page reloads by itself now and then."""
 
@@ -42,6 +47,21 @@ class Feed:
     since: datetime = field(default_factory=clock.now)
     told: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
     """id -> (the state it was told in, when)"""
+    seconds: Callable[[], float] = time.monotonic
+    _moved_at: float = field(default=float("-inf"), init=False)
+    _looked_at: float = field(default=float("-inf"), init=False)
+
+    def moved(self) -> None:
+        """An event came: its batch will be sealed, analysed and learned."""
+        self._moved_at = self.seconds()
+
+    def due(self) -> bool:
+        """Whether it is time to look; asked each turn."""
+        at = self.seconds()
+        if at - self._moved_at > AWAKE_SECONDS and at - self._looked_at < QUIET_SECONDS:
+            return False
+        self._looked_at = at
+        return True
 
     def news(self, changes: Changes) -> dict[str, dict[str, Any]]:
         """Message name -> payload, for what was not told yet."""
@@ -59,9 +79,12 @@ class Feed:
         for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
             del self.told[key]
         self.since = changes.at
-        return {
+        news = {
             name: {"project": self.slug, what: to_builtins(rows)} for name, (what, rows) in messages.items() if rows
         }
+        if news:
+            self.moved()
+        return news
 
     def _fresh(self, rows: Iterable[Struct], key: str, states: tuple[str, ...], at: datetime) -> list[Struct]:
         fresh = []
