@@ -15,6 +15,7 @@ from quadra.core import migrate
 from quadra.core.runtime import build
 from quadra.core.settings import load
 from quadra.core.sqlite_file import sqlite_url
+from quadra.core.typed import Typed
 
 EVENTS = 1_000_000
 DAYS = 30
@@ -40,6 +41,9 @@ class Lenses(msgspec.Struct):
     lenses: dict[str, Lens]
 
 
+HISTORY, LENSES = Typed(History), Typed(dict[str, Lens])
+
+
 def run(machine: dict[str, Any], *, rounds: int, events: int = EVENTS, days: int = DAYS) -> Lenses:
     with tempfile.TemporaryDirectory(prefix="quadra-bench-") as directory:
         data = Path(directory)
@@ -50,4 +54,4 @@ def run(machine: dict[str, Any], *, rounds: int, events: int = EVENTS, days: int
         with closing(runtime):
             history = make_history(runtime, events=events, days=days)
             asked = ask_lenses(runtime, days=days + 1, rounds=rounds)
-        return Lenses(machine, days, msgspec.convert(history, History), msgspec.convert(asked, dict[str, Lens]))
+        return Lenses(machine, days, HISTORY.convert(history), LENSES.convert(asked))

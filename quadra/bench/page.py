@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
-
 from quadra.bench import page_parts, page_plots
 from quadra.bench.billion import billion
 from quadra.bench.kept import Figures
 from quadra.bench.page_glance import glance
+from quadra.core.typed import Typed
 
 LEDGER = "## What was tried for the cost of an event"
 
@@ -45,7 +44,10 @@ def made(folder: Path) -> dict[Path, str]:
     return {page: text, **{folder / f"{name}.svg": plot.svg for name, plot in plots.items()}}
 
 
+FIGURES = Typed(Figures)
+
+
 def read(folder: Path) -> Figures:
     """Every file of figures that is there."""
     found = {path.stem.replace("-", "_"): json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
-    return msgspec.convert(found, Figures)
+    return FIGURES.convert(found)

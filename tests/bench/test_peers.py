@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # eventlet leaves another one as `http.server`
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +29,7 @@ SIZES = Sizes(events=100, seconds=60, clients=3, requests=60)
 ITS_DOOR = Door("its door", "send", 1)
 
 
-class Fake(http.server.BaseHTTPRequestHandler):
+class Fake(BaseHTTPRequestHandler):
     """Takes what is sent and keeps it; every tenth request is refused."""
 
     protocol_version = "HTTP/1.1"
@@ -51,7 +51,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fake_server() -> Iterator[Any]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Fake) as server:
         server.taken, server.refuses = [], False  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

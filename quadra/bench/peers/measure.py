@@ -89,6 +89,9 @@ class Sent(msgspec.Struct):
     reason: str | None = None
 
 
+SENT = msgspec.json.Decoder(Sent)
+
+
 def turn(product: Product, database: int, sizes: Sizes, say: Callable[[str], None]) -> Turn:
     """`database` is the process of PostgreSQL. Raises `AssertionError` where something acknowledged is not stored, or an
     answer is not the truth.
@@ -181,4 +184,4 @@ def send(url: str, key: str, door: Door, sizes: Sizes) -> Sent:
     done = subprocess.run([*node(), str(SEND), given], check=False, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise Misconfigured(f"The load generator failed:\n{done.stderr[-1500:]}")
-    return msgspec.json.decode(done.stdout, type=Sent)
+    return SENT.decode(done.stdout)
