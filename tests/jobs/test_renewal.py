@@ -63,7 +63,7 @@ from quadra.core import renewal
 from quadra.worker import worker_command
 renewal.REST_SECONDS, renewal.GROWN_MB = 0.0, -1
 if "told" in sys.argv:
-    renewal.start_anew = lambda words: (print(*words), os.kill(os.getpid(), signal.SIGTERM), signal.pause())
+    renewal.start_anew = lambda words: (print(*words, flush=True), os.kill(os.getpid(), signal.SIGTERM), signal.pause())
 worker_command.main([], standalone_mode=False)
 """
 
