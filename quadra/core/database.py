@@ -160,7 +160,7 @@ class Database:
     def _require_file(self, info: MutableMapping[Any, Any]) -> None:
         """After a commit, since the file may have gone while it was made."""
         if self._file is not None:
-            self._file.require(info)
+            self._file.require_written(info)
 
     def ping(self) -> None:
         """One round trip. Raises what the driver raises."""

@@ -37,6 +37,15 @@ class FileGone(sqlite3.OperationalError):
     """The open file of the database is not the one at its path any more."""
 
 
+class DiskReadOnly(sqlite3.OperationalError):
+    """The disk of the file became read-only while something was written."""
+
+    sqlite_errorcode = sqlite3.SQLITE_READONLY
+
+    def __init__(self) -> None:
+        super().__init__("the disk has become read-only")
+
+
 def refuses_a_value(error: exc.DBAPIError) -> bool:
     """Whether a value of this statement can never be stored, in whatever state the database is."""
     codes = codes_of(error)

@@ -7,6 +7,7 @@ microseconds. The same file put back is good again; another one is not, since th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, exc
 
-from quadra.core.database_errors import FileGone
+from quadra.core.database_errors import DiskReadOnly, FileGone
 
 BESIDE = ("", "-wal", "-shm")
 INFO = "quadra_files"
@@ -56,6 +57,14 @@ class SqliteFile:
         for path, its in info[INFO]:
             if _identity(path) != its:
                 raise exc.OperationalError("", None, _gone(path))
+
+    def require_written(self, info: MutableMapping[Any, Any]) -> None:
+        """The same after a commit; raises it too where the disk has become read-only. A file system that fails ends what it was
+        writing, and may answer a sync that waits for it as if it were written.
+        """
+        self.require(info)
+        if info[INFO] and os.statvfs(info[INFO][0][0]).f_flag & os.ST_RDONLY:
+            raise exc.OperationalError("", None, DiskReadOnly())
 
 
 def _gone(path: Path) -> FileGone:
