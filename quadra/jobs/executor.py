@@ -143,7 +143,6 @@ class Executor:
         together = {run.lease.job.kind for run in runs if run.together}
         free = {lane: lane.threads - sum(kind in lane.kinds for kind in running) for lane in self._lanes}
         rest = self._rests.left()
-        # the end of a run wakes
         wanted = {kind for lane in self._lanes if free[lane] > 0 for kind in lane.kinds - together - rest.keys()}
         with self._database.read() as session:
             due = seconds_until_due(session, kinds=wanted)

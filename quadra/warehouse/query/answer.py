@@ -1,20 +1,16 @@
-"""What a question found, and who else may find it."""
+"""What a question found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
-
-if TYPE_CHECKING:
-    from quadra.warehouse.query.snapshot import Look
 
 
 @dataclass(frozen=True)
@@ -33,12 +29,6 @@ class Answer:
     def rows(self) -> list[tuple[Any, ...]]:
         columns = [column.to_pylist() for column in self.table.columns]
         return list(zip(*columns, strict=True)) if columns else []
-
-
-class Elsewhere(Protocol):
-    """Another engine, which answers the statements of a look."""
-
-    def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float, /) -> pa.Table: ...
 
 
 class Cancelled(QuadraError):

@@ -18,13 +18,13 @@ import pyarrow as pa
 
 from quadra.core.errors import Unavailable
 from quadra.core.runtime import Runtime
-from quadra.warehouse.query.answer import Answer, Elsewhere
+from quadra.warehouse.query.answer import Answer
 from quadra.warehouse.query.cache import AnswerCache
 from quadra.warehouse.query.duck import connect
 from quadra.warehouse.query.fresh import Fresh, FreshRows
 from quadra.warehouse.query.partials import Partials
 from quadra.warehouse.query.people import People
-from quadra.warehouse.query.snapshot import Look
+from quadra.warehouse.query.snapshot import Elsewhere, Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.segments import catalogue
 from quadra.warehouse.segments.complete import Columns

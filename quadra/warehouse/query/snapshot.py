@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
 from quadra.core.errors import Unavailable
-from quadra.warehouse.query.answer import Answer, Cancelled, Elsewhere
+from quadra.warehouse.query.answer import Answer, Cancelled
 from quadra.warehouse.query.duck import arrow, exactly, quoted
 from quadra.warehouse.query.fresh import Fresh, digest
 from quadra.warehouse.query.lateness import interrupted_after
@@ -36,6 +36,12 @@ STATEMENT_MOST = 2_000_000
 """Characters of a statement. What planning takes is not under DuckDB's memory limit: it grows with the statement."""
 
 
+class Elsewhere(Protocol):
+    """Another engine, which answers the statements of a look."""
+
+    def ask(self, look: Look, sql: str, params: Mapping[str, Any], seconds: float, /) -> pa.Table: ...
+
+
 class Look:
     """The events of one project and range as of one moment. Ask from one thread; `cancel` from any."""
 
@@ -53,11 +59,11 @@ class Look:
         elsewhere: Elsewhere | None = None,
         kept_us: int | None = None,
     ):
-        self._cursor = cursor
+        self.cursor = cursor
         self._soundness = soundness
         self._late = threading.Event()
         self._columns = columns
-        self._project_id = project_id
+        self.project_id = project_id
         self.segments = segments
         """All of the project, whatever range is asked."""
         self._span = span
@@ -89,7 +95,7 @@ class Look:
             self._prepare(sql)
             if late.is_set():  # files came from afar, and nothing was running yet that could be interrupted
                 raise duckdb.InterruptException
-            table = arrow(self._cursor, sql, params)
+            table = arrow(self.cursor, sql, params)
         return Answer(table, self.rows_read, round((time.perf_counter() - began) * 1000, 3))
 
     def of_sources(
@@ -100,15 +106,15 @@ class Look:
         """
         with self._bounded(self._timeout) as late:
             paths = self._paths(segments)
-            complete, older = self._columns.split(self._cursor, paths)
+            complete, older = self._columns.split(self.cursor, paths)
             named = {f"source_{number}": table for number, table in enumerate(tables)}
             for name, table in named.items():
-                self._cursor.register(name, table)
+                self.cursor.register(name, table)
             held = all(self._span.holds(segment) for segment in segments)
             relation = sourced_sql(complete, older, "true" if held else self._span.sql, list(named), self._span.sql)
             if late.is_set():
                 raise duckdb.InterruptException
-            found = arrow(self._cursor, f"WITH events AS ({relation}) {sql}", params)
+            found = arrow(self.cursor, f"WITH events AS ({relation}) {sql}", params)
         return in_order(found, paths, [*complete, *older], len(tables))
 
     def stream(
@@ -122,7 +128,7 @@ class Look:
         """The answer piece by piece, `rows` at most: for what does not fit into memory."""
         with self._bounded(timeout) as late:
             self._prepare(sql)
-            reader: pa.RecordBatchReader = self._cursor.sql(sql, params=dict(params or {})).to_arrow_reader(rows)
+            reader: pa.RecordBatchReader = self.cursor.sql(sql, params=dict(params or {})).to_arrow_reader(rows)
             for batch in reader:
                 if late.is_set():  # whoever takes the pieces is slow, and DuckDB was not running
                     raise duckdb.InterruptException
@@ -149,7 +155,7 @@ class Look:
         """The answer as a Parquet file, written as it is found; `path` is below the directory for DuckDB's own files."""
         with self._bounded(STREAM_SECONDS):
             self._prepare(sql)
-            self._cursor.execute(
+            self.cursor.execute(
                 f"COPY ({sql}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {SAVED_ROWS})",
                 dict(params or {}),
             )
@@ -176,7 +182,7 @@ class Look:
         return look
 
     def _register(self, name: str, table: pa.Table) -> None:
-        self._cursor.register(name, table)
+        self.cursor.register(name, table)
         self._moment.view = ""  # DuckDB refuses a view over a table that has other columns since it was made
 
     def of(self, span: Range) -> Look:
@@ -201,14 +207,6 @@ class Look:
     def span(self) -> Range:
         return self._span
 
-    @property
-    def project_id(self) -> int:
-        return self._project_id
-
-    @property
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        return self._cursor
-
     def files(self) -> list[tuple[Listed, str]]:
         """Every segment of the project, whatever range is asked, with its path."""
         return list(zip(self.segments, self._paths(self.segments), strict=True))
@@ -225,7 +223,7 @@ class Look:
 
     def cancel(self) -> None:
         with suppress(duckdb.ConnectionException):  # it was closed this moment
-            self._cursor.interrupt()
+            self.cursor.interrupt()
 
     @property
     def timeout(self) -> float:
@@ -244,7 +242,7 @@ class Look:
         of_people = [None if table is None else digest(table) for table in (self.chosen, self.traits)]
         listed = [(segment.id, segment.sha256) for segment in self.overlapping]
         span = (self._span.start_us, self._span.end_us)
-        return (self._project_id, span, listed, self.fresh.state(self._span), who, known, of_people)
+        return (self.project_id, span, listed, self.fresh.state(self._span), who, known, of_people)
 
     def _prepare(self, sql: str) -> None:
         """Make the relation. It has a column `person` only for statements that say the word: who is who has its price."""
@@ -252,7 +250,7 @@ class Look:
             raise Unavailable("The question is too long to be planned; ask about less.", code="query_too_large")
         view = self._events(says_person(sql))
         if view != self._moment.view:
-            self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
+            self.cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {view}")
             self._moment.view = view
 
     def _events(self, who: bool) -> str:
@@ -260,7 +258,7 @@ class Look:
         partial = [segment for segment in self.overlapping if not self._span.holds(segment)]
         sources = [("fresh", self._span.sql)]
         for segments, condition in ((whole, "true"), (partial, self._span.sql)):
-            complete, older = self._columns.split(self._cursor, self._paths(segments))
+            complete, older = self._columns.split(self.cursor, self._paths(segments))
             sources += [(files(complete, complete=True), condition)] if complete else []
             sources += [(files(older), condition)] if older else []
         some, more = self.chosen is not None, self.traits is not None
@@ -285,7 +283,7 @@ class Look:
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:
         self._late = late = threading.Event()
         try:
-            with interrupted_after(self._cursor, seconds, late):
+            with interrupted_after(self.cursor, seconds, late):
                 yield late
         except duckdb.InterruptException as error:
             if late.is_set():
