@@ -24,7 +24,7 @@ from quadra.analytics.export import Export, loaded, read
 from quadra.analytics.tables import ExportedFile
 from quadra.core import clock
 from quadra.core.api.raw_params import RawParams
-from quadra.core.durable import sync_directory
+from quadra.core.durable import sync, sync_directory
 from quadra.core.errors import Invalid, NotFound, Unavailable
 from quadra.core.runtime import Runtime
 from quadra.jobs.errors import LeaseLost, Permanent
@@ -169,7 +169,7 @@ def _write(runtime: Runtime, export: Export, path: Path, watch: Watch) -> None:
 def _flush(path: Path) -> int:
     """On the disk before it is offered; how large it is."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        sync(file)
         size = os.fstat(file.fileno()).st_size
     sync_directory(path.parent)
     return size

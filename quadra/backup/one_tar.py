@@ -5,7 +5,6 @@ which nobody has Quadra. It streams: neither the tar nor what goes into it is ev
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from quadra.backup.stores.packing import ENCRYPTED, SUFFIX, Hashed, chunks
 from quadra.backup.stores.segment_copies import fetch
 from quadra.backup.stores.stores import Kept, Stores, unavailable
 from quadra.backup.verify import key_for, parts_of, scratch_directory
+from quadra.core.durable import sync
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 
@@ -41,8 +41,7 @@ def write_tar(settings: Settings, kept: Kept, to: Path) -> str:
             hashed = Hashed(file)
             with tarfile.open(fileobj=cast(IO[bytes], hashed), mode="w|") as tar:
                 _fill(tar, settings, kept)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         digest = hashed.sha256.hexdigest()
         partial.rename(to)
         to.with_name(f"{to.name}.sha256").write_text(f"{digest}  {to.name}\n")

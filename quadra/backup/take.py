@@ -6,7 +6,6 @@ A process that dies leaves a hidden directory that nobody lists and the next bac
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ from quadra.backup.stores.segment_copies import keep_segments
 from quadra.backup.stores.stores import Store, Stores, unavailable
 from quadra.core import clock
 from quadra.core.database_errors import NO_TABLES
-from quadra.core.durable import sync_directory
+from quadra.core.durable import sync, sync_directory
 from quadra.core.errors import Conflict, Invalid, Unavailable
 from quadra.core.settings import Settings
 from quadra.warehouse.erasure import erase_list as erasure_list
@@ -219,8 +218,7 @@ def _publish(work: Path, target: Path, manifest: Manifest) -> None:
     for name, content in contents.items():
         with (work / name).open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
     sync_directory(work)
     work.rename(target)
     sync_directory(target.parent)

@@ -11,6 +11,7 @@ It must never say that a segment is safe before it is on the disk, and never rep
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -20,7 +21,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 NAME = re.compile(r"[0-9A-F]{24}(\.partial|\.[0-9A-F]{8}\.backup)?|[0-9A-F]{8}\.history")
 SEGMENT = re.compile(r"[0-9A-F]{24}")
@@ -29,6 +30,7 @@ IDENTITY = "archive.json"
 LONG_HEADER = struct.Struct("<HHIQI4xQII")
 """The first page of a segment: magic, info, timeline, address, rest of a record, system identifier, segment and page size."""
 CHUNK = 2**20
+FAILED = {errno.EROFS, errno.EIO, errno.ESHUTDOWN}
 
 
 class Refused(Exception):
@@ -51,8 +53,7 @@ def push(archive: Path, source: Path, name: str) -> bool:
     try:
         with part.open("xb") as out:
             _compress(source, out)
-            out.flush()
-            os.fsync(out.fileno())
+            _sync_file(out)
         try:
             os.link(part, target)  # unlike a rename it never replaces what another push put there meanwhile
         except FileExistsError:
@@ -109,8 +110,7 @@ def _belongs(archive: Path, source: Path) -> None:
         part = archive / f".{IDENTITY}.{os.getpid()}.part"
         with part.open("w") as out:
             json.dump(mine, out)
-            out.flush()
-            os.fsync(out.fileno())
+            _sync_file(out)
         part.replace(archive / IDENTITY)
         _sync(archive)
     elif known != mine:
@@ -151,9 +151,25 @@ def _digest(file: BinaryIO | gzip.GzipFile) -> bytes:
 def _sync(directory: Path) -> None:
     handle = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        _settle(handle)
     finally:
         os.close(handle)
+
+
+def _sync_file(file: IO[Any]) -> None:
+    file.flush()
+    _settle(file.fileno())
+
+
+def _settle(handle: int) -> None:
+    """As `quadra.core.durable`, which says why: a disk that fails may answer a sync as if all was written."""
+    os.fsync(handle)
+    for _ in range(2):
+        try:
+            os.utime(handle)
+        except OSError as error:
+            if error.errno in FAILED:
+                raise
 
 
 def main(arguments: list[str]) -> int:

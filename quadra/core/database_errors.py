@@ -37,13 +37,13 @@ class FileGone(sqlite3.OperationalError):
     """The open file of the database is not the one at its path any more."""
 
 
-class DiskReadOnly(sqlite3.OperationalError):
-    """The disk of the file became read-only while something was written."""
+class DiskFailed(sqlite3.OperationalError):
+    """The disk of the file failed while something was written."""
 
-    sqlite_errorcode = sqlite3.SQLITE_READONLY
+    sqlite_errorcode = sqlite3.SQLITE_IOERR
 
-    def __init__(self) -> None:
-        super().__init__("the disk has become read-only")
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the disk failed while this was written: {error.strerror}")
 
 
 def refuses_a_value(error: exc.DBAPIError) -> bool:

@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from quadra.core.durable import sync
 from quadra.core.errors import Conflict, NotFound, Unavailable
 from quadra.core.settings import Settings
 
@@ -100,8 +101,7 @@ class Bucket:
                 for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
                     hashed.update(chunk)
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file)
             wanted = sha256 or answer["Metadata"].get("sha256")
             if wanted is not None and hashed.hexdigest() != wanted:
                 raise Unavailable(

@@ -7,7 +7,6 @@ microseconds. The same file put back is good again; another one is not, since th
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import URL, exc
 
-from quadra.core.database_errors import DiskReadOnly, FileGone
+from quadra.core.database_errors import DiskFailed, FileGone
+from quadra.core.durable import require_kept
 
 BESIDE = ("", "-wal", "-shm")
 INFO = "quadra_files"
@@ -59,12 +59,13 @@ class SqliteFile:
                 raise exc.OperationalError("", None, _gone(path))
 
     def require_written(self, info: MutableMapping[Any, Any]) -> None:
-        """The same after a commit; raises it too where the disk has become read-only. A file system that fails ends what it was
-        writing, and may answer a sync that waits for it as if it were written.
-        """
+        """The same after a commit; raises it too where the disk failed meanwhile, though it said that all was written."""
         self.require(info)
-        if info[INFO] and os.statvfs(info[INFO][0][0]).f_flag & os.ST_RDONLY:
-            raise exc.OperationalError("", None, DiskReadOnly())
+        for path, _its in info[INFO][:1]:
+            try:
+                require_kept(path)
+            except OSError as error:
+                raise exc.OperationalError("", None, DiskFailed(error)) from error
 
 
 def _gone(path: Path) -> FileGone:

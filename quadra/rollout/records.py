@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from quadra.core import clock
-from quadra.core.durable import write_whole
+from quadra.core.durable import sync, write_whole
 from quadra.core.typed import Typed
 from quadra.rollout.faults import Action
 from quadra.rollout.place import Place
@@ -174,8 +174,7 @@ def note(place: Place, *, deployment: Deployment | None = None, act: Act | None 
             if file.read(1) != b"\n":  # the line before was cut off by a crash: ours must not be lost with it
                 line = b"\n" + line
         file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
 
 
 def read_journal(place: Place) -> tuple[list[Deployment], list[Act]]:

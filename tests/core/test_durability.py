@@ -1,6 +1,7 @@
 """What is kept is on the disk before anybody is told so: the file first, then its name, then the directory of the name.
 
-A power cut cannot be made here, so it is watched what is asked of the kernel, and in which order.
+A power cut cannot be made here, so it is watched what is asked of the kernel, and in which order. After each sync it is asked
+whether the disk failed meanwhile.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ class Kernel:
             self._asked.append(("sync", found.st_ino, found.st_size))
             sync(descriptor)
 
+        def utime(file: Path | int) -> None:
+            self._asked.append(("looked", (os.fstat(file) if isinstance(file, int) else file.stat()).st_ino, 0))
+
         monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(os, "utime", utime)
         for name in ("rename", "replace", "link"):
             monkeypatch.setattr(os, name, self._naming(getattr(os, name)))
 
@@ -60,6 +65,8 @@ class Kernel:
         sync = ("sync", found.st_ino, found.st_size)
         whole = [at for at, asked in enumerate(self._asked) if asked == sync]
         assert whole, f"{path.name} was not synced with all its bytes"
+        looks = [("looked", found.st_ino, 0)] * 2
+        assert self._asked[whole[0] + 1 : whole[0] + 3] == looks, f"the sync of {path.name} was believed"
         if named is not None:
             assert whole[0] < named, f"{path.name} got its name before it was synced"
             self.told(path.parent, after=named)
@@ -69,6 +76,8 @@ class Kernel:
         synced = self._last("sync", directory.stat().st_ino)
         assert synced is not None, f"{directory} was not synced"
         assert synced > after, f"{directory} was synced before the name was given"
+        looks = [("looked", directory.stat().st_ino, 0)] * 2
+        assert self._asked[synced + 1 : synced + 3] == looks, f"the sync of {directory} was believed"
 
     def published(self, directory: Path) -> None:
         """A directory that got its name as a whole: everything in it before, and the one around it afterwards."""

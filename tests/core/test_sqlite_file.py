@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -66,18 +66,28 @@ def test_nothing_is_written_or_read_once_the_file_is_another(way: str, database:
     assert (sorted(home.iterdir()) if home.exists() else None) == there
 
 
-def test_what_was_committed_while_the_disk_became_read_only_is_not_taken_for_written(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+def test_what_was_committed_while_the_disk_failed_is_not_taken_for_written(
+    database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a fake answer of the system: a disk that fails may end a sync as if it were done."""
-    flags = os.statvfs("/").f_flag | os.ST_RDONLY
-    monkeypatch.setattr("quadra.core.sqlite_file.os.statvfs", lambda _path: SimpleNamespace(f_flag=flags))
-    with pytest.raises(Unavailable, match="read-only"), database.begin() as session:
+    monkeypatch.setattr("quadra.core.durable.os.utime", failed_at_the_second_time())
+    with pytest.raises(Unavailable, match="disk"), database.begin() as session:
         session.execute(sa.text("INSERT INTO kept VALUES (2)"))
-    with pytest.raises(sa.exc.OperationalError, match="read-only"):
+    with pytest.raises(sa.exc.OperationalError, match="the disk failed while this was written"):
         write(database)
     with database.read() as session:
         session.execute(sa.text("SELECT * FROM kept"))
+
+
+def failed_at_the_second_time() -> Callable[[object], None]:
+    """As ext4 answers after a sync that said too much: the first change finds out, the second is refused."""
+    times = itertools.count()
+
+    def utime(_file: object) -> None:
+        if next(times) > 0:
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    return utime
 
 
 def test_a_new_connection_makes_no_new_file(database: Database, home: Path) -> None:

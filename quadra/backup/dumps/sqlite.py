@@ -16,7 +16,7 @@ from quadra.backup.dumps.databases import Facts, Write
 from quadra.backup.stores.manifest import Damage
 from quadra.core import clock
 from quadra.core.database_errors import why
-from quadra.core.durable import sync_directory
+from quadra.core.durable import sync, sync_directory
 from quadra.core.errors import Conflict, Unavailable
 from quadra.core.settings import Settings
 from quadra.core.sqlite_file import sqlite_url
@@ -128,4 +128,4 @@ def _settle(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode=DELETE")
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        sync(file)

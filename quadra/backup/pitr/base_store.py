@@ -7,7 +7,6 @@ is whole.
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from quadra.backup.stores.manifest import Damage
 from quadra.backup.stores.packing import CHUNK, Hashed
 from quadra.backup.take import one_at_a_time
 from quadra.core import clock
-from quadra.core.durable import sha256_of, sync_directory
+from quadra.core.durable import sha256_of, sync, sync_directory
 from quadra.core.errors import NotFound
 from quadra.core.settings import Settings
 from quadra.core.typed import Typed
@@ -71,13 +70,11 @@ def _take(settings: Settings, on_bytes: Callable[[int, int], object]) -> tuple[M
                 filename="", mode="wb", compresslevel=1, fileobj=cast(IO[bytes], out), mtime=0
             ) as packed:
                 facts = base_backup.take(settings, packed.write, on_bytes)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         manifest = Manifest(name, "base", created_at, out.bytes, out.sha256.hexdigest(), facts, __version__)
         with (part / MANIFEST).open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(manifest)))
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         sync_directory(part)
         part.rename(home / name)
         sync_directory(home)

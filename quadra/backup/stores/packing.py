@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from quadra.backup.stores.cipher import Decrypting, Encrypting, Key
 from quadra.backup.stores.manifest import Damage, Part
-from quadra.core.durable import sha256_of
+from quadra.core.durable import sha256_of, sync
 
 CHUNK = 2**20
 SUFFIX = {"zstd": ".zst", "gzip": ".gz"}
@@ -81,8 +80,7 @@ def packed(name: str, directory: Path, file: str, compression: str, key: Key | N
         small.close()
         if key:
             sealed.close()
-        raw.flush()
-        os.fsync(raw.fileno())
+        sync(raw)
     packer.part = Part(name, file, top.bytes, top.sha256.hexdigest(), bottom.bytes, bottom.sha256.hexdigest())
 
 
@@ -161,5 +159,4 @@ def unpack(path: Path, part: Part, key: Key | None, to: Path, tell: Tell = lambd
             file.write(chunk)
             done += len(chunk)
             tell(done)
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from quadra.backup.stores.manifest import ID, MANIFEST, VERIFIED, Damage, Manifest, Verified, decode, verified_marks
-from quadra.core.durable import sha256_of, sync_directory
+from quadra.core.durable import sha256_of, sync, sync_directory
 from quadra.core.errors import NotFound, Unavailable
 from quadra.core.settings import Settings
 
@@ -89,7 +88,7 @@ class DirectoryStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             with partial.open("rb") as file:
-                os.fsync(file.fileno())
+                sync(file)
             partial.rename(target)
             sync_directory(target.parent)
         except OSError as error:

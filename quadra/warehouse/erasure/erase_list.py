@@ -5,7 +5,6 @@ database holds the erased rows again and may not know of the erasures that came 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from quadra.accounts.tables import Project
 from quadra.core import clock
+from quadra.core.durable import sync
 from quadra.core.runtime import Runtime
 from quadra.core.settings import Settings
 from quadra.core.typed import Typed
@@ -50,8 +50,7 @@ def remember(settings: Settings, store: Store, entry: Entry) -> None:
         return
     with path.open("ab") as file:
         file.write(line_of(entry))
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
 
 
 def line_of(entry: Entry) -> bytes:

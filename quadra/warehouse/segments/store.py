@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from quadra.core.durable import sha256_of, sync_directory
+from quadra.core.durable import sha256_of, sync, sync_directory
 from quadra.core.errors import Unavailable
 
 PARTIAL = ".partial"
@@ -76,7 +76,7 @@ class LocalStore:
         staged = self.root / (name + PARTIAL)
         try:
             with staged.open("rb") as file:
-                os.fsync(file.fileno())
+                sync(file)
                 size, digest = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
             self._name(staged, name)
         except OSError as error:
