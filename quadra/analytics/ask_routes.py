@@ -6,7 +6,7 @@ import msgspec
 from flask import Response, request
 
 from quadra.accounts.access import require_project
-from quadra.analytics.asking import LENS_NAMES, QUESTIONS_MOST, Answers, Questions, Refused, read_all
+from quadra.analytics.asking import LENS_NAMES, QUESTIONS_MOST, Answers, Asking, Questions, Refused, read_all
 from quadra.analytics.questions.lens import PREFIXES
 from quadra.core.api.doors import Doors, answered
 from quadra.core.api.openapi import Answer
@@ -33,6 +33,15 @@ EXAMPLE = Answers(
     },
 )
 
+SEVERAL = Answer(says="Each key once.", shape=Answers, example=msgspec.to_builtins(EXAMPLE), other_media=(LINES,))
+
+
+def reply(asking: Asking) -> Response:
+    """All of them as one object, or each as a line where the caller prefers that."""
+    if request.accept_mimetypes.best_match((WHOLE, LINES)) == LINES:
+        return Response(told(asking.lines(runtime())), content_type=LINES)
+    return answered(asking.all(runtime()))
+
 
 @doors(
     "POST",
@@ -44,7 +53,7 @@ EXAMPLE = Answers(
     f"`Accept: {LINES}` each is a line of its own, `key` and `answer` or `error`, sent as soon as it is there.",
     needs="viewer",
     asks=Params(Questions),
-    answers=Answer(says="Each key once.", shape=Answers, example=msgspec.to_builtins(EXAMPLE), other_media=(LINES,)),
+    answers=SEVERAL,
     refuses=(404, 503),
 )
 def ask_several(asked: Questions) -> Response:
@@ -58,7 +67,4 @@ def ask_several(asked: Questions) -> Response:
         counted += 1
         require_project(asked.project, needs)
 
-    asking = read_all(runtime(), project, asked.questions, admit)
-    if request.accept_mimetypes.best_match((WHOLE, LINES)) == LINES:
-        return Response(told(asking.lines(runtime())), content_type=LINES)
-    return answered(asking.all(runtime()))
+    return reply(read_all(runtime(), project, asked.questions, admit))

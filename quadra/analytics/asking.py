@@ -78,6 +78,8 @@ class Asking:
     project: Project
     asked: Mapping[str, tuple[Lens[Any, Any], Any]]
     refused: Mapping[str, Refused]
+    shown: Callable[[Any], Any] = lambda answer: answer
+    """What of an answer whoever asks may see."""
 
     def found(self, runtime: Runtime) -> Iterator[tuple[str, Found]]:
         """Each key once, as its answer is there. Blocks, for `QUERY_TIMEOUT` at most.
@@ -94,7 +96,7 @@ class Asking:
             bytes_left = BYTES_MOST
             for key, (lens, one) in self.asked.items():
                 try:
-                    answer = _answer(runtime, lens, one, moment, until, bytes_left)
+                    answer = self._answer(runtime, lens, one, moment, until, bytes_left)
                 except QuadraError as error:
                     yield key, _refused(error)
                 else:
@@ -115,6 +117,16 @@ class Asking:
             line = Line(key=key, error=found) if isinstance(found, Refused) else Line(key=key, answer=found)
             yield msgspec.json.encode(line) + b"\n"
 
+    def _answer(
+        self, runtime: Runtime, lens: Lens[Any, Any], one: Any, moment: Look, until: float, bytes_most: int
+    ) -> bytes:
+        if time.monotonic() > until:
+            raise Unavailable("Those before it took all of the time; ask this one by itself.", code="query_timeout")
+        answer = msgspec.json.encode(self.shown(lens.ask(runtime, one, moment.until(until))))
+        if len(answer) > bytes_most:
+            raise Unavailable("The answers are too large together; ask this one by itself.", code="too_large")
+        return answer
+
 
 def read_all(
     runtime: Runtime, project: Project, questions: Mapping[str, SavedQuestion], admit: Callable[[str], object]
@@ -131,15 +143,6 @@ def read_all(
 
 def _refused(error: QuadraError) -> Refused:
     return Refused(status=error.status, code=error.code, message=error.message, fields=error.fields)
-
-
-def _answer(runtime: Runtime, lens: Lens[Any, Any], one: Any, moment: Look, until: float, bytes_most: int) -> bytes:
-    if time.monotonic() > until:
-        raise Unavailable("Those before it took all of the time; ask this one by itself.", code="query_timeout")
-    answer = msgspec.json.encode(lens.ask(runtime, one, moment.until(until)))
-    if len(answer) > bytes_most:
-        raise Unavailable("The answers are too large together; ask this one by itself.", code="too_large")
-    return answer
 
 
 def _read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -196,6 +197,59 @@ def test_a_link_answers_exactly_the_saved_questions(client: FlaskClient, as_: As
     assert client.get(f"{link}/data/other").status_code == 404
 
 
+def test_a_link_answers_several_of_its_questions_at_once_as_each_alone(
+    client: FlaskClient, as_: As, place: Place
+) -> None:
+    questions = QUESTIONS | {"overview": {"lens": "dashboard", "params": RANGE}, "gone": {"lens": "trends"}}
+    questions["gone"]["params"] = {"segment": "019be0c4-3c00-7000-8000-000000000001"}
+    _view_id, link = shared(client, as_(place.tell(HISTORY).slug), questions=questions)
+    named = f"{link}/data?keys=way,gone,overview,visits"
+    whole = client.get(named)
+    assert whole.headers["Cache-Control"] == "no-store"
+    alone = {key: client.get(f"{link}/data/{key}").json for key in questions}
+    assert list(whole.json["answers"]) == ["way", "overview", "visits"]
+    for key, answer in whole.json["answers"].items():
+        assert _lasting(answer) == _lasting(alone[key]), key
+    assert whole.json["errors"]["gone"]["message"] == alone["gone"]["error"]["message"]
+    lines = client.get(named, headers={"Accept": "application/x-ndjson"})
+    assert (lines.content_type, lines.headers["Referrer-Policy"]) == ("application/x-ndjson", "no-referrer")
+    told = {line["key"]: line.get("answer") for line in map(json.loads, lines.text.splitlines())}
+    assert {key: answer and _lasting(answer) for key, answer in told.items()} == {
+        key: None if key == "gone" else _lasting(answer) for key, answer in alone.items()
+    }
+
+
+def _lasting(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in ("computed_at", "elapsed_ms")}
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("", 400),
+        ("?keys=", 400),
+        ("?keys=" + ",".join(f"k{number}" for number in range(21)), 400),
+        ("?keys=visits,other", 404),
+        ("?keys=__class__", 404),
+        ("?keys=visits&project=default", 400),
+        ("?keys=visits&lens=sql", 400),
+        ("?keys=visits&where[plan]=max", 400),
+        ("?keys[]=visits", 400),
+        ("?" + "&".join(f"k{number}=1" for number in range(1_001)), 400),
+    ],
+)
+def test_nothing_but_its_own_questions_is_asked_with_a_link(
+    client: FlaskClient, as_: As, place: Place, address: str, status: int
+) -> None:
+    _view_id, link = shared(client, as_(place.project().slug))
+    assert client.get(f"{link}/data{address}").status_code == status
+    other = {"questions": {"visits": {"lens": "trends", "params": {}}}}
+    assert client.post(f"{link}/data?keys=visits", json=other).status_code == 405
+    changed = client.get(f"{link}/data?keys=visits", json=other | {"lens": "sql"}).json
+    assert list(changed["answers"]) == ["visits"]
+    assert client.get("/share/qs_nothing/data?keys=visits").status_code == 404
+
+
 def test_a_link_that_was_taken_back_or_replaced_opens_nothing(client: FlaskClient, as_: As, place: Place) -> None:
     headers = as_(place.project().slug)
     view_id, first = shared(client, headers)
@@ -239,7 +293,17 @@ def test_guessing_at_links_is_limited(
     monkeypatch.setattr(place.runtime.settings, "rate_limit_share", 3)
     found = [client.get(f"/share/qs_{number}").status_code for number in range(4)]
     assert found == [404, 404, 404, 429]
-    assert client.get("/share/qs_x/data/y").status_code == 429
+    assert client.get("/share/qs_x/data/y").status_code == client.get("/share/qs_x/data?keys=y").status_code == 429
+
+
+@pytest.mark.parametrize("keys", ["keys=visits,way", "Keys=visits,way", "keys=visits&keys=way"])
+def test_each_question_of_a_link_counts_against_its_limit(
+    client: FlaskClient, as_: As, place: Place, monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    _view_id, link = shared(client, as_(place.tell(HISTORY).slug))
+    monkeypatch.setattr(place.runtime.settings, "rate_limit_share", 3)
+    assert [client.get(f"{link}/data?{keys}").status_code for _ in range(2)] == [200, 429]
+    assert [client.get(f"{link}/data/way").status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_browser_gets_the_page_that_the_dashboard_made(

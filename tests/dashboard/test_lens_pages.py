@@ -580,6 +580,10 @@ def test_a_link_shows_one_page_to_a_stranger_and_nothing_else(
         assert stranger.title().startswith("Weekly <script>")
         heard.check()
         assert {urllib.parse.urlsplit(asked).path.split("/")[1] for asked in heard.asked} == {"share", "static"}
+        answered = {
+            urllib.parse.urlsplit(asked).path.partition("/data")[1:] for asked in heard.asked if "/data" in asked
+        }
+        assert answered == {("/data", "")}  # several at once, none by itself
         assert context.cookies() == []
         told = context.request.get(f"{url}/data/users").text()
         assert full.slug not in told

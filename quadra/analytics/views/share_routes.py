@@ -1,23 +1,30 @@
 """What a share link opens, without an account: one view's name and params, and the answers to exactly its questions.
 
-Nothing that the caller sends reaches a question, and nothing here looks at a cookie or a key.
+The caller chooses among the keys of the view; nothing else that they send reaches a question, and nothing here looks at a
+cookie or a key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
-from flask import Response, current_app, make_response
+from flask import Response, current_app, make_response, request
 from flask.typing import ResponseReturnValue
 from msgspec import Meta, Struct
 
+from quadra.accounts.tables import Project
+from quadra.analytics.ask_routes import LINES, SEVERAL, reply
+from quadra.analytics.asking import QUESTIONS_MOST, read_all
 from quadra.analytics.lens_list import lens_of, read_asked
-from quadra.analytics.views.saved_views import find_shared
+from quadra.analytics.tables import SavedView
+from quadra.analytics.views.saved_views import SavedQuestion, find_shared
 from quadra.core.api.doors import Doors, answered
 from quadra.core.api.openapi import Answer, Param
-from quadra.core.errors import NotFound
+from quadra.core.api.params import Params
+from quadra.core.errors import Invalid, NotFound
 from quadra.core.web.http import runtime, wants_page
 from quadra.core.web.limits import client_network, limiter
 
@@ -29,10 +36,22 @@ Page = Callable[[str, "SharedView"], ResponseReturnValue]
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 
-limited = limiter.shared_limit(
-    lambda: f"{runtime().settings.rate_limit_share}/minute", scope="share", key_func=client_network
-)
 
+def _rate() -> str:
+    return f"{runtime().settings.rate_limit_share}/minute"
+
+
+def _as_many() -> int:
+    """Each question counts as one request; a limit below what one page asks lets it ask all the same.
+
+    Whatever the address holds counts, without a look at names: what raises here passes for a broken Redis.
+    """
+    named = sum(1 + value.count(",") for _name, value in request.args.items(multi=True))
+    return min(max(1, named), QUESTIONS_MOST, runtime().settings.rate_limit_share)
+
+
+limited = limiter.shared_limit(_rate, scope="share", key_func=client_network)
+limited_by_questions = limiter.shared_limit(_rate, scope="share", key_func=client_network, cost=_as_many)
 
 TOKEN = Param(name="token", shape=str, example="qs_kq0R1nT")
 
@@ -83,15 +102,56 @@ def show(token: str) -> SharedView | Response:
 )
 @limited
 def answer(token: str, key: str) -> Response:
+    view, project = _opened(token)
+    question = _question(view, key)
+    asked = read_asked(question.lens, question.params, project)
+    return answered(_public(lens_of(question.lens).ask(runtime(), asked)))
+
+
+class Which(Struct, kw_only=True):
+    keys: Annotated[tuple[str, ...], Meta(description=f"Up to {QUESTIONS_MOST}: `a,b`.", examples=["signups"])]
+
+
+KEYS = Params(Which)
+
+
+@doors(
+    "GET",
+    "/share/{token}/data",
+    title="Answer several shared questions",
+    says="Those of the view whose `keys` are named, in that order, about one moment. Each key is among the answers, or among "
+    "the errors with what its own address says. Each question counts as one request against the limit. With "
+    f"`Accept: {LINES}` each is a line of its own, as `POST /api/analytics/ask` sends it.",
+    named={"token": TOKEN},
+    asks=KEYS,
+    answers=SEVERAL,
+    refuses=(404, 429, 503),
+)
+@limited_by_questions
+def answer_several(asked: Which, token: str) -> Response:
+    view, project = _opened(token)
+    if not 0 < len(asked.keys) <= QUESTIONS_MOST:
+        raise Invalid(fields={"keys": f"1 to {QUESTIONS_MOST} of the view's, with commas"})
+    questions = {key: _question(view, key) for key in asked.keys}
+    return reply(replace(read_all(runtime(), project, questions, lambda _needs: None), shown=_public))
+
+
+def _opened(token: str) -> tuple[SavedView, Project]:
     with runtime().database.read() as session:
-        view, project = find_shared(session, token)
-    question = view.questions.get(key)
-    if question is None:
+        return find_shared(session, token)
+
+
+def _question(view: SavedView, key: str) -> SavedQuestion:
+    if (question := view.questions.get(key)) is None:
         raise NotFound("This view asks no such question.")
-    asked = read_asked(question["lens"], question["params"], project)
-    shown: dict[str, Any] = msgspec.to_builtins(lens_of(question["lens"]).ask(runtime(), asked))
-    shown.pop("insights", None)  # the overview's: of the whole project by name, whatever the view is filtered to
-    return answered(shown)
+    return SavedQuestion(**question)
+
+
+def _public(answer: Struct) -> dict[str, Any]:
+    """Without the overview's insights, which are of the whole project, whatever the view is filtered to."""
+    shown: dict[str, Any] = msgspec.to_builtins(answer)
+    shown.pop("insights", None)
+    return shown
 
 
 @doors.blueprint.after_request

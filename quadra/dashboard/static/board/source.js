@@ -25,7 +25,11 @@ export class ProjectSource {
 
   constructor(project) {
     this.project = project;
-    this.#together = new Together(project, (question, signal) => this.#alone(question, signal));
+    this.#together = new Together({
+      alone: (question, signal) => this.#alone(question, signal),
+      named: (_question, place) => `q${place}`,
+      order: (questions) => ({ path: `${ANALYTICS}ask`, method: 'POST', body: { project, questions: Object.fromEntries(questions) } }),
+    });
   }
 
   has() {
@@ -48,17 +52,30 @@ export class ProjectSource {
   }
 }
 
+/** Questions were saved with the page and are asked by their keys, those of one moment in one request as well. */
 export class SharedSource {
+  #path;
+  #together;
+
   constructor(token, keys) {
-    this.token = token;
+    this.#path = `/share/${encodeURIComponent(token)}/data`;
     this.keys = new Set(keys);
+    this.#together = new Together({
+      alone: (key, signal) => this.#alone(key, signal),
+      named: (key) => key,
+      order: (asked) => ({ path: `${this.#path}?keys=${[...asked.keys()].map(encodeURIComponent).join(',')}` }),
+    });
   }
 
   has(key) {
     return this.keys.has(key);
   }
 
-  ask(key, _question, signal) {
-    return inTurn(() => send(`/share/${encodeURIComponent(this.token)}/data/${encodeURIComponent(key)}`, { signal }), signal);
+  ask(key, { lens }, signal, { later = false } = {}) {
+    return lens === SQL ? this.#alone(key, signal) : this.#together.ask(key, signal, later);
+  }
+
+  #alone(key, signal) {
+    return inTurn(() => send(`${this.#path}/${encodeURIComponent(key)}`, { signal }), signal);
   }
 }

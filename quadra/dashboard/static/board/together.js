@@ -13,10 +13,10 @@ const BY_ITSELF = ['query_timeout', 'too_large'];
 export class Together {
   #waiting = [];
 
-  /** `alone(question, signal)` asks one by itself. */
-  constructor(project, alone) {
-    this.project = project;
-    this.alone = alone;
+  /** `alone(question, signal)` asks one by itself. `named(question, place)` is its key among several; `order(questions)`, of
+   * questions by key, is the path and the options of one request for all. */
+  constructor({ alone, named, order }) {
+    Object.assign(this, { alone, named, order });
   }
 
   /** With `later` it comes after all that are asked in the same moment without. */
@@ -44,18 +44,23 @@ export class Together {
     const ended = new AbortController();
     const stop = () => asked.every(({ signal }) => signal.aborted) && ended.abort();
     for (const { signal } of asked) signal.addEventListener('abort', stop);
-    const waiting = new Map(asked.map((one, place) => [`q${place}`, one]));
-    const questions = Object.fromEntries([...waiting].map(([key, { question: { lens, params } }]) => [key, { lens, params }]));
+    const [first] = asked;
+    const waiting = new Map();
+    for (const [place, one] of asked.entries()) {
+      const key = this.named(one.question, place);
+      if (waiting.has(key)) this.#alone(one);
+      else waiting.set(key, one);
+    }
     const take = ({ key, answer, error }) => {
       const one = waiting.get(key);
       waiting.delete(key);
       if (!error) one.answer(answer);
-      else if (BY_ITSELF.includes(error.code) && key !== 'q0') this.#alone(one);
+      else if (BY_ITSELF.includes(error.code) && one !== first) this.#alone(one);
       else one.refuse(new Refused(error.message, error.status, error));
     };
     try {
-      const order = { method: 'POST', body: { project: this.project, questions }, signal: ended.signal, patience: PATIENCE_MS };
-      const whole = await inTurn(() => sendForLines('/api/analytics/ask', order, take), ended.signal);
+      const { path, ...options } = this.order(new Map([...waiting].map(([key, { question }]) => [key, question])));
+      const whole = await inTurn(() => sendForLines(path, { ...options, signal: ended.signal, patience: PATIENCE_MS }, take), ended.signal);
       // an older release, while a new one is rolled out, answers all at once
       for (const [key, answer] of Object.entries(whole?.answers ?? {})) take({ key, answer });
       for (const [key, error] of Object.entries(whole?.errors ?? {})) take({ key, error });
