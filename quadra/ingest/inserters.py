@@ -4,7 +4,8 @@ the insert, and the writer's thread would fight the event loop for the interpret
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain, compress, islice
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -16,12 +17,13 @@ from quadra.ingest.columns import Row
 from quadra.ingest.copying import Copy
 
 COLUMNS = Row.__struct_fields__
+NAMES = ("batch_id", *COLUMNS)
 JSONS = tuple(column.name for column in columns.COLUMNS if column.type is msgspec.Raw)
 FLAGS = tuple(column.name for column in columns.COLUMNS if column.type is bool and not column.nullable)
 """Left out of a row's JSON where they are false."""
 _JSON_AT = tuple(COLUMNS.index(name) + 1 for name in JSONS)
 SMALL = 16
-PORTIONS = (512, 256, 128, 64, 32, 16)
+PORTIONS = (512, 256, 128, 64, 32, SMALL)
 """Rows of one statement on SQLite, which keeps the few there are prepared: fewer than SMALL are one, more are several. The
 largest has half of the parameters that SQLite takes."""
 _encode = msgspec.json.encode
@@ -69,13 +71,15 @@ class PostgresInserter:
 class SqliteInserter:
     """Many rows as the parameters of one statement. Each statement gives the interpreter away once, and with the rows as one
     JSON text SQLite took twice as long for them. There is one writer at a time, so what was not there before is new.
+
+    A column that no row has a value for costs as much as any other, and most are such. So many rows name only the columns
+    that were filled so far: they grow to what this writer's senders fill, and the statements that are kept stay few.
     """
 
     def __init__(self) -> None:
-        names = ", ".join(f'"{name}"' for name in ("batch_id", *COLUMNS))
-        marks = f"({', '.join('?' * (len(COLUMNS) + 1))})"
-        sizes = (*range(1, SMALL), *PORTIONS)
-        self._inserts = {size: f"INSERT INTO event ({names}) VALUES {', '.join([marks] * size)}" for size in sizes}
+        self._filled = frozenset[str]()
+        self._few = {size: _insert(NAMES, size) for size in range(1, SMALL)}
+        self._many: dict[int, str] = {}
         self._find = (
             "SELECT event_id, batch_id FROM event WHERE project_id = ? AND event_id IN (SELECT value FROM json_each(?))"
         )
@@ -84,14 +88,28 @@ class SqliteInserter:
         ids = _encode([row.event_id for row in rows]).decode()
         existing = _by_event(connection.exec_driver_sql(self._find, (rows[0].project_id, ids)))
         fresh = [row for row in rows if row.event_id not in existing] if existing else rows
-        at = 0
-        while at < len(fresh):
-            left = len(fresh) - at
-            size = left if left < SMALL else next(size for size in PORTIONS if size <= left)
-            values = [value for row in fresh[at : at + size] for value in _values(batch_id, row)]
-            connection.exec_driver_sql(self._inserts[size], tuple(values))
-            at += size
+        values = [_values(batch_id, row) for row in fresh]
+        many = len(values) - len(values) % SMALL
+        self._insert_many(connection, values[:many])
+        if rest := values[many:]:
+            connection.exec_driver_sql(self._few[len(rest)], tuple(chain.from_iterable(rest)))
         return existing
+
+    def _insert_many(self, connection: sa.Connection, values: list[tuple[Any, ...]]) -> None:
+        if not values:
+            return
+        columns = list(zip(*values, strict=True))
+        filled = {name for name, column in zip(NAMES, columns, strict=True) if column.count(None) < len(column)}
+        if not filled <= self._filled:
+            self._filled |= filled
+            names = [name for name in NAMES if name in self._filled]
+            self._many = {size: _insert(names, size) for size in PORTIONS}
+        named = zip(*compress(columns, [name in self._filled for name in NAMES]), strict=True)
+        left = len(values)
+        while left:
+            size = next(size for size in PORTIONS if size <= left)
+            connection.exec_driver_sql(self._many[size], tuple(chain.from_iterable(islice(named, size))))
+            left -= size
 
 
 class MysqlInserter:
@@ -119,6 +137,12 @@ class MysqlInserter:
         find = f"SELECT event_id, batch_id FROM event WHERE project_id = %s AND event_id IN ({marks})"
         found = connection.exec_driver_sql(find, (rows[0].project_id, *(row.event_id for row in rows)))
         return _by_event(found)
+
+
+def _insert(names: Sequence[str], size: int) -> str:
+    """For SQLite."""
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO event ({', '.join(names)}) VALUES {', '.join([row] * size)}"
 
 
 def _values(batch_id: str, row: Row) -> tuple[Any, ...]:

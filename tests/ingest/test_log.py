@@ -106,6 +106,20 @@ def test_groups_of_any_size_are_stored_whole(any_database: Database, make_log: C
     assert_counts_are_rows(any_database)
 
 
+def test_a_column_is_stored_also_where_no_group_before_filled_it(
+    any_database: Database, make_log: Callable[..., Log]
+) -> None:
+    log, wanted = make_log(), {}
+    for group, filled in enumerate(({}, {"os": "Linux"}, {"browser": "Firefox"}, {}, {"os": "iOS", "value": 1.5})):
+        some = rows(*(f"{group}-{number:02}" for number in range(40)))
+        for name, value in filled.items():
+            setattr(some[group], name, value)
+        wanted |= {one.event_id: (one.os, one.browser, one.value) for one in some}
+        log.append(some)
+    found = ask(any_database, "SELECT event_id, os, browser, value FROM event")
+    assert {event_id: tuple(values) for event_id, *values in found} == wanted
+
+
 def test_the_same_id_in_two_projects_is_two_events(any_database: Database, make_log: Callable[..., Log]) -> None:
     with any_database.begin() as session:
         other = create_project(session, name="Other").id
