@@ -80,7 +80,7 @@ def quadra(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[QuadraPro
     waits = {f"QUADRA_{name}_TIMEOUT": "3s" for name in ("HEADER", "BODY", "IDLE")}
     bounds = {**env, **waits, "QUADRA_CONNECTIONS_PER_ADDRESS": "30"}
     command = ("serve", "--no-worker") if kind is QuadraProcess else ()
-    with closing(kind(keeper, bounds, command=command)) as process:
+    with closing(kind(keeper, bounds, command=command, cold=kind is GunicornProcess)) as process:
         yield process
 
 

@@ -21,7 +21,7 @@ from tests.waiting import eventually
 @pytest.fixture
 def gunicorn_process(keeper: Keeper) -> Iterator[Callable[..., GunicornProcess]]:
     with ExitStack() as started:
-        yield lambda env=None, **options: started.enter_context(closing(GunicornProcess(keeper, env, **options)))
+        yield lambda env=None: started.enter_context(closing(GunicornProcess(keeper, env, cold=True)))
 
 
 def start_another(beside: QuadraProcess, *command: str, **env: str) -> subprocess.CompletedProcess[str]:

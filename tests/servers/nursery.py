@@ -85,9 +85,11 @@ class Nursery:
         cwd: Path | None = None,
         log: Path | None = None,
         beside: bool = False,
+        module: str = "quadra",
     ) -> Forked:
-        """`quadra <words>`. Its output is added to `log`; without one it goes where the nursery's goes."""
-        order = {"words": words, "env": dict(env), "cwd": cwd and str(cwd), "log": log and str(log), "beside": beside}
+        """`python -m <module> <words>`. Its output is added to `log`; without one it goes where the nursery's goes."""
+        places = {"cwd": cwd and str(cwd), "log": log and str(log)}
+        order = {"module": module, "words": words, "env": dict(env), "beside": beside, **places}
         with self._lock:  # answers come in the order of the orders
             self._channel.send(json.dumps(order).encode())
             process = self._started.get(timeout=120)
@@ -151,7 +153,7 @@ def attend(channel: socket.socket) -> dict[str, Any]:
 
 
 def become(order: Mapping[str, Any]) -> None:
-    """Be `quadra <words>`, as if the interpreter had just been started for it."""
+    """Be `python -m <module> <words>`, as if the interpreter had just been started for it."""
     os.setsid()
     if order["cwd"]:
         os.chdir(order["cwd"])
@@ -164,16 +166,18 @@ def become(order: Mapping[str, Any]) -> None:
     os.environ.update(order["env"])
     time.tzset()
     words = list(order["words"])
+    if order["module"] == "gunicorn":  # `quadra serve` makes itself the directory that these imports were made for
+        os.environ.setdefault(METRICS, str(Path.cwd() / "metrics"))
     if order["beside"]:  # the parent to stay beside is the one between: it ends with the web
         words[words.index("--beside") + 1] = str(os.getppid())
     elif words[0] == "serve" and "--no-worker" not in words:
         _prepare_a_worker()
     metrics: Any = sys.modules["quadra.core.observing.metrics"]
     metrics._process = os.environ.get("QUADRA_METRICS_PROCESS") or str(os.getpid())  # chosen while it is imported
-    sys.argv = ["quadra", *words]
+    sys.argv = [order["module"], *words]
     sys.path[0] = str(Path.cwd())
     try:
-        runpy.run_module("quadra", run_name="__main__", alter_sys=True)
+        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         _end(ended.code)
 

@@ -105,9 +105,9 @@ class QuadraProcess(Server):
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
         command, env = self._command(), self._environment()
-        if self._cold or command[:3] != [sys.executable, "-m", "quadra"] or "QUADRA_ASYNC_MODE" in env:
+        if self._cold or command[:2] != [sys.executable, "-m"] or "QUADRA_ASYNC_MODE" in env:
             return super()._spawn(log)
-        return nursery().start(*command[3:], env=env, cwd=self.directory, log=self.log_file)
+        return nursery().start(*command[3:], env=env, cwd=self.directory, log=self.log_file, module=command[2])
 
     def _probe(self) -> None:
         try:
@@ -138,12 +138,19 @@ class QuadraProcess(Server):
 
 
 class GunicornProcess(QuadraProcess):
-    """The same Quadra under gunicorn, as deploy/ runs it."""
+    """The same Quadra under gunicorn, as deploy/ runs it. Forked, it keeps its metrics in a directory; `cold`, in memory."""
 
     name = "Quadra under gunicorn"
 
-    def __init__(self, keeper: Keeper, env: Mapping[str, str] | None = None, *, command: tuple[str, ...] = ()):
-        super().__init__(keeper, env, command=command)
+    def __init__(
+        self,
+        keeper: Keeper,
+        env: Mapping[str, str] | None = None,
+        *,
+        command: tuple[str, ...] = (),
+        cold: bool = False,
+    ):
+        super().__init__(keeper, env, command=command, cold=cold)
 
     def _command(self) -> list[str]:
         conf = str(TOP / "deploy" / "gunicorn.conf.py")
