@@ -40,6 +40,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for name in {*PLAIN, *RENAMED} & set(os.environ):
     del os.environ[name]
 os.environ["QUADRA_ENV_FILE"] = os.devnull
+# beside what pytest keeps for the next run, and no folder of its own
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents[1] / ".pytest_cache" / "hypothesis"))
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # in a shell's background; processes that tests interrupt inherit it

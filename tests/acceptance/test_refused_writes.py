@@ -168,6 +168,7 @@ def test_a_file_that_is_removed_is_said_until_somebody_acts(
     quadra = quadra_process({"DATABASE_URL": f"sqlite:///{home / 'quadra.db'}"})
     with Load(quadra.init["write_key"]).on(quadra) as load:
         load.wait_for_more(200)
+        eventually(lambda: "worker.started" in quadra.log())  # one that starts without a file makes one
         for path in home.iterdir():
             path.unlink()
         eventually(lambda: send(quadra, body=event()).status == 503)
