@@ -2,7 +2,8 @@
 
 COPY knows no ON CONFLICT: one event that is there already, or one value that does not fit, ends it. Nearly always all is new
 and fits, so it is tried first. Where it fails the transaction begins again with the statement that can tell which event it was,
-and COPY rests a while: whoever repeats events mostly does so for some time.
+and COPY rests until nothing was repeated for a while: whoever repeats events mostly does so for some time, and each COPY that
+fails is an error in PostgreSQL's log.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ class Copy:
     def __init__(self) -> None:
         self._rests_until = float("-inf")
 
+    def rest(self) -> None:
+        """The next rows hardly fit either: some of the last were there already."""
+        self._rests_until = time.monotonic() + REST_SECONDS
+
     def rows(self, connection: sa.Connection, batch_id: str, rows: Sequence[Row]) -> bool:
         """Whether they were copied, all of them new. False where nothing was tried. Raises `NotCopied`."""
         if len(rows) < LEAST or time.monotonic() < self._rests_until or connection.dialect.driver != "psycopg":
@@ -54,7 +59,7 @@ class Copy:
                 copy.write(text)
         except (psycopg.Error, UnicodeError) as error:
             # what is wrong, and whether it is at all, the other statement says as every statement does
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self.rest()
             raise NotCopied from error
         count("insert", "event", time.perf_counter() - began)
         return True

@@ -62,6 +62,7 @@ class PostgresInserter:
         if result.rowcount == len(rows):
             result.close()
             return {}
+        self._copy.rest()
         inserted = set(result.scalars())
         missed = [row.event_id for row in rows if row.event_id not in inserted]
         found = connection.exec_driver_sql(self._find, (rows[0].project_id, missed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -153,3 +154,14 @@ def test_a_connection_that_ends_meanwhile_is_told_as_one_and_nothing_is_stored_t
     log.forget_open_batches()
     assert not any(duplicate for _, duplicate in log.append(group("a")).outcomes)
     assert assert_counts_are_rows(server_database) == LEAST
+
+
+def test_while_events_are_repeated_each_group_goes_by_the_statement_and_none_fails(
+    log: Log, copied: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter(range(0, 10_000, int(copying.REST_SECONDS) - 1))
+    monkeypatch.setattr(copying, "time", SimpleNamespace(monotonic=lambda: next(moments), perf_counter=lambda: 0.0))
+    log.append(group("a"))
+    for number in range(5):
+        log.append([*group(f"b{number}"), row("a-003")])
+    assert copied == [True, False] + [False] * 5, "the first is tried by COPY, and again by the statement"
