@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from quadra.core import clock
+from quadra.core.commits import Stamp
 from quadra.dashboard import reading
 from quadra.dashboard.messages import CatchUp, Numbers, ShownEvent, ShownProject
 from quadra.dashboard.pipeline_feed import Feed
@@ -48,8 +49,13 @@ class Channel:
         """Flushes that came while the history was being read."""
         self.fresh: list[ShownEvent] = []
         self.changed = False
+        self.ticking = False
+        """Whether somebody waits to tell what changed."""
         self.sent_at = 0
         self.checked_at = self.deep_at = clock.now()
+        self.looked: Stamp = None
+        self.told_until: Stamp = None
+        """As of which the batches, and the pipeline, were last read."""
         self.feed = Feed(slug)
         self.told: dict[str, reading.BatchState] = {}
         """Batches that other processes told of and that are not read yet."""

@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from quadra.core import clock
+from quadra.core.commits import Commits, Stamp
 from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
-from quadra.core.web.loop import Threads
+from quadra.core.web.loop import Threads, until_next
 from quadra.dashboard import reading
 from quadra.dashboard.channel import SAMPLE, SAMPLE_MOST, Channel, Gap, newest_first
 from quadra.dashboard.messages import Shown, Update
@@ -27,16 +29,14 @@ from quadra.ingest.log import Appended
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.05
-"""How often is looked whether something changed: a change waits half of it on average."""
 PAUSE_SECONDS = 0.1
 """Between two messages with numbers to one project's viewers."""
-CHECK_SECONDS = 1.0
-"""How often batches of other processes are looked for, whether or not anybody told of them."""
-DEEP_SECONDS = 30.0
-"""How often is looked far back."""
-FEED_SECONDS = 0.25
+TURN_SECONDS = 0.25
 """How often changed batches, jobs and insights are looked for while something moves."""
+TURNS = 4
+"""Each of so many is a whole one: it looks for batches of other processes, whether or not anybody told of them."""
+DEEP_SECONDS = 30.0
+"""How often is looked far back, and whether or not anything was committed."""
 TICK_SERIES_SECONDS = 10
 OVERLAP = timedelta(seconds=15)
 """How far back each look for new batches reaches: clocks differ and transactions take time."""
@@ -61,8 +61,7 @@ class Channels:
 
     def start(self) -> None:
         self._replicas.start()
-        for seconds, task in ((TICK_SECONDS, self._tick), (CHECK_SECONDS, self._check), (FEED_SECONDS, self._tell)):
-            self._loop.spawn(self._for_ever, seconds, task)
+        self._loop.spawn(self._look_for_ever)
 
     def open(self, project_id: int, slug: str, name: str, timezone: str) -> Channel:
         """The channel of a project, with its history read. Raises `Unavailable`."""
@@ -96,24 +95,56 @@ class Channels:
             elif channel is not None:
                 channel.waiting.append(appended)
 
-    def _for_ever(self, seconds: float, task: Callable[[Channel], None]) -> None:
+    def _look_for_ever(self) -> None:
+        turn = 0
         while True:
-            self._loop.sleep(seconds)
-            for channel in list(self._open.values()):
-                if not channel.ready:
-                    continue
-                try:
-                    task(channel)
-                except (QuadraError, SQLAlchemyError) as error:
-                    logger.warning("live.tick.postponed", extra={"task": task.__name__, "reason": str(error)})
-                except Exception:
-                    logger.exception("live.tick.failed", extra={"task": task.__name__})
+            self._loop.sleep(until_next(TURN_SECONDS))
+            turn += 1
+            whole = turn % TURNS == 0
+            ready = [channel for channel in self._open.values() if channel.ready]
+            if due := [channel for channel in ready if whole or channel.feed.awake]:
+                self._try(self._look_at, due, whole)
+
+    def _look_at(self, due: list[Channel], whole: bool) -> None:
+        stamp = self._threads.run(self._runtime.the(Commits).stamp)
+        for channel in due:
+            self._try(self._turn, channel, stamp, whole)
+
+    def _try(self, task: Callable[..., None], *arguments: Any) -> None:
+        try:
+            task(*arguments)
+        except (QuadraError, SQLAlchemyError) as error:
+            logger.warning("live.tick.postponed", extra={"task": task.__name__, "reason": str(error)})
+        except Exception:
+            logger.exception("live.tick.failed", extra={"task": task.__name__})
+
+    def _turn(self, channel: Channel, stamp: Stamp, whole: bool) -> None:
+        """Look for what other processes stored and did, where anything was committed since the last such look; forget the
+        channel when nobody watches."""
+        if not channel.viewers:
+            self._open.pop(channel.project_id, None)
+            return
+        deep = clock.now() - channel.deep_at > timedelta(seconds=DEEP_SECONDS)
+        if whole and (deep or stamp is None or stamp != channel.looked):
+            self._look(channel, deep=deep)
+            channel.looked = stamp
+            self._tick(channel)
+        if deep or stamp is None or stamp != channel.told_until:
+            self._tell(channel)
+            channel.told_until = stamp
+        channel.tally.prune(clock.now_us())
 
     def _tick(self, channel: Channel) -> None:
-        at = clock.now_us()
-        if not channel.changed or not channel.viewers or at - channel.sent_at < PAUSE_SECONDS * 1_000_000:
+        """Tell the viewers what changed: now, or when the pause is over."""
+        if not channel.changed or not channel.viewers:
             return
+        at = clock.now_us()
         pauses = (at - channel.sent_at) / (PAUSE_SECONDS * 1_000_000)
+        if pauses < 1:
+            if not channel.ticking:
+                channel.ticking = True
+                self._loop.spawn(self._tick_later, channel, (1 - max(0.0, pauses)) * PAUSE_SECONDS)
+            return
         channel.changed, channel.sent_at = False, at
         # after a quiet moment more at once: nothing is left out that would have been sent one by one
         fresh = newest_first(channel.fresh, int(min(SAMPLE * pauses, SAMPLE_MOST)))
@@ -123,13 +154,10 @@ class Channels:
         numbers = channel.tally.snapshot(at, series_seconds=TICK_SERIES_SECONDS)
         self._emit(channel.room, "metrics_update", Update(**structs.asdict(numbers), project=channel.slug))
 
-    def _check(self, channel: Channel) -> None:
-        """Count what other processes stored; forget the channel when nobody watches."""
-        if not channel.viewers:
-            self._open.pop(channel.project_id, None)
-            return
-        self._look(channel, deep=clock.now() - channel.deep_at > timedelta(seconds=DEEP_SECONDS))
-        channel.tally.prune(clock.now_us())
+    def _tick_later(self, channel: Channel, seconds: float) -> None:
+        self._loop.sleep(seconds)
+        channel.ticking = False
+        self._try(self._tick, channel)
 
     def _look(self, channel: Channel, *, deep: bool) -> None:
         """Find in the database what is not counted yet."""
@@ -182,7 +210,7 @@ class Channels:
                 self._look(channel, deep=True)
             except (QuadraError, SQLAlchemyError) as error:
                 logger.warning("live.tick.postponed", extra={"task": "gap", "reason": str(error)})
-                self._loop.sleep(CHECK_SECONDS)
+                self._loop.sleep(TURN_SECONDS * TURNS)
                 continue
             if channel.gap is not gap:  # somebody else has closed it meanwhile
                 continue
@@ -193,8 +221,6 @@ class Channels:
 
     def _tell(self, channel: Channel) -> None:
         """What moved in the pipeline."""
-        if not channel.viewers or not channel.feed.due():
-            return
         found = self._threads.run(changes, self._database, channel.project_id, channel.slug, channel.feed.since)
         for name, payload in channel.feed.news(found).items():
             self._emit(channel.room, name, payload)

@@ -8,7 +8,7 @@ from flask_socketio import SocketIO
 from msgspec import to_builtins
 
 from quadra.core.runtime import Runtime
-from quadra.core.web.loop import Threads
+from quadra.core.web.loop import Threads, until_next
 from quadra.dashboard.live import INSTALLATION, NAMESPACE
 from quadra.rollout.telling import DeploymentUpdate, Releases
 
@@ -32,7 +32,7 @@ class DeploymentFeed:
 
     def _tell_for_ever(self) -> None:
         while True:
-            self._loop.sleep(LOOK_SECONDS)
+            self._loop.sleep(until_next(LOOK_SECONDS))
             try:
                 self._tell()
             except OSError as error:

@@ -12,9 +12,10 @@ from flask_socketio import SocketIO
 from msgspec import to_builtins
 from sqlalchemy.exc import SQLAlchemyError
 
+from quadra.core.commits import Commits, Stamp
 from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
-from quadra.core.web.loop import Threads
+from quadra.core.web.loop import Threads, until_next
 from quadra.dashboard.live import INSTALLATION, NAMESPACE
 from quadra.health import history
 from quadra.health.answers import update
@@ -33,13 +34,14 @@ class HealthFeed:
         self._server = socketio.server
         self._threads = Threads(runtime.loop, 1, "health-feed")
         self._told: datetime | None = None
+        self._looked: Stamp = None
 
     def start(self) -> None:
         self._runtime.loop.spawn(self._tell_for_ever)
 
     def _tell_for_ever(self) -> None:
         while True:
-            self._runtime.loop.sleep(LOOK_SECONDS)
+            self._runtime.loop.sleep(until_next(LOOK_SECONDS))
             try:
                 self._tell()
             except (QuadraError, SQLAlchemyError) as error:
@@ -58,5 +60,10 @@ class HealthFeed:
             self._server.emit("health:update", told, room=INSTALLATION, namespace=NAMESPACE, ignore_queue=True)
 
     def _latest(self) -> HealthReport | None:
+        """None where nothing was committed since the last look."""
+        stamp = self._runtime.the(Commits).stamp()
+        if stamp is not None and stamp == self._looked:
+            return None
+        self._looked = stamp
         with self._runtime.database.read() as session:
             return next(iter(history.latest(session, 1)), None)

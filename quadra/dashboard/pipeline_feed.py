@@ -32,9 +32,7 @@ from quadra.jobs.tables import Job
 OVERLAP = timedelta(seconds=3)
 """How far back each look reaches: clocks differ, and a change shows only when its transaction has ended."""
 AWAKE_SECONDS = 10.0
-"""After an event or a piece of news, in which each turn looks."""
-QUIET_SECONDS = 1.0
-"""Between two looks where nothing moves: a look takes six statements."""
+"""After an event or a piece of news, in which each turn looks; otherwise whole ones do: a look takes eight statements."""
 MOST = 100
 """Rows of a kind in one message; a page reloads by itself now and then."""
 
@@ -49,19 +47,14 @@ class Feed:
     """id -> (the state it was told in, when)"""
     seconds: Callable[[], float] = time.monotonic
     _moved_at: float = field(default=float("-inf"), init=False)
-    _looked_at: float = field(default=float("-inf"), init=False)
 
     def moved(self) -> None:
         """An event came: its batch will be sealed, analysed and learned."""
         self._moved_at = self.seconds()
 
-    def due(self) -> bool:
-        """Whether it is time to look; asked each turn."""
-        at = self.seconds()
-        if at - self._moved_at > AWAKE_SECONDS and at - self._looked_at < QUIET_SECONDS:
-            return False
-        self._looked_at = at
-        return True
+    @property
+    def awake(self) -> bool:
+        return self.seconds() - self._moved_at <= AWAKE_SECONDS
 
     def news(self, changes: Changes) -> dict[str, dict[str, Any]]:
         """Message name -> payload, for what was not told yet."""
@@ -82,7 +75,7 @@ class Feed:
         news = {
             name: {"project": self.slug, what: to_builtins(rows)} for name, (what, rows) in messages.items() if rows
         }
-        if news:
+        if news.keys() - {"field:update"}:  # what the field has read leads to nothing
             self.moved()
         return news
 

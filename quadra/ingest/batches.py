@@ -34,9 +34,10 @@ def lock(session: Session, ids: Sequence[str]) -> None:
     session.connection().execute(LOCK, {"batches": ids}).all()
 
 
-def any_due(session: Session, *, max_age: timedelta) -> bool:
-    """Whether `seal_due` has something to do; a look that locks nothing."""
-    return session.scalar(sa.select(Batch.id).where(_is_due(max_age)).limit(1)) is not None
+def oldest_open(session: Session) -> datetime | None:
+    """When the open batch that is the next to be sealed by age was opened; a look that locks nothing."""
+    query = sa.select(Batch.opened_at).where(Batch.status == "OPEN").order_by(Batch.opened_at).limit(1)
+    return session.scalar(query)
 
 
 def seal_due(session: Session, *, max_age: timedelta, job_kinds: Mapping[str, int], max_attempts: int) -> list[str]:

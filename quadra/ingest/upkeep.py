@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -14,15 +15,33 @@ from quadra.ingest import batches, visitors
 logger = logging.getLogger(__name__)
 
 JUST_NOW = timedelta(hours=1)
+LOOK_AGAIN = timedelta(seconds=10)
 SLACK = timedelta(hours=1)
 """Between what pruning forgets and where the search for missing jobs begins: clocks differ."""
 
 
-def seal_by_age(runtime: Runtime) -> None:
+class Sealing:
+    """When this process looks next for batches that are old enough."""
+
+    def __init__(self, _runtime: Runtime):
+        self.next_at = float("-inf")
+
+
+def seal_when_due(runtime: Runtime) -> None:
+    """`seal_by_age`, where one can be old enough by now."""
+    sealing, at = runtime.the(Sealing), time.monotonic()
+    if at >= sealing.next_at:
+        sealing.next_at = at + seal_by_age(runtime).total_seconds()
+
+
+def seal_by_age(runtime: Runtime) -> timedelta:
+    """For so long no other one is: what is opened from now on is due later. Clocks differ, so it is not for long."""
     max_age = runtime.settings.batch_max_age
     with runtime.database.read() as session:
-        if not batches.any_due(session, max_age=max_age):
-            return
+        oldest = batches.oldest_open(session)
+    left = max_age if oldest is None else oldest + max_age - clock.now()
+    if left > timedelta(0):
+        return min(left, max_age / 2, LOOK_AGAIN)
     with runtime.database.begin() as session:
         sealed = batches.seal_due(
             session,
@@ -32,6 +51,7 @@ def seal_by_age(runtime: Runtime) -> None:
         )
     for batch_id in sealed:
         logger.info("ingest.batch.sealed", extra={"batch_id": batch_id, "by": "age"})
+    return timedelta(0)
 
 
 def enqueue_missing_lately(runtime: Runtime) -> None:
@@ -63,7 +83,7 @@ def enqueue_missing(runtime: Runtime, kinds: Collection[str], *, reach: timedelt
 
 
 UPKEEP = (
-    Upkeep("seal", lambda settings: min(timedelta(seconds=2), settings.batch_max_age), seal_by_age),
+    Upkeep("seal", lambda settings: min(timedelta(seconds=2), settings.batch_max_age), seal_when_due),
     Upkeep("enqueue-lately", lambda _: timedelta(seconds=10), enqueue_missing_lately),
     Upkeep("enqueue-ever", lambda _: timedelta(minutes=10), enqueue_missing_ever),
     Upkeep("visitors", lambda _: timedelta(minutes=10), visitors.forget_older),

@@ -11,7 +11,9 @@ import logging
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from quadra.core.bus import NoBus
 from quadra.core.database import WAKEUPS, Database, Wakeup
+from quadra.core.file_writes import FileWrites
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ CHANNEL = "quadra_jobs"
 TOPIC = "jobs"
 LOOK_SECONDS = 0.07
 """How often a worker looks for work where the database does not tell."""
+LOOKS = 3
+"""So many times after a write."""
 LISTEN_SECONDS = 0.5
 """How long the listening thread may take to notice that it should end."""
 RETRY_SECONDS = 2.0
@@ -168,7 +173,8 @@ class FileListener(ThreadListener):
     """Sets `wakeup` when another connection wrote to the SQLite file and jobs wait. It looks with two bare statements: the
     look of a worker takes a hundred times as long. It has a connection of the pool.
 
-    A file that was replaced is another one: then only the poll finds what is new.
+    What is written shows when it is committed, which may last a while: hence some looks after each write. A file that was
+    replaced is another one: then only the poll finds what is new.
     """
 
     def __init__(self, database: Database, wakeup: threading.Event, poll: timedelta):
@@ -180,10 +186,16 @@ class FileListener(ThreadListener):
         return (sa.exc.SQLAlchemyError, sqlite3.Error)
 
     def _listen(self) -> None:
-        with self._database.engine.connect() as connection:
+        with (
+            self._database.engine.connect() as connection,
+            closing(FileWrites(Path(f"{self._database.url.database}-wal"))) as writes,
+        ):
             cursor = connection.connection.cursor()
             seen: object = None
-            while not self._stopping.wait(LOOK_SECONDS):
+            looks = LOOKS
+            while not self._stopping.wait(LOOK_SECONDS if looks else 0):
+                wrote = writes.wait(0 if looks else LISTEN_SECONDS)
+                looks = LOOKS if wrote or not writes.works else max(0, looks - 1)
                 # fetched to the end: a statement that is not over keeps the file's log from being cut
                 version = cursor.execute("PRAGMA data_version").fetchall()
                 if version == seen:

@@ -21,7 +21,7 @@ from quadra.ingest import batches
 from quadra.ingest.columns import Row
 from quadra.ingest.log import Log
 from quadra.ingest.tables import Batch
-from quadra.ingest.upkeep import enqueue_missing_ever, enqueue_missing_lately, seal_by_age
+from quadra.ingest.upkeep import LOOK_AGAIN, enqueue_missing_ever, enqueue_missing_lately, seal_by_age
 from quadra.jobs.handlers import Handler, backfilled, batch_kinds
 from quadra.jobs.tables import Job
 from quadra.worker import Worker
@@ -84,6 +84,15 @@ def test_the_worker_seals_what_a_dead_writer_left_and_drops_what_is_empty(any_da
     with any_database.read() as session:
         states = {batch.id: batch.status for batch in session.scalars(sa.select(Batch))}
     assert states == {"b1": "SEALED", "b3": "OPEN"}
+
+
+def test_the_next_look_for_old_batches_is_before_one_can_be_due(any_database: Database) -> None:
+    runtime = Runtime(load(batch_max_age="1h"), any_database, KINDS)
+    assert seal_by_age(runtime) == LOOK_AGAIN
+    make_batch(any_database, opened_at=clock.now() - timedelta(minutes=59, seconds=57))
+    assert seal_by_age(runtime) <= timedelta(seconds=3)
+    assert seal_by_age(Runtime(load(batch_max_age="4s"), any_database, KINDS)) == timedelta(0)
+    assert seal_by_age(Runtime(load(batch_max_age="4s"), any_database, KINDS)) == timedelta(seconds=2)
 
 
 def test_a_batch_without_events_cannot_be_sealed_by_hand(any_database: Database) -> None:

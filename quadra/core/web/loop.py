@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -71,7 +72,7 @@ class Loop:
 
     def _sweep(self, connections: Connections) -> None:
         while True:
-            self.sleep(SWEEP_SECONDS)
+            self.sleep(until_next(SWEEP_SECONDS))
             connections.sweep()
 
     def start(self) -> None:
@@ -172,6 +173,13 @@ def _unfolding(app: Any) -> Any:
         return app(environ, start_response)
 
     return run
+
+
+def until_next(seconds: float) -> float:
+    """How long until the next whole multiple of so many seconds: what wakes up at the same moments wakes the process once,
+    and at rest a wake-up is all that it costs."""
+    left = seconds - time.monotonic() % seconds
+    return left if left > seconds / 8 else left + seconds  # a timer that comes a moment early must not come twice
 
 
 def favour_latency() -> None:

@@ -21,7 +21,7 @@ from gunicorn.workers.base import Worker
 from quadra.core import collector
 from quadra.core.connections import bounds_of, raise_file_limit
 from quadra.core.runtime import Runtime
-from quadra.core.web.loop import Server, favour_latency
+from quadra.core.web.loop import Server, favour_latency, until_next
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def run_until_told(runtime: Runtime, server: Server) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.call_from_thread(stop.set))
     begin(runtime, server)
-    while server.alive and not stop.wait(LOOK_SECONDS):
+    while server.alive and not stop.wait(until_next(LOOK_SECONDS)):
         pass
     if failed := not server.alive:
         logger.critical("server.accept.ended")  # a process that takes nobody must not look alive
