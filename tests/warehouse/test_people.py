@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from quadra.core import clock
 from quadra.core.runtime import Runtime
-from quadra.warehouse.query import people as people_module
+from quadra.warehouse.query import file_links
 from quadra.warehouse.query.engine import query, warehouse_of
 from quadra.warehouse.query.links import cut_circles, root
+from quadra.warehouse.query.people import People
 from quadra.warehouse.query.warming import warm
 from quadra.warehouse.segments.merging import find_days, merge_some
 from tests.waiting import eventually
@@ -197,7 +198,12 @@ def walk_from(one: str, links: dict[str, tuple[int, str]]) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_questions_between_compactions_follow_every_change_of_names(sqlite_runtime: Runtime, seed: int) -> None:
+def test_questions_between_compactions_follow_every_change_of_names(
+    sqlite_runtime: Runtime, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        file_links, "RECENT_US", 40_000 * 1_000_000
+    )  # half a day: then files of the three days are both
     chance = random.Random(seed)
     there: list[Any] = []
     for number in range(40):
@@ -247,21 +253,40 @@ def test_only_names_that_changed_in_files_are_joined_to_them(sqlite_runtime: Run
     assert people(sqlite_runtime)["e-3"] == "x"
 
 
+@pytest.mark.parametrize("recent_us", [file_links.DAY_US * 9, -1], ids=["recent", "of a month that is over"])
 def test_links_that_are_read_together_stay_with_their_files(
-    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch, recent_us: int
 ) -> None:
     """A file that goes takes its own links along, and no others."""
-    monkeypatch.setattr(people_module, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(file_links, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(file_links, "RECENT_US", recent_us)
     for day in range(3):
         store(sqlite_runtime, [seen(day, day * 86_400, f"user-{day}", f"visitor-{day}")])
         compact_all(sqlite_runtime)
     expected = [(f"visitor-{day}", f"user-{day}") for day in range(3)]
-    known = people_module.People()  # compactions have read them one by one
+    known = People()  # compactions have read them one by one
     with warehouse_of(sqlite_runtime).look(1) as look:
         files = sorted(look.files(), key=lambda pair: pair[0].min_occurred_us)
-        for left in (files, files[1:], files[:1]):
+        for left in (files, files[1:], files[:1], files[:2], files):
             found = sorted(tuple(row.values()) for row in known.of(look.cursor, 1, left, look.fresh).people.to_pylist())
             assert found == [expected[files.index(pair)] for pair in left]
+
+
+def test_who_comes_every_day_is_kept_once_a_month(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a year of the same people takes the memory of 365 times as many."""
+    monkeypatch.setattr(file_links, "FILES_AT_ONCE", 1)
+    monkeypatch.setattr(file_links, "RECENT_US", -1)
+    for day in range(3):
+        store(sqlite_runtime, [seen(day, day * 86_400, "u", "a"), seen(9 + day, day * 86_400, f"user-{day}", "b")])
+        compact_all(sqlite_runtime)
+    with warehouse_of(sqlite_runtime).look(1) as look:
+        files = look.files()
+        links = [row for table in file_links.FileLinks().of(look.cursor, files) for row in table.to_pylist()]
+    assert len(files) == 3
+    assert {(row["id"], row["leads_to"]) for row in links} == {("a", "u"), *(("b", f"user-{day}") for day in range(3))}
+    months = len({clock.from_us(AT + day * file_links.DAY_US).month for day in range(3)})
+    assert len(links) == 3 + months
+    assert min(row["first_us"] for row in links if row["id"] == "a") == AT
 
 
 def test_who_is_who_is_found_out_when_a_page_is_opened(runtime: Runtime) -> None:

@@ -15,34 +15,42 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quadra.ingest.placeholders import ALIASES, NOTHING, OLD_IDS, PLACEHOLDERS, QUOTES
+from quadra.ingest.placeholders import ALIASES, OLD_IDS, is_placeholder
 from quadra.warehouse.query.duck import arrow, quoted
 
 IS_ALIAS = f"event_type IN ({', '.join(quoted(name) for name in ALIASES)}) AND user_id IS NOT NULL"
 OLD_ID = "coalesce(" + ", ".join(f"json_extract_string(properties, '$.{name}')" for name in OLD_IDS) + ")"
-NAMES_NOBODY = ", ".join(quoted(name) for name in sorted(PLACEHOLDERS))
-
-
-def is_placeholder_sql(name: str) -> str:
-    """As `ingest.placeholders.is_placeholder` says it."""
-    bare = f"lower(trim(trim({name}, ' \t\r\n'), {quoted(QUOTES)}))"
-    return f"({bare} IN ({NAMES_NOBODY}) OR regexp_full_match({bare}, {quoted(NOTHING.pattern)}))"
-
-
 IS_LINK = f"((anonymous_id IS NOT NULL AND user_id <> anonymous_id) OR ({IS_ALIAS}))"
 
 
-def links_sql(source: str, *, by: str = "") -> str:
+def links_in(cursor: duckdb.DuckDBPyConnection, source: str, *, by: str = "") -> pa.Table:
     """The links in a relation, each pair of ids once, at its earliest; where it is asked `by` a column, once for each value."""
     by = by and f", {by}"
-    return f"""
+    found = arrow(
+        cursor,
+        f"""
         SELECT id, leads_to, min(first_us) AS first_us{by} FROM (
-            SELECT anonymous_id AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us{by}
-            FROM {source} WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id
+            SELECT anonymous_id AS id, user_id AS leads_to, epoch_us(min(occurred_at)) AS first_us{by} FROM {source}
+            WHERE anonymous_id IS NOT NULL AND user_id <> anonymous_id GROUP BY id, leads_to{by}
             UNION ALL
             SELECT {OLD_ID} AS id, user_id AS leads_to, epoch_us(occurred_at) AS first_us{by} FROM {source} WHERE {IS_ALIAS}
-        ) WHERE id IS NOT NULL AND id <> leads_to AND NOT {is_placeholder_sql("id")} AND NOT {is_placeholder_sql("leads_to")}
-        GROUP BY id, leads_to{by}"""
+        ) WHERE id IS NOT NULL AND id <> leads_to GROUP BY id, leads_to{by}""",
+    )
+    return found.filter(pc.and_(_names_somebody(found["id"]), _names_somebody(found["leads_to"])))
+
+
+def _names_somebody(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each distinct id is looked at once: as an expression of SQL that costs more than to read the files."""
+    coded = ids.combine_chunks().dictionary_encode()
+    somebody = pa.array([not is_placeholder(id_) for id_ in coded.dictionary.to_pylist()], pa.bool_())
+    return somebody.take(coded.indices)
+
+
+def earliest(links: Sequence[pa.Table]) -> pa.Table:
+    """Each pair of ids once."""
+    found = pa.concat_tables([links_schema().empty_table(), *links])
+    found = found.group_by(["id", "leads_to"], use_threads=False).aggregate([("first_us", "min")])
+    return found.rename_columns({"first_us_min": "first_us"}).select(links_schema().names)
 
 
 FIRST_SQL = """

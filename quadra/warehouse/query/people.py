@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,15 +20,12 @@ import pyarrow.compute as pc
 
 from quadra.ingest.placeholders import ALIASES
 from quadra.warehouse.query.duck import arrow
+from quadra.warehouse.query.file_links import FileLinks
 from quadra.warehouse.query.fresh import Fresh
-from quadra.warehouse.query.links import links_schema, links_sql, nobody, resolve
+from quadra.warehouse.query.links import links_in, links_schema, nobody, resolve
 from quadra.warehouse.segments.catalogue import Listed
 from quadra.warehouse.segments.writing import files
 
-FILES_AT_ONCE = 40
-"""Of which the links are read by one statement: one a file takes six times as long where files are small."""
-LINKS_KEPT_MOST = 20_000
-"""Segments of which the links are kept."""
 AGAIN_SECONDS = 3_600.0
 """After which stale identities are searched again: files merged since then hold the names of that time."""
 
@@ -56,6 +52,7 @@ class Known:
 @dataclass
 class _Project:
     lock: threading.Lock = field(default_factory=threading.Lock)
+    file_links: FileLinks = field(default_factory=FileLinks)
     sealed: pa.Table | None = None
     sealed_links: pa.Table = field(default_factory=lambda: links_schema().empty_table())
     """Of `sealed`, the fresh rows that stay the same from question to question."""
@@ -76,7 +73,6 @@ class People:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._projects: dict[int, _Project] = {}
-        self._links: OrderedDict[str, pa.Table] = OrderedDict()
 
     def of(
         self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Sequence[tuple[Listed, str]], fresh: Fresh
@@ -126,27 +122,7 @@ class People:
             return project.people
         project.basis = basis
         project.version += 1
-        return resolve(cursor, [*self._of_segments(cursor, linking), project.sealed_links, opened])
-
-    def _of_segments(
-        self, cursor: duckdb.DuckDBPyConnection, segments: Sequence[tuple[Listed, str]]
-    ) -> Iterable[pa.Table]:
-        with self._lock:
-            unread = [pair for pair in segments if pair[0].id not in self._links]
-            for start in range(0, len(unread), FILES_AT_ONCE):
-                self._read(cursor, unread[start : start + FILES_AT_ONCE])
-            for segment, _path in segments:
-                self._links.move_to_end(segment.id)
-                yield self._links[segment.id]
-            while len(self._links) > LINKS_KEPT_MOST:
-                self._links.popitem(last=False)
-
-    def _read(self, cursor: duckdb.DuckDBPyConnection, segments: Sequence[tuple[Listed, str]]) -> None:
-        """Keep the links of each of these files."""
-        source = files([path for _segment, path in segments], numbered=0)
-        found = arrow(cursor, links_sql(source, by="source"))
-        for number, (segment, _path) in enumerate(segments):
-            self._links[segment.id] = found.filter(pc.equal(found["source"], number)).select(links_schema().names)
+        return resolve(cursor, [*project.file_links.of(cursor, linking), project.sealed_links, opened])
 
 
 @dataclass
@@ -178,7 +154,7 @@ def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     if not rows.num_rows:  # as in the open batches of most questions: then DuckDB has nothing to do
         return links_schema().empty_table()
     cursor.register("linking", rows)
-    found = arrow(cursor, links_sql("linking"))
+    found = links_in(cursor, "linking")
     cursor.unregister("linking")
     return found
 
