@@ -6,19 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quadra.analytics.lenses.trend_params import OTHER, Params
 from quadra.analytics.questions.matching import Parameters, number_sql, value_sql
 from quadra.analytics.questions.snapshot import Row
 from quadra.analytics.questions.tallies import are, counted_by, each_period, many, people_tally, sums
 from quadra.warehouse.query.tally import Tallied, Tally
 
-if TYPE_CHECKING:
-    from quadra.analytics.lenses.trends import Params
-
-OTHER = "Other"
 REST = 0
 """The place of what a limit put together."""
 
