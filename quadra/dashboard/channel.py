@@ -44,6 +44,8 @@ class Channel:
         self.room = f"project:{project_id}"
         self.tally = Tally(ZoneInfo(timezone))
         self.viewers: set[str] = set()
+        self.watched_at = clock.now()
+        """When there was a viewer, at the last look."""
         self.ready = False
         self.waiting: list[Appended] = []
         """Flushes that came while the history was being read."""
@@ -61,6 +63,11 @@ class Channel:
         """Batches that other processes told of and that are not read yet."""
         self.reading_told = False
         self.gap: Gap | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it is kept for nobody. While it is read it is somebody's, who joins after that."""
+        return self.ready and not self.viewers
 
     def snapshot(self) -> Numbers:
         """All numbers, with arrivals as far back as the page shows them."""

@@ -22,7 +22,7 @@ from quadra.core.runtime import Runtime
 from quadra.core.web.loop import Threads, until_next
 from quadra.dashboard import reading
 from quadra.dashboard.channel import SAMPLE, SAMPLE_MOST, Channel, Gap, newest_first
-from quadra.dashboard.messages import Shown, Update
+from quadra.dashboard.messages import Shown, ShownProject, Update
 from quadra.dashboard.pipeline_feed import changes
 from quadra.dashboard.replicas import Replicas
 from quadra.ingest.log import Appended
@@ -35,6 +35,8 @@ TURN_SECONDS = 0.25
 """How often changed batches, jobs and insights are looked for while something moves."""
 TURNS = 4
 """Each of so many is a whole one: it looks for batches of other processes, whether or not anybody told of them."""
+LEFT = timedelta(seconds=10)
+"""How long a channel that nobody watches is kept: who goes from one page to the next comes back to it, and reads nothing anew."""
 DEEP_SECONDS = 30.0
 """How often is looked far back, and whether or not anything was committed."""
 TICK_SERIES_SECONDS = 10
@@ -66,7 +68,7 @@ class Channels:
     def open(self, project_id: int, slug: str, name: str, timezone: str) -> Channel:
         """The channel of a project, with its history read. Raises `Unavailable`."""
         channel = self._open.get(project_id)
-        if channel is None:
+        if channel is None or (channel.left and channel.project != ShownProject(slug, name, timezone)):
             channel = self._open[project_id] = Channel(project_id, slug, name, timezone)
             try:
                 self._load(channel)
@@ -76,6 +78,11 @@ class Channels:
         while not channel.ready:  # another viewer's join is reading it
             self._loop.sleep(0.01)
             if self._open.get(project_id) is not channel:
+                return self.open(project_id, slug, name, timezone)
+        if channel.left:
+            channel.watched_at = clock.now()
+            self._look(channel, deep=False)
+            if self._open.get(project_id) is not channel:  # given up, or read anew, meanwhile
                 return self.open(project_id, slug, name, timezone)
         return channel
 
@@ -120,10 +127,13 @@ class Channels:
 
     def _turn(self, channel: Channel, stamp: Stamp, whole: bool) -> None:
         """Look for what other processes stored and did, where anything was committed since the last such look; forget the
-        channel when nobody watches."""
+        channel when nobody has watched for a while: who comes before that looks by themselves."""
         if not channel.viewers:
-            self._open.pop(channel.project_id, None)
+            channel.fresh.clear()
+            if clock.now() - channel.watched_at > LEFT:
+                self._open.pop(channel.project_id, None)
             return
+        channel.watched_at = clock.now()
         deep = clock.now() - channel.deep_at > timedelta(seconds=DEEP_SECONDS)
         if whole and (deep or stamp is None or stamp != channel.looked):
             self._look(channel, deep=deep)

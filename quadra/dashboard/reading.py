@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,8 +64,11 @@ def history(database: Database, project_id: int) -> tuple[Loaded, list[BatchStat
         opened = _states(session, sa.and_(Batch.project_id == project_id, Batch.status == "OPEN"))
         horizon = min([first_id(clock.to_us(at) - REACH), *(state.id[:PREFIX] for state in opened)])
         known = sa.and_(sealed, sa.or_(Batch.opened_at >= at - RECENT, Batch.id >= horizon))
+        minutes: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        for unit, name, count in counts:
+            minutes[int(unit)][name] = count
         loaded = Loaded(
-            minutes={(int(unit), name): count for unit, name, count in counts},
+            minutes=dict(minutes),
             arrivals={int(unit): count for unit, count in arrivals},
             visitors=[(int(unit), user) for unit, user in visitors],
             done={state.id: state.event_count for state in _states(session, known)},

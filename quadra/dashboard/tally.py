@@ -45,8 +45,8 @@ class Seen(NamedTuple):
 class Loaded:
     """History as the database counted it: complete for the batches in `done`."""
 
-    minutes: Mapping[tuple[int, str], int] = field(default_factory=dict)
-    """(minute since 1970, event name) -> events"""
+    minutes: dict[int, Counter[str]] = field(default_factory=dict)
+    """minute since 1970 -> events by name"""
     arrivals: Mapping[int, int] = field(default_factory=dict)
     """second since 1970 -> events received in it"""
     visitors: Iterable[tuple[int, str]] = ()
@@ -85,9 +85,8 @@ class Tally:
     _yesterday: int = 0
 
     def load(self, history: Loaded, at: int) -> None:
-        """Begin with what the database has counted."""
-        for (minute, name), count in history.minutes.items():
-            self.minutes.setdefault(minute, Counter())[name] += count
+        """Begin with what the database has counted. On the event loop: two days of minutes are taken as they are."""
+        self.minutes = history.minutes
         self.arrivals.update(history.arrivals)
         for slot, user in history.visitors:
             self.visitors.setdefault(slot, set()).add(user)

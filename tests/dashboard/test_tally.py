@@ -150,7 +150,9 @@ def test_rows_in_any_order_and_any_number_of_times_count_as_a_plain_recount_does
 def test_history_that_was_loaded_and_rows_that_come_afterwards_add_up(story: Any) -> None:
     zone, at, batches, deliveries = story
     old = batches["a"]
-    minutes = Counter((one.occurred_at // MINUTE, one.name) for one in old)
+    minutes: dict[int, Counter[str]] = {}
+    for one in old:
+        minutes.setdefault(one.occurred_at // MINUTE, Counter())[one.name] += 1
     arrivals = Counter(one.received_at // SECOND for one in old)
     tally = Tally(zone)
     newest = max((one.received_at for one in old), default=0)
