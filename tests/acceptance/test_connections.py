@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 
+import psutil
 import pytest
 import websocket
 
@@ -29,10 +30,13 @@ SERVERS = {
 
 
 class _FewFiles:
-    """Started where a process may open few files, not even by asking for more."""
+    most_files = FILES
 
     def _command(self) -> list[str]:
-        return ["bash", "-c", f"ulimit -n {FILES}; exec {shlex.join(super()._command())}"]  # type: ignore[misc]
+        command: list[str] = super()._command()  # type: ignore[misc]
+        if "QUADRA_ASYNC_MODE" not in self._environment():  # type: ignore[attr-defined]
+            return command
+        return ["bash", "-c", f"ulimit -n {FILES}; exec {shlex.join(command)}"]  # it is not forked
 
 
 class FewFiles(_FewFiles, QuadraProcess):
@@ -104,6 +108,7 @@ def test_half_headers_where_few_files_may_be_open_keep_nobody_out(keeper: Keeper
     kind, env = SERVERS[name]
     command = ("serve", "--no-worker") if kind is QuadraProcess else ()
     with closing(few(kind)(keeper, env, command=command)) as quadra, ExitStack() as stack:
+        assert psutil.Process(quadra.pid).rlimit(psutil.RLIMIT_NOFILE) == (FILES, FILES)
         for _ in range(3):
             for _ in range(FILES):
                 with suppress(OSError):

@@ -20,9 +20,7 @@ class Careless(QuadraProcess):
     """A Quadra whose supervisor lets everybody read and write what is made."""
 
     name = "Quadra with umask 0"
-
-    def _command(self) -> list[str]:
-        return ["sh", "-c", 'umask 0; exec "$@"', "sh", *super()._command()]
+    umask = 0
 
 
 def modes(root: Path) -> dict[str, int]:

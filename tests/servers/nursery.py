@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import signal
 import socket
@@ -86,9 +87,11 @@ class Nursery:
         log: Path | None = None,
         beside: bool = False,
         module: str = "quadra",
+        umask: int | None = None,
+        most_files: int | None = None,
     ) -> Forked:
         """`python -m <module> <words>`. Its output is added to `log`; without one it goes where the nursery's goes."""
-        places = {"cwd": cwd and str(cwd), "log": log and str(log)}
+        places = {"cwd": cwd and str(cwd), "log": log and str(log), "umask": umask, "most_files": most_files}
         order = {"module": module, "words": words, "env": dict(env), "beside": beside, **places}
         with self._lock:  # answers come in the order of the orders
             self._channel.send(json.dumps(order).encode())
@@ -155,6 +158,10 @@ def attend(channel: socket.socket) -> dict[str, Any]:
 def become(order: Mapping[str, Any]) -> None:
     """Be `python -m <module> <words>`, as if the interpreter had just been started for it."""
     os.setsid()
+    if order["umask"] is not None:
+        os.umask(order["umask"])
+    if order["most_files"] is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (order["most_files"], order["most_files"]))
     if order["cwd"]:
         os.chdir(order["cwd"])
     if order["log"]:
@@ -172,6 +179,8 @@ def become(order: Mapping[str, Any]) -> None:
         words[words.index("--beside") + 1] = str(os.getppid())
     elif words[0] == "serve" and "--no-worker" not in words:
         _prepare_a_worker()
+    renewal: Any = sys.modules["quadra.core.renewal"]
+    renewal.GROWN_MB = 10_000  # each page of the parent that is touched counts as grown
     metrics: Any = sys.modules["quadra.core.observing.metrics"]
     metrics._process = os.environ.get("QUADRA_METRICS_PROCESS") or str(os.getpid())  # chosen while it is imported
     sys.argv = [order["module"], *words]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from unittest.mock import patch
 
 from quadra.accounts.setup import initialise
@@ -52,6 +52,9 @@ class QuadraProcess(Server):
 
     name = "Quadra"
     as_nobody = False  # its code may lie under a home directory that nobody may not enter
+    umask: ClassVar[int | None] = None
+    most_files: ClassVar[int | None] = None
+    """That may be open in it, where it is forked; not even by asking for more."""
 
     def __init__(
         self,
@@ -107,7 +110,15 @@ class QuadraProcess(Server):
         command, env = self._command(), self._environment()
         if self._cold or command[:2] != [sys.executable, "-m"] or "QUADRA_ASYNC_MODE" in env:
             return super()._spawn(log)
-        return nursery().start(*command[3:], env=env, cwd=self.directory, log=self.log_file, module=command[2])
+        return nursery().start(
+            *command[3:],
+            env=env,
+            cwd=self.directory,
+            log=self.log_file,
+            module=command[2],
+            umask=self.umask,
+            most_files=self.most_files,
+        )
 
     def _probe(self) -> None:
         try:
