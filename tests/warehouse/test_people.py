@@ -31,8 +31,8 @@ def seen(number: int, second: int, user: str | None = None, anon: str | None = N
     return event(number, user_id=user or anon, anonymous_id=anon, occurred_at=at, **fields)
 
 
-def people(runtime: Runtime) -> dict[str, str | None]:
-    return dict(ask(runtime, "SELECT event_id, person FROM events"))
+def people(runtime: Runtime, start_us: int | None = None) -> dict[str, str | None]:
+    return dict(query(runtime, 1, "SELECT event_id, person FROM events", start_us=start_us).rows)
 
 
 def test_anonymous_rows_belong_to_the_user_whom_the_visitor_became(any_runtime: Runtime) -> None:
@@ -228,6 +228,12 @@ def test_questions_between_compactions_follow_every_change_of_names(
                 merge_some(sqlite_runtime, project_id, day)
         if chance.random() < 0.6:
             assert people(sqlite_runtime) == expected(there)
+        if chance.random() < 0.6:  # other files come to be compared with the names than were the last time
+            start_us = AT + chance.randrange(200_000) * 1_000_000
+            later = {row.event_id for row in there if row.occurred_at >= start_us}
+            assert people(sqlite_runtime, start_us) == {
+                name: of for name, of in expected(there).items() if name in later
+            }
     if seed % 2:  # a link that is erased holds no more
         erase(sqlite_runtime, "v")
         left = [row for row in there if row.event_id in people(sqlite_runtime)]
@@ -270,6 +276,24 @@ def test_links_that_are_read_together_stay_with_their_files(
         for left in (files, files[1:], files[:1], files[:2], files):
             found = sorted(tuple(row.values()) for row in known.of(look.cursor, 1, left, look.fresh).people.to_pylist())
             assert found == [expected[files.index(pair)] for pair in left]
+
+
+def test_a_question_compares_the_names_in_its_own_files_alone(sqlite_runtime: Runtime) -> None:
+    """Else a question about a day, after each new name, reads a year."""
+    for day in range(3):
+        store(sqlite_runtime, [seen(day, day * 86_400, f"user-{day}", f"visitor-{day}")])
+        compact_all(sqlite_runtime)
+    project = warehouse_of(sqlite_runtime).people._project(1)
+    project.checked.clear()
+    since = AT + 2 * 86_400 * 1_000_000
+    people(sqlite_runtime, since)
+    assert len(project.checked) == 1
+    people(sqlite_runtime)
+    assert len(project.checked) == 3
+    store(sqlite_runtime, [seen(9, 200_000, "somebody", "user-0")])
+    people(sqlite_runtime, since)
+    assert len(project.checked) == 1
+    assert people(sqlite_runtime)["e-0"] == "somebody"
 
 
 def test_who_comes_every_day_is_kept_once_a_month(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 
 from quadra.ingest.placeholders import ALIASES
 from quadra.warehouse.query.duck import arrow
-from quadra.warehouse.query.file_links import FileLinks
+from quadra.warehouse.query.file_links import FileLinks, Placed
 from quadra.warehouse.query.fresh import Fresh
 from quadra.warehouse.query.links import links_in, links_schema, nobody, resolve
-from quadra.warehouse.segments.catalogue import Listed
 from quadra.warehouse.segments.writing import files
 
 AGAIN_SECONDS = 3_600.0
@@ -74,9 +73,7 @@ class People:
         self._lock = threading.Lock()
         self._projects: dict[int, _Project] = {}
 
-    def of(
-        self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Sequence[tuple[Listed, str]], fresh: Fresh
-    ) -> Identities:
+    def of(self, cursor: duckdb.DuckDBPyConnection, project_id: int, segments: Placed, fresh: Fresh) -> Identities:
         """`segments` are all live ones of the project, with their paths."""
         project = self._project(project_id)
         with project.lock:
@@ -87,10 +84,10 @@ class People:
         self,
         cursor: duckdb.DuckDBPyConnection,
         project_id: int,
-        segments: Sequence[tuple[Listed, str]],
+        segments: Placed,
         identities: Identities,
     ) -> Known:
-        """With what files may not know. Takes reading them where somebody is somebody else now."""
+        """With what these files may not know. Takes reading them where somebody is somebody else now."""
         project, people = self._project(project_id), identities.people
         with project.lock:
             if time.monotonic() - project.begun > AGAIN_SECONDS:
@@ -106,9 +103,7 @@ class People:
         with self._lock:
             return self._projects.setdefault(project_id, _Project())
 
-    def _people(
-        self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Sequence[tuple[Listed, str]], fresh: Fresh
-    ) -> pa.Table:
+    def _people(self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Placed, fresh: Fresh) -> pa.Table:
         if project.sealed is not fresh.sealed:
             project.sealed, project.sealed_links = fresh.sealed, _links_of(cursor, fresh.sealed)
             project.sealed_version += 1
@@ -132,19 +127,23 @@ class Moment:
     people: People
     cursor: duckdb.DuckDBPyConnection
     project_id: int
-    files: Callable[[], Sequence[tuple[Listed, str]]]
+    files: Callable[[], Placed]
     fresh: Fresh
     view: str = ""
     """What `events` is defined as over there."""
+    _known: tuple[set[str], Known] | None = None
 
     @cached_property
     def identities(self) -> Identities:
         """From all of history, whatever range is asked."""
         return self.people.of(self.cursor, self.project_id, self.files(), self.fresh)
 
-    @cached_property
-    def known(self) -> Known:
-        return self.people.named(self.cursor, self.project_id, self.files(), self.identities)
+    def known(self, segments: Placed) -> Known:
+        """With what these files may not know, or more."""
+        asked = {segment.id for segment, _path in segments}
+        if self._known is None or not asked <= self._known[0]:
+            self._known = asked, self.people.named(self.cursor, self.project_id, segments, self.identities)
+        return self._known[1]
 
 
 def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
@@ -159,12 +158,12 @@ def _links_of(cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     return found
 
 
-def _find_stale(
-    cursor: duckdb.DuckDBPyConnection, project: _Project, people: pa.Table, segments: Sequence[tuple[Listed, str]]
-) -> None:
-    """Add what changed since the last question, and what files hold that were not compared yet. `people` is registered."""
+def _find_stale(cursor: duckdb.DuckDBPyConnection, project: _Project, people: pa.Table, segments: Placed) -> None:
+    """Add what changed since the last question, and what of these files was not compared yet. `people` is registered."""
     known = [path for segment, path in segments if segment.id in project.checked]
     new = [(segment, path) for segment, path in segments if segment.id not in project.checked]
+    if people is not project.compared:
+        project.checked &= {segment.id for segment, _path in segments}  # all others as soon as they are asked
     if people is not project.compared and known:
         cursor.register("people_before", project.compared)
         changed = "(FROM people EXCEPT FROM people_before) UNION ALL (FROM people_before EXCEPT FROM people)"

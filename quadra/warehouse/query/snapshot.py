@@ -277,7 +277,8 @@ class Look:
 
     @property
     def known(self) -> Known:
-        return self._moment.known
+        """Of the files of this range."""
+        return self._moment.known(list(zip(self.overlapping, self._paths(self.overlapping), strict=True)))
 
     @contextmanager
     def _bounded(self, seconds: float) -> Iterator[threading.Event]:

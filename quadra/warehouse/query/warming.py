@@ -1,6 +1,6 @@
 """What the first question about a project takes longest over, begun when somebody opens a page: until the page asks, DuckDB has
-begun, and the identity map and the names in files are known. Not at the start of the process: what that takes in memory is for
-those who ask.
+begun, and the identity map is known, and the names in the files of the last month, about which most pages ask first. Not at the
+start of the process: what that takes in memory is for those who ask.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ import threading
 import duckdb
 from sqlalchemy.exc import SQLAlchemyError
 
+from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.runtime import Runtime
 from quadra.warehouse.query.engine import warehouse_of
+from quadra.warehouse.segments.catalogue import DAY_US
 
 logger = logging.getLogger(__name__)
+
+DAYS = 31
 
 
 class Warming:
@@ -36,7 +40,7 @@ class Warming:
 
     def _warm(self, project_id: int) -> None:
         try:
-            with warehouse_of(self._runtime).look(project_id) as look:
+            with warehouse_of(self._runtime).look(project_id, start_us=clock.now_us() - DAYS * DAY_US) as look:
                 if look.elsewhere is None:
                     look.query("SELECT person FROM events LIMIT 0")
         except (QuadraError, SQLAlchemyError, duckdb.Error) as error:  # the question itself tells it to whoever asks
