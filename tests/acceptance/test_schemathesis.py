@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.transport.requests import ManagedCookiesSession
 
 from quadra.core.api.openapi import WRITE_KEY
 from quadra.core.api.openapi_document import document
@@ -127,6 +128,14 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def session() -> Iterator[ManagedCookiesSession]:
+    """One connection for all cases: to make one costs as much as to ask."""
+    with ManagedCookiesSession() as session:
+        session.headers.clear()  # as in the session that each case has without this one
+        yield session
+
+
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -134,7 +143,7 @@ def quadra(keeper: Keeper) -> Iterator[QuadraProcess]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def ask(case: schemathesis.Case, quadra: QuadraProcess) -> None:
+def ask(case: schemathesis.Case, quadra: QuadraProcess, session: ManagedCookiesSession) -> None:
     if is_like_those_before(case):
         return
     needs = case.operation.definition.raw["x-needs"]
@@ -145,7 +154,7 @@ def ask(case: schemathesis.Case, quadra: QuadraProcess) -> None:
         case.path_parameters["key_id"] = max(key_id, OWN_KEYS)
     if case.path == "/api/analytics/flush" and "timeout" in (case.query or {}):
         case.query["timeout"] = min(case.query["timeout"], 1) if type(case.query["timeout"]) is int else "soon"
-    answer = case.call(base_url=quadra.base_url, headers=headers, timeout=30)
+    answer = case.call(base_url=quadra.base_url, session=session, headers=headers, timeout=30)
     wanted = [
         *([] if case.path.startswith(SAYS_BY_503) else [checks.not_a_server_error]),
         status_code_conformance,
@@ -162,7 +171,9 @@ def ask(case: schemathesis.Case, quadra: QuadraProcess) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS, ids=" ".join)
-def test_every_answer_is_described(door: tuple[str, str], quadra: QuadraProcess) -> None:
+def test_every_answer_is_described(
+    door: tuple[str, str], quadra: QuadraProcess, session: ManagedCookiesSession
+) -> None:
     """The cases of a door are made here: `parametrize` of Schemathesis makes those of all doors, in each process that collects
     tests, and has no public way to make those of one.
     """
@@ -171,4 +182,4 @@ def test_every_answer_is_described(door: tuple[str, str], quadra: QuadraProcess)
     test = build_operation_test(
         config=API.config, operation=API[path][method], test_func=ask, given_kwargs={}, feedback=FeedbackSources()
     )
-    test(quadra=quadra)
+    test(quadra=quadra, session=session)
