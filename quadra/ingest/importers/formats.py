@@ -16,6 +16,7 @@ from quadra.ingest.importers.access_log_json import is_entry, read_json
 from quadra.ingest.importers.histories import ga4, matomo, plausible, posthog, umami
 from quadra.ingest.importers.histories import reading as histories
 from quadra.ingest.importers.items import Item, Reading
+from quadra.ingest.importers.plain import from_line
 from quadra.ingest.importers.records import is_json, is_object, values
 from quadra.ingest.importers.source import Source, decoded
 from quadra.ingest.sdks import foreign
@@ -70,6 +71,9 @@ def _read_log(source: Source, reading: Reading) -> Iterator[Item]:
 
 def _read_ndjson(source: Source, reading: Reading) -> Iterator[Item]:
     for line in source.lines(is_whole=is_object):
+        if reading.times.column is None and (plain := from_line(line.raw)) is not None:
+            yield Item(line.number, line.raw, *plain)
+            continue
         try:
             entry = foreign.decode(line.raw)
         except Invalid:

@@ -10,7 +10,6 @@ from quadra.ingest.agents import UNKNOWN, Agent
 from quadra.ingest.importers.access_log_events import Visitors
 from quadra.ingest.importers.times import Times
 from quadra.ingest.places import Places
-from quadra.ingest.wire import Refused
 
 
 class Item(NamedTuple):
@@ -20,7 +19,8 @@ class Item(NamedTuple):
     """Its line; in a JSON file its place."""
     identity: bytes
     """What its id is made from where it has none of its own."""
-    fields: dict[str, Any] | Refused
+    fields: Any
+    """A dict of them, a plain event (see `plain`), or why it is none: `Refused`."""
     agent: Agent = UNKNOWN
     """The device, where it is about one."""
 
