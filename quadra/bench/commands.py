@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from quadra.bench import field, ingest, page, pieces
+from quadra.bench import field, ingest, options, page, pieces
 from quadra.bench.lenses import run as run_lenses
 from quadra.bench.machine import machine
 from quadra.bench.pieces import SUITES
@@ -68,10 +67,24 @@ REST_SECONDS = 60.0
 @click.option(
     "--suite", "suites", multiple=True, type=click.Choice(list(SUITES), case_sensitive=False), help="Of these."
 )
-@click.option("--rounds", default=3, show_default=True, help="Pairs of (limit, Quadra) for each figure.")
-@click.option("--seconds", default=4.0, show_default=True, help="Length of each run.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the figures as JSON.")
-@click.option("--compare", type=click.Path(path_type=Path, exists=True), help="An earlier JSON file to compare with.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1_000),
+    default=3,
+    show_default=True,
+    help="Pairs of (limit, Quadra) for each figure.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 3_600), default=4.0, show_default=True, help="Length of each run."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Write the figures as JSON."
+)
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An earlier JSON file to compare with.",
+)
 @click.option(
     "--keep",
     "folder",
@@ -103,6 +116,7 @@ def bench(
 
     With --iterations or --suite small pieces of work instead: NumPy, JSON, field, database, ingest, lenses.
     """
+    options.check(click.get_current_context())
     before = signal.signal(signal.SIGTERM, _end)
     click.get_current_context().call_on_close(partial(signal.signal, signal.SIGTERM, before))
     kept = Kept(output, folder)
@@ -121,8 +135,6 @@ def bench(
         finally:
             kept.page()
     elif scale:
-        if replicas and not postgres:
-            raise click.UsageError("--replicas needs --postgres: two replicas share a database.")
         shared = (postgres, replicas) if postgres and replicas else None
         grown = Scale(machine())
         keep = partial(kept.write, "scale")
@@ -144,17 +156,16 @@ def bench(
         for one in scored:
             click.echo(f"{one['name']}: {one['per_second']:,}/s" + (f" (goal {one['goal']:,})" if one["goal"] else ""))
         kept.put("field", {"machine": facts, "field": scored})
-    elif replicas:
-        if not postgres:
-            raise click.UsageError("--replicas needs --postgres: two replicas share a database.")
+    elif replicas and postgres:
         facts = machine()
         across = run_replicas(postgres, replicas, events=max(20, int(rounds * seconds * 10)), say=click.echo)
         kept.put("replicas", {"machine": facts, "replicas": across})
     else:
+        earlier = read_earlier(compare) if compare else None
         report = measure_ingest(postgres, rounds, seconds)
         kept.put("ingest", report)
-        if compare:
-            click.echo("\n".join(changes(json.loads(compare.read_text()), report)))
+        if earlier:
+            click.echo("\n".join(changes(earlier, report)))
 
 
 def _end(number: int, frame: object) -> NoReturn:
@@ -205,6 +216,16 @@ def time_pieces(iterations: int, suites: tuple[str, ...], output: Path | None, c
         suite.save_results(output)
     if compare:
         click.echo("\n".join(["Compared with the earlier run:", *suite.compare(compare)]))
+
+
+def read_earlier(path: Path) -> dict[str, Any]:
+    """Before the minutes that measuring takes. Raises `UsageError`."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        {result["name"]: (result["ratio"], result["cpu_us_per_event"]) for result in found["ingest"]}
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise click.UsageError(f"--compare: {path} holds no figures of `quadra bench --output FILE`.") from error
+    return found
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -174,19 +174,21 @@ def quadra(
         **(extra or {}),
     }
     try:
-        printed = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "quadra", "init", "--json"],
             env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Misconfigured(f"{name} cannot be set up: {done.stderr.decode(errors='replace').strip()[-1500:]}")
         if prepare is not None:
             prepare(directory, url)
         process = Process(
             name, ["-m", "quadra", "serve", *([] if worker else ["--no-worker"])], environment, "/health/ready"
         )
-        process.key = json.loads(printed)["write_key"] or ""
-        process.read_key = json.loads(printed)["admin_key"] or ""
+        process.key = json.loads(done.stdout)["write_key"] or ""
+        process.read_key = json.loads(done.stdout)["admin_key"] or ""
         process.database_url, process.directory = url, directory
         try:
             yield process
