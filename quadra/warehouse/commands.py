@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import click
 
@@ -18,8 +21,13 @@ from quadra.warehouse.erasure.jobs import request_erasure
 from quadra.warehouse.query.engine import warehouse_of
 from quadra.warehouse.segments import merging, sweeping
 from quadra.warehouse.segments.compaction import compact_some
+from quadra.warehouse.segments.publishing import StaleRead
 from quadra.warehouse.segments.verifying import Damage, live_segments, verify
 from quadra.warehouse.status import FIELDS, replaced_files, status
+
+STALE_MOST = 60
+PAUSE_SECONDS = 0.5
+"""After a worker was quicker: by then it is further."""
 
 
 @click.group()
@@ -65,9 +73,10 @@ def compact(slug: str | None, as_json: bool) -> None:
         with runtime.database.read() as session:
             projects = [get_project(session, slug)] if slug else list_projects(session)
         for project in projects:
-            while taken := compact_some(runtime, project.id):
+            while taken := _beside_workers(partial(compact_some, runtime, project.id)):
                 batches += taken
-            files += _merge(runtime, project.id)
+            while merged := _beside_workers(partial(_merge, runtime, project.id)):
+                files += merged
         sweeping.sweep(runtime)
     body = {"batches": batches, "merged_files": files}
     say(as_json, body, [f"{batches} batches compacted, {files} small files merged."])
@@ -98,14 +107,20 @@ def erase(user_id: str | None, slug: str, again: bool, as_json: bool) -> None:
 
 
 def _merge(runtime: Runtime, project_id: int) -> int:
-    files = 0
-    while True:
-        with runtime.database.read() as session:
-            days = merging.find_days(session, rows_most=runtime.settings.segment_rows)
-        due = [day for found, day in days if found == project_id]
-        if not due:
-            return files
-        files += sum(merging.merge_some(runtime, project_id, day) for day in due)
+    """What is due now."""
+    with runtime.database.read() as session:
+        days = merging.find_days(session, rows_most=runtime.settings.segment_rows)
+    return sum(merging.merge_some(runtime, project_id, day) for found, day in days if found == project_id)
+
+
+def _beside_workers(work: Callable[[], int]) -> int:
+    """A worker that compacts the same takes what was read here: it is read again. Each time the worker has done some of it."""
+    for _ in range(STALE_MOST):
+        try:
+            return work()
+        except StaleRead:
+            time.sleep(PAUSE_SECONDS)
+    return work()
 
 
 def _damage_body(damage: Damage) -> dict[str, str]:
