@@ -231,8 +231,9 @@ class Channels:
 
     def _tell(self, channel: Channel) -> None:
         """What moved in the pipeline."""
-        found = self._threads.run(changes, self._database, channel.project_id, channel.slug, channel.feed.since)
-        for name, payload in channel.feed.news(found).items():
+        feed = channel.feed
+        found = self._threads.run(changes, self._database, channel.project_id, channel.slug, feed.since, feed.standing)
+        for name, payload in feed.news(found).items():
             self._emit(channel.room, name, payload)
 
     def _load(self, channel: Channel) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct, to_builtins
 from sqlalchemy.orm import Session
 
 from quadra.core import clock
-from quadra.core.database import Database
+from quadra.core.database import Database, Instant
 from quadra.field.bodies import Training, training_body
 from quadra.field.tables import FieldState, SignalProgress, TrainingRun
 from quadra.ingest.tables import Batch
@@ -37,12 +37,17 @@ MOST = 100
 """Rows of a kind in one message; a page reloads by itself now and then."""
 
 
+Standing = tuple[Any, ...]
+"""What of a project has no time of its change: its open batches, and how far the field has read."""
+
+
 @dataclass
 class Feed:
     """What one channel was told, so that the overlap tells nothing twice."""
 
     slug: str
     since: datetime = field(default_factory=clock.now)
+    standing: Standing | None = None
     told: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
     """id -> (the state it was told in, when)"""
     seconds: Callable[[], float] = time.monotonic
@@ -58,6 +63,9 @@ class Feed:
 
     def news(self, changes: Changes) -> dict[str, dict[str, Any]]:
         """Message name -> payload, for what was not told yet."""
+        self.since, self.standing = changes.at, changes.standing
+        if changes.none:  # and what was told of open batches is not forgotten
+            return {}
         at = clock.now()
         messages = {
             "batch:update": ("batches", self._fresh(changes.batches, "batch_id", ("status", "event_count"), at)),
@@ -71,7 +79,6 @@ class Feed:
         }
         for key in [key for key, (_state, when) in self.told.items() if at - when > 4 * OVERLAP]:
             del self.told[key]
-        self.since = changes.at
         news = {
             name: {"project": self.slug, what: to_builtins(rows)} for name, (what, rows) in messages.items() if rows
         }
@@ -107,13 +114,42 @@ class Changes:
     insights: list[answers.Insight]
     trainings: list[Training]
     read: list[ReadUntil]
+    standing: Standing = ()
+    none: bool = False
 
 
-def changes(database: Database, project_id: int, slug: str, since: datetime) -> Changes:
-    """Everything of the project that may have changed since then. Blocks; runs on a native thread."""
+def _any(table: Any, moment: Any) -> sa.ColumnElement[bool]:
+    return sa.exists().where(table.project_id == PROJECT, moment > sa.bindparam("after", type_=Instant()))
+
+
+PROJECT = sa.bindparam("project", type_=sa.Integer())
+MOVED = sa.select(
+    sa.or_(
+        _any(Job, Job.updated_at),
+        _any(Insight, Insight.created_at),
+        _any(Insight, Insight.updated_at),
+        _any(Batch, Batch.opened_at),
+        _any(TrainingRun, TrainingRun.updated_at),
+    ),
+    # of all projects, by an index: a project may have a million batches
+    sa.select(sa.func.count()).where(Batch.status == "OPEN").scalar_subquery(),
+    sa.select(sa.func.sum(Batch.event_count)).where(Batch.status == "OPEN").scalar_subquery(),
+    sa.select(FieldState.updated_at).where(FieldState.project_id == PROJECT).scalar_subquery(),
+    sa.select(SignalProgress.until_at).where(SignalProgress.project_id == PROJECT).scalar_subquery(),
+)
+"""Whether a look can find anything, by one statement; the look takes eight."""
+
+
+def changes(database: Database, project_id: int, slug: str, since: datetime, before: Standing | None) -> Changes:
+    """Everything of the project that may have changed since then. `before`: how it stood at the last look; without it this
+    one is not spared. Blocks; runs on a native thread."""
     at = clock.now()
     after = since - OVERLAP
     with database.read() as session:
+        moved, *found = session.connection().execute(MOVED, {"project": project_id, "after": after}).one()
+        standing = tuple(found)
+        if before is not None and not moved and standing == before:
+            return Changes(at, [], [], [], [], [], standing, none=True)
         jobs = _some(session, Job, Job.updated_at, Job.project_id == project_id, Job.updated_at > after)
         insights = _some(
             session, Insight, Insight.created_at, Insight.project_id == project_id, Insight.created_at > after
@@ -121,13 +157,13 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
         insights += _some(
             session, Insight, Insight.updated_at, Insight.project_id == project_id, Insight.updated_at > after
         )
-        moved = {job.batch_id for job in jobs if job.batch_id}
+        of_jobs = {job.batch_id for job in jobs if job.batch_id}
         batches = _some(
             session,
             Batch,
             Batch.opened_at,
             Batch.project_id == project_id,
-            sa.or_(Batch.opened_at > after, Batch.status == "OPEN", Batch.id.in_(moved)),
+            sa.or_(Batch.opened_at > after, Batch.status == "OPEN", Batch.id.in_(of_jobs)),
         )
         analyses = analysis_jobs(session, [batch.id for batch in batches], kind=ANALYSE)
         return Changes(
@@ -137,6 +173,7 @@ def changes(database: Database, project_id: int, slug: str, since: datetime) -> 
             insights=[answers.insight_shown(insight, slug) for insight in insights],
             trainings=[training_body(session, run, slug) for run in _trainings(session, project_id, after)],
             read=_read(session, project_id),
+            standing=standing,
         )
 
 

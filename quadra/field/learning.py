@@ -104,12 +104,15 @@ def learn_batches(runtime: Runtime, leases: Sequence[Lease], *, tell: Tell | Non
     seconds = time.monotonic() - began
     for one in learned.values():
         kept.keep(one.data, one.field)
-        for batch, reading in one.read:
+        for _, reading in one.read:
             metrics.learned(reading, seconds=seconds / len(leases))
+        if one.read:  # one line for all of a turn: a line for each costs what storing a few events does
+            batch, reading = one.read[-1]
             logger.info(
                 "field.batch.learned",
                 extra={
                     "batch_id": batch.id,
+                    "batches": len(one.read),
                     "loss": round(reading.loss, 4),
                     "novelty_z": round(reading.novelty_z, 2),
                 },

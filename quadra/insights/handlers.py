@@ -92,10 +92,11 @@ def analyse_batches(runtime: Runtime, leases: Sequence[Lease]) -> None:
         insights_total.labels("local").inc()
         if one.batch.id in fresh:
             clients_asked(one.calls, scale=one.batch.event_count / max(one.context.now.read, 1))
-        logger.info(
-            "insights.insight.made",
-            extra={"batch_id": one.batch.id, "analyst": "local", "findings": len(one.analysis.patterns)},
-        )
+    for _, same in groupby(analysed, key=lambda one: one.batch.project_id):  # one line for all of a turn, not for each
+        together = list(same)
+        findings = sum(len(one.analysis.patterns) for one in together)
+        about = {"batch_id": together[-1].batch.id, "batches": len(together), "analyst": "local", "findings": findings}
+        logger.info("insights.insight.made", extra=about)
 
 
 def _read_and_analyse(session: Session, sealed: SealedRows, leases: Sequence[Lease]) -> list[Analysed]:

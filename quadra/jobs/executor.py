@@ -31,6 +31,8 @@ from quadra.jobs.wake import listening
 
 logger = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 0.25
+"""Until the next look after all that was due is claimed: of those kinds some may be due in a moment. What comes wakes it."""
 RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
@@ -154,7 +156,8 @@ class Executor:
     def _claim(self, kinds: Collection[str], free: int) -> float:
         with self._database.begin() as session:
             jobs = claim(session, worker=self.name, kinds=kinds, limit=free, length=self._lease)
-            if len(jobs) == free:  # more may wait than there are threads
+            more = len(jobs) == free  # may wait than there are threads
+            if more:
                 for kind in {job.kind for job in jobs if self._handlers[job.kind].together}:
                     jobs += claim(
                         session, worker=self.name, kinds=[kind], limit=TOGETHER_MOST, length=self._lease, fresh=True
@@ -167,7 +170,9 @@ class Executor:
                     self._give_back(job)
             else:
                 self._start([Run(job, self._handlers[job.kind], self._lease) for job in some])
-        return 0 if jobs else RACED_SECONDS
+        if more:
+            return 0
+        return AGAIN_SECONDS if jobs else RACED_SECONDS
 
     def _start(self, runs: Sequence[Run]) -> None:
         name = f"job-{runs[0].lease.job.kind}"

@@ -1,14 +1,14 @@
 """When a kind whose jobs are done together is claimed again.
 
 What such jobs have in common costs several times as much as one of them. So the more of them one claim found, the longer the
-next one waits: below 25 a second each is claimed at once, and where more come, those of half a second are done in one turn.
+next one waits: below ten a second each is claimed at once, and where more come, those of half a second are done in one turn.
 """
 
 from __future__ import annotations
 
 import time
 
-EACH_SECONDS, MOST_SECONDS = 0.04, 0.5
+EACH_SECONDS, MOST_SECONDS = 0.1, 0.5
 LOOK_SECONDS = 0.1
 """Between two looks for other kinds while one rests: each batch that is sealed wakes the worker."""
 
