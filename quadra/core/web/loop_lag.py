@@ -15,9 +15,9 @@ from quadra.core.web.loop import Loop, until_next
 EVERY_SECONDS = 0.05
 """What holds the loop for less may pass unseen; it is the bound of what one request may."""
 REST_SECONDS = 0.25
-REST_AFTER = 200
+REST_AFTER = 40
 """So many turns in a row without work."""
-WORK_SECONDS = 0.003
+WORK_SECONDS = 0.001
 """Of processor time on the loop's thread between two turns: more than looking after an open dashboard takes."""
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
