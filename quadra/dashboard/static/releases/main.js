@@ -40,6 +40,7 @@ function draw({ release, releases, watcher_pid: watcher, deployments, acts }) {
   const chosen = form.elements.release.value;
   fill(form.elements.release, releases, () => releases.map((name) => el('option', { value: name, selected: name === chosen }, name)));
   rows('deployments', deployments, deploymentRow, () => nothingDeployed(releases, watcher));
+  document.getElementById('watched').hidden = false; // not before: what stands above it grows, and moves nothing
   rows('acts', acts, actRow, () => el('p', { class: 'nothing' }, 'Nothing. Every process ran, and answered well and in time.'));
   document.getElementById('numbers').removeAttribute('aria-busy');
 }
