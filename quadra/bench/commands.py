@@ -17,8 +17,8 @@ from quadra.bench.machine import machine
 from quadra.bench.pieces import SUITES
 from quadra.bench.replicas import run as run_replicas
 from quadra.bench.rest import run as run_rest
-from quadra.bench.scale import Scale
 from quadra.bench.scale import run as run_scale
+from quadra.bench.scaled import Scale
 from quadra.bench.soak import Soak
 from quadra.bench.soak import run as run_soak
 from quadra.bench.suite import ITERATIONS, BenchmarkSuite, load_results

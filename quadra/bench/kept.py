@@ -8,7 +8,7 @@ import msgspec
 
 from quadra.bench.lenses import Lenses
 from quadra.bench.rest import Rest
-from quadra.bench.scale import Scale
+from quadra.bench.scaled import Scale
 from quadra.bench.soak import Soak
 
 

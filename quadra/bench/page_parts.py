@@ -9,7 +9,7 @@ from quadra.bench.lenses import Lenses
 from quadra.bench.markdown import measured, prose, section, table
 from quadra.bench.page_soak import soak
 from quadra.bench.rest import Rest
-from quadra.bench.scale import Scale, Size
+from quadra.bench.scaled import Scale, Size
 
 
 def parts(figures: Figures) -> Iterator[str]:

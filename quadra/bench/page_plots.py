@@ -7,7 +7,7 @@ import msgspec
 from quadra.bench import svg
 from quadra.bench.kept import Figures, Ingest
 from quadra.bench.lenses import Lenses
-from quadra.bench.scale import Scale
+from quadra.bench.scaled import Scale
 from quadra.bench.soak import Soak
 from quadra.bench.svg import Band, Bar, Line
 

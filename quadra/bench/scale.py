@@ -22,12 +22,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from quadra.accounts.projects import get_project
 from quadra.analytics.lens_list import lens_of, read_asked
 from quadra.bench.processes import Process, disk_mb, load, quadra
+from quadra.bench.scaled import DAYS, Cost, Question, Replicas, Scale, Size, describe
 from quadra.bench.warehouse import make_history
 from quadra.core import clock
 from quadra.core.database import Database
@@ -43,8 +43,6 @@ from quadra.warehouse.query.engine import warehouse_of
 
 Say = Callable[[str], None]
 SIZES = (100_000, 1_000_000, 10_000_000, 50_000_000)
-DAYS = 365
-"""Over which the history is spread."""
 DISK_BYTES = 200
 """An event in its segment, in a backup, in what is recovered of it, and some room."""
 SINGLY = {"shape": "single", "clients": 50, "window": 20}
@@ -60,62 +58,6 @@ SOON = {"QUADRA_SEGMENT_AGE": "1s", "QUADRA_BATCH_MAX_AGE": "2s"}
 """What is taken is compacted at once, not after minutes."""
 IDLE_SECONDS = 9
 FINISH_SECONDS = 900
-
-
-class Question(msgspec.Struct, frozen=True):
-    """Of one range: processor milliseconds of the first asking, and of one of the same again."""
-
-    title: str
-    first_cpu_ms: float
-    again_cpu_ms: float
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """Processor microseconds of an event."""
-
-    us: float
-    web_us: float
-    """of it the web process"""
-    events_per_second: int
-
-
-class Size(msgspec.Struct):
-    """What was measured beside so many events."""
-
-    events: int
-    measured_at: str
-    load: float
-    history_seconds: float
-    single_us: float
-    """processor time of an event, web process and worker, until it is analysed and compacted"""
-    single_web_us: float
-    array_us: float
-    array_web_us: float
-    questions: list[Question]
-    backup_seconds: float
-    backup_cpu_seconds: float
-    recover_seconds: float
-    recover_cpu_seconds: float
-    web_mb: float
-    worker_mb: float
-    disk_mb: float
-
-
-class Replicas(msgspec.Struct):
-    """Single events to so many web processes at once, over one PostgreSQL."""
-
-    replicas: int
-    load: float
-    events_per_second: int
-    single_us: float
-    single_web_us: float
-
-
-class Scale(msgspec.Struct):
-    machine: dict[str, Any]
-    days: int = DAYS
-    sizes: list[Size] = []
-    replicas: list[Replicas] = []
 
 
 def run(
@@ -298,14 +240,3 @@ def replicas(postgres: str, redis: str, *, seconds: float) -> list[Replicas]:
             one, busy = cost(servers, seconds, SINGLY), round(os.getloadavg()[0], 1)
             found.append(Replicas(len(servers), busy, one.events_per_second, one.us, one.web_us))
         return found
-
-
-def describe(size: Size) -> str:
-    asked = "; ".join(
-        f"{one.title} {one.first_cpu_ms:,.0f}, again {one.again_cpu_ms:,.0f} ms" for one in size.questions
-    )
-    return (
-        f"{size.events:,} events: {size.single_us} µs singly, {size.array_us} in arrays; {asked}; backup "
-        f"{size.backup_seconds} s, recovery {size.recover_seconds} s; web {size.web_mb} MB, worker "
-        f"{size.worker_mb} MB; disk {size.disk_mb:,.0f} MB"
-    )

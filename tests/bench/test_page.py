@@ -13,7 +13,7 @@ from quadra.bench import page, svg
 from quadra.bench.billion import billion
 from quadra.bench.kept import Figures
 from quadra.bench.page_parts import scale
-from quadra.bench.scale import Question, Scale, Size
+from quadra.bench.scaled import Question, Scale, Size
 from quadra.bench.svg import Bar, Line
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
