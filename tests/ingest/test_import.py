@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +19,9 @@ from quadra.accounts.setup import installation_secret
 from quadra.core import clock
 from quadra.core.errors import Invalid, NotFound
 from quadra.ingest.accept import Sender, accept
+from quadra.ingest.columns import Row
 from quadra.ingest.importers import access_log, formats, source
+from quadra.ingest.importers import run as run_module
 from quadra.ingest.importers.access_log import Entry, read_line
 from quadra.ingest.importers.access_log_events import Visitors, fields_of
 from quadra.ingest.importers.access_log_json import is_entry, read_json
@@ -28,11 +31,13 @@ from quadra.ingest.importers.records import DELIMITERS
 from quadra.ingest.importers.run import Result, _identified, _wire, run
 from quadra.ingest.importers.source import Source
 from quadra.ingest.importers.times import Times
+from quadra.ingest.log import Log
 from quadra.ingest.wire import Refused
 from tests.ingest.conftest import opened
 from tests.ingest.real import Project, new_project
 from tests.servers.keeper import Keeper
 from tests.servers.quadra import QuadraProcess
+from tests.waiting import eventually
 
 SAMPLES = Path(__file__).parent / "samples"
 LOG = SAMPLES / "access.log"
@@ -354,3 +359,41 @@ def test_a_line_that_waits_is_said_and_stored_once_when_it_is_written(project: P
     path.write_text(f"{lines[0]}\n{lines[1]}\n")
     assert bring(project, path)["stored"] == 1
     assert len(project.events()) == 2
+
+
+def test_an_import_that_was_killed_after_a_group_is_run_again_and_each_line_is_stored_once(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text("".join(f'{{"event_type":"bought","timestamp":{1_772_359_200 + n // 3}}}\n' for n in range(9_000)))
+    environment = {**os.environ, "QUADRA_DATA_DIR": str(project.quadra.directory / "data")}
+    command = [sys.executable, "-m", "quadra", "import", "-", "--project", project.slug]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment) as importing:
+        assert importing.stdin is not None
+        importing.stdin.write(path.read_bytes())
+        importing.stdin.flush()
+        eventually(project.events)
+        importing.send_signal(signal.SIGKILL)
+    again = bring(project, path)
+    assert (again["read"], again["stored"] + again["duplicates"], again["refused"]) == (9_000, 9_000, 0)
+    assert again["duplicates"] >= 2_000
+    assert again["stored"] > 0, "else it was not killed in the middle"
+    assert len(project.events()) == 9_000
+    assert bring(project, path)["duplicates"] == 9_000
+
+
+def test_large_events_of_a_file_are_not_gathered_beyond_a_groups_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = []
+
+    def append(_log: Any, rows: list[Row]) -> list[tuple[str, bool]]:
+        groups.append(len(rows))
+        return [("batch", False)] * len(rows)
+
+    monkeypatch.setattr(run_module, "append", append)
+    large = {"event_type": "bought", "timestamp": 1_772_359_200, "properties": {"text": "x" * 32_000}}
+    result = Result()
+    with closing(Ids("secret")) as ids:
+        items = (Item(n, b"", {**large, "event_id": f"e{n}"}) for n in range(300))
+        run(items, project_id=1, ids=ids, log=cast(Log, object()), result=result)
+    assert (result.stored, sum(groups)) == (300, 300)
+    assert max(groups) * 32_000 <= run_module.GROUP_BYTES + 64_000
