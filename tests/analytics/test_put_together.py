@@ -5,6 +5,7 @@ That the statements are right, the tests of each lens compare with the reference
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from quadra.accounts.tables import Project
 from quadra.analytics.lens_list import lens_of
+from quadra.analytics.lenses import paths, sessions
+from quadra.analytics.questions import presence_days, stretches
 from quadra.core import clock
 from quadra.ingest.tables import Batch
 from quadra.warehouse.query import partials
@@ -51,38 +54,62 @@ ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("performance", {}),
     ("user/events/analytics", {"limit": 2}),
 )
-one = st.builds(
-    lambda who, at, name, plan, n, bot: (
-        who,
-        at,
-        name,
-        ({"plan": plan} if plan else {}) | ({"n": n} if n else {}),
-        bot,
-    ),
-    st.sampled_from([*PEOPLE, "u1", "u2", None]),
-    st.one_of(st.integers(-5 * 48, 5 * 48), st.integers(-3, 3)),
-    st.sampled_from("ab"),
-    st.sampled_from(["", "x", "y", "Other"]),
-    st.one_of(st.none(), st.integers(-3, 9)),
-    st.integers(0, 6).map(lambda n: n == 0),
+CUT: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("sessions", {}),
+    ("sessions", {"interval": "hour", "where": {"plan": "x"}}),
+    ("sessions", {"interval": "week", "include_bots": "true"}),
+    ("users", {}),
+    ("paths", {}),
+    ("dashboard", {}),
+    ("paths", {"max_steps": 3, "include_events": "a,/x", "include": "all"}),
+    ("users", {"limit": 2, "where": {"plan": "x"}}),
+    ("dashboard", {"interval": "hour", "compare_from": "2026-03-06", "compare_to": "2026-03-08"}),
 )
-happenings = st.one_of(
-    st.tuples(
-        st.sampled_from(["come", "are sealed", "are compacted", "are compacted"]), st.lists(one, min_size=1, max_size=9)
-    ),
-    st.tuples(st.sampled_from(["are erased"]), st.sampled_from([*PEOPLE])),
-    st.tuples(st.sampled_from(["join"]), st.sampled_from(LINKS)),
-    st.tuples(st.sampled_from(["are merged"]), st.none()),
-    st.tuples(st.sampled_from(["are too old"]), st.integers(-4, 0)),
-)
+"""Cut into days."""
+OF_DAYS = (paths, presence_days, sessions)
+
+
+def happenings(when: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[str, Any]]:
+    """What comes, comes at these half-hours."""
+    one = st.builds(
+        lambda who, at, name, plan, n, bot: (
+            who,
+            at,
+            name,
+            ({"plan": plan} if plan else {}) | ({"n": n} if n else {}),
+            bot,
+        ),
+        st.sampled_from([*PEOPLE, "u1", "u2", None]),
+        when,
+        st.sampled_from("ab"),
+        st.sampled_from(["", "x", "y", "Other"]),
+        st.one_of(st.none(), st.integers(-3, 9)),
+        st.integers(0, 6).map(lambda n: n == 0),
+    )
+    return st.one_of(
+        st.tuples(
+            st.sampled_from(["come", "are sealed", "are compacted", "are compacted"]),
+            st.lists(one, min_size=1, max_size=9),
+        ),
+        st.tuples(st.sampled_from(["are erased"]), st.sampled_from([*PEOPLE])),
+        st.tuples(st.sampled_from(["join"]), st.sampled_from(LINKS)),
+        st.tuples(st.sampled_from(["are merged"]), st.none()),
+        st.tuples(st.sampled_from(["are too old"]), st.integers(-4, 0)),
+    )
+
+
+scattered = happenings(st.one_of(st.integers(-5 * 48, 5 * 48), st.integers(-3, 3)))
+around_midnights = happenings(st.builds(lambda day, near: day * 48 + near, st.integers(-1, 1), st.integers(-2, 4)))
 ranges = st.tuples(st.integers(-6 * 24, 0), st.integers(1, 5 * 24))
 
 
-def ask(place: Place, project: Project, start_us: int, end_us: int, turn: int) -> list[Any]:
-    """Half of it in turns, whatever answers are kept."""
+def ask(
+    place: Place, project: Project, start_us: int, end_us: int, some: Sequence[tuple[str, dict[str, Any]]]
+) -> list[Any]:
+    """Whatever answers are kept."""
     place.forget()
     bounds = {"from": clock.iso(clock.from_us(start_us)), "to": clock.iso(clock.from_us(end_us))}
-    found = [place.ask(Lens(lens), project, {**bounds, **asked}) for lens, asked in ASKED[turn % 2 :: 2]]
+    found = [place.ask(Lens(lens), project, {**bounds, **asked}) for lens, asked in some]
     return [{name: value for name, value in answer.items() if name not in OF_THE_MOMENT} for answer in found]
 
 
@@ -92,9 +119,9 @@ class Lens:
 
 
 def requested(name: str, props: dict[str, Any]) -> dict[str, Any]:
-    """Some of them are requests, too."""
+    """Some of them are requests, and some are pages."""
     if "n" not in props:
-        return {}
+        return {"kind": "page", "fields": {"page_url": f"https://a.example/{props['plan']}"}} if props else {}
     n = props["n"]
     fields = {"endpoint": f"/{name}", "status_code": (200, 404, 500)[n % 3], "response_time_ms": n**2}
     return {"kind": "request", "fields": fields | ({"method": "GET"} if n % 2 else {})}
@@ -116,6 +143,36 @@ def seal(place: Place, project: Project) -> None:
         session.execute(sa.update(Batch).where(opened).values(status="SEALED", sealed_at=clock.now()))
 
 
+def told(place: Place, project: Project, middle: int, what: str, given_: Any) -> None:
+    """What happens in a story."""
+    if what == "are erased":
+        erase(place.runtime, given_, project.id)
+    elif what == "join":
+        (user, other), at = given_
+        place.append(project, [Event(user, middle + at * HOUR, "linked", anonymous_id=other)])
+    elif what == "are merged":
+        merge(place, project)
+    else:
+        rows = [
+            Event(who, middle + at * HOUR // 2, name, props, bot=bot, **requested(name, props))
+            for who, at, name, props, bot in given_
+        ]
+        place.append(project, rows)
+        if what != "come":
+            seal(place, project)
+        if what == "are compacted":
+            place.compact(project)
+
+
+STORY = settings(
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
 def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Late events, compaction, merges, erasure, joins of people and retention between questions of moving ranges."""
     put_together = []
@@ -126,41 +183,20 @@ def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.Mon
         put_together.append(found is not None)
         return found
 
-    @settings(
-        max_examples=3,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
+    @STORY
     @given(
         zone=st.sampled_from(sorted(ZONES)),
-        story=st.lists(st.tuples(happenings, ranges), min_size=5, max_size=8),
+        story=st.lists(st.tuples(scattered, ranges), min_size=5, max_size=8),
     )
     def check(zone: str, story: list[Any]) -> None:
         middle, project = us_of(ZONES[zone]), place.project(zone)
         with monkeypatch.context() as patched:
             for turn, ((what, given_), (start, end)) in enumerate(story):
-                if what == "are erased":
-                    erase(place.runtime, given_, project.id)
-                elif what == "join":
-                    user, other = given_
-                    place.append(project, [Event(user, middle + start * HOUR, "linked", anonymous_id=other)])
-                elif what == "are merged":
-                    merge(place, project)
-                elif what == "are too old":
+                if what == "are too old":
                     patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
                 else:
-                    rows = [
-                        Event(who, middle + at * HOUR // 2, name, props, bot=bot, **requested(name, props))
-                        for who, at, name, props, bot in given_
-                    ]
-                    place.append(project, rows)
-                    if what != "come":
-                        seal(place, project)
-                    if what == "are compacted":
-                        place.compact(project)
-                bounds = (middle + start * HOUR, middle + end * HOUR, turn)
+                    told(place, project, middle, what, (given_, start) if what == "join" else given_)
+                bounds = (middle + start * HOUR, middle + end * HOUR, ASKED[turn % 2 :: 2])
                 patched.setattr(Partials, "of", noted)
                 found = ask(place, project, *bounds)
                 patched.setattr(Partials, "of", lambda *_asked: None)
@@ -169,6 +205,41 @@ def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.Mon
     check()
     assert put_together
     assert all(put_together)
+
+
+def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same story; sessions go on over midnight, over the edges of files, and from one id of a person to another."""
+    cut = []
+    of = stretches.stretched
+
+    def noted(*asked: Any) -> Any:
+        found = of(*asked)
+        cut.append(found is not None)
+        return found
+
+    @STORY
+    @given(
+        story=st.lists(st.tuples(around_midnights, ranges), min_size=5, max_size=8),
+    )
+    def check(story: list[Any]) -> None:
+        middle, project = us_of("2026-03-08"), place.project()
+        with monkeypatch.context() as patched:
+            for turn, ((what, given_), (start, end)) in enumerate(story):
+                if what == "are too old":
+                    patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
+                else:
+                    told(place, project, middle, what, (given_, start) if what == "join" else given_)
+                bounds = (middle + start * HOUR, middle + end * HOUR, CUT[turn % 3 :: 3])
+                for module in OF_DAYS:
+                    patched.setattr(module, "stretched", noted)
+                found = ask(place, project, *bounds)
+                for module in OF_DAYS:
+                    patched.setattr(module, "stretched", lambda *_asked: None)
+                assert found == ask(place, project, *bounds)
+
+    check()
+    assert cut
+    assert all(cut)
 
 
 def test_only_what_is_new_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,11 +111,12 @@ THERE = Typed(_There)
 
 
 def _there(events: Snapshot, now: Question, then: Question) -> _There:
-    presence, earlier, later = Presence(then, now), Days(then.periods()), Days(now.periods())
-    for block in blocks(events, now, min(then.start_us, now.start_us)):
+    of_then, of_now = then.periods(), now.periods()
+    presence, earlier, later = Presence(then, now), Days(then, of_then), Days(now, of_now)
+    for block in blocks(events, now, then, (of_then, of_now)):
         presence.add(block)
-        earlier.add(block, block.inside(then))
-        later.add(block, block.inside(now))
+        earlier.add(block)
+        later.add(block)
     return _There(*presence.counted(), earlier.people.tolist(), later.people.tolist())
 
 

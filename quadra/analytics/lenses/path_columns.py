@@ -1,7 +1,6 @@
 """Edges of whole sessions of many people at once, in columns, without sorting what people did as text.
 
-Which of several events of one instant came first is said by their event ids, which are read for those alone and put in their
-place by whoever asks.
+Events of one instant come in their order already: `settling.py`.
 """
 
 from __future__ import annotations
@@ -12,30 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quadra.analytics.questions.timeline import Codes, Flags, Numbers, Timeline, begins
-from quadra.analytics.questions.visits import GAP_US
+from quadra.analytics.questions.stretches import sessions
+from quadra.analytics.questions.timeline import Codes, Numbers, begins
 
 NODE_BITS = 28
 """Of a node's number: a position and two of them are one integer."""
 
 
-def mixed(timeline: Timeline, nodes: Codes) -> tuple[Numbers, Flags]:
-    """Where the instants begin at which a person is at different nodes, and which events are of those."""
-    instant = begins(timeline.who) | begins(timeline.us)
-    if not (begins(nodes) & ~instant).any():
-        return np.zeros(0, np.int64), np.zeros(len(nodes), np.bool_)
-    run, first = np.cumsum(instant) - 1, np.flatnonzero(instant)
-    found = np.zeros(len(first), np.bool_)
-    found[run[nodes != nodes[first][run]]] = True
-    return first[found], found[run]
-
-
-def edges(people: Timeline, nodes: Codes, most: int) -> pa.Table:
+def edges(who: Codes, us: Numbers, nodes: Codes, most: int) -> pa.Table:
     """Columns (edge, count, us): position, source and target in one integer. `most` is of nodes, from a begin on."""
-    starts = begins(people.who)
-    starts[1:] |= np.diff(people.us) > GAP_US
+    starts = sessions(who, us)
     kept = np.flatnonzero(starts | begins(nodes))
-    starts, us, node = starts[kept], people.us[kept], nodes[kept].astype(np.int64)
+    starts, us, node = starts[kept], us[kept], nodes[kept].astype(np.int64)
     place = np.arange(len(kept))
     position = place - np.maximum.accumulate(np.where(starts, place, 0)) + 1
     source = np.flatnonzero((position[:-1] < most) & ~starts[1:])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, Struct, UnsetType
 
-from quadra.analytics.lenses.path_columns import edges, mixed, together
+from quadra.analytics.lenses.path_columns import edges, together
+from quadra.analytics.lenses.settling import TooManyTied, names_of, settle
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
@@ -18,14 +21,16 @@ from quadra.analytics.questions.pages import ADDRESS as ADDRESS_COLUMNS
 from quadra.analytics.questions.pages import TooManyAddresses, pages_of
 from quadra.analytics.questions.people import PEOPLE_MOST
 from quadra.analytics.questions.snapshot import Measured, Snapshot, Statement, where_clause
-from quadra.analytics.questions.timeline import Codes, Numbers, Timeline, timelines
+from quadra.analytics.questions.stretches import Closed, Reading, stretched
+from quadra.analytics.questions.timeline import Codes, Column, Timeline, timelines
 from quadra.analytics.questions.visits import GAP_US, WITH_PAGES
 from quadra.core.api.params import choice, says, within
 from quadra.core.pages import page_of
 from quadra.core.typed import Typed
+from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.texts import Texts
 
-TIED_MOST = 200_000
-"""Instants at which one person does several things."""
+EDGES_OF = ("edge", "count", "us")
 INCLUDES = {"all": "true", "page": "kind = 'page'", "event": "kind <> 'page'"}
 NODE = "CASE WHEN kind = 'page' THEN coalesce(page, name) ELSE name END"
 READ = [
@@ -106,40 +111,73 @@ def _of_columns(events: Snapshot, asked: Params) -> list[Edge] | None:
     """None where the statement has to say it all: sessions are cut, or too much happens at one instant."""
     if asked.start is not None or asked.end is not None:
         return None
-    params, known = Parameters(), dict[str, int]()
-    where = _where(asked, params)
-    source = WITH_PAGES if asked.include_events or asked.exclude_events else "events"
-    parts, tied = [], 0
-    with suppress(TooManyAddresses):
-        for timeline in timelines(events.look, READ, where, params, source=source):
-            if not len(timeline.us):
-                continue
-            nodes = _nodes(events, timeline, known)
-            instants, which = mixed(timeline, nodes)
-            tied += len(instants)
-            if tied > TIED_MOST:
-                return None
-            if len(instants):
-                nodes[which] = [known[node] for node in _settled(events, asked, timeline, instants)]
-            parts += [edges(piece, part, asked.max_steps) for piece, part in timeline.pieces(nodes)]
-        return _most(together(parts), list(known), asked.limit) if parts else []
+    with suppress(TooManyAddresses, TooManyTied):
+        kept = stretched(events, events.look, _reading(events, asked))
+        if kept is not None:
+            opened = kept.opened
+            parts = [
+                pa.table({name: stretch.columns[name].astype(np.int64) for name in EDGES_OF})
+                for stretch in kept.stretches
+            ]
+            parts += [edges(opened.who, opened.us, opened.others["node"], asked.max_steps)] if parts else []
+            return _most(together(parts), lambda code: kept.texts.text(code) or "", asked.limit) if parts else []
+        params, known, parts = Parameters(), dict[str, int](), []
+        where = _where(asked, params)
+        for timeline in timelines(events.look, READ, where, params, source=_source(asked)):
+            if len(timeline.us):
+                nodes = _nodes(events, timeline, lambda texts: [known.setdefault(text, len(known)) for text in texts])
+                who, named = timeline.who, names_of(timeline.people)
+                settle(events, who, timeline.us, nodes, named, known.__getitem__, partial(_taken, asked))
+                parts += [edges(piece.who, piece.us, part, asked.max_steps) for piece, part in timeline.pieces(nodes)]
+        return _most(together(parts), list(known).__getitem__, asked.limit) if parts else []
     return None
 
 
-def _nodes(events: Snapshot, timeline: Timeline, known: dict[str, int]) -> Codes:
-    """The number of each event's node; `known` learns new ones."""
-    (pages, names), named = pages_of(events, timeline), timeline.texts["named"]
-    of_page, of_name = (
-        np.array([*(known.setdefault(text, len(known)) for text in texts), 0], np.int32)
-        for texts in (names, named.values.to_pylist())
+def _source(asked: Params) -> str:
+    return WITH_PAGES if asked.include_events or asked.exclude_events else "events"
+
+
+def _reading(events: Snapshot, asked: Params) -> Reading:
+    params = Parameters()
+
+    def prepare(timeline: Timeline, texts: Texts) -> dict[str, Column]:
+        return {"node": _nodes(events, timeline, lambda names: texts.encoded(pa.chunked_array([names], pa.string())))}
+
+    def settled(timeline: Timeline, texts: Texts, span: Range) -> None:
+        who, us, nodes = timeline.who, timeline.us, timeline.others["node"]
+        settle(events.within(span), who, us, nodes, texts.named, texts.coded, partial(_taken, asked))
+
+    def count(timeline: Timeline, closed: Closed, _base: int, _periods: int) -> dict[str, Column]:
+        nodes = timeline.others["node"][closed.events]
+        found = edges(timeline.who[closed.events], timeline.us[closed.events], nodes, asked.max_steps)
+        return {name: found[name].to_numpy() for name in EDGES_OF}
+
+    return Reading(
+        name=f"paths of {asked.max_steps}",
+        columns=READ,
+        where=_where(asked, params, "user_id"),
+        params=params,
+        source=_source(asked),
+        starts=(events.look.span.start_us or 0,),
+        prepare=prepare,
+        settle=settled,
+        count=count,
     )
+
+
+def _nodes(events: Snapshot, timeline: Timeline, coded: Callable[[list[str]], Any]) -> Codes:
+    """The number of each event's node."""
+    (pages, names), named = pages_of(events, timeline), timeline.texts["named"]
+    of_page, of_name = (np.array([*coded(texts), 0], np.int32) for texts in (names, named.values.to_pylist()))
     return np.where(pages < 0, of_name[named.codes], of_page[pages])
 
 
-def _most(found: pa.Table, names: list[str], limit: int) -> list[Edge]:
+def _most(found: pa.Table, name: Callable[[int], str], limit: int) -> list[Edge]:
     """The most frequent edges, those of one count in the order of their names."""
-    ranks = np.empty(len(names), np.int64)
-    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    ends = (found[end].to_numpy() for end in ("source", "target"))
+    names = {code: name(code) for code in np.unique(np.concatenate([*ends])).tolist()}
+    ranks = np.zeros(max(names, default=0) + 1, np.int64)
+    ranks[sorted(names, key=names.__getitem__)] = np.arange(len(names))
     for end in ("source", "target"):
         found = found.append_column(f"{end}_rank", pa.array(ranks[found[end].to_numpy()]))
     order = [
@@ -160,27 +198,14 @@ def _most(found: pa.Table, names: list[str], limit: int) -> list[Edge]:
     ]
 
 
-def _settled(events: Snapshot, asked: Params, timeline: Timeline, instants: Numbers) -> list[str]:
-    """The nodes of the events of these instants, by event id."""
-    params = Parameters()
-    who = params.add(timeline.people.take(pa.array(timeline.who[instants])).to_pylist())
-    us = params.add(timeline.us[instants].tolist())
-    sql = f"""
-        WITH tied AS MATERIALIZED (
-            SELECT unnest({who}) AS person, unnest({us}) AS us, generate_subscripts({us}, 1) AS place
-        )
-        SELECT node FROM ({_taken(asked, params)}) JOIN tied USING (person, us) ORDER BY place, event_id"""
-    return [node for (node,) in events.ask(Statement(sql, params)).rows]
-
-
 def _node(name: str) -> str:
     """A page may be named by a whole address of it."""
     return TRAILING.sub("", page_of(name) if ADDRESS.match(name) else name)
 
 
-def _where(asked: Params, params: Parameters) -> str:
+def _where(asked: Params, params: Parameters, person: str = "person") -> str:
     """The condition of the events that take part."""
-    where = [where_clause(asked.question, params, people=True), INCLUDES[asked.include]]
+    where = [where_clause(asked.question, params, people=True, person=person), INCLUDES[asked.include]]
     for names, sign in ((asked.include_events, ""), (asked.exclude_events, "NOT ")):
         if names:
             listed, nodes = params.add(list(names)), params.add([_node(name) for name in names])
@@ -191,13 +216,13 @@ def _where(asked: Params, params: Parameters) -> str:
 def _taken(asked: Params, params: Parameters) -> str:
     """The events that take part."""
     where = _where(asked, params)
-    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS node FROM {WITH_PAGES} WHERE {where}"
+    return f"SELECT person, occurred_us AS us, event_id, {NODE} AS value FROM {WITH_PAGES} WHERE {where}"
 
 
 def _pairs(asked: Params, params: Parameters) -> str:
     """The relation `pairs`: events that take part, cut into sessions, repeats collapsed, cut at start and end, numbered."""
     first = f"""
-        WITH taken AS ({_taken(asked, params)}), cut AS (
+        WITH taken AS (SELECT * RENAME (value AS node) FROM ({_taken(asked, params)})), cut AS (
             SELECT *, coalesce(us - lag(us) OVER ordered > {GAP_US}, true) AS begins, lag(node) OVER ordered AS previous
             FROM taken WINDOW ordered AS (PARTITION BY person ORDER BY us, event_id)
         ), collapsed AS (

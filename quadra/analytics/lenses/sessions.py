@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
+import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 
-from quadra.analytics.lenses.session_columns import DOES, NOTHING, Ends, Measured, add_ends, fits
+from quadra.analytics.lenses.session_columns import DOES, ENDS, NOTHING, Measured, fits
 from quadra.analytics.lenses.session_columns import Sessions as Counted
+from quadra.analytics.lenses.session_columns import counted as counted_in
+from quadra.analytics.lenses.settling import TooManyTied, names_of, settle
 from quadra.analytics.questions.groups import QUESTIONS
 from quadra.analytics.questions.lens import Asked, Lens
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.pages import ADDRESS, TooManyAddresses, pages_of
 from quadra.analytics.questions.periods import INTERVALS, Periods
-from quadra.analytics.questions.question import Asks
+from quadra.analytics.questions.question import Asks, Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
-from quadra.analytics.questions.timeline import timelines
+from quadra.analytics.questions.stretches import Reading, stretched
+from quadra.analytics.questions.timeline import Column, Places, Timeline, timelines
 from quadra.analytics.questions.visits import GAP_US, IS_OF, PAGES, WITH_PAGES
 from quadra.core.api.openapi import Time
 from quadra.core.api.params import within
 from quadra.core.typed import Typed
+from quadra.warehouse.query.span import Range
+from quadra.warehouse.query.texts import Texts
 
-TIED_MOST = 200_000
-"""Instants at which one person sees several pages."""
 CODES = 1 << 32
 """More than there are pages; a time within half an hour, times this, is an integer still."""
-ENDS = (("entry", "min"), ("exit", "max"))
+FIRST = (("entry", "min"), ("exit", "max"))
 MEASURES = ("count", "people", "bounces", "average_seconds", "median_seconds", "events_per_session")
 
 
@@ -112,40 +118,85 @@ def _of_columns(events: Snapshot, asked: Params, periods: Periods) -> _Found | N
     question, params = asked.question, Parameters()
     if not fits(question.end_us - question.start_us, len(periods)):
         return None
-    where = where_clause(question, params, people=True)
-    counted, entries, exits = Counted(periods), Ends(), Ends()
-    with suppress(TooManyAddresses):
+    found = Counted(periods)
+    with suppress(TooManyAddresses, TooManyTied):
+        kept = stretched(events, events.look, _reading(events, question, found.places, periods))
+        if kept is not None:
+            for stretch in kept.stretches:
+                found.add(stretch.base, stretch.columns)
+            if kept.stretches:
+                everything = np.ones(len(kept.opened.us), np.bool_)
+                found.add(0, counted_in(kept.opened, everything, found.places, 0, len(periods)))
+            return _shown(found, asked.limit, kept.texts.text)
+        known, people = dict[str, int](), 0
+        where = where_clause(question, params, people=True)
         for timeline in timelines(events.look, [DOES, *ADDRESS], where, params):
-            if len(timeline.us):
-                pages, names = pages_of(events, timeline)
-                for piece, does, seen in timeline.pieces(timeline.others["does"], pages):
-                    add_ends(entries, exits, piece, counted.add(piece, does), seen, names)
-        if len(entries.tied_us) + len(exits.tied_us) <= TIED_MOST:
-            first, last = _settled(events, asked, entries, "arg_min"), _settled(events, asked, exits, "arg_max")
-            return _Found(*counted.measures(), _most(first, asked.limit), _most(last, asked.limit))
+            if not len(timeline.us):
+                continue
+            pages, names = pages_of(events, timeline)
+            codes = np.array([*(known.setdefault(name, len(known)) for name in names), -1], np.int32)
+            whole = replace(timeline, others={"does": timeline.others["does"], "page": codes[pages]})
+            _settle(events, question, whole, names_of(timeline.people), known.__getitem__)
+            for piece, does, page in timeline.pieces(*whole.others.values()):
+                each = replace(piece, who=piece.who + np.int32(people), others={"does": does, "page": page})
+                found.add(0, counted_in(each, np.ones(len(page), np.bool_), found.places, 0, len(periods)))
+            people += len(timeline.people)
+        return _shown(found, asked.limit, list(known).__getitem__)
     return None
 
 
-def _settled(events: Snapshot, asked: Params, ends: Ends, first: str) -> Counter[str]:
-    """How many sessions there are of each page, those of tied instants included: there the event ids decide."""
-    if ends.tied_us:
-        params = Parameters()
-        where = where_clause(asked.question, params, people=True)
-        sql = f"""
-            WITH tied AS MATERIALIZED (
-                SELECT unnest({params.add(ends.tied_people)}) AS person, unnest({params.add(ends.tied_us)}) AS us
-            )
-            SELECT {first}(page, event_id) AS page FROM (
-                SELECT person, occurred_us AS us, event_id, page FROM {WITH_PAGES} WHERE page IS NOT NULL AND {where}
-            ) JOIN tied USING (person, us) GROUP BY person, us"""
-        ends.pages.update(page for (page,) in events.ask(Statement(sql, params)).rows)
-    return ends.pages
+def _reading(events: Snapshot, question: Question, places: Places, periods: Periods) -> Reading:
+    params = Parameters()
+
+    def prepare(timeline: Timeline, texts: Texts) -> dict[str, Column]:
+        pages, names = pages_of(events, timeline)
+        codes = np.append(texts.encoded(pa.chunked_array([names], pa.string())), -1).astype(np.int32)
+        return {"does": timeline.others["does"].astype(np.int8), "page": codes[pages]}
+
+    def settled(timeline: Timeline, texts: Texts, span: Range) -> None:
+        _settle(events.within(span), question, timeline, texts.named, texts.coded)
+
+    return Reading(
+        name="sessions",
+        columns=[DOES, *ADDRESS],
+        where=where_clause(question, params, people=True, person="user_id"),
+        params=params,
+        starts=periods.starts,
+        prepare=prepare,
+        settle=settled,
+        count=lambda timeline, closed, base, many: counted_in(timeline, closed.events, places, base, many),
+    )
 
 
-def _most(pages: Counter[str], limit: int) -> list[tuple[str, int]]:
-    return sorted(((page, count) for page, count in pages.items() if count), key=lambda each: (-each[1], each[0]))[
-        :limit
-    ]
+def _settle(
+    events: Snapshot,
+    question: Question,
+    timeline: Timeline,
+    named: Callable[[pa.Array], list[Any]],
+    coded: Callable[[str], int],
+) -> None:
+    """Pages of one instant come in the order of their event ids. Raises `TooManyTied`."""
+
+    def told(params: Parameters) -> str:
+        where = where_clause(question, params, people=True)
+        return f"""
+            SELECT person, occurred_us AS us, event_id, page AS value
+            FROM {WITH_PAGES} WHERE page IS NOT NULL AND {where}"""
+
+    pages = timeline.others["page"]
+    paged = np.flatnonzero(pages >= 0)
+    of_paged = pages[paged]
+    settle(events, timeline.who[paged], timeline.us[paged], of_paged, named, coded, told)
+    pages[paged] = of_paged
+
+
+def _shown(found: Counted, limit: int, name: Callable[[int], str | None]) -> _Found:
+    most = []
+    for end in ENDS:
+        pages = found.ends(end)
+        named = ((name(code) or "", int(pages[code])) for code in np.flatnonzero(pages).tolist())
+        most.append(sorted(named, key=lambda each: (-each[1], each[0]))[:limit])
+    return _Found(*found.measures(), *most)
 
 
 class _Measures(TypedDict):
@@ -188,7 +239,7 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
     nothing = ", ".join(f"0 AS {name}" for name in MEASURES[1:])
     at, number, turned = f"(occurred_us % {GAP_US}) * {CODES}", f"& {CODES - 1}", f"{CODES - 1} - code"
     seen, tied, shown = [], [], []
-    for part, first in ENDS:
+    for part, first in FIRST:
         seen.append(f"{first}({at} + code) AS {part}, {first}({at} + {turned}) AS {part}_turned")
         tied.append(
             f"""SELECT person, {part}_us AS us FROM visits
@@ -204,7 +255,7 @@ def _sql(asked: Params, periods: Periods, params: Parameters) -> str:
         f"""arg_{first}({part}, stretch) FILTER (entry IS NOT NULL) AS {part},
                 arg_{first}({part}_turned, stretch) FILTER (entry IS NOT NULL) AS {part}_turned,
                 {first}(stretch * {GAP_US} + {part} // {CODES}) AS {part}_us"""
-        for part, first in ENDS
+        for part, first in FIRST
     )
     return f"""
         WITH pages AS MATERIALIZED ({PAGES}), stretches AS (

@@ -146,20 +146,20 @@ def answer(events: Snapshot, asked: Params) -> UsersAnswer:
 
 def _found(events: Snapshot, asked: Params, days: Periods) -> _Found:
     question, earlier = asked.question, before(asked.question)
-    presence, active = Presence(earlier, question), Days(days)
+    presence, active = Presence(earlier, question), Days(question, days)
     latest = np.zeros(len(ACTIVE_DAYS), np.int64)
     new, back = np.zeros(len(days), np.int64), np.zeros(len(CAME_BACK_DAYS), np.int64)
     most: list[pa.Table] = []
-    for block in blocks(events, question, earlier.start_us):
+    of_both = (replace(earlier, interval="day").periods(), days)
+    for block in blocks(events, question, earlier, of_both):
         presence.add(block)
         latest += [np.count_nonzero(block.last_us >= start) for start in _starts(question)]
-        inside = block.us >= question.start_us
-        who, seen = active.add(block, inside)
-        began = active.index(block.first_us)
+        who, seen = active.add(block)
+        began = active.places.of(block.first_us)
         new += np.bincount(began[began >= 0], minlength=len(days))
         since = (seen - began[who])[began[who] >= 0]
         back += [np.count_nonzero(since == later) for later in CAME_BACK_DAYS]
-        columns = (block.people, block.first_us, block.last_us, block.each(inside))
+        columns = (block.people, block.first_us, block.last_us, block.each(question))
         people = pa.table(dict(zip(SHOWN, columns, strict=True)))
         most = [_most(pa.concat_tables([*most, people]), asked.limit)]
     users = [tuple(row.values()) for table in most for row in table.to_pylist()]

@@ -6,8 +6,9 @@ in order and counted here, in columns: a third of what it costs to sort the even
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from quadra.analytics.questions.columns import BLOCK
 from quadra.analytics.questions.matching import Parameters
 from quadra.analytics.questions.people import UserNumbers
 from quadra.analytics.questions.periods import Periods
+from quadra.analytics.questions.presence_days import Daily, daily, visits_of
 from quadra.analytics.questions.question import Question
 from quadra.analytics.questions.snapshot import Snapshot, Statement, where_clause
 from quadra.analytics.questions.timeline import (
@@ -32,7 +34,6 @@ from quadra.analytics.questions.timeline import (
     parts_of,
     timelines,
 )
-from quadra.analytics.questions.visits import GAP_US
 from quadra.warehouse.query.span import Range
 
 ROWS_AT_ONCE = 5_000_000
@@ -49,7 +50,7 @@ class Counted(Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Block:
-    """Some people, and when they were there since a moment: each time with the number of its person, in order."""
+    """People by all of their times since a moment: each time with the number of its person, in order."""
 
     people: pa.Array
     first_us: Numbers
@@ -58,18 +59,28 @@ class Block:
     who: Codes
     us: Numbers
 
-    @property
-    def another(self) -> Flags:
-        """Where another person begins."""
-        return begins(self.who)
-
-    def inside(self, question: Question) -> Flags:
-        """Which of those times lie in the range of a question."""
+    def _inside(self, question: Question) -> Flags:
+        """Which of those times lie in the range."""
         return (self.us >= question.start_us) & (self.us < question.end_us)
 
-    def each(self, inside: Flags) -> Numbers:
-        """How many of those times each person has."""
-        return np.bincount(self.who[inside], minlength=len(self.people))
+    def active(self, question: Question) -> int:
+        return int(np.count_nonzero(self.each(question)))
+
+    def visits(self, question: Question) -> tuple[int, int]:
+        inside = self._inside(question)
+        return visits_of(self.who[inside], self.us[inside])
+
+    def each(self, question: Question) -> Numbers:
+        return np.bincount(self.who[self._inside(question)], minlength=len(self.people))
+
+    def in_periods(self, question: Question, places: Places) -> tuple[Codes, Codes]:
+        inside = self._inside(question)
+        who, periods = self.who[inside], places.of(self.us[inside])
+        first = begins(who) | begins(periods)
+        return who[first], periods[first]
+
+
+There: TypeAlias = Block | Daily
 
 
 def statements(question: Question, since_us: int) -> list[Statement]:
@@ -87,8 +98,13 @@ def _earlier(question: Question, more: str) -> Statement:
     return Statement(sql, params)
 
 
-def blocks(events: Snapshot, question: Question, since_us: int) -> Iterator[Block]:
-    """All people of a look at all that is before the end of the question, or of another one."""
+def blocks(events: Snapshot, question: Question, then: Question, periods: Sequence[Periods]) -> Iterator[There]:
+    """All people of a look at all that is before the end of the question, or of the other one; `periods` are those of both."""
+    since_us = min(then.start_us, question.start_us)
+    by_day = daily(events, question, then, since_us, periods)
+    if by_day is not None:
+        yield by_day
+        return
     params = Parameters()
     where = where_clause(question, params, people=True)
     before, since = events.look.of(Range(None, since_us)), events.look.of(Range(since_us, None))
@@ -125,18 +141,11 @@ class Presence:
         self._found = np.zeros((2, 5), np.int64)
         """Of both: people ever, active, new, sessions, microseconds of them."""
 
-    def add(self, block: Block) -> None:
-        pauses = np.diff(block.us, prepend=0)
+    def add(self, there: There) -> None:
         for row, question in enumerate(self._both):
-            ever, inside = block.first_us < question.end_us, block.inside(question)
-            goes_on = ~block.another & (pauses <= GAP_US) & (block.us - pauses >= question.start_us) & inside
-            self._found[row] += (
-                np.count_nonzero(ever),
-                np.count_nonzero(block.each(inside)),
-                np.count_nonzero(ever & (block.first_us >= question.start_us)),
-                np.count_nonzero(inside) - np.count_nonzero(goes_on),
-                pauses[goes_on].sum(),
-            )
+            ever = there.first_us < question.end_us
+            new = np.count_nonzero(ever & (there.first_us >= question.start_us))
+            self._found[row] += (np.count_nonzero(ever), there.active(question), new, *there.visits(question))
 
     def counted(self) -> tuple[Counted, Counted]:
         """Of the first range and of the second."""
@@ -147,15 +156,14 @@ class Presence:
 class Days:
     """How many people were there in each period of a range."""
 
-    def __init__(self, periods: Periods):
-        self.index = Places(periods.starts).of
+    def __init__(self, question: Question, periods: Periods):
+        self._question = question
+        self.places = Places(periods.starts)
         self.people = np.zeros(len(periods), np.int64)
 
-    def add(self, block: Block, inside: Flags) -> tuple[Codes, Codes]:
-        """Counts those of `inside`; gives each (person, period) once."""
-        who, periods = block.who[inside], self.index(block.us[inside])
-        first = begins(who) | begins(periods)
-        who, periods = who[first], periods[first]
+    def add(self, there: There) -> tuple[Codes, Codes]:
+        """Gives each (person, period) once."""
+        who, periods = there.in_periods(self._question, self.places)
         self.people += np.bincount(periods, minlength=len(self.people))
         return who, periods
 

@@ -63,7 +63,7 @@ class Snapshot:
         """Traits of people are as of the end of the question."""
         self.runtime = runtime
         self.look = look
-        self._answers, self._partials = warehouse_of(runtime).answers, warehouse_of(runtime).partials
+        self._answers, self.partials = warehouse_of(runtime).answers, warehouse_of(runtime).partials
         self._told_by = told_by(question)
         self._traits: set[str] = set()
         self._began = time.perf_counter()
@@ -100,7 +100,7 @@ class Snapshot:
         self.look = self.knowing(text)
 
         def make() -> list[list[Row]]:
-            found = [] if traits_in(text) else [self._partials.of(self.look, tally) for tally in tallies()]
+            found = [] if traits_in(text) else [self.partials.of(self.look, tally) for tally in tallies()]
             if not found or None in found:
                 return [self.look.query(sql, params).rows for sql, params in asked]
             return rows(*found)
@@ -195,14 +195,20 @@ def within(start_us: int, end_us: int) -> str:
 
 
 def where_clause(
-    question: Question, params: Parameters, *, kind: str | None = None, bots: bool = True, people: bool = False
+    question: Question,
+    params: Parameters,
+    *,
+    kind: str | None = None,
+    bots: bool = True,
+    people: bool = False,
+    person: str = "person",
 ) -> str:
     """The condition of a question's filters and of a kind. Without `bots` they are left out unless asked for; `people`
-    leaves out what is of nobody too.
+    leaves out what is of nobody too, whose column of whose it is may be told.
     """
     conditions = [] if kind is None else [f"kind = '{kind}'"]
     if people:
-        conditions.append(people_only(question.include_bots))
+        conditions.append(people_only(question.include_bots, person))
     elif not bots or question.include_bots is False:
         conditions.append(no_bots(question.include_bots))
     conditions.append(Match(where=question.where).sql(params))

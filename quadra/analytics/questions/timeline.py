@@ -95,9 +95,9 @@ class Places:
         return (np.searchsorted(self._starts, us, side="right") - 1).astype(np.int32)
 
 
-def listed(columns: Sequence[str], where: str, source: str = "events") -> str:
+def listed(columns: Sequence[str], where: str, source: str = "events", person: str = "person") -> str:
     """The statement of what is read."""
-    return f"SELECT {', '.join(['person', 'occurred_us AS us', *columns])} FROM {source} WHERE {where}"
+    return f"SELECT {', '.join([f'{person} AS whose', 'occurred_us AS us', *columns])} FROM {source} WHERE {where}"
 
 
 def timelines(
@@ -114,7 +114,7 @@ def timelines(
     """
     parts = parts_of(look, rows or ROWS_AT_ONCE)
     for part in range(parts):
-        yield _ordered(_read(look, listed(columns, where + of_part(part, parts), source), params))
+        yield in_order(read(look, listed(columns, where + of_part(part, parts), source), params))
 
 
 def parts_of(look: Look, rows: int) -> int:
@@ -126,13 +126,25 @@ def of_part(part: int, parts: int) -> str:
     return "" if parts == 1 else f" AND hash(person) % {parts} = {part}"
 
 
-def _read(look: Look, sql: str, params: Parameters) -> dict[str, pa.ChunkedArray]:
+def read(look: Look, sql: str, params: Parameters) -> Timeline:
+    """What a statement of `listed` says, in no order."""
     pieces: dict[str, list[pa.Array]] = {}
     for batch in _batches(look, sql, params):
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             texts = pa.types.is_string(column.type)
             pieces.setdefault(name, []).append(pc.dictionary_encode(column) if texts else column)
-    return {name: pa.chunked_array(each).unify_dictionaries() for name, each in pieces.items()}
+    columns = {name: pa.chunked_array(each).unify_dictionaries() for name, each in pieces.items()}
+    if not columns or not len(columns["us"]):
+        nothing = np.zeros(0, np.int64)
+        return Timeline(pa.array([], pa.string()), nothing.astype(np.int32), nothing, {}, {})
+    whose, us, texts, others = _coded(columns.pop("whose")), columns.pop("us").to_numpy(), {}, {}
+    for name in list(columns):
+        column = columns.pop(name)
+        if pa.types.is_dictionary(column.type):
+            texts[name] = _coded(column)
+        else:
+            others[name] = column.to_numpy()
+    return Timeline(whose.values, whose.codes, us, texts, others)
 
 
 def _batches(look: Look, sql: str, params: Parameters) -> Iterator[pa.RecordBatch]:
@@ -141,28 +153,22 @@ def _batches(look: Look, sql: str, params: Parameters) -> Iterator[pa.RecordBatc
     return iter(look.query(sql, params).table.to_batches(max_chunksize=ROWS_READ))
 
 
-def _ordered(columns: dict[str, pa.ChunkedArray]) -> Timeline:
-    if not columns or not len(columns["us"]):
-        nothing = np.zeros(0, np.int64)
-        return Timeline(pa.array([], pa.string()), nothing.astype(np.int32), nothing, {}, {})
-    who, us = _coded(columns.pop("person")), columns.pop("us").to_numpy()
+def in_order(timeline: Timeline, *, stable: bool = False) -> Timeline:
+    """By person and time; where it is `stable`, what is of one instant stays in its order."""
+    people, who, us = timeline.people, timeline.who, timeline.us
+    if not len(us):
+        return timeline
     begin = int(us.min())
     bits = (int(us.max()) - begin).bit_length()
-    packs = bits + len(who.values).bit_length() < 63
-    packed = (who.codes.astype(np.int64) << bits) | (us - begin) if packs else us
-    if packs and not columns:
+    packs = bits + int(who.max()).bit_length() < 63
+    packed = (who.astype(np.int64) << bits) | (us - begin) if packs else us
+    if packs and not timeline.texts and not timeline.others:
         packed.sort()
-        return Timeline(who.values, (packed >> bits).astype(np.int32), (packed & ((1 << bits) - 1)) + begin, {}, {})
-    order = np.argsort(packed) if packs else np.lexsort((us, who.codes))
-    texts, others = {}, {}
-    for name in list(columns):
-        column = columns.pop(name)
-        if pa.types.is_dictionary(column.type):
-            coded = _coded(column)
-            texts[name] = Coded(coded.codes[order], coded.values)
-        else:
-            others[name] = column.to_numpy()[order]
-    return Timeline(who.values, who.codes[order], us[order], texts, others)
+        return Timeline(people, (packed >> bits).astype(np.int32), (packed & ((1 << bits) - 1)) + begin, {}, {})
+    order = np.argsort(packed, stable=stable) if packs else np.lexsort((us, who))
+    texts = {name: Coded(each.codes[order], each.values) for name, each in timeline.texts.items()}
+    others = {name: column[order] for name, column in timeline.others.items()}
+    return Timeline(people, who[order], us[order], texts, others)
 
 
 def _coded(column: pa.ChunkedArray) -> Coded:

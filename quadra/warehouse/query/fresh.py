@@ -56,7 +56,7 @@ class Fresh:
             opened = opened.filter(pc.greater_equal(opened["occurred_at"], pa.scalar(start_us, time_type())))
         if end_us is not None:
             opened = opened.filter(pc.less(opened["occurred_at"], pa.scalar(end_us, time_type())))
-        return (sorted(sealed), digest(opened) if opened.num_rows else b"")
+        return (tuple(sorted(sealed)), digest(opened) if opened.num_rows else b"")
 
     @property
     def table(self) -> pa.Table:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quadra.warehouse.query.fresh import Fresh
+from quadra.warehouse.query.shelf import Key, Part, Shape, drop, files_of, small
 from quadra.warehouse.query.snapshot import Look
 from quadra.warehouse.query.span import Range
 from quadra.warehouse.query.tally import Column, Columns, Tallied, Tally
@@ -34,9 +35,6 @@ UNUSED_SECONDS = 600.0
 """What nobody asked for so long goes."""
 AGAIN_SECONDS = 3_600.0
 """After which all of a project goes: the texts name people who were erased meanwhile."""
-
-Key = tuple[object, int | None, int | None, tuple[int, ...]]
-"""What a part goes by: its source, where that is cut, and which periods begin inside it."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +55,9 @@ Missing = tuple[_Source, int, Key | None]
 
 
 @dataclass
-class _Part:
-    columns: Columns
-    """`section` says which of the periods that a source overlaps a row is in; it is left out where there is one."""
-    bytes: int
-    used: float
-
-
-@dataclass
-class _Shape:
-    parts: dict[Key, _Part] = field(default_factory=dict)
-    bytes: int = 0
-    used: float = 0.0
-    too_large: bool = False
-
-
-@dataclass
 class _Project:
     texts: Texts = field(default_factory=Texts)
-    shapes: dict[str, _Shape] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
     live: frozenset[str] = frozenset()
     begun: float = field(default_factory=time.monotonic)
     used: float = 0.0
@@ -93,7 +75,7 @@ class Partials:
     def keys(self, project_id: int) -> set[object]:
         """The hashes of files of which there are parts."""
         shapes = self._projects[project_id].shapes.values() if project_id in self._projects else ()
-        return {key[0] for shape in shapes for key in shape.parts}
+        return {name for shape in shapes for key in shape.parts for name in files_of(key)}
 
     def clear(self) -> None:
         with self._lock:
@@ -103,27 +85,41 @@ class Partials:
         """None where parts are no way to answer it: there are too many, or another engine is asked."""
         if look.elsewhere is not None or (look.chosen is not None and "id" not in tally.keys):
             return None
-        with self._lock:
-            project = self._current(look)
-            shape = project.shapes.setdefault(tally.shape, _Shape())
-            shape.used = time.monotonic()
-            if shape.too_large:
-                return None
-        try:
-            found = self._collected(look, tally, project.texts, shape)
-            persons = project.texts.persons(look.identities()) if "id" in tally.keys else np.zeros(0, np.int32)
-        except TooMany:
-            with self._lock:
-                shape.too_large, shape.parts, shape.bytes = True, {}, 0
+        shelf = self.shelf(look, tally.shape)
+        if shelf is None:
             return None
-        periods, columns = found
+        texts, shape = shelf
+        try:
+            periods, columns = self._collected(look, tally, texts, shape)
+            persons = texts.persons(look.identities()) if "id" in tally.keys else np.zeros(0, np.int32)
+        except TooMany:
+            self.give_up(shape)
+            return None
         if look.chosen is not None:
             chosen = np.zeros(len(persons), np.bool_)
-            codes = (project.texts.code(name) for name in look.chosen["person"].to_pylist())
+            codes = (texts.code(name) for name in look.chosen["person"].to_pylist())
             chosen[[code for code in codes if code is not None and code < len(persons)]] = True
             inside = chosen[persons[columns["id"]]]
             periods, columns = periods[inside], {name: column[inside] for name, column in columns.items()}
-        return Tallied(periods, columns, project.texts, persons)
+        return Tallied(periods, columns, texts, persons)
+
+    def shelf(self, look: Look, name: str) -> tuple[Texts, Shape] | None:
+        """Where the parts of that name are, with the texts that they say by number; None once there were too many."""
+        with self._lock:
+            project = self._current(look)
+            shape = project.shapes.setdefault(name, Shape())
+            shape.used = time.monotonic()
+            return None if shape.too_large else (project.texts, shape)
+
+    def outdate(self, shape: Shape, keys: Iterable[Key]) -> None:
+        """Drop what there is of the same times."""
+        times = {key[1:] for key in keys}
+        with self._lock:
+            drop(shape, lambda key, _part: key[1:] in times)
+
+    def give_up(self, shape: Shape) -> None:
+        with self._lock:
+            shape.too_large, shape.parts, shape.bytes = True, {}, 0
 
     def _current(self, look: Look) -> _Project:
         """Without what is not listed any more."""
@@ -135,7 +131,7 @@ class Partials:
         live = frozenset(segment.sha256 for segment in look.segments)
         if live != project.live:
             for shape in project.shapes.values():
-                _drop(shape, lambda key, _part: isinstance(key[0], str) and key[0] not in live)
+                drop(shape, lambda key, _part: bool(files_of(key) - live))
         project.live = live
         for each in self._projects.values():
             for name in [name for name, shape in each.shapes.items() if shape.used < now - UNUSED_SECONDS]:
@@ -148,7 +144,7 @@ class Partials:
         return project
 
     def _collected(
-        self, look: Look, tally: Tally, texts: Texts, shape: _Shape
+        self, look: Look, tally: Tally, texts: Texts, shape: Shape
     ) -> tuple[npt.NDArray[np.int32], dict[str, Column]]:
         starts = np.array(tally.starts, np.int64)
         found: list[tuple[int, Columns]] = []
@@ -166,21 +162,21 @@ class Partials:
             for (_source, base, key), columns in zip(some, scanned(look, tally, texts, some), strict=True):
                 found.append((base, columns))
                 if key is not None:
-                    self._keep(shape, key, columns)
+                    self.keep(shape, key, columns)
         return _together(found, [*tally.keys, *tally.values])
 
-    def _keep(self, shape: _Shape, key: Key, columns: Columns) -> None:
+    def keep(self, shape: Shape, key: Key, columns: Columns) -> None:
         """Raises `TooMany`."""
         now = time.monotonic()
         size = sum(column.nbytes + 100 for column in columns.values()) + 400
         with self._lock:
             if key not in shape.parts:
                 if type(key[0]) is tuple:  # fresh rows as they were before are asked for no more
-                    _drop(shape, lambda other, _part: type(other[0]) is tuple and other[0] != key[0])
-                shape.parts[key] = _Part(columns, size, now)
+                    drop(shape, lambda other, _part: type(other[0]) is tuple and other[0] != key[0])
+                shape.parts[key] = Part(columns, size, now)
                 shape.bytes += size
             if shape.bytes > ONE_MOST:
-                _drop(shape, lambda _key, part: part.used < now - UNUSED_SECONDS)
+                drop(shape, lambda _key, part: part.used < now - UNUSED_SECONDS)
             if shape.bytes > ONE_MOST:
                 raise TooMany
             shapes = [(each.used, each) for project in self._projects.values() for each in project.shapes.values()]
@@ -190,11 +186,6 @@ class Partials:
                     break
                 total -= each.bytes
                 each.parts, each.bytes = {}, 0
-
-
-def _drop(shape: _Shape, wanted: Callable[[Key, _Part], bool]) -> None:
-    for key in [key for key, part in shape.parts.items() if wanted(key, part)]:
-        shape.bytes -= shape.parts.pop(key).bytes
 
 
 def _sources(look: Look) -> Iterator[_Source]:
@@ -256,14 +247,7 @@ def scanned(look: Look, tally: Tally, texts: Texts, some: Sequence[Missing]) -> 
             sections = part.pop("period") - base
             if sections.any():
                 part["section"] = sections
-        yield {name: _small(column) for name, column in part.items()}
-
-
-def _small(column: Column) -> Column:
-    """A copy as narrow as its numbers allow, which keeps nothing of other parts alive."""
-    if column.dtype.kind not in "iu" or not len(column):
-        return column.copy()
-    return column.astype(np.result_type(np.min_scalar_type(column.min()), np.min_scalar_type(column.max())))
+        yield {name: small(column) for name, column in part.items()}
 
 
 def _together(

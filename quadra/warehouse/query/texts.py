@@ -40,7 +40,11 @@ class Texts:
         """Raises `TooMany`."""
         found = texts.combine_chunks().dictionary_encode()
         with self._lock:
-            codes = [self._code(text) for text in found.dictionary.to_pylist()]
+            named = found.dictionary.to_pylist()
+            codes = [
+                self._code(text) if code is None else code
+                for text, code in zip(named, map(self._codes.get, named), strict=True)
+            ]
         places = found.indices.fill_null(len(codes)).to_numpy(zero_copy_only=False)
         coded: Codes = np.array([*codes, 0], np.int32)[places]
         return coded
@@ -51,6 +55,18 @@ class Texts:
 
     def text(self, code: int) -> str | None:
         return self._names[code]
+
+    def coded(self, text: str) -> int:
+        """Raises `TooMany`."""
+        with self._lock:
+            return self._code(text)
+
+    def named(self, codes: pa.Array) -> list[str | None]:
+        return [self._names[code] for code in codes.to_pylist()]
+
+    def all(self) -> pa.Array:
+        """In the order of their codes."""
+        return pa.array(self._names, pa.string())
 
     def persons(self, identities: Identities) -> Codes:
         """The code of an id -> the code of whose it is. Raises `TooMany`."""
