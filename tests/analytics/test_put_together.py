@@ -217,9 +217,9 @@ def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: py
         cut.append(found is not None)
         return found
 
-    @STORY
+    @settings(STORY, max_examples=2)
     @given(
-        story=st.lists(st.tuples(around_midnights, ranges), min_size=5, max_size=8),
+        story=st.lists(st.tuples(around_midnights, ranges), min_size=5, max_size=6),
     )
     def check(story: list[Any]) -> None:
         middle, project = us_of("2026-03-08"), place.project()
@@ -240,6 +240,29 @@ def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: py
     check()
     assert cut
     assert all(cut)
+
+
+@pytest.mark.parametrize("pause", [15, 30, 31])
+def test_sessions_go_on_over_midnights(place: Place, pause: int) -> None:
+    """From one file to the next and from one id of a person to another, as long as no pause is longer than half an hour."""
+    middle, minute = us_of("2026-03-08"), HOUR // 60
+    ends = [(us_of("2026-03-07"), 3), (middle, pause), (middle + DAY, 0)]
+    rows = [
+        Event(who, midnight + at * minute, "a")
+        for midnight, after in ends
+        for who, at in (("a1", -pause + after), ("u1", after), ("u2", 600))
+    ]
+    project = place.tell([Event("u1", middle - 9 * DAY, "linked", anonymous_id="a1"), *rows])
+    place.compact(project)
+    bounds = {"from": clock.iso(clock.from_us(middle - DAY - HOUR)), "to": clock.iso(clock.from_us(middle + 2 * DAY))}
+    found = place.ask(Lens("sessions"), project, bounds)
+    together = pause <= 30
+    assert found["count"] == 3 + (3 if together else 6)
+    assert found["average_seconds"] * found["count"] == pytest.approx(180 * pause if together else 0)
+    users = place.ask(Lens("users"), project, bounds)["sessions"]
+    assert (users["count"], users["average_seconds"]) == (found["count"], pytest.approx(found["average_seconds"]))
+    overview = place.ask(Lens("dashboard"), project, {**bounds, "compare": "none"})["sessions"]
+    assert overview["count"] == found["count"]
 
 
 def test_only_what_is_new_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
