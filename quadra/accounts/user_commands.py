@@ -52,7 +52,10 @@ def create(
     With --project the role is one in that project, and the account sees no other.
     """
     if slug is not None and role == "none":
-        raise click.UsageError("--role none gives no role in --project; leave one of them out.")
+        raise click.UsageError(
+            "--project gives a role there: name viewer, editor or admin as --role, or leave --project out for an account that "
+            "sees no project yet."
+        )
     password = _password(from_stdin, generate)
     hashed = hash_password(password, email=email, name=name)
     with opened() as runtime, runtime.database.begin() as session:

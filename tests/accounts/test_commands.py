@@ -161,6 +161,9 @@ def test_a_role_in_one_project_is_given_and_taken_away(run: Run, answer: Answer)
     answer("project create Shop")
     made = answer("user create ada@example.com --generate --project shop --role editor")
     assert (made["role"], made["projects"]) == ("none", {"shop": "editor"})
+    refused = run("user create nobody@example.com --role none --project shop --generate")
+    assert refused.exit_code == 2
+    assert "name viewer, editor or admin as --role" in refused.output
     assert answer("user role ada@example.com admin --project shop")["projects"] == {"shop": "admin"}
     assert answer("user role ada@example.com viewer")["role"] == "viewer"
     assert "shop" in run("user list").output
