@@ -92,6 +92,11 @@ class FreshRows:
         opened = [(row.id, row.event_count) for row in waiting if row.status == "OPEN"]
         return Fresh(*self._read_sealed(session, project_id, sealed), read_batches(session, opened))
 
+    def forget(self, project_id: int) -> None:
+        """Most of it was just compacted: whoever asks next reads the rest."""
+        with self._lock:
+            self._kept.pop(project_id, None)
+
     def _read_sealed(self, session: Session, project_id: int, keys: frozenset[Key]) -> tuple[pa.Table, Bounds]:
         kept = self._of(project_id)
         with kept.lock:  # a second question waits for the first one's reading instead of doing the same

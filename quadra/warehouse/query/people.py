@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,7 +53,8 @@ class Known:
 class _Project:
     lock: threading.Lock = field(default_factory=threading.Lock)
     file_links: FileLinks = field(default_factory=FileLinks)
-    sealed: pa.Table | None = None
+    sealed: weakref.ref[pa.Table] | None = None
+    """Not kept for its own sake: it may be all that a compaction read."""
     sealed_links: pa.Table = field(default_factory=lambda: links_schema().empty_table())
     """Of `sealed`, the fresh rows that stay the same from question to question."""
     sealed_version: int = 0
@@ -104,8 +106,8 @@ class People:
             return self._projects.setdefault(project_id, _Project())
 
     def _people(self, cursor: duckdb.DuckDBPyConnection, project: _Project, linking: Placed, fresh: Fresh) -> pa.Table:
-        if project.sealed is not fresh.sealed:
-            project.sealed, project.sealed_links = fresh.sealed, _links_of(cursor, fresh.sealed)
+        if project.sealed is None or project.sealed() is not fresh.sealed:
+            project.sealed, project.sealed_links = weakref.ref(fresh.sealed), _links_of(cursor, fresh.sealed)
             project.sealed_version += 1
         opened = _links_of(cursor, fresh.opened)
         basis = (

@@ -19,17 +19,19 @@ from quadra.core.runtime import Runtime
 from quadra.ingest.tables import Batch
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
+from quadra.warehouse.columns import ARROW_ORDER
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
 from quadra.warehouse.segments.catalogue import DAY_US, day_of, first_kept_us
+from quadra.warehouse.segments.pieces import of_table
 from quadra.warehouse.segments.publishing import StaleRead, publish_compaction
 from quadra.warehouse.segments.rows import Key, take_batches
 from quadra.warehouse.segments.sealed import SealedRows
-from quadra.warehouse.segments.writing import Written, in_order, write
+from quadra.warehouse.segments.writing import Written, write
 
 logger = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 200_000
-"""Of one transaction and its files; some 100 MB while they are sorted."""
+ROWS_AT_ONCE, BYTES_AT_ONCE = 120_000, 48 * 2**20
+"""Of one transaction and its files; twice as many bytes while they are put together."""
 BATCHES_AT_ONCE = 5_000
 STALE_MOST = 5
 WORK_SECONDS = 300.0
@@ -60,8 +62,7 @@ def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) 
     """Compact some sealed batches; how many. Raises `StaleRead` when they changed meanwhile, `LeaseLost`, `Unavailable`."""
     sealed = runtime.the(SealedRows)
     with runtime.database.snapshot() as session:
-        batches = _due(session, project_id)
-        rows = sealed.table(session, batches)
+        batches, rows = sealed.first(session, _due(session, project_id), BYTES_AT_ONCE)
     if not batches:
         return 0
     warehouse = warehouse_of(runtime)
@@ -74,6 +75,7 @@ def compact_some(runtime: Runtime, project_id: int, lease: Lease | None = None) 
                 lease.hold(session)
             publish_compaction(session, dict(batches), written)
         sealed.forget(batches)
+        warehouse.fresh.forget(project_id)
     except (StaleRead, LeaseLost):  # surely not committed; after any other error that is not known
         for item in written:
             warehouse.store.remove(item.segment.path)
@@ -103,12 +105,21 @@ def _write(warehouse: Warehouse, project_id: int, rows: pa.Table, kept_us: int |
     """One file for each UTC day that rows occurred on. What is older than the retention is left out."""
     if not rows.num_rows:
         return
-    rows = in_order(rows, warehouse.identity_map(project_id, rows))
+    people = warehouse.identity_map(project_id, rows)
+    order = pc.sort_indices(rows, sort_keys=ARROW_ORDER)
     days = pc.floor_temporal(rows["occurred_at"], unit="day").cast(pa.int64())
+    days_in_order = days.take(order)
+    starts = sorted(pc.unique(days).to_pylist())
     with closing(warehouse.cursor()) as cursor:
-        for start_us in sorted(pc.unique(days).to_pylist()):
+        for start_us in starts:
             if kept_us is not None and start_us + DAY_US <= kept_us:
                 continue
-            cursor.register("of_one_day", rows.filter(pc.equal(days, start_us)))
+            # most compactions are of one day: no copy
+            cursor.register("of_one_day", rows if len(starts) == 1 else rows.filter(pc.equal(days, start_us)))
+            pieces = of_table(rows, order.filter(pc.equal(days_in_order, start_us)), people)
             day = day_of(start_us)
-            written.append(write(cursor, warehouse.store, "of_one_day", people=None, project_id=project_id, day=day))
+            written.append(
+                write(
+                    cursor, warehouse.store, "of_one_day", people=people, project_id=project_id, day=day, pieces=pieces
+                )
+            )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, datetime, timedelta
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from quadra.core.runtime import Runtime
 from quadra.jobs.errors import LeaseLost, Permanent
 from quadra.jobs.lease import Lease
 from quadra.warehouse.query.engine import Warehouse, warehouse_of
+from quadra.warehouse.segments.pieces import of_files
 from quadra.warehouse.segments.publishing import StaleRead, replace
 from quadra.warehouse.segments.verifying import require_sound
 from quadra.warehouse.segments.writing import Written, files, write
@@ -64,6 +66,7 @@ def merge_day(runtime: Runtime, lease: Lease) -> None:
     if lease.job.project_id is None:
         raise Permanent("A merge is of one project.")
     merge_some(runtime, lease.job.project_id, date.fromisoformat(str(lease.job.args["day"])), lease)
+    pa.default_memory_pool().release_unused()
 
 
 def merge_some(runtime: Runtime, project_id: int, day: date, lease: Lease | None = None) -> int:
@@ -89,10 +92,12 @@ def merge_some(runtime: Runtime, project_id: int, day: date, lease: Lease | None
 
 
 def _write(warehouse: Warehouse, chosen: Sequence[Segment]) -> Written:
-    source = files(warehouse.store.ready([segment.path for segment in chosen]))
-    people = warehouse.identity_map(chosen[0].project_id)
+    paths = warehouse.store.ready([segment.path for segment in chosen])
+    project_id, day = chosen[0].project_id, chosen[0].day
+    people = warehouse.identity_map(project_id)
+    rows = of_files(paths, people)
     with closing(warehouse.cursor()) as cursor:
-        return write(cursor, warehouse.store, source, people=people, project_id=chosen[0].project_id, day=chosen[0].day)
+        return write(cursor, warehouse.store, files(paths), people=people, project_id=project_id, day=day, pieces=rows)
 
 
 def _of_day(session: Session, project_id: int, day: date) -> list[Segment]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from quadra.warehouse.columns import FLAGS, FLOATS, JSONS, NAMES, TIMES, schema
 
-IDS_AT_ONCE, ROWS_AT_ONCE = 500, 20_000
+IDS_AT_ONCE, ROWS_AT_ONCE = 500, 5_000
 """Of one statement: its rows are Python's for a moment, at some 2 kB each."""
 
 _decode_texts = msgspec.json.Decoder(list[str | None]).decode

@@ -56,6 +56,17 @@ class SealedRows:
         rest = read_batches(session, [key for key in batches if key[0] not in kept])
         return pa.concat_tables([*kept.values(), rest]).combine_chunks()
 
+    def first(self, session: Session, batches: Sequence[Key], most_bytes: int) -> tuple[list[Key], pa.Table]:
+        """The first of them, until their rows take that much, and these rows, as `table` has them."""
+        taken: list[Key] = []
+        found: list[pa.Table] = []
+        for some in portions(batches):
+            found.append(self.table(session, some))
+            taken += some
+            if sum(table.nbytes for table in found) >= most_bytes:
+                break
+        return taken, pa.concat_tables([schema().empty_table(), *found]).combine_chunks()
+
     def _kept_of(self, batches: Iterable[Key]) -> dict[str, pa.Table]:
         with self._lock:
             return {key[0]: self._kept[key] for key in batches if key in self._kept}

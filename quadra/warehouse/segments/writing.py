@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from quadra.core import clock
 from quadra.core.errors import QuadraError
 from quadra.core.ids import uuid7
-from quadra.warehouse.columns import ARROW_ORDER, LATER, NAMES, NO_ROWS, ORDER
+from quadra.warehouse.columns import LATER, NAMES, NO_ROWS, ORDER
 from quadra.warehouse.query.duck import exactly, quoted, rows
 from quadra.warehouse.query.links import IS_LINK
+from quadra.warehouse.segments.pieces import ROW_GROUP, ROW_GROUP_BYTES, written_schema
 from quadra.warehouse.segments.store import Store
 from quadra.warehouse.tables import Segment
 
-ROW_GROUP = 61_440
-"""Rows that are skipped or read together when one person is asked for."""
 RECORDED_WITHIN_SECONDS = 1_800.0
 """From its writing on. A file that is recorded nowhere for an hour is taken for an orphan: a process that was halted in
 between must not record it then."""
+
+GROUP_BYTES = 2 * ROW_GROUP_BYTES
+"""Of a row group as DuckDB holds it until it is written: short texts take it 16 bytes each."""
 
 COLUMNS = ", ".join(NAMES)
 FINGERPRINT = f"count(*), coalesce(sum(hash({COLUMNS})::HUGEINT), 0)"
@@ -65,36 +66,38 @@ def files(paths: Sequence[Any], *, complete: bool = False, numbered: int | None 
     return f"(SELECT {columns} FROM {by_name} UNION ALL BY NAME {NO_ROWS})"
 
 
-def in_order(table: pa.Table, people: pa.Table) -> pa.Table:
-    """The rows as a segment has them, with their person: DuckDB takes twice as long to sort whole rows."""
-    user_id = table["user_id"]
-    known = pc.index_in(user_id, value_set=people["id"])
-    table = table.append_column("person", pc.coalesce(people["person"].take(known), user_id))
-    return table.take(pc.sort_indices(table, sort_keys=ARROW_ORDER))
-
-
 def write(
-    cursor: duckdb.DuckDBPyConnection, store: Store, source: str, *, people: pa.Table | None, project_id: int, day: date
+    cursor: duckdb.DuckDBPyConnection,
+    store: Store,
+    source: str,
+    *,
+    people: pa.Table,
+    project_id: int,
+    day: date,
+    pieces: Iterator[pa.RecordBatch] | None = None,
 ) -> Written:
     """Write the rows of `source`, a relation or a query in parentheses, which are all of that day and not none.
 
-    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py). Without
-    it `source` is a table of `in_order`.
+    `people` (id -> person) gives the column `person` as it is now; what is learnt later is joined to it (people.py). `pieces` are
+    the same rows as a file has them (pieces.py): without them DuckDB sorts all rows in memory.
 
     Raises `Unavailable` when the store is, `WriteFailed` when the file does not hold the same.
     """
     began, segment_id = time.time(), uuid7()
     name = f"{project_id}/{day:%Y-%m}/{day}-{segment_id}.parquet"
     staged = store.staging(name)
-    rows_of = source
-    if people is not None:
+    if pieces is None:
         cursor.register("people_now", people)
         named = f"SELECT {COLUMNS}, coalesce(people_now.person, user_id) AS person FROM {source}"
         rows_of = f"({named} LEFT JOIN people_now ON people_now.id = user_id ORDER BY {ORDER})"
+    else:
+        rows_of = "pieces"
+        cursor.register(rows_of, pa.RecordBatchReader.from_batches(written_schema(), pieces))
     try:
         cursor.execute(
             f"COPY (SELECT * FROM {rows_of}) TO {quoted(staged)} "
-            f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+            f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, "
+            f"ROW_GROUP_SIZE_BYTES {GROUP_BYTES})"
         )
         size, digest = store.publish(name)
     except duckdb.IOException as error:
