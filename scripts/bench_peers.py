@@ -12,8 +12,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -32,6 +34,7 @@ from tests.servers.available import NotAvailable
 from tests.servers.keeper import Keeper
 from tests.servers.postgres import PostgresServer
 
+T = TypeVar("T", int, float)
 PRODUCTS = ("quadra", "umami", "shynet")
 FIGURES = ROOT / "docs" / "benchmarks" / "peers.json"
 PUBLISHED = FIGURES.with_name("published.json")
@@ -58,19 +61,33 @@ def page_of(figures: Path, published: Path) -> str:
     return page(report, msgspec.json.decode(published.read_bytes(), type=list[Published]))
 
 
+def some(kind: Callable[[str], T]) -> Callable[[str], T]:
+    """A number above zero: of nothing there is nothing to measure."""
+
+    def read(text: str) -> T:
+        if not 0 < float(found := kind(text)) < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        return found
+
+    read.__name__ = kind.__name__  # how argparse calls what it cannot read
+    return read
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PRODUCTS), metavar="NAMES", help=f"of {', '.join(PRODUCTS)}")
     parser.add_argument(
-        "--events", type=int, default=100_000, help="page views of the past that panels are asked about"
+        "--events", type=some(int), default=100_000, help="page views of the past that panels are asked about"
     )
-    parser.add_argument("--seconds", type=float, default=8.0, help="of load at each door")
-    parser.add_argument("--clients", type=int, default=32, help="connections that send")
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each product")
+    parser.add_argument("--seconds", type=some(float), default=8.0, help="of load at each door")
+    parser.add_argument("--clients", type=some(int), default=32, help="connections that send")
+    parser.add_argument("--rounds", type=some(int), default=2, help="turns of each product")
     parser.add_argument("--folder", type=Path, default=ROOT / ".peers", help="where what is fetched is kept")
     parser.add_argument("--page", action="store_true", help="measure nothing, make the page again")
     asked = parser.parse_args()
     asked.only = [name.strip().lower() for name in asked.only.split(",") if name.strip()]
+    if not asked.only:
+        parser.error(f"--only: name one or some of {', '.join(PRODUCTS)}")
     if unknown := sorted(set(asked.only) - set(PRODUCTS)):
         parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(PRODUCTS)}")
     return asked

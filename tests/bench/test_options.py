@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,10 @@ def test_what_cannot_be_measured_as_it_was_asked_is_said_at_once(
 def test_every_option_is_of_some_measurement() -> None:
     known = {*TAKES, *INGEST, "output", *(name for names in TAKES.values() for name in names)}
     assert {one.name for one in bench.params} == known
+
+
+def test_a_number_of_which_nothing_is_measured_is_refused_beside_other_products() -> None:
+    script = Path(__file__).parents[2] / "scripts" / "bench_peers.py"
+    done = subprocess.run([sys.executable, script, "--rounds", "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--rounds: 0 is not above 0" in done.stderr
