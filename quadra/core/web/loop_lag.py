@@ -15,10 +15,10 @@ from quadra.core.web.loop import Loop, until_next
 EVERY_SECONDS = 0.05
 """What holds the loop for less may pass unseen; it is the bound of what one request may."""
 REST_SECONDS = 0.25
-REST_AFTER = 40
-"""So many turns in a row without work."""
-WORK_SECONDS = 0.001
-"""Of processor time on the loop's thread between two turns: more than looking after an open dashboard takes."""
+WINDOW_SECONDS = 2.0
+"""After each the timer is chosen for the next one."""
+REST_SHARE = 0.015
+"""Of a core, on the loop's thread: less is rest. Pages that are left open take half of it."""
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 event_loop_lag_seconds = histogram(
@@ -37,12 +37,16 @@ def watch(loop: Loop) -> None:
 
 
 def _measure_for_ever(loop: Loop) -> None:
-    calm = 0
+    rests, since, worked = False, time.perf_counter(), time.thread_time()
     while True:
-        seconds = until_next(REST_SECONDS) if calm >= REST_AFTER else EVERY_SECONDS
-        at, computed, worked = time.perf_counter(), time.process_time(), time.thread_time()
+        seconds = until_next(REST_SECONDS) if rests else EVERY_SECONDS
+        at, computed = time.perf_counter(), time.process_time()
         loop.sleep(seconds)
-        late = max(0.0, time.perf_counter() - at - seconds)
+        now = time.perf_counter()
+        late = max(0.0, now - at - seconds)
         event_loop_lag_seconds.observe(late)
         event_loop_held_seconds.observe(min(late, time.process_time() - computed))
-        calm = calm + 1 if time.thread_time() - worked < WORK_SECONDS else 0
+        if now - since > WINDOW_SECONDS:
+            busy = time.thread_time() - worked
+            rests = busy < REST_SHARE * (now - since)
+            since, worked = now, worked + busy
