@@ -43,8 +43,6 @@ FRESH_US = 4 * 3_600 * 1_000_000
 """A part of a day that has fresh rows."""
 IDS, NAMED, WHO, US = "ids", "named", "open_who", "open_us"
 OPEN = "open "
-NOBODY = pa.array([], pa.string())
-"""People go by their codes here."""
 
 Prepared = dict[str, Column]
 """Of each event, by name."""
@@ -239,7 +237,7 @@ def _read(look: Look, asked: Reading, run: list[_Piece], texts: Texts) -> Iterat
         known = np.flatnonzero(np.bincount(part.pop(IDS), minlength=1))
         found = {IDS: small(known), NAMED: small(persons[known])}
         if len(rows):
-            inner = in_order(Timeline(NOBODY, persons[ids[rows]], timeline.us[rows], {}, part))
+            inner = in_order(Timeline(_nobody(), persons[ids[rows]], timeline.us[rows], {}, part))
             found |= _counted(asked, piece, inner, texts)
         yield piece, found
 
@@ -269,4 +267,9 @@ def _opened(parts: Sequence[Columns]) -> Timeline:
     who = np.concatenate([np.zeros(0, np.int32), *(part[WHO] for part in parts)]).astype(np.int32)
     us = np.concatenate([np.zeros(0, np.int64), *(part[US] for part in parts)]).astype(np.int64)
     columns = {name.removeprefix(OPEN): np.concatenate([part[name] for part in parts]) for name in names}
-    return in_order(Timeline(NOBODY, who, us, {}, columns), stable=True)
+    return in_order(Timeline(_nobody(), who, us, {}, columns), stable=True)
+
+
+def _nobody() -> pa.Array:
+    """People go by their codes here. Not a constant: it loads PyArrow (`core/lazy.py`)."""
+    return pa.array([], pa.string())
