@@ -148,6 +148,14 @@ def test_what_the_short_way_takes_is_the_row_that_the_long_way_makes() -> None:
     assert refused > 500, "else the short way may take what must be refused"
 
 
+def test_when_it_was_sent_neither_changes_an_event_nor_makes_it_take_the_long_way() -> None:
+    plain = {"event_id": "id", "timestamp": TIMES[0], "event_type": "bought"}
+    for sent_at in (None, "2020-01-01T00:00:00Z"):
+        wire = from_fields({**plain, "sent_at": sent_at})
+        assert wire is not None
+        assert in_short(wire, UNKNOWN) == in_short(from_fields(plain), UNKNOWN)
+
+
 def lines(chance: random.Random) -> bytes:
     """The same as a line, in one of both spellings, or as a row of our export."""
     found = fields(chance)

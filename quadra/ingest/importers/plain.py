@@ -25,6 +25,9 @@ from quadra.ingest.wire import CamelPlain, Plain, is_utf8, spellings
 _NAMES = Plain.__struct_fields__
 TAKEN = frozenset(_NAMES) - {"metadata"}
 """Fields of a plain event or page view; one with any other takes the long way."""
+_LEFT_OUT = "sent_at"
+"""Years later it says nothing about the sender's clock."""
+_KNOWN = TAKEN | {_LEFT_OUT}
 _UNSTORED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 """NUL and halves of characters, escaped."""
 _DECODE = {cls: msgspec.json.Decoder(cls).decode for cls in (Plain, CamelPlain)}
@@ -69,10 +72,11 @@ def from_line(raw: bytes) -> tuple[Any, Agent] | None:
 
 def from_fields(fields: Mapping[str, Any]) -> Any:
     """The plain event of fields; None where that takes a closer look."""
-    if not fields.keys() <= TAKEN:
+    if not fields.keys() <= _KNOWN:
         return None
     values = dict(fields)
     properties = values.pop("properties", None)
+    values.pop(_LEFT_OUT, None)
     try:
         wire = _PLAIN.convert(values)
         if properties is not None and (raw := raw_of(properties)) is not None:
