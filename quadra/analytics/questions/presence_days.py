@@ -18,7 +18,7 @@ from quadra.warehouse.query.span import Range
 from quadra.warehouse.query.tally import Columns, Tally
 from quadra.warehouse.query.texts import Texts, TooMany
 
-LATEST = np.iinfo(np.int64).max
+LATEST = 2**63 - 1
 NEVER = -1
 
 
