@@ -207,6 +207,29 @@ def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.Mon
     assert all(put_together)
 
 
+@pytest.fixture
+def by_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first asking on."""
+    monkeypatch.setattr(stretches, "FIRST_SECONDS", 0.0)
+
+
+def test_who_asks_once_waits_for_no_parts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, "FIRST_SECONDS", 1_000.0)
+    began = clock.now_us()
+    project = place.tell([Event("u1", began - HOUR, "a")])
+    place.compact(project)
+    kept = warehouse_of(place.runtime).partials
+    bounds = (began - 2 * HOUR, began, [("sessions", {})])
+    first = ask(place, project, *bounds)
+    shapes = kept._projects[project.id].shapes.values()
+    assert not any(shape.parts for shape in shapes)
+    for shape in shapes:
+        shape.begun -= 1_000.0
+    assert ask(place, project, *bounds) == first
+    assert any(shape.parts for shape in shapes)
+
+
+@pytest.mark.usefixtures("by_days")
 def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same story; sessions go on over midnight, over the edges of files, and from one id of a person to another."""
     cut = []
@@ -242,6 +265,7 @@ def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: py
     assert all(cut)
 
 
+@pytest.mark.usefixtures("by_days")
 @pytest.mark.parametrize("pause", [15, 30, 31])
 def test_sessions_go_on_over_midnights(place: Place, pause: int) -> None:
     """From one file to the next and from one id of a person to another, as long as no pause is longer than half an hour."""

@@ -7,6 +7,7 @@ anew. Who is one person is decided when a day is read: the part says for which i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,6 +40,8 @@ from quadra.warehouse.query.texts import Texts, TooMany
 from quadra.warehouse.segments.catalogue import DAY_US, Listed
 
 DAYS_MOST = 5_000
+FIRST_SECONDS = 5.0
+"""For so long a question is answered as a whole: to make the parts takes up to half as much again, for those who ask later."""
 FRESH_US = 4 * 3_600 * 1_000_000
 """A part of a day that has fresh rows."""
 IDS, NAMED, WHO, US = "ids", "named", "open_who", "open_us"
@@ -113,7 +116,8 @@ class _Piece:
 
 
 def stretched(events: Snapshot, look: Look, asked: Reading) -> Stretched | None:
-    """None where it has to be read as a whole: of chosen people or traits, by another engine, or where there is too much of it.
+    """None where it has to be read as a whole: for the first time, of chosen people or traits, by another engine, or where there
+    is too much of it.
     `look` is one of `events`, with a beginning.
     """
     if look.elsewhere is not None or look.chosen is not None or look.traits is not None:
@@ -123,6 +127,8 @@ def stretched(events: Snapshot, look: Look, asked: Reading) -> Stretched | None:
     if shelf is None or pieces is None:
         return None
     texts, shape = shelf
+    if time.monotonic() - shape.begun < FIRST_SECONDS:
+        return None
     try:
         return _collected(events, look, asked, pieces, texts, shape)
     except TooMany:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -34,6 +35,7 @@ class Part:
 class Shape:
     parts: dict[Key, Part] = field(default_factory=dict)
     bytes: int = 0
+    begun: float = field(default_factory=time.monotonic)
     used: float = 0.0
     too_large: bool = False
 
