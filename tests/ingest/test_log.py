@@ -110,7 +110,8 @@ def test_a_column_is_stored_also_where_no_group_before_filled_it(
     any_database: Database, make_log: Callable[..., Log]
 ) -> None:
     log, wanted = make_log(), {}
-    for group, filled in enumerate(({}, {"os": "Linux"}, {"browser": "Firefox"}, {}, {"os": "iOS", "value": 1.5})):
+    groups: list[dict[str, Any]] = [{}, {"os": "Linux"}, {"browser": "Firefox"}, {}, {"os": "iOS", "value": 1.5}]
+    for group, filled in enumerate(groups):
         some = rows(*(f"{group}-{number:02}" for number in range(40)))
         for name, value in filled.items():
             setattr(some[group], name, value)
