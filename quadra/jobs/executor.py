@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -26,7 +27,7 @@ from quadra.jobs.handlers import Handler
 from quadra.jobs.lease import Claimed
 from quadra.jobs.recover import beat, retire
 from quadra.jobs.resting import Rests
-from quadra.jobs.run import Ended, Run, settle, shared_out
+from quadra.jobs.run import Ended, Run, settle, shared_out, turns
 from quadra.jobs.wake import listening
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ RACED_SECONDS = 0.02
 """The pause after other workers took all that was due."""
 TROUBLE_SECONDS = 1.0
 TOGETHER_MOST = 128
-"""Jobs that one call of a handler does. They wait for no other worker for longer than a heartbeat."""
+"""Jobs of a kind that are claimed at once. They wait for no other worker for longer than a heartbeat."""
 ABANDONED_MOST = 8
 """Threads left to themselves before this worker takes no more jobs: it must be restarted."""
 
@@ -185,32 +186,26 @@ class Executor:
 
     def _work(self, runs: Sequence[Run]) -> None:
         try:
-            if len(runs) > 1 and self._work_together(runs):
-                return
-            for run in runs:
+            for run in runs if len(runs) == 1 else self._work_together(runs):
                 if run.key in self._runs:  # else it was given back, or has taken too long
                     run.begin()
-                    self._settle(run, lambda run=run: run.work(self._runtime, self._backoff))  # type: ignore[misc]
+                    self._settle(run, partial(run.work, self._runtime, self._backoff))
                     self._forget([run])
         finally:
             self._forget(runs)
             self._wakeup.set()
 
-    def _work_together(self, runs: Sequence[Run]) -> bool:
-        """Whether they are done."""
-        handler = runs[0].handler
-        assert handler.together is not None
-        try:
-            handler.together(self._runtime, [run.lease for run in runs])
-        except (Exception, SystemExit) as error:  # whose fault it is shows when each is done by itself
-            kind = runs[0].lease.job.kind
-            logger.warning("jobs.together.failed", extra={"kind": kind, "jobs": len(runs), "reason": str(error)})
-            for run in runs:
-                run.wait()
-            return False
-        for run in runs:
-            self._settle(run, lambda run=run: run.finish(self._database, together=len(runs)))  # type: ignore[misc]
-        return True
+    def _work_together(self, runs: Sequence[Run]) -> list[Run]:
+        """Those that are left to be done one by one."""
+        left: list[Run] = []
+        for some, done in turns(self._runtime, runs, self._runs):
+            if not done:
+                left += some
+                continue
+            for run in some:
+                self._settle(run, partial(run.finish, self._database, together=len(some)))
+            self._forget(some)
+        return left
 
     def _forget(self, runs: Iterable[Run]) -> None:
         with self._changed:

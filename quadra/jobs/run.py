@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,6 +21,9 @@ from quadra.jobs.lease import Claimed, Lease
 from quadra.jobs.states import PENDING, SUCCESS
 
 logger = logging.getLogger(__name__)
+
+TURN_MOST = 32
+"""Jobs that one call of a handler does: what it reads is in memory until they are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,34 @@ def shared_out(jobs: Iterable[Claimed], handlers: Mapping[str, Handler]) -> list
         else:
             alone.append([job])
     return [*alone, *together.values()]
+
+
+def turns(runtime: Runtime, runs: Sequence[Run], held: Container[str]) -> Iterator[tuple[list[Run], bool]]:
+    """Call the handler for some of them after the other, as far as they are still `held`. Yields each turn, and whether it is
+    done: else whose fault it is shows when each is done by itself.
+    """
+    for run in runs[TURN_MOST:]:
+        run.wait()
+    for first in range(0, len(runs), TURN_MOST):
+        some = [run for run in runs[first : first + TURN_MOST] if run.key in held]
+        if some:
+            yield some, _do_together(runtime, some)
+
+
+def _do_together(runtime: Runtime, runs: Sequence[Run]) -> bool:
+    handler = runs[0].handler
+    assert handler.together is not None
+    for run in runs:
+        run.begin()
+    try:
+        handler.together(runtime, [run.lease for run in runs])
+    except (Exception, SystemExit) as error:
+        kind = runs[0].lease.job.kind
+        logger.warning("jobs.together.failed", extra={"kind": kind, "jobs": len(runs), "reason": str(error)})
+        for run in runs:
+            run.wait()
+        return False
+    return True
 
 
 def settle(database: Database, run: Run, error: BaseException, backoff: timedelta, *, patience: timedelta) -> Ended:

@@ -231,6 +231,22 @@ def test_what_waits_is_done_together(any_database: Database, add: Callable[..., 
     assert {(one.state, one.job.attempt) for one in ended} == {("SUCCESS", 1)}
 
 
+def test_of_many_that_wait_so_many_are_done_at_once_as_memory_allows(
+    database: Database, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those of a turn that fails are done one by one after all others."""
+    monkeypatch.setattr("quadra.jobs.run.TURN_MOST", 8)
+    jobs = [add() for _ in range(20)]
+    sizes: list[int] = []
+    spoiled = together(lambda leases: jobs[9] in {lease.job.id for lease in leases}, sizes)
+    with working(database, effect, together=spoiled, job_lease="60s") as (_, ended):
+        eventually(lambda: len(ended) == 20)
+    assert sizes == [8, 8, 4]
+    assert count_effects(database) == dict.fromkeys(jobs, 1)
+    assert {(one.state, one.job.attempt) for one in ended} == {("SUCCESS", 1)}
+    assert {one.job.id for one in ended[-8:]} == set(jobs[8:16])
+
+
 def test_a_kind_that_rests_is_claimed_afterwards_and_keeps_no_other_waiting(
     database: Database, add: Callable[..., str]
 ) -> None:
