@@ -173,6 +173,16 @@ STORY = settings(
 )
 
 
+def happens(
+    patched: pytest.MonkeyPatch, place: Place, project: Project, middle: int, what: str, given_: Any, start: int
+) -> None:
+    """One turn of a story."""
+    if what == "are too old":
+        patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
+    else:
+        told(place, project, middle, what, (given_, start) if what == "join" else given_)
+
+
 def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Late events, compaction, merges, erasure, joins of people and retention between questions of moving ranges."""
     put_together = []
@@ -192,10 +202,7 @@ def test_parts_say_what_the_statement_says(place: Place, monkeypatch: pytest.Mon
         middle, project = us_of(ZONES[zone]), place.project(zone)
         with monkeypatch.context() as patched:
             for turn, ((what, given_), (start, end)) in enumerate(story):
-                if what == "are too old":
-                    patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
-                else:
-                    told(place, project, middle, what, (given_, start) if what == "join" else given_)
+                happens(patched, place, project, middle, what, given_, start)
                 bounds = (middle + start * HOUR, middle + end * HOUR, ASKED[turn % 2 :: 2])
                 patched.setattr(Partials, "of", noted)
                 found = ask(place, project, *bounds)
@@ -248,10 +255,7 @@ def test_days_put_together_say_what_the_whole_says(place: Place, monkeypatch: py
         middle, project = us_of("2026-03-08"), place.project()
         with monkeypatch.context() as patched:
             for turn, ((what, given_), (start, end)) in enumerate(story):
-                if what == "are too old":
-                    patched.setattr(catalogue, "first_kept_us", lambda _days, us=middle + given_ * DAY: us)
-                else:
-                    told(place, project, middle, what, (given_, start) if what == "join" else given_)
+                happens(patched, place, project, middle, what, given_, start)
                 bounds = (middle + start * HOUR, middle + end * HOUR, CUT[turn % 3 :: 3])
                 for module in OF_DAYS:
                     patched.setattr(module, "stretched", noted)
